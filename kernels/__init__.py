@@ -1,0 +1,1 @@
+"""AIE2 kernels, one folder each, and the command that builds them."""

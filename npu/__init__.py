@@ -1,0 +1,1 @@
+"""The NPU rooms: device discovery today; kernels, mel and encoder stages stand on it."""

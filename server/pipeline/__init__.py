@@ -1,0 +1,1 @@
+"""The stages that turn audio into text, and the Session that runs one request through them."""
