@@ -62,9 +62,7 @@ class Overloaded(WhisperXError):
     ``retry_after`` is in seconds.
     """
 
-    def __init__(
-        self, message: str, *, retry_after: float, param: str | None = None, cure: str | None = None
-    ) -> None:
+    def __init__(self, message: str, *, retry_after: float, param: str | None = None, cure: str | None = None) -> None:
         super().__init__(message, param=param, cure=cure)
         self.retry_after = retry_after
 

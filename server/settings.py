@@ -31,9 +31,7 @@ from server.pipeline.settings import (
 )
 
 ENV_PREFIX = "WHISPERX_NPU_"
-CONFIG_VARIABLE = (
-    "WHISPERX_NPU_CONFIG"  # names the YAML file; every other variable of the prefix is a setting
-)
+CONFIG_VARIABLE = "WHISPERX_NPU_CONFIG"  # names the YAML file; every other variable of the prefix is a setting
 
 
 class ServerSettings(Group):
@@ -49,9 +47,7 @@ class ServerSettings(Group):
 class LogSettings(Group):
     """What is written to standard error."""
 
-    level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Least severe line written."
-    )
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe line written.")
 
 
 class NpuSettings(Group):
@@ -115,9 +111,7 @@ def load_settings(config: Path | None = None, **overrides: Any) -> Settings:
     try:
         return Configured(**overrides)
     except ValidationError as error:
-        lines = [
-            f"{'.'.join(map(str, item['loc']))} = {item['input']!r}: {item['msg']}" for item in error.errors()
-        ]
+        lines = [f"{'.'.join(map(str, item['loc']))} = {item['input']!r}: {item['msg']}" for item in error.errors()]
         raise ConfigurationError("Wrong setting: " + "; ".join(lines), param="config") from error
     except yaml.YAMLError as error:
         raise ConfigurationError(f"{path} is not valid YAML: {error}", param="config") from error

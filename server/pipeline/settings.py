@@ -49,9 +49,7 @@ class ModelSettings(Group):
         "auto",
         description="CTranslate2 arithmetic; auto keeps int8 where the checkpoint has it, else picks int8.",
     )
-    threads: int = Field(
-        0, ge=0, description="CPU threads of one stage; 0 means all cores this process may use."
-    )
+    threads: int = Field(0, ge=0, description="CPU threads of one stage; 0 means all cores this process may use.")
     encoder: Literal["auto", "ctranslate2", "torch"] = Field(
         "auto", description="CPU encoder; auto times both at start-up where torch bfloat16 could win."
     )
@@ -82,9 +80,7 @@ class DecodeSettings(Group):
     compression_ratio_threshold: float | None = Field(
         2.4, description="Text that gzip shrinks more than this repeats itself: try again."
     )
-    log_prob_threshold: float | None = Field(
-        -1.0, description="Average log probability below this: try again."
-    )
+    log_prob_threshold: float | None = Field(-1.0, description="Average log probability below this: try again.")
     no_speech_threshold: float | None = Field(
         0.6, description="Above this, and below log_prob_threshold: the window is silence."
     )
@@ -120,6 +116,4 @@ class DiarizeSettings(Group):
     model: str | None = Field(
         None, description="pyannote pipeline: a local directory or a Hugging Face id; empty: no diarization."
     )
-    hf_token_file: Path | None = Field(
-        None, description="File with a Hugging Face token, for gated pipelines."
-    )
+    hf_token_file: Path | None = Field(None, description="File with a Hugging Face token, for gated pipelines.")
