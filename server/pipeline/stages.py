@@ -1,0 +1,63 @@
+"""The stages as Protocols: each has a CPU implementation here, and mel and encoder may have one on the NPU.
+
+``device`` is what really computes ("cpu", "npu"): it is copied into every answer, so it must be true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from server.pipeline.types import Float32, Window
+
+Span = tuple[int, int]  # first sample and the one after the last, counted from the start of the recording
+Times = tuple[float, float, float | None]  # start and end in seconds from the window's start, score in [0, 1]
+
+
+class SpeechDetector(Protocol):
+    """Finds speech in a stream. One object per recording."""
+
+    device: str
+
+    def feed(self, samples: Float32) -> list[Span]:
+        """Take the next samples (float32 [n], 16 kHz); return the spans of speech that are final by now, in order."""
+
+    def flush(self) -> list[Span]:
+        """The recording has ended: the remaining spans."""
+
+    @property
+    def undecided(self) -> int:
+        """First sample that a later span may still contain; audio before it can be dropped."""
+
+
+class Mel(Protocol):
+    """Whisper's log-mel spectrogram."""
+
+    device: str
+
+    def __call__(self, windows: Sequence[Float32]) -> Float32:
+        """Windows of at most 480,000 samples -> float32 [B, n_mels, 3000], padded with silence."""
+
+
+class Encoder(Protocol):
+    """Whisper's encoder."""
+
+    device: str
+
+    def __call__(self, mel: Float32) -> Float32:
+        """float32 [B, n_mels, 3000] -> float32 [B, 1500, d_model], an array that the caller owns."""
+
+
+class Aligner(Protocol):
+    """Finds the times of known words in a window."""
+
+    device: str
+    method: str
+
+    def __call__(
+        self, window: Window, states: Float32, words: Sequence[str], tokens: Sequence[Sequence[int]], language: str
+    ) -> list[Times | None]:
+        """Times of each word, None where the aligner cannot place it.
+
+        ``states`` is the window's encoder output [1500, d_model]; ``tokens[i]`` are the text tokens of ``words[i]``.
+        """
