@@ -1,0 +1,131 @@
+"""Downloads from the Hugging Face Hub; the only file that meets huggingface_hub."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from server.errors import ModelNotFound, ModelUnavailable
+
+if TYPE_CHECKING:
+    from huggingface_hub.hf_api import ModelInfo
+
+CONNECT_SECONDS = 5.0  # one question to the hub, not repeated
+CTRANSLATE2_FILES = ("model.bin", "config.json", "tokenizer.json", "vocabulary.*", "preprocessor_config.json")
+TRANSFORMERS_FILES = ("config.json", "tokenizer.json", "preprocessor_config.json", "generation_config.json")
+
+Progress = Callable[[int, int], None]  # bytes here, bytes in all
+
+
+def is_offline() -> bool:
+    """Whether $HF_HUB_OFFLINE (or $TRANSFORMERS_OFFLINE) forbids the network."""
+    from huggingface_hub import constants
+
+    return bool(constants.HF_HUB_OFFLINE)
+
+
+def download(repo: str, directory: Path, progress: Progress | None = None) -> None:
+    """Fetch the files of a Whisper checkpoint into ``directory``, going on where an earlier call stopped.
+
+    Raises ModelNotFound when the hub has no such repository, ModelUnavailable when it cannot be reached within
+    ``CONNECT_SECONDS``, refuses, or holds no Whisper weights.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.utils import disable_progress_bars
+    from requests.exceptions import RequestException
+
+    disable_progress_bars()  # the caller shows one bar for all files
+    info = _ask(repo)
+    files = _wanted(repo, info)
+    try:
+        with _watched(directory, sum(files.values()), progress):
+            snapshot_download(repo, revision=info.sha, local_dir=directory, allow_patterns=list(files))
+    except (RequestException, OSError) as error:
+        raise _unreachable(repo, error) from error
+    # snapshot_download returns what is there, without an error, when the connection breaks between its own requests
+    for name, size in files.items():
+        path = directory / name
+        if not path.is_file() or path.stat().st_size != size:
+            raise _unreachable(repo, f"{name} is not whole")
+    shutil.rmtree(directory / ".cache", ignore_errors=True)
+
+
+def _ask(repo: str) -> ModelInfo:
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError
+    from requests.exceptions import RequestException
+
+    try:
+        return HfApi().model_info(repo, timeout=CONNECT_SECONDS, files_metadata=True)
+    except GatedRepoError as error:
+        raise ModelUnavailable(
+            f"{repo} is gated.",
+            cure=f"Accept its terms at its page on the hub and set HF_TOKEN, then pull {repo} again.",
+        ) from error
+    except (RepositoryNotFoundError, HFValidationError) as error:
+        raise ModelNotFound(
+            f"The Hugging Face Hub has no model {repo}.", param="model", cure="If it is private, set HF_TOKEN."
+        ) from error
+    except (RequestException, OSError) as error:
+        raise _unreachable(repo, error) from error
+
+
+def _wanted(repo: str, info: ModelInfo) -> dict[str, int]:
+    """Files to fetch and their sizes: one set of weights, the leanest that can be read."""
+    sizes = {file.rfilename: int(file.size or 0) for file in info.siblings or ()}
+    if "model.bin" in sizes:
+        patterns: tuple[str, ...] = CTRANSLATE2_FILES
+    elif "model.safetensors" in sizes:
+        patterns = (*TRANSFORMERS_FILES, "model.safetensors")
+    elif "model.safetensors.index.json" in sizes:
+        patterns = (*TRANSFORMERS_FILES, "model.safetensors.index.json", "model-*.safetensors")
+    elif "pytorch_model.bin" in sizes:
+        patterns = (*TRANSFORMERS_FILES, "pytorch_model.bin")
+    else:
+        raise ModelUnavailable(f"{repo} holds neither a CTranslate2 nor a transformers checkpoint.")
+    return {name: size for name, size in sizes.items() if any(Path(name).match(pattern) for pattern in patterns)}
+
+
+def _unreachable(repo: str, why: object) -> ModelUnavailable:
+    return ModelUnavailable(
+        f"{repo} could not be downloaded: {why}.",
+        cure=f"Check the network and run `whisperx-npu models pull {repo}` again: it goes on where it stopped. "
+        "Without a network, copy the model's directory here and give its path as the model's name.",
+    )
+
+
+@contextmanager
+def _watched(directory: Path, total: int, progress: Progress | None) -> Iterator[None]:
+    """Report the bytes on disk, resumed ones included, five times a second."""
+    if progress is None:
+        yield
+        return
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.2):
+            progress(_bytes_in(directory), total)
+
+    watcher = threading.Thread(target=watch, name="download-progress", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()
+    progress(total, total)
+
+
+def _bytes_in(directory: Path) -> int:
+    return sum(_size(path) for path in directory.rglob("*"))
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size if path.is_file() else 0
+    except FileNotFoundError:  # renamed by the download just now
+        return 0
