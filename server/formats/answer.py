@@ -1,0 +1,152 @@
+"""The JSON answer of POST /transcribe and of ``--format json``."""
+
+from __future__ import annotations
+
+from typing import Annotated, NotRequired
+
+from pydantic import Field
+from typing_extensions import TypedDict  # pydantic reads typing.TypedDict only from Python 3.12 on
+
+from server.engine import Job
+from server.pipeline.types import Segment, StageTime, Transcript, Word
+
+DEMO_NOTICE = (
+    "This text comes from the embedded demonstration model, which shows that the server works and is no "
+    "general speech recognizer. Set model.name to a Whisper model for real use."
+)
+
+
+class WordEntry(TypedDict):
+    """One word; times in seconds."""
+
+    word: str
+    start: float
+    end: float
+    score: Annotated[float | None, Field(description="The aligner's confidence in 0..1; null where it has none.")]
+    interpolated: Annotated[bool, Field(description="The times were laid between the neighbours, not found.")]
+    speaker: NotRequired[str]
+
+
+class SegmentEntry(TypedDict):
+    """A stretch of text, usually a sentence; times in seconds."""
+
+    id: int
+    start: float
+    end: float
+    text: str
+    speaker: NotRequired[str]
+    avg_logprob: float
+    no_speech_prob: float
+    compression_ratio: float
+    temperature: float
+    words: list[WordEntry]
+
+
+class StageEntry(TypedDict):
+    """Measured wall time of one stage, in milliseconds, on the device that really ran it."""
+
+    stage: str
+    device: str
+    ms: float
+
+
+class Speakers(TypedDict):
+    """Who was told apart."""
+
+    count: int
+    labels: list[str]
+
+
+class Answer(TypedDict):
+    """Everything known about one transcription."""
+
+    text: str
+    segments: list[SegmentEntry]
+    language: Annotated[str, Field(description="Whisper's code of the language, spoken or given.")]
+    language_probability: float
+    duration: Annotated[float, Field(description="Seconds of decoded audio.")]
+    processing_time: Annotated[float, Field(description="Seconds from decoding to the last stage.")]
+    realtime_factor: Annotated[float, Field(description="processing_time / duration; below 1 is faster than speech.")]
+    stages: list[StageEntry]
+    model: Annotated[str, Field(description="The model that ran.")]
+    demo: Annotated[bool, Field(description="Whether that is the embedded demonstration model.")]
+    notice: NotRequired[Annotated[str, Field(description="Present for the demonstration model: what to expect.")]]
+    warnings: Annotated[list[str], Field(description="What was not done as asked, and why.")]
+    diarization_enabled: bool
+    speakers: Speakers
+    vad_filter: bool
+    job_id: Annotated[str, Field(description="The same as the header X-Request-Id.")]
+    npu_mel_time: Annotated[
+        float | None, Field(description="Seconds of the mel stage if it really ran on an NPU, else null.")
+    ]
+
+
+def answer(transcript: Transcript, job: Job) -> Answer:
+    """All of the transcript, and what the job asked for."""
+    entry: Answer = {
+        "text": transcript.text,
+        "segments": [_segment(segment) for segment in transcript.segments],
+        "language": transcript.language,
+        "language_probability": transcript.language_probability,
+        "duration": seconds(transcript.duration),
+        "processing_time": seconds(transcript.processing_time),
+        "realtime_factor": round(transcript.realtime_factor, 4),
+        "stages": [{"stage": s.stage, "device": s.device, "ms": round(s.ms, 3)} for s in transcript.stages],
+        "model": transcript.model,
+        "demo": transcript.demo,
+        "warnings": list(transcript.warnings),
+        "diarization_enabled": job.options.diarize is not None,
+        "speakers": {"count": len(transcript.speakers), "labels": list(transcript.speakers)},
+        "vad_filter": job.options.vad,
+        "job_id": job.id,
+        "npu_mel_time": npu_mel_seconds(transcript.stages),
+    }
+    if transcript.demo:
+        entry["notice"] = DEMO_NOTICE
+    return entry
+
+
+def notice(transcript: Transcript) -> str | None:
+    """What a reader of this transcript must be told, if anything."""
+    return DEMO_NOTICE if transcript.demo else None
+
+
+def npu_mel_seconds(stages: tuple[StageTime, ...]) -> float | None:
+    """Seconds of the mel stage on a real NPU; a simulated one does not count."""
+    times = [stage.ms for stage in stages if stage.stage == "mel" and stage.device == "npu"]
+    return round(sum(times) / 1000, 6) if times else None
+
+
+def seconds(value: float) -> float:
+    """Times are given to the millisecond."""
+    return round(value, 3)
+
+
+def _segment(segment: Segment) -> SegmentEntry:
+    entry: SegmentEntry = {
+        "id": segment.id,
+        "start": seconds(segment.start),
+        "end": seconds(segment.end),
+        "text": segment.text,
+        "avg_logprob": segment.avg_logprob,
+        "no_speech_prob": segment.no_speech_prob,
+        "compression_ratio": segment.compression_ratio,
+        "temperature": segment.temperature,
+        "words": [_word(word) for word in segment.words],
+    }
+    if segment.speaker is not None:
+        entry["speaker"] = segment.speaker
+    return entry
+
+
+def _word(word: Word) -> WordEntry:
+    entry: WordEntry = {
+        "word": word.text,
+        "start": seconds(word.start),
+        "end": seconds(word.end),
+        "score": word.score,
+        "interpolated": word.interpolated,
+    }
+    if word.speaker is not None:
+        entry["speaker"] = word.speaker
+    return entry

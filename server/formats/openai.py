@@ -1,0 +1,219 @@
+"""OpenAI's shapes of a transcription (openai-python 3.52, openai/types/audio); every field holds a true value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from string import ascii_uppercase
+from typing import Literal, NotRequired
+
+from typing_extensions import TypedDict
+
+from server.formats.answer import seconds
+from server.formats.languages import language_name
+from server.pipeline.types import Segment, Task, TokenScore, Transcript
+
+UNKNOWN_SPEAKER = "unknown"  # the diarizer heard nobody; OpenAI's type wants a label
+
+
+class DurationUsage(TypedDict):
+    """What OpenAI would bill whisper-1 for."""
+
+    type: Literal["duration"]
+    seconds: float
+
+
+class TokenUsage(TypedDict):
+    """Tokens that the decoder read and wrote."""
+
+    type: Literal["tokens"]
+    input_tokens: int
+    output_tokens: int
+    total_tokens: int
+
+
+class Logprob(TypedDict):
+    """One token; ``bytes`` because a token may be part of a character."""
+
+    token: str
+    bytes: list[int]
+    logprob: float
+
+
+class LanguageEntry(TypedDict):
+    """A language that was spoken."""
+
+    code: str
+
+
+class Transcription(TypedDict):
+    """response_format=json."""
+
+    text: str
+    languages: list[LanguageEntry]
+    logprobs: NotRequired[list[Logprob]]
+    usage: DurationUsage
+
+
+class Translation(TypedDict):
+    """response_format=json of a translation."""
+
+    text: str
+
+
+class VerboseSegment(TypedDict):
+    """A segment with the measures of the window that it was decoded from."""
+
+    id: int
+    seek: int
+    start: float
+    end: float
+    text: str
+    tokens: list[int]
+    temperature: float
+    avg_logprob: float
+    compression_ratio: float
+    no_speech_prob: float
+
+
+class VerboseWord(TypedDict):
+    """A word with its times in seconds."""
+
+    word: str
+    start: float
+    end: float
+
+
+class VerboseTranscription(TypedDict):
+    """response_format=verbose_json."""
+
+    task: Task
+    language: str
+    duration: float
+    text: str
+    segments: NotRequired[list[VerboseSegment]]
+    words: NotRequired[list[VerboseWord]]
+    usage: DurationUsage
+
+
+class DiarizedSegment(TypedDict):
+    """Also the event transcript.text.segment of a stream."""
+
+    type: Literal["transcript.text.segment"]
+    id: str
+    start: float
+    end: float
+    speaker: str
+    text: str
+
+
+class DiarizedTranscription(TypedDict):
+    """response_format=diarized_json."""
+
+    task: Literal["transcribe"]
+    duration: float
+    text: str
+    segments: list[DiarizedSegment]
+    usage: DurationUsage
+
+
+def transcription(transcript: Transcript, *, with_logprobs: bool = False) -> Transcription:
+    """The text, and the tokens' log probabilities if asked."""
+    body: Transcription = {
+        "text": transcript.text,
+        "languages": languages(transcript),
+        "usage": duration_usage(transcript),
+    }
+    if with_logprobs:
+        body["logprobs"] = logprobs(transcript.segments)
+    return body
+
+
+def verbose(transcript: Transcript, *, with_segments: bool = True, with_words: bool = False) -> VerboseTranscription:
+    """Times as whisper-1 gives them; a translation is always in English."""
+    body: VerboseTranscription = {
+        "task": transcript.task,
+        "language": "english" if transcript.task == "translate" else language_name(transcript.language),
+        "duration": seconds(transcript.duration),
+        "text": transcript.text,
+        "usage": duration_usage(transcript),
+    }
+    if with_words:
+        body["words"] = [{"word": w.text, "start": seconds(w.start), "end": seconds(w.end)} for w in transcript.words]
+    if with_segments:
+        body["segments"] = [_verbose_segment(segment) for segment in transcript.segments]
+    return body
+
+
+def diarized(transcript: Transcript) -> DiarizedTranscription:
+    """Who said what."""
+    return {
+        "task": "transcribe",
+        "duration": seconds(transcript.duration),
+        "text": transcript.text,
+        "segments": diarized_segments(transcript.segments),
+        "usage": duration_usage(transcript),
+    }
+
+
+def diarized_segments(segments: Iterable[Segment]) -> list[DiarizedSegment]:
+    """Segments with speakers A, B, ... in the order in which they first speak."""
+    names: dict[str | None, str] = {None: UNKNOWN_SPEAKER}
+    return [
+        {
+            "type": "transcript.text.segment",
+            "id": str(segment.id),
+            "start": seconds(segment.start),
+            "end": seconds(segment.end),
+            "speaker": names.setdefault(segment.speaker, _letters(len(names) - 1)),
+            "text": segment.text,
+        }
+        for segment in segments
+    ]
+
+
+def duration_usage(transcript: Transcript) -> DurationUsage:
+    return {"type": "duration", "seconds": seconds(transcript.duration)}
+
+
+def token_usage(transcript: Transcript) -> TokenUsage:
+    """The end of a stream is typed with tokens by OpenAI's client."""
+    return {
+        "type": "tokens",
+        "input_tokens": transcript.input_tokens,
+        "output_tokens": transcript.output_tokens,
+        "total_tokens": transcript.input_tokens + transcript.output_tokens,
+    }
+
+
+def languages(transcript: Transcript) -> list[LanguageEntry]:
+    """Empty where nothing was said, so that no language could be heard."""
+    return [{"code": transcript.language}] if transcript.text else []
+
+
+def logprobs(segments: Iterable[Segment]) -> list[Logprob]:
+    return [_logprob(score) for segment in segments for score in segment.logprobs]
+
+
+def _logprob(score: TokenScore) -> Logprob:
+    return {"token": score.text, "bytes": list(score.data), "logprob": score.logprob}
+
+
+def _verbose_segment(segment: Segment) -> VerboseSegment:
+    return {
+        "id": segment.id,
+        "seek": segment.seek,
+        "start": seconds(segment.start),
+        "end": seconds(segment.end),
+        "text": segment.text,
+        "tokens": list(segment.tokens),
+        "temperature": segment.temperature,
+        "avg_logprob": segment.avg_logprob,
+        "compression_ratio": segment.compression_ratio,
+        "no_speech_prob": segment.no_speech_prob,
+    }
+
+
+def _letters(index: int) -> str:
+    """A ... Z, AA, AB ... as a spreadsheet names its columns."""
+    rest, letter = divmod(index, len(ascii_uppercase))
+    return (_letters(rest - 1) if rest else "") + ascii_uppercase[letter]

@@ -1,0 +1,113 @@
+"""SubRip and WebVTT (https://www.w3.org/TR/webvtt1/): cues that can be read in the time they are shown."""
+
+from __future__ import annotations
+
+import html
+import textwrap
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from server.pipeline.types import Segment
+
+LINE_CHARACTERS = 42  # what broadcasters' guides allow on one line
+CUE_LINES = 2
+CUE_MS = 7_000
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """Text shown from ``start`` to ``end``, both whole milliseconds, so that rounding can never show 1000 ms."""
+
+    start: int
+    end: int
+    text: str
+    speaker: str | None = None
+
+
+def srt(segments: Iterable[Segment]) -> str:
+    """SubRip: numbered cues. Silence is the empty string."""
+    blocks = [
+        f"{number}\n{_time(cue.start, ',')} --> {_time(cue.end, ',')}\n{_lines(_srt_text(cue))}\n"
+        for number, cue in enumerate(cues(segments), start=1)
+    ]
+    return "\n".join(blocks)
+
+
+def vtt(segments: Iterable[Segment]) -> str:
+    """WebVTT: speakers are voice spans. Silence is a header without cues."""
+    blocks = [
+        f"{_time(cue.start, '.')} --> {_time(cue.end, '.')}\n{_voice(cue)}{_escape(_lines(cue.text))}\n"
+        for cue in cues(segments)
+    ]
+    return "WEBVTT\n\n" + "\n".join(blocks)
+
+
+def cues(segments: Iterable[Segment]) -> Iterator[Cue]:
+    """Readable cues in order of time; no cue starts before the one before it has ended."""
+    shown_until = 0
+    for segment in segments:
+        for cue in _split(segment):
+            start = max(cue.start, shown_until)
+            shown_until = max(cue.end, start + 1)
+            yield replace(cue, start=start, end=shown_until)
+
+
+def _split(segment: Segment) -> Iterator[Cue]:
+    """Cut a segment between words where it is too long to read, or too long on the screen."""
+    shown: Cue | None = None
+    for piece in _pieces(segment):
+        longer = piece if shown is None else replace(shown, end=max(piece.end, shown.end), text=shown.text + piece.text)
+        if shown is not None and not _readable(longer):
+            yield shown
+            longer = piece
+        shown = longer
+    if shown is not None and shown.text.strip():
+        yield shown
+
+
+def _pieces(segment: Segment) -> Iterator[Cue]:
+    """The segment's text cut before each word, so that nothing of it is lost and no space is invented."""
+    marks: list[tuple[int, int, int]] = []
+    cursor = 0
+    for word in segment.words:
+        text = word.text.strip()
+        found = segment.text.find(text, cursor)
+        if text and found >= 0:
+            marks.append((found if marks else 0, _ms(word.start), _ms(word.end)))
+            cursor = found + len(text)
+    marks = marks or [(0, _ms(segment.start), _ms(segment.end))]
+    ends = [offset for offset, _, _ in marks[1:]] + [len(segment.text)]
+    for (offset, start, end), stop in zip(marks, ends, strict=True):
+        yield Cue(start, end, segment.text[offset:stop], segment.speaker)
+
+
+def _readable(cue: Cue) -> bool:
+    return cue.end - cue.start <= CUE_MS and _lines(_srt_text(cue)).count("\n") < CUE_LINES
+
+
+def _lines(text: str) -> str:
+    """Lines of the cue; an empty line would end it."""
+    return "\n".join(textwrap.wrap(text.strip(), LINE_CHARACTERS))
+
+
+def _srt_text(cue: Cue) -> str:
+    """SubRip has neither escapes nor voices: an arrow is shortened, the speaker is written out."""
+    text = cue.text.replace("-->", "->")
+    return f"[{cue.speaker}]: {text.lstrip()}" if cue.speaker else text
+
+
+def _voice(cue: Cue) -> str:
+    return f"<v {_escape(cue.speaker)}>" if cue.speaker else ""
+
+
+def _escape(text: str) -> str:
+    return html.escape(text, quote=False)
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+def _time(ms: int, point: str) -> str:
+    minutes, ms = divmod(ms, 60_000)
+    return f"{minutes // 60:02}:{minutes % 60:02}:{ms // 1000:02}{point}{ms % 1000:03}"
