@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 
 from server.errors import InvalidInput, ModelNotFound, ModelUnavailable, WhisperXError
-from server.pipeline import checkpoint, hub
+from server.pipeline import hub, model_files
 from server.pipeline.convert import convert
 from server.pipeline.install import install, uninstall
 from server.pipeline.settings import DEMO_MODEL, ModelSettings
@@ -97,8 +97,8 @@ class Catalog:
             if source.repository is None:
                 raise ModelUnavailable(f"The model directory {source.directory} does not exist.", param="model.name")
             raise _not_installed(source.id)
-        checkpoint.check(source.directory)
-        if checkpoint.kind_of(source.directory) == "transformers":
+        model_files.check(source.directory)
+        if model_files.kind_of(source.directory) == "transformers":
             return self._converted(source.directory)
         return source.directory
 
@@ -131,8 +131,8 @@ class Catalog:
 
         def fill(staging: Path) -> None:
             hub.download(repository, staging, progress)
-            checkpoint.check(staging)
-            if checkpoint.kind_of(staging) == "transformers":
+            model_files.check(staging)
+            if model_files.kind_of(staging) == "transformers":
                 _convert_in_place(staging)
 
         return install(source.directory, fill, root=self._settings.cache_dir, resume=True)
@@ -180,9 +180,9 @@ class Catalog:
         files = [path.stat() for path in source.directory.iterdir() if path.is_file()]
         multilingual, problem = None, None
         try:
-            checkpoint.check(source.directory)
-            if checkpoint.kind_of(source.directory) == "ctranslate2":
-                multilingual = checkpoint.is_multilingual(source.directory)
+            model_files.check(source.directory)
+            if model_files.kind_of(source.directory) == "ctranslate2":
+                multilingual = model_files.is_multilingual(source.directory)
         except WhisperXError as error:
             problem = str(error)
         return Entry(
