@@ -1,0 +1,75 @@
+"""Fixtures for every test: settings that touch nothing outside tmp_path, tiny models, recordings where they exist."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # read once, when huggingface_hub is imported
+
+from server.pipeline.catalog import DEMO_DIR
+from server.settings import ENV_PREFIX
+from tests.checkpoints import build_tiny_whisper
+
+SHARED_AUDIO = Path(__file__).resolve().parents[2] / "shared" / "audio"
+
+
+@pytest.fixture(autouse=True)
+def own_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The settings of whoever runs the tests must not reach them, nor the tests that person's models."""
+    for name in os.environ:
+        if name.upper().startswith(ENV_PREFIX):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv(f"{ENV_PREFIX}MODEL__CACHE_DIR", str(tmp_path / "cache" / "models"))
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fails the test on the first look-up or connection, whatever the code under test makes of the error."""
+
+    def refuse(*args: object, **_: object) -> NoReturn:
+        pytest.fail(f"reached for the network: {args[:2]}")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+@pytest.fixture(scope="session")
+def tiny_multilingual(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A CTranslate2 Whisper with random weights and 99 languages. Shared by all tests: do not write to it."""
+    return build_tiny_whisper(tmp_path_factory.mktemp("models") / "tiny-multilingual", multilingual=True, format="ct2")
+
+
+@pytest.fixture(scope="session")
+def tiny_english(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its English-only sister. Shared by all tests: do not write to it."""
+    return build_tiny_whisper(tmp_path_factory.mktemp("models") / "tiny-english", multilingual=False, format="ct2")
+
+
+@pytest.fixture
+def tiny_hf(tiny_multilingual: Path, tmp_path: Path) -> Path:
+    """The transformers checkpoint that tiny_multilingual was made from, a copy that the test may change."""
+    source = tiny_multilingual.with_name(f"{tiny_multilingual.name}-hf")
+    return Path(shutil.copytree(source, tmp_path / "tiny-hf"))
+
+
+@pytest.fixture(scope="session")
+def shared_audio() -> Path:
+    """Recordings beside the repository, with MANIFEST.tsv."""
+    if not SHARED_AUDIO.is_dir():
+        pytest.skip("../shared/audio is not here")
+    return SHARED_AUDIO
+
+
+@pytest.fixture(scope="session")
+def demo_model() -> Path:
+    """The committed demo model."""
+    if not (DEMO_DIR / "model.bin").is_file():
+        pytest.skip("models/demo/model.bin is not here")
+    return DEMO_DIR
