@@ -1,0 +1,80 @@
+"""Running one job for one client: who leaves stops the computation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable
+from contextlib import aclosing
+from typing import Annotated, TypeVar, cast
+from urllib.parse import quote
+
+from fastapi import Depends, Request
+
+from server.engine import Engine, Event, Finished, Job
+from server.errors import Cancelled, EngineFailure
+from server.formats import DEMO_NOTICE
+from server.settings import Settings
+
+Result = TypeVar("Result")
+
+
+def engine_of(request: Request) -> Engine:
+    return cast("Engine", request.app.state.engine)
+
+
+def settings_of(request: Request) -> Settings:
+    return cast("Settings", request.app.state.settings)
+
+
+def request_id_of(request: Request) -> str:
+    """Also the id of the job."""
+    return cast("str", request.state.request_id)
+
+
+TheEngine = Annotated[Engine, Depends(engine_of)]
+TheSettings = Annotated[Settings, Depends(settings_of)]
+RequestId = Annotated[str, Depends(request_id_of)]
+
+
+def events_of(engine: Engine, job: Job) -> AsyncGenerator[Event, None]:
+    """The engine's events, as the generator that they are: closing it cancels the job."""
+    return cast("AsyncGenerator[Event, None]", engine.transcribe(job))
+
+
+async def run(engine: Engine, job: Job, request: Request) -> Finished:
+    """The last event of the job. Raises Cancelled when the client leaves before, and whatever the engine raises."""
+    return await unless_left(request, _last(engine, job))
+
+
+async def unless_left(request: Request, awaitable: Awaitable[Result]) -> Result:
+    """Await, but cancel it and raise Cancelled when the client leaves. The body must have been read."""
+    work = asyncio.ensure_future(awaitable)
+    left = asyncio.create_task(_left(request))
+    try:
+        await asyncio.wait({work, left}, return_when=asyncio.FIRST_COMPLETED)
+        if not work.done():
+            raise Cancelled("The client left before the answer was ready.")
+        return work.result()
+    finally:
+        work.cancel()
+        left.cancel()
+        await asyncio.gather(work, left, return_exceptions=True)
+
+
+def model_headers(model: str, *, demo: bool) -> dict[str, str]:
+    """Which model ran, where the body's type has no place for it."""
+    headers = {"X-Model": quote(model, safe="/:.-_+@ ")}
+    return headers | {"X-WhisperX-NPU-Notice": DEMO_NOTICE} if demo else headers
+
+
+async def _last(engine: Engine, job: Job) -> Finished:
+    async with aclosing(events_of(engine, job)) as events:
+        async for event in events:
+            if isinstance(event, Finished):
+                return event
+    raise EngineFailure("The engine ended without an answer.")
+
+
+async def _left(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,119 @@
+"""multipart/form-data (RFC 7578) read as it arrives; the only file that meets python-multipart.
+
+Not Starlette's form(): that copies the file once more, since the engine needs it under a name, and refuses fields of
+more than 1 MiB, which a recording inside a data URL can be.
+"""
+
+from __future__ import annotations
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from server.errors import InvalidInput
+
+FILE_FIELD = "file"
+MAX_FIELDS = 200
+MAX_FIELD_BYTES = 16 * 1024 * 1024  # all fields together
+
+
+class FormReader:
+    """Takes the body in pieces: ``feed`` returns the bytes of the file in that piece, ``close`` the other fields.
+
+    Raises InvalidInput where the body is not what its content type says.
+    """
+
+    def __init__(self, content_type: str) -> None:
+        _, parameters = parse_options_header(content_type)
+        boundary = parameters.get(b"boundary")
+        if not boundary:
+            raise InvalidInput("The Content-Type multipart/form-data lacks its boundary.", param=FILE_FIELD)
+        self.has_file = False
+        self._fields: list[tuple[str, str]] = []
+        self._field_bytes = 0
+        self._complete = False
+        self._file_data = bytearray()
+        self._name = ""
+        self._value = bytearray()
+        self._header = bytearray()
+        self._header_value = bytearray()
+        try:
+            self._parser = MultipartParser(
+                boundary,
+                {
+                    "on_part_begin": self._part_begin,
+                    "on_header_field": self._header_field,
+                    "on_header_value": self._header_data,
+                    "on_header_end": self._header_end,
+                    "on_headers_finished": self._headers_finished,
+                    "on_part_data": self._part_data,
+                    "on_part_end": self._part_end,
+                    "on_end": self._end,
+                },
+            )
+        except FormParserError as error:
+            raise _broken(str(error)) from error
+
+    def feed(self, chunk: bytes) -> bytes:
+        try:
+            self._parser.write(chunk)
+        except FormParserError as error:
+            raise _broken(str(error)) from error
+        data = bytes(self._file_data)
+        self._file_data.clear()
+        return data
+
+    def close(self) -> list[tuple[str, str]]:
+        if not self._complete:
+            raise _broken("it ends before its closing boundary")
+        return self._fields
+
+    def _part_begin(self) -> None:
+        self._name = ""
+        self._value.clear()
+
+    def _header_field(self, data: bytes, start: int, end: int) -> None:
+        self._header += data[start:end]
+
+    def _header_data(self, data: bytes, start: int, end: int) -> None:
+        self._header_value += data[start:end]
+
+    def _header_end(self) -> None:
+        if self._header.lower() == b"content-disposition":
+            _, parameters = parse_options_header(bytes(self._header_value))
+            self._name = parameters.get(b"name", b"").decode("utf-8", "replace")
+        self._header.clear()
+        self._header_value.clear()
+
+    def _headers_finished(self) -> None:
+        if not self._name:
+            raise _broken("a part lacks its name")
+        if self._name == FILE_FIELD:
+            if self.has_file:
+                raise InvalidInput("There is more than one file; send one per request.", param=FILE_FIELD)
+            self.has_file = True
+
+    def _part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._name == FILE_FIELD:
+            self._file_data += data[start:end]
+            return
+        self._field_bytes += end - start
+        if self._field_bytes > MAX_FIELD_BYTES:
+            raise InvalidInput(f"The fields hold more than {MAX_FIELD_BYTES} bytes.", param=self._name)
+        self._value += data[start:end]
+
+    def _part_end(self) -> None:
+        if self._name == FILE_FIELD:
+            return
+        if len(self._fields) == MAX_FIELDS:
+            raise InvalidInput(f"There are more than {MAX_FIELDS} fields.", param=self._name)
+        try:
+            self._fields.append((self._name, self._value.decode()))
+        except UnicodeDecodeError as error:
+            raise InvalidInput(f"{self._name} is not UTF-8 text.", param=self._name) from error
+
+    def _end(self) -> None:
+        self._complete = True
+
+
+def _broken(why: str) -> InvalidInput:
+    return InvalidInput(f"The multipart body is broken: {why}.", param=FILE_FIELD)

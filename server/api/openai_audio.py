@@ -1,0 +1,96 @@
+"""OpenAI's audio routes: /v1/audio/transcriptions and /v1/audio/translations."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from server.api import openapi, sse
+from server.api.forms import parse
+from server.api.jobs import RequestId, TheEngine, TheSettings, events_of, model_headers, run, unless_left
+from server.api.openai_forms import TranscriptionForm, TranslationForm
+from server.api.openai_models import find_card
+from server.api.uploads import UploadedForm
+from server.engine import Engine, Job
+from server.formats import openai, srt, vtt
+from server.formats.render import plain_text
+from server.pipeline.types import Transcript
+
+routes = APIRouter(prefix="/v1/audio", tags=["OpenAI"])
+
+Transcribed = openai.Transcription | openai.VerboseTranscription | openai.DiarizedTranscription
+Translated = openai.Translation | openai.VerboseTranscription
+
+
+@routes.post(
+    "/transcriptions",
+    summary="Transcribe, as OpenAI does",
+    response_class=Response,
+    responses=openapi.transcribed(Transcribed, *openapi.TEXT_TYPES.values(), openapi.EVENT_STREAM)
+    | openapi.failures(400, 404, 413, 415, 429, 500, 503),
+    openapi_extra=openapi.form_body(TranscriptionForm, {"model": "whisper-1", "response_format": "verbose_json"}),
+)
+async def transcriptions(
+    request: Request, upload: UploadedForm, engine: TheEngine, settings: TheSettings, request_id: RequestId
+) -> Response:
+    """The wire format of OpenAI's clients: all its fields, all its formats, and streaming for every model."""
+    form = parse(TranscriptionForm, upload.fields)
+    job = Job(request_id, upload.path, form.options(settings))
+    if form.stream:
+        return await _stream(form, job, engine, request)
+    transcript = (await run(engine, job, request)).transcript
+    return _response(transcript, form.response_format, _body(transcript, form))
+
+
+@routes.post(
+    "/translations",
+    summary="Translate into English, as OpenAI does",
+    response_class=Response,
+    responses=openapi.transcribed(Translated, *openapi.TEXT_TYPES.values())
+    | openapi.failures(400, 404, 413, 415, 429, 500, 503),
+    openapi_extra=openapi.form_body(TranslationForm, {"model": "whisper-1"}),
+)
+async def translations(
+    request: Request, upload: UploadedForm, engine: TheEngine, settings: TheSettings, request_id: RequestId
+) -> Response:
+    """Needs a multilingual model; what a model makes of speech in other languages is its own affair."""
+    form = parse(TranslationForm, upload.fields)
+    job = Job(request_id, upload.path, form.options(settings))
+    transcript = (await run(engine, job, request)).transcript
+    plain: openai.Translation = {"text": transcript.text}
+    body = openai.verbose(transcript) if form.response_format == "verbose_json" else plain
+    return _response(transcript, form.response_format, body)
+
+
+def _body(transcript: Transcript, form: TranscriptionForm) -> Transcribed:
+    match form.response_format:
+        case "verbose_json":
+            return openai.verbose(transcript, with_segments=form.with_segments, with_words=form.with_words)
+        case "diarized_json":
+            return openai.diarized(transcript)
+        case _:
+            return openai.transcription(transcript, with_logprobs=bool(form.include))
+
+
+def _response(transcript: Transcript, response_format: str, body: Any) -> Response:
+    headers = model_headers(transcript.model, demo=transcript.demo)
+    match response_format:
+        case "text":
+            content = plain_text(transcript)
+        case "srt":
+            content = srt(transcript.segments)
+        case "vtt":
+            content = vtt(transcript.segments)
+        case _:
+            content = json.dumps(body, ensure_ascii=False, allow_nan=False)
+    return Response(content, media_type=openapi.TEXT_TYPES.get(response_format, "application/json"), headers=headers)
+
+
+async def _stream(form: TranscriptionForm, job: Job, engine: Engine, request: Request) -> Response:
+    """Until there is a first event to send, an error still has its status."""
+    messages = sse.messages(events_of(engine, job), diarized=form.diarized, with_logprobs=job.options.token_logprobs)
+    first = await unless_left(request, anext(messages))
+    card = find_card(engine.status(), job.options.model)
+    return sse.EventStream(first, messages, job.id, model_headers(card.id, demo=card.demo) if card else {})

@@ -1,0 +1,69 @@
+"""What the OpenAPI page says beyond the signatures: bodies that are read by hand, answers in several types."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from server.api.errors import ErrorBody
+from server.api.forms import Choices, properties
+
+REASONS = {
+    400: "A field is wrong (`param` names it), or the file is no audio.",
+    404: "No such model.",
+    413: "The body or the recording is too large.",
+    415: "Not multipart/form-data.",
+    429: "The queue is full; `Retry-After` says when to come back.",
+    500: "The computation failed.",
+    503: "Starting, stopping, or the model cannot be loaded.",
+}
+TEXT_TYPES = {"text": "text/plain", "srt": "application/x-subrip", "vtt": "text/vtt"}
+EVENT_STREAM = "text/event-stream"
+
+
+def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    return {status: {"model": ErrorBody, "description": REASONS[status]} for status in statuses}
+
+
+def success(model: Any, description: str) -> dict[int | str, dict[str, Any]]:
+    return {200: {"model": model, "description": description}}
+
+
+def transcribed(model: Any, *media_types: str) -> dict[int | str, dict[str, Any]]:
+    """A transcript: JSON, or plain strings of other types."""
+    content = {media_type: {"schema": {"type": "string"}} for media_type in media_types}
+    headers = {
+        "X-Request-Id": {"description": "Names this request in the log.", "schema": {"type": "string"}},
+        "X-Model": {"description": "The model that ran.", "schema": {"type": "string"}},
+        "X-WhisperX-NPU-Notice": {
+            "description": "Present when that is the demonstration model.",
+            "schema": {"type": "string"},
+        },
+    }
+    return {200: {"model": model, "description": "The text.", "content": content, "headers": headers}}
+
+
+def form_body(form: type[Choices], example: dict[str, Any]) -> dict[str, Any]:
+    """A multipart body with a file and the fields of the form."""
+    file = {"type": "string", "format": "binary", "description": "The recording, in any container and codec."}
+    schema = {"type": "object", "required": ["file"], "properties": {"file": file, **properties(form)}}
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": _entry(schema, example)}}}
+
+
+def form_or_raw_body(form: type[Choices], example: dict[str, Any]) -> dict[str, Any]:
+    """The same fields in a multipart body, or in the query string of a body that is the recording itself."""
+    extra = form_body(form, example)
+    extra["requestBody"]["content"]["application/octet-stream"] = {"schema": {"type": "string", "format": "binary"}}
+    extra["parameters"] = [
+        {"name": name, "in": "query", "required": False, "schema": _entry_schema(schema)}
+        | ({"description": schema["description"]} if "description" in schema else {})
+        for name, schema in properties(form).items()
+    ]
+    return extra
+
+
+def _entry(schema: dict[str, Any], example: dict[str, Any]) -> dict[str, Any]:
+    return {"schema": schema, "example": example}
+
+
+def _entry_schema(schema: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in schema.items() if key != "description"}

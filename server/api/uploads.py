@@ -1,0 +1,82 @@
+"""Requests with a recording: it goes to a file on disk while it arrives, and the file never outlives the request."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Annotated
+
+from fastapi import Depends, Request
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from server.api.multipart import FILE_FIELD, FormReader
+from server.errors import Cancelled, InvalidInput
+
+WRITE_BYTES = 1024 * 1024  # collected in memory before a thread writes them
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """The recording as it was sent, and the text fields in the order in which they came."""
+
+    path: Path
+    fields: tuple[tuple[str, str], ...]
+
+
+async def receive_form(request: Request) -> AsyncIterator[Upload]:
+    """multipart/form-data only, as OpenAI's routes want it."""
+    content_type = request.headers.get("content-type")
+    if content_type is not None and not _is_multipart(content_type):
+        raise HTTPException(415, f"Send multipart/form-data with a part named file, not {content_type}.")
+    async with _received(request) as upload:
+        yield upload
+
+
+async def receive_any(request: Request) -> AsyncIterator[Upload]:
+    """multipart/form-data, or any other body as the recording itself; the query string holds fields too."""
+    async with _received(request) as upload:
+        yield upload
+
+
+@asynccontextmanager
+async def _received(request: Request) -> AsyncIterator[Upload]:
+    content_type = request.headers.get("content-type")
+    form = FormReader(content_type) if content_type and _is_multipart(content_type) else None
+    with tempfile.NamedTemporaryFile(prefix="whisperx-npu-") as file:
+        try:
+            size = await _store(request, form, file)
+        except ClientDisconnect as error:
+            raise Cancelled("The client left while it was sending.") from error
+        fields = form.close() if form else []
+        missing = not form.has_file if form else content_type is None and size == 0
+        if missing:
+            raise InvalidInput("The recording is missing.", param=FILE_FIELD, cure="Send it as the form field file.")
+        yield Upload(Path(file.name), (*request.query_params.multi_items(), *fields))
+
+
+async def _store(request: Request, form: FormReader | None, file: IO[bytes]) -> int:
+    """Write the recording; disks may stall, so threads do it, a mebibyte at a time."""
+    size = 0
+    collected = bytearray()
+    async for chunk in request.stream():
+        collected += form.feed(chunk) if form else chunk
+        if len(collected) >= WRITE_BYTES:
+            size += len(collected)
+            await asyncio.to_thread(file.write, bytes(collected))
+            collected.clear()
+    file.write(collected)
+    await asyncio.to_thread(file.flush)
+    return size + len(collected)
+
+
+def _is_multipart(content_type: str) -> bool:
+    return content_type.partition(";")[0].strip().lower() == "multipart/form-data"
+
+
+UploadedForm = Annotated[Upload, Depends(receive_form)]
+UploadedAny = Annotated[Upload, Depends(receive_any)]
