@@ -11,7 +11,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-from server.pipeline.types import Options, Segment, StageTime, Transcript
+from server.pipeline.types import Event, Finished, Options, Progress, SegmentReady, StageTime
+
+__all__ = [
+    "Engine",
+    "EngineStatus",
+    "Event",
+    "Finished",
+    "Job",
+    "ModelCard",
+    "Progress",
+    "SegmentReady",
+    "StageChoice",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,32 +33,6 @@ class Job:
     id: str
     path: Path
     options: Options
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Seconds of audio finished so far; ``total`` is None while the length is not known (a stream without header)."""
-
-    done: float
-    total: float | None
-    stage: str
-
-
-@dataclass(frozen=True, slots=True)
-class SegmentReady:
-    """A segment that will not change any more, but for its speaker."""
-
-    segment: Segment
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """The last event of every job that succeeds."""
-
-    transcript: Transcript
-
-
-Event = Progress | SegmentReady | Finished
 
 
 @dataclass(frozen=True, slots=True)

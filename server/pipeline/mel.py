@@ -75,7 +75,7 @@ def hann() -> Float32:
 @cache
 def mel_filters(n_mels: int) -> Float32:
     """Slaney's triangles, area-normalised, float32 [n_mels, 201]."""
-    import librosa
+    from librosa.filters import mel  # takes two seconds to import and is needed once
 
-    filters: Float32 = librosa.filters.mel(sr=SAMPLE_RATE, n_fft=N_FFT, n_mels=n_mels).astype(np.float32)
+    filters: Float32 = mel(sr=SAMPLE_RATE, n_fft=N_FFT, n_mels=n_mels).astype(np.float32)
     return filters

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
+from server.pipeline.text import TokenWord
 from server.pipeline.types import Float32, Window
 
 Span = tuple[int, int]  # first sample and the one after the last, counted from the start of the recording
@@ -48,16 +50,20 @@ class Encoder(Protocol):
         """float32 [B, n_mels, 3000] -> float32 [B, 1500, d_model], an array that the caller owns."""
 
 
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """Words to be found in a window. ``states`` is its encoder output, float32 [1500, d_model]."""
+
+    window: Window
+    states: Float32
+    words: Sequence[TokenWord]
+
+
 class Aligner(Protocol):
-    """Finds the times of known words in a window."""
+    """Finds the times of known words."""
 
     device: str
     method: str
 
-    def __call__(
-        self, window: Window, states: Float32, words: Sequence[str], tokens: Sequence[Sequence[int]], language: str
-    ) -> list[Times | None]:
-        """Times of each word, None where the aligner cannot place it.
-
-        ``states`` is the window's encoder output [1500, d_model]; ``tokens[i]`` are the text tokens of ``words[i]``.
-        """
+    def __call__(self, windows: Sequence[Spoken]) -> list[list[Times | None]]:
+        """Times of each word of each window, None for a word that cannot be placed (a number, say)."""

@@ -159,3 +159,29 @@ class Transcript:
     def realtime_factor(self) -> float:
         """Processing time / audio time; 0.0 for an empty recording."""
         return self.processing_time / self.duration if self.duration else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Seconds of audio finished so far; ``total`` is None while the length is not known (a stream without header)."""
+
+    done: float
+    total: float | None
+    stage: str
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentReady:
+    """A segment that will not change any more, but for its speaker."""
+
+    segment: Segment
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The last event of every job that succeeds."""
+
+    transcript: Transcript
+
+
+Event = Progress | SegmentReady | Finished

@@ -1,0 +1,55 @@
+"""Wall time by stage and device, each moment charged to one stage only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from time import perf_counter
+from typing import TypeVar
+
+from server.pipeline.types import StageTime
+
+T = TypeVar("T")
+
+
+class StageClock:
+    """Stages may nest (speech detection pulls audio from the decoder): the inner one stops the outer one's clock."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[tuple[str, str], float] = {}
+        self._running: list[tuple[str, str]] = []
+        self._mark = 0.0
+
+    @contextmanager
+    def stage(self, stage: str, device: str) -> Iterator[None]:
+        self._charge()
+        self._running.append((stage, device))
+        try:
+            yield
+        finally:
+            self._charge()
+            self._running.pop()
+
+    def iterate(self, stage: str, device: str, items: Iterable[T]) -> Iterator[T]:
+        """Pass ``items`` on, charging the time it takes to make each."""
+        iterator = iter(items)
+        while True:
+            with self.stage(stage, device):
+                try:
+                    item = next(iterator)
+                except StopIteration:
+                    return
+            yield item
+
+    def _charge(self) -> None:
+        now = perf_counter()
+        if self._running:
+            key = self._running[-1]
+            self._seconds[key] = self._seconds.get(key, 0.0) + now - self._mark
+        self._mark = now
+
+    def times(self) -> tuple[StageTime, ...]:
+        """In the order in which the stages first ran."""
+        return tuple(
+            StageTime(stage, device, round(seconds * 1000, 3)) for (stage, device), seconds in self._seconds.items()
+        )

@@ -1,0 +1,141 @@
+"""Encoder states to text by CTranslate2, with Whisper's temperature ladder.
+
+Windows are decoded without timestamp tokens, as WhisperX does: their bounds come from voice activity detection and
+the times inside from alignment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from faster_whisper.tokenizer import Tokenizer
+
+from server.pipeline.checkpoint import Checkpoint, storage
+from server.pipeline.guard import compression_ratio, is_failed, is_repetitive, is_silence, kept_words
+from server.pipeline.settings import DecodeSettings
+from server.pipeline.text import TokenWord, split_words
+from server.pipeline.types import Float32
+
+CONTEXT = 448  # tokens of Whisper's decoder, prompt included
+PROMPT = CONTEXT // 2 - 1  # tokens that hotwords, and likewise the prompt, may take
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """How one request is decoded. ``prompt`` are the tokens from <|startofprev|> to <|notimestamps|>."""
+
+    tokenizer: Tokenizer
+    prompt: tuple[int, ...]
+    beam_size: int
+    temperatures: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What one window says; no words where it is silence."""
+
+    words: tuple[TokenWord, ...]
+    avg_logprob: float
+    no_speech_prob: float
+    compression_ratio: float
+    temperature: float
+
+    @property
+    def text(self) -> str:
+        return "".join(word.text for word in self.words)
+
+    @property
+    def tokens(self) -> tuple[int, ...]:
+        return tuple(token for word in self.words for token in word.tokens)
+
+
+def prompt_tokens(tokenizer: Tokenizer, prompt: str | None, hotwords: str | None) -> tuple[int, ...]:
+    """Hotwords, then the end of the prompt, stand where Whisper expects the text before this window."""
+    before: list[int] = []
+    if hotwords and hotwords.strip():
+        before += tokenizer.encode(" " + hotwords.strip())[:PROMPT]
+    if prompt and prompt.strip():
+        before += tokenizer.encode(" " + prompt.strip())[-(PROMPT - len(before)) :] if len(before) < PROMPT else []
+    head = [tokenizer.sot_prev, *before] if before else []
+    return (*head, *tokenizer.sot_sequence, tokenizer.no_timestamps)
+
+
+class Ct2Decoder:
+    """float32 [B, 1500, d_model] -> one Decoded per window."""
+
+    device = "cpu"
+
+    def __init__(self, checkpoint: Checkpoint, settings: DecodeSettings) -> None:
+        self.checkpoint = checkpoint
+        self.settings = settings
+
+    def __call__(self, states: Float32, search: Search) -> list[Decoded]:
+        """Only the windows that fail a threshold climb the ladder of temperatures."""
+        tried: list[list[Decoded]] = [[] for _ in states]
+        pending = list(range(len(states)))
+        for temperature in search.temperatures:
+            for index, result in zip(pending, self._generate(states[pending], search, temperature), strict=True):
+                tried[index].append(result)
+            pending = [index for index in pending if self._should_retry(tried[index][-1])]
+            if not pending:
+                break
+        return [self._settle(attempts) for attempts in tried]
+
+    def _should_retry(self, result: Decoded) -> bool:
+        silent = is_silence(result.no_speech_prob, result.avg_logprob, self.settings)
+        return not silent and is_failed(result.text, result.avg_logprob, self.settings)
+
+    def _settle(self, attempts: Sequence[Decoded]) -> Decoded:
+        last = attempts[-1]
+        if self._should_retry(last):  # no rung was good: the likeliest that does not loop, else the likeliest
+            sane = [a for a in attempts if not is_repetitive(a.text, self.settings)]
+            last = max(sane or attempts, key=lambda attempt: attempt.avg_logprob)
+        if is_silence(last.no_speech_prob, last.avg_logprob, self.settings):
+            words: tuple[TokenWord, ...] = ()
+        else:
+            keep = kept_words([word.text for word in last.words], self.settings.max_repeats)
+            words = tuple(last.words[index] for index in keep)
+        return Decoded(words, last.avg_logprob, last.no_speech_prob, last.compression_ratio, last.temperature)
+
+    def _generate(self, states: Float32, search: Search, temperature: float) -> list[Decoded]:
+        results = self.checkpoint.whisper.generate(
+            storage(states),
+            [list(search.prompt)] * len(states),
+            max_length=self._max_length(len(search.prompt)),
+            length_penalty=self.settings.length_penalty,
+            return_scores=True,
+            return_no_speech_prob=True,
+            **self._strategy(search, temperature),
+        )
+        return [self._decoded(result, search.tokenizer, temperature) for result in results]
+
+    def _strategy(self, search: Search, temperature: float) -> dict[str, Any]:
+        if temperature == 0.0:
+            return {"beam_size": search.beam_size, "patience": self.settings.patience}
+        return {
+            "beam_size": 1,
+            "num_hypotheses": self.settings.best_of,
+            "sampling_topk": 0,
+            "sampling_temperature": temperature,
+        }
+
+    def _max_length(self, prompt: int) -> int:
+        """CTranslate2 stops at min(max_length / 2, max_length - prompt) new tokens."""
+        limit = self.settings.max_new_tokens
+        return CONTEXT if limit is None else min(CONTEXT, max(2 * limit, limit + prompt))
+
+    def _decoded(self, result: Any, tokenizer: Tokenizer, temperature: float) -> Decoded:
+        tokens = result.sequences_ids[0][: self.settings.max_new_tokens]
+        words = tuple(split_words(tokenizer, tokens))
+        # scores are sum(log p) / length ** penalty over the tokens without the end token, which was scored as well
+        total = result.scores[0] * len(result.sequences_ids[0]) ** self.settings.length_penalty
+        text = "".join(word.text for word in words)
+        return Decoded(
+            words=words,
+            avg_logprob=total / (len(result.sequences_ids[0]) + 1),
+            no_speech_prob=float(result.no_speech_prob),
+            compression_ratio=compression_ratio(text.strip()),
+            temperature=temperature,
+        )

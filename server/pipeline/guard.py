@@ -1,0 +1,63 @@
+"""The guard against hallucination: which decoded windows to try again, which are silence, what to cut.
+
+Thresholds and their meaning are those of openai/whisper's transcribe.py (decode_with_fallback); the cut of repeated
+phrases is ours, for the loops that every temperature falls into.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+
+from server.pipeline.settings import DecodeSettings
+
+LONGEST_PHRASE = 10  # words
+
+
+def compression_ratio(text: str) -> float:
+    """Bytes of the text / bytes that zlib makes of it: above 2.4 it repeats itself. 0.0 for no text."""
+    data = text.encode()
+    return len(data) / len(zlib.compress(data)) if data else 0.0
+
+
+def is_silence(no_speech_prob: float, avg_logprob: float, settings: DecodeSettings) -> bool:
+    """Whether the model itself doubts that anything was said: the window then has no text."""
+    if settings.no_speech_threshold is None or no_speech_prob <= settings.no_speech_threshold:
+        return False
+    return settings.log_prob_threshold is None or avg_logprob < settings.log_prob_threshold
+
+
+def is_failed(text: str, avg_logprob: float, settings: DecodeSettings) -> bool:
+    """Whether the next temperature of the ladder should be tried."""
+    if settings.log_prob_threshold is not None and avg_logprob < settings.log_prob_threshold:
+        return True
+    return is_repetitive(text, settings)
+
+
+def is_repetitive(text: str, settings: DecodeSettings) -> bool:
+    """Whether the text goes round in circles."""
+    limit = settings.compression_ratio_threshold
+    if limit is not None and compression_ratio(text) > limit:
+        return True
+    words = text.split()
+    return len(kept_words(words, settings.max_repeats)) < len(words)
+
+
+def kept_words(words: Sequence[str], max_repeats: int) -> list[int]:
+    """Indices of the words left when no phrase of up to 10 words stands over ``max_repeats`` times in a row."""
+    keep = list(range(len(words)))
+    plain = [word.strip(" .,;:!?").lower() for word in words]
+    for length in range(1, LONGEST_PHRASE + 1):
+        keep = _without_loops(keep, plain, length, max_repeats)
+    return keep
+
+
+def _without_loops(keep: list[int], words: Sequence[str], length: int, max_repeats: int) -> list[int]:
+    kept: list[int] = []
+    run = 0  # how many words in a row equal the one a phrase earlier
+    for position, index in enumerate(keep):
+        same = position >= length and words[index] == words[keep[position - length]]
+        run = run + 1 if same else 0
+        if run < max_repeats * length:
+            kept.append(index)
+    return kept
