@@ -19,6 +19,8 @@ MAX_FIELD_BYTES = 16 * 1024 * 1024  # all fields together
 class FormReader:
     """Takes the body in pieces: ``feed`` returns the bytes of the file in that piece, ``close`` the other fields.
 
+    Of a file under another name only the file name is kept, as the value of that field.
+
     Raises InvalidInput where the body is not what its content type says.
     """
 
@@ -33,6 +35,7 @@ class FormReader:
         self._complete = False
         self._file_data = bytearray()
         self._name = ""
+        self._filename: bytes | None = None
         self._value = bytearray()
         self._header = bytearray()
         self._header_value = bytearray()
@@ -69,6 +72,7 @@ class FormReader:
 
     def _part_begin(self) -> None:
         self._name = ""
+        self._filename = None
         self._value.clear()
 
     def _header_field(self, data: bytes, start: int, end: int) -> None:
@@ -81,6 +85,7 @@ class FormReader:
         if self._header.lower() == b"content-disposition":
             _, parameters = parse_options_header(bytes(self._header_value))
             self._name = parameters.get(b"name", b"").decode("utf-8", "replace")
+            self._filename = parameters.get(b"filename")
         self._header.clear()
         self._header_value.clear()
 
@@ -91,10 +96,13 @@ class FormReader:
             if self.has_file:
                 raise InvalidInput("There is more than one file; send one per request.", param=FILE_FIELD)
             self.has_file = True
+        elif self._filename is not None:
+            self._value += self._filename
 
     def _part_data(self, data: bytes, start: int, end: int) -> None:
         if self._name == FILE_FIELD:
             self._file_data += data[start:end]
+        if self._name == FILE_FIELD or self._filename is not None:
             return
         self._field_bytes += end - start
         if self._field_bytes > MAX_FIELD_BYTES:

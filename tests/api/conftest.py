@@ -1,0 +1,78 @@
+"""A live server around a scripted engine, and clients for it."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+import wave
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import openai
+import pytest
+
+from server.api import create_app
+from server.settings import Settings, load_settings
+from tests.api.live import serving
+from tests.api.scripted import ScriptedEngine
+
+MAX_UPLOAD_MB = 8
+
+
+@pytest.fixture(scope="session")
+def session_engine() -> ScriptedEngine:
+    return ScriptedEngine()
+
+
+@pytest.fixture(scope="session")
+def settings() -> Settings:
+    return load_settings(
+        server={"max_upload_mb": MAX_UPLOAD_MB}, diarize={"model": "some/pipeline"}, align={"method": "auto"}
+    )
+
+
+@pytest.fixture(scope="session")
+def uploads(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where the server keeps uploads; nothing may be left in it after a request."""
+    folder = tmp_path_factory.mktemp("uploads")
+    before, tempfile.tempdir = tempfile.tempdir, str(folder)
+    yield folder
+    tempfile.tempdir = before
+
+
+@pytest.fixture(scope="session")
+def url(session_engine: ScriptedEngine, settings: Settings, uploads: Path) -> Iterator[str]:
+    with serving(create_app(settings, session_engine)) as base:
+        yield base
+
+
+@pytest.fixture
+def engine(session_engine: ScriptedEngine) -> ScriptedEngine:
+    """As new for each test."""
+    session_engine.reset()
+    return session_engine
+
+
+@pytest.fixture
+def http(url: str, engine: ScriptedEngine) -> Iterator[httpx2.Client]:
+    with httpx2.Client(base_url=url, timeout=20) as client:
+        yield client
+
+
+@pytest.fixture
+def client(url: str, engine: ScriptedEngine) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"{url}/v1", api_key="none", timeout=20) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def wav() -> bytes:
+    """A tenth of a second of silence."""
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes(bytes(3200))
+    return buffer.getvalue()
