@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # read once, when huggingface_hub is imported
+
 import shutil
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
+import huggingface_hub.constants
 import pytest
-
-os.environ["HF_HUB_OFFLINE"] = "1"  # read once, when huggingface_hub is imported
+from huggingface_hub.utils import reset_sessions
 
 from server.pipeline.catalog import DEMO_DIR
 from server.settings import ENV_PREFIX
 from tests.checkpoints import build_tiny_whisper
+from tests.hub import LocalHub, serving
 
 SHARED_AUDIO = Path(__file__).resolve().parents[2] / "shared" / "audio"
 
@@ -38,6 +43,19 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+@pytest.fixture
+def local_hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalHub]:
+    """A Hugging Face Hub on localhost, which is online for huggingface_hub while the test runs."""
+    with serving() as hub:
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", hub.url)
+        template = hub.url + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr("huggingface_hub.file_download.HUGGINGFACE_CO_URL_TEMPLATE", template)
+        reset_sessions()
+        yield hub
+    reset_sessions()
 
 
 @pytest.fixture(scope="session")
