@@ -61,7 +61,7 @@ class LocalEngine:
             self._state = "ready"
         except WhisperXError as error:
             self._state, self._error = "failed", error
-            log.error("The default model cannot be served: %s", error)
+            log.error("The default model cannot be served: %s", error)  # noqa: TRY400  no trace: the cause is named
 
     def _parts(self, name: str) -> Parts:
         """Called from the worker thread only."""

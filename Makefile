@@ -1,0 +1,57 @@
+# make serve   the server with the demo model on 127.0.0.1:9000
+# make test    the default tests; make test-slow the long ones
+# make lint    style, types, import floors
+# make bench   our pipeline beside WhisperX's own, in one run
+# make lock    resolve the dependencies again
+.PHONY: serve test test-slow lint bench train-demo lock clean
+
+UV_VERSION := 0.13.8
+SUITABLE := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c '$(SUITABLE)' 2>/dev/null && { command -v $$p; break; }; done)
+BIN := .venv/bin
+UV := VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv --no-config
+export PYTHONDONTWRITEBYTECODE =
+
+serve: .venv/runtime
+	$(BIN)/whisperx-npu serve
+
+test: .venv/dev
+	$(BIN)/pytest
+
+test-slow: .venv/dev
+	$(BIN)/pytest -m slow
+
+lint: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/dev
+	$(BIN)/python -m bench
+
+.venv/bin/uv:
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 with venv is needed (Debian: apt install python3-venv); or: make PYTHON=/path/to/python"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+
+.venv/runtime: requirements.lock pyproject.toml | .venv/bin/uv
+	$(UV) pip sync --require-hashes --compile-bytecode requirements.lock
+	$(UV) pip install --no-deps --no-build-isolation --editable .
+	touch $@
+
+.venv/dev: requirements-dev.lock pyproject.toml | .venv/bin/uv
+	$(UV) pip sync --require-hashes --compile-bytecode requirements-dev.lock
+	$(UV) pip install --no-deps --no-build-isolation --editable .
+	touch .venv/runtime $@
+
+COMPILE := pip compile pyproject.toml --override overrides.txt --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-header --quiet
+lock: .venv/bin/uv
+	$(UV) $(COMPILE) --output-file requirements.lock
+	$(UV) $(COMPILE) --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
