@@ -48,7 +48,7 @@ bench: .venv/dev
 	touch .venv/runtime $@
 
 COMPILE := pip compile pyproject.toml --override overrides.txt --universal --python-version 3.11 \
-	--generate-hashes --no-emit-index-url --no-header --quiet
+	--generate-hashes --extra build --no-emit-index-url --no-header --quiet
 lock: .venv/bin/uv
 	$(UV) $(COMPILE) --output-file requirements.lock
 	$(UV) $(COMPILE) --extra dev --constraint requirements.lock --output-file requirements-dev.lock
