@@ -1,0 +1,170 @@
+"""Whether this machine has an NPU that this process may use, without opening it.
+
+Sources: the driver is amdxdna, in Linux since 6.14; its attributes ``vbnv`` and ``fw_version`` are in
+drivers/accel/amdxdna/amdxdna_sysfs.c@0b119045 of torvalds/linux, the name RyzenAI-npu1 (PCI 1022:1502, Phoenix and
+Hawk Point) in npu1_regs.c, the 64 MiB heap in aie2_pci.h of amd/xdna-driver.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import grp
+import importlib.util
+import os
+import re
+import resource
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+NODE = Path("/dev/accel/accel0")
+DRIVER = "amdxdna"
+NPU1_NAMES = ("npu1", "Phoenix")  # XRT says "NPU Phoenix" where sysfs says "RyzenAI-npu1"
+FIRST_KERNEL = (6, 14)
+HEAP_BYTES = 64 << 20  # the driver pins this much for instructions when a context is opened
+CAP_IPC_LOCK = 1 << 14  # linux/capability.h
+
+Subject = Literal["node", "access", "driver", "memlock", "pyxrt"]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that keeps the NPU from serving, and what to do about it. Both are whole clauses without a stop."""
+
+    subject: Subject
+    what: str
+    cure: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceReport:
+    """What was seen of the NPU; None where there was nothing to see.
+
+    ``memlock_bytes`` is the soft limit of locked memory, None for unlimited or where CAP_IPC_LOCK lifts it.
+    """
+
+    node: Path
+    present: bool
+    accessible: bool
+    driver: str | None
+    name: str | None
+    firmware: str | None
+    kernel: str
+    memlock_bytes: int | None
+    pyxrt: bool
+    problems: tuple[Problem, ...]
+
+    @property
+    def reason(self) -> str | None:
+        """Why the NPU cannot serve now, the most basic cause first; None if nothing stands in the way."""
+        return self.problems[0].what if self.problems else None
+
+
+def probe(node: Path = NODE, root: Path = Path("/")) -> DeviceReport:
+    """Look at the device node and at /sys and /proc below ``root``. Never raises for what is missing."""
+    sysfs = root / "sys/class/accel" / node.name / "device"
+    driver = sysfs / "driver"
+    seen = DeviceReport(
+        node=node,
+        present=node.exists(),
+        accessible=os.access(node, os.R_OK | os.W_OK),
+        driver=driver.resolve().name if driver.exists() else None,
+        name=_read(sysfs / "vbnv"),
+        firmware=_read(sysfs / "fw_version"),
+        kernel=_read(root / "proc/sys/kernel/osrelease") or "unknown",
+        memlock_bytes=_memlock(root / "proc/self/status"),
+        pyxrt=importlib.util.find_spec("pyxrt") is not None,
+        problems=(),
+    )
+    checks = (_node_problem, _driver_problem, _access_problem, _pyxrt_problem, _memlock_problem)
+    problems = tuple(problem for check in checks if (problem := check(seen)))
+    return dataclasses.replace(seen, problems=problems)
+
+
+def _node_problem(seen: DeviceReport) -> Problem | None:
+    if seen.present:
+        return None
+    if _version(seen.kernel) < FIRST_KERNEL:
+        return Problem(
+            "node",
+            f"there is no {seen.node}, and Linux {seen.kernel} is older than 6.14, the first with the driver {DRIVER}",
+            "install Linux 6.14 or newer",
+        )
+    return Problem(
+        "node",
+        f"there is no {seen.node}",
+        f"on a machine with a Ryzen AI NPU, switch it on in the firmware setup and run `modprobe {DRIVER}`; "
+        f"in a container, pass --device {seen.node}",
+    )
+
+
+def _driver_problem(seen: DeviceReport) -> Problem | None:
+    if seen.driver not in (None, DRIVER):
+        what = f"{seen.node} belongs to the driver {seen.driver}, not to {DRIVER}"
+        return Problem("driver", what, "set npu.device to the node of the AMD NPU")
+    if seen.name is not None and not any(name in seen.name for name in NPU1_NAMES):
+        what = f"{seen.name} is another generation than Phoenix and Hawk Point (npu1), which the kernels are built for"
+        return Problem("driver", what, "set npu.mode to off")
+    return None
+
+
+def _access_problem(seen: DeviceReport) -> Problem | None:
+    if seen.accessible or not seen.present:
+        return None
+    group = _group(seen.node)
+    return Problem(
+        "access",
+        f"this user may not read and write {seen.node}",
+        f"run `sudo usermod -aG {group} $USER` and log in again; in a container, pass --group-add with the number "
+        f"of the group {group}",
+    )
+
+
+def _pyxrt_problem(seen: DeviceReport) -> Problem | None:
+    if seen.pyxrt:
+        return None
+    return Problem(
+        "pyxrt",
+        "the Python module pyxrt is not installed",
+        "install XRT 2.20 or newer (Debian: `apt install -t trixie-backports python3-xrt libxrt-npu2`) and use the "
+        "Python version that it was built for",
+    )
+
+
+def _memlock_problem(seen: DeviceReport) -> Problem | None:
+    if seen.memlock_bytes is None or seen.memlock_bytes >= HEAP_BYTES:
+        return None
+    return Problem(
+        "memlock",
+        f"only {seen.memlock_bytes >> 10} KiB of memory may be locked, and the driver needs {HEAP_BYTES >> 20} MiB",
+        "raise it with `ulimit -l unlimited`, LimitMEMLOCK=infinity in a systemd unit, or --ulimit memlock=-1 for a "
+        "container",
+    )
+
+
+def _memlock(status: Path) -> int | None:
+    lines = (_read(status) or "").splitlines()
+    capabilities = next((int(line.split()[1], 16) for line in lines if line.startswith("CapEff:")), 0)
+    soft, _hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    return None if soft == resource.RLIM_INFINITY or capabilities & CAP_IPC_LOCK else soft
+
+
+def _group(node: Path) -> str:
+    gid = node.stat().st_gid
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:  # a container has the number without the name
+        return str(gid)
+
+
+def _version(release: str) -> tuple[int, int]:
+    """(6, 14) of "6.14.0-29-generic"; a release that cannot be read counts as new."""
+    numbers = re.match(r"(\d+)\.(\d+)", release)
+    return (int(numbers[1]), int(numbers[2])) if numbers else FIRST_KERNEL
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return None
