@@ -13,7 +13,7 @@ from server.pipeline.types import AlignMethod, DiarizeOptions, Options
 from server.settings import Settings
 
 TranslationFormat = Literal["json", "text", "srt", "verbose_json", "vtt"]
-TranscriptionFormat = TranslationFormat | Literal["diarized_json"]
+TranscriptionFormat = Literal[TranslationFormat, "diarized_json"]
 STREAMED = ("json", "diarized_json")
 
 
