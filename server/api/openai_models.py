@@ -57,7 +57,7 @@ async def list_models(engine: TheEngine) -> JSONResponse:
     "/{model_id:path}",
     summary="Describe one model",
     response_class=JSONResponse,
-    responses=openapi.success(ModelEntry, "The model.") | openapi.failures(404),
+    responses=openapi.success(ModelEntry, "The model.") | openapi.failures(404) | openapi.NO_422,
 )
 async def get_model(model_id: str, engine: TheEngine) -> JSONResponse:
     """The id may hold slashes, as Hugging Face ids do."""

@@ -20,6 +20,10 @@ TEXT_TYPES = {"text": "text/plain", "srt": "application/x-subrip", "vtt": "text/
 EVENT_STREAM = "text/event-stream"
 
 
+# FastAPI promises a 422 wherever a path has a parameter, unless the page speaks of all 4XX
+NO_422: dict[int | str, dict[str, Any]] = {"4XX": {"model": ErrorBody, "description": "The request is wrong."}}
+
+
 def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": ErrorBody, "description": REASONS[status]} for status in statuses}
 
@@ -30,14 +34,13 @@ def success(model: Any, description: str) -> dict[int | str, dict[str, Any]]:
 
 def transcribed(model: Any, *media_types: str) -> dict[int | str, dict[str, Any]]:
     """A transcript: JSON, or plain strings of other types."""
-    content = {media_type: {"schema": {"type": "string"}} for media_type in media_types}
+    string = {"type": "string"}
+    event = {"type": "object", "properties": {"data": string}}
+    content = {kind: {"schema": event if kind == EVENT_STREAM else string} for kind in media_types}
     headers = {
-        "X-Request-Id": {"description": "Names this request in the log.", "schema": {"type": "string"}},
-        "X-Model": {"description": "The model that ran.", "schema": {"type": "string"}},
-        "X-WhisperX-NPU-Notice": {
-            "description": "Present when that is the demonstration model.",
-            "schema": {"type": "string"},
-        },
+        "X-Request-Id": {"description": "Names this request in the log.", "schema": string},
+        "X-Model": {"description": "The model that ran.", "schema": string},
+        "X-WhisperX-NPU-Notice": {"description": "Present when that is the demonstration model.", "schema": string},
     }
     return {200: {"model": model, "description": "The text.", "content": content, "headers": headers}}
 
