@@ -90,7 +90,12 @@ def _wanted(repo: str, info: ModelInfo) -> dict[str, int]:
     return {name: size for name, size in sizes.items() if any(Path(name).match(pattern) for pattern in patterns)}
 
 
-def _unreachable(repo: str, why: object) -> ModelUnavailable:
+def _unreachable(repo: str, why: Exception | str) -> ModelUnavailable:
+    from requests.exceptions import ConnectionError as NoConnection
+    from requests.exceptions import Timeout
+
+    if isinstance(why, NoConnection | Timeout):
+        why = "the Hugging Face Hub does not answer"  # the exception's own text is a paragraph of addresses
     return ModelUnavailable(
         f"{repo} could not be downloaded: {why}.",
         cure=f"Check the network and run `whisperx-npu models pull {repo}` again: it goes on where it stopped. "

@@ -1,0 +1,48 @@
+"""The command line: one file per command, each of which imports what is slow only when it runs.
+
+Results go to standard output, everything else to standard error. Exit status: 0 done, 1 something failed, 2 the
+command line or a setting is wrong.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+import server
+from server.cli import doctor, models, serve, transcribe
+from server.cli.errors import ReportingGroup
+
+app = typer.Typer(
+    cls=ReportingGroup,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(server.__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _top(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Speech to text on AMD Ryzen AI NPUs and plain CPUs."""
+
+
+app.command()(serve.serve)
+app.command()(transcribe.transcribe)
+app.command()(doctor.doctor)
+app.add_typer(models.app, name="models")
+
+
+def main() -> None:
+    """Entry point of ``whisperx-npu``."""
+    app(prog_name="whisperx-npu")

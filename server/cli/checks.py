@@ -1,0 +1,164 @@
+"""What the doctor looks at. A check looks and never raises for what it finds."""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal
+
+from npu.device import HEAP_BYTES, DeviceReport, Subject, probe
+from server.errors import WhisperXError
+from server.pipeline.catalog import Catalog
+from server.pipeline.cpu import cpu_flags
+from server.settings import Settings
+
+State = Literal["ok", "missing", "fatal"]  # fatal: the server cannot run
+
+FLAGS = ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")  # what the stages use
+LEAST_BYTES = 1 << 30
+PACKAGES = (
+    "whisperx-npu",
+    "ctranslate2",
+    "faster-whisper",
+    "whisperx",
+    "torch",
+    "transformers",
+    "onnxruntime",
+    "av",
+    "fastapi",
+    "uvicorn",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the report. ``cure`` says what to do where something is missing."""
+
+    name: str
+    state: State
+    detail: str
+    cure: str | None = None
+
+
+def run_checks(settings: Settings) -> Iterator[Check]:
+    """Every check, from the machine to the server."""
+    yield Check("python", "ok", f"{platform.python_version()} ({sys.executable})")
+    yield _packages()
+    yield _cpu()
+    yield _memory()
+    yield from _npu(probe(settings.npu.device), settings)
+    yield from _models(settings)
+    yield _cache(settings.model.cache_dir)
+    yield _network(Catalog(settings.model))
+    yield _diarization(settings)
+    yield _port(settings.server.host, settings.server.port)
+
+
+def _packages() -> Check:
+    found, missing = [], []
+    for package in PACKAGES:
+        try:
+            found.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            missing.append(package)
+    if missing:
+        return Check("packages", "fatal", f"not installed: {', '.join(missing)}", "Install whisperx-npu again.")
+    return Check("packages", "ok", ", ".join(found))
+
+
+def _cpu() -> Check:
+    flags = cpu_flags()
+    cores = len(os.sched_getaffinity(0))
+    detail = f"{cores} of {os.cpu_count()} cores; {' '.join(flag for flag in FLAGS if flag in flags) or 'no vectors'}"
+    if platform.machine() == "x86_64" and "avx2" not in flags:
+        return Check("cpu", "missing", detail, "Expect low speed: without AVX2, CTranslate2 runs generic code.")
+    return Check("cpu", "ok", detail)
+
+
+def _memory() -> Check:
+    page = os.sysconf("SC_PAGE_SIZE")
+    total, free = page * os.sysconf("SC_PHYS_PAGES"), page * os.sysconf("SC_AVPHYS_PAGES")
+    detail = f"{total / 1e9:.1f} GB, {free / 1e9:.1f} GB of it unused"
+    if total < LEAST_BYTES:
+        return Check(
+            "memory",
+            "missing",
+            detail,
+            "The server needs 0.3 GB beside its model, and 1 GB more for whisperx alignment or pyannote.",
+        )
+    return Check("memory", "ok", detail)
+
+
+def _npu(report: DeviceReport, settings: Settings) -> Iterator[Check]:
+    if settings.npu.mode == "off":
+        yield Check("npu", "ok", "npu.mode is off")
+        return
+    bad: State = "fatal" if settings.npu.mode == "required" else "missing"
+    limit = "unlimited" if report.memlock_bytes is None else f"{report.memlock_bytes >> 10} KiB"
+    seen: tuple[tuple[str, tuple[Subject, ...], str], ...] = (
+        ("npu device", ("node", "access"), f"{report.node}"),
+        ("npu driver", ("driver",), f"{report.driver}, {report.name}, firmware {report.firmware}"),
+        ("pyxrt", ("pyxrt",), "importable"),
+        ("memlock", ("memlock",), f"{limit}, at least {HEAP_BYTES >> 20} MiB needed"),
+    )
+    yield Check("kernel", "ok", f"Linux {report.kernel}")
+    for name, subjects, detail in seen:
+        problems = [problem for problem in report.problems if problem.subject in subjects]
+        if problems:
+            yield Check(name, bad, problems[0].what, f"{problems[0].cure}.")
+        elif report.present or name in ("pyxrt", "memlock"):
+            yield Check(name, "ok", detail)
+
+
+def _models(settings: Settings) -> Iterator[Check]:
+    try:
+        catalog = Catalog(settings.model)
+        entries = catalog.entries()
+        yield Check("default model", "ok", f"{catalog.default} in {catalog.resolve(settings.model.name)}")
+    except WhisperXError as error:
+        yield Check("default model", "fatal", error.message, error.cure)
+        return
+    for entry in entries:
+        if entry.problem:
+            yield Check(f"model {entry.id}", "missing", entry.problem, f"Run `whisperx-npu models pull {entry.id}`.")
+        elif entry.id != catalog.default:
+            yield Check(f"model {entry.id}", "ok", f"{entry.bytes / 1e6:.0f} MB in {entry.path}")
+
+
+def _cache(directory: Path) -> Check:
+    existing = next(path for path in (directory, *directory.parents) if path.exists())
+    if not (existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)):
+        cure = "Set model.cache_dir to a directory that this user may write to."
+        return Check("model cache", "missing", f"{directory} cannot be written", cure)
+    status = os.statvfs(existing)
+    return Check("model cache", "ok", f"{directory}, {status.f_bavail * status.f_frsize / 1e9:.1f} GB free")
+
+
+def _network(catalog: Catalog) -> Check:
+    detail = "off: nothing is ever looked up" if catalog.offline else "used by `models pull` only"
+    return Check("network", "ok", detail)
+
+
+def _diarization(settings: Settings) -> Check:
+    model = settings.diarize.model
+    if model is None:
+        cure = "To tell speakers apart, set diarize.model to a pyannote pipeline (a directory or a Hugging Face id)."
+        return Check("diarization", "missing", "not configured", cure)
+    return Check("diarization", "ok", model)
+
+
+def _port(host: str, port: int) -> Check:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        cure = "Stop what listens there (perhaps this server), or choose another with --port."
+        why = str(error.strerror or error).partition(" (")[0]
+        return Check("port", "missing", f"{host}:{port}: {why}", cure)
+    return Check("port", "ok", f"{host}:{port} is free")

@@ -1,0 +1,41 @@
+"""Options that several commands have, and the settings that they add up to."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from server.settings import Settings
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", help="YAML file with settings; else $WHISPERX_NPU_CONFIG, else ./config.yaml."),
+]
+ModelName = Annotated[
+    str | None,
+    typer.Option("--model", help="demo, a Whisper name, a Hugging Face id, or a directory; else as configured."),
+]
+
+LOG_FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+
+
+def configured(config: Path | None, **groups: dict[str, object]) -> Settings:
+    """File and environment, overridden by the options that were given; None in ``groups`` is not given.
+
+    Raises ConfigurationError.
+    """
+    from server.settings import load_settings  # pydantic takes 0.3 s
+
+    given = {group: {key: value for key, value in keys.items() if value is not None} for group, keys in groups.items()}
+    return load_settings(config, **given)
+
+
+def log_to_stderr(level: str) -> None:
+    """Log lines of this project and of what it is built on."""
+    logging.basicConfig(level=level.upper(), format=LOG_FORMAT)
+    for talkative in ("httpx", "httpcore", "urllib3", "numba", "matplotlib", "speechbrain"):
+        logging.getLogger(talkative).setLevel(logging.WARNING)

@@ -1,0 +1,104 @@
+"""``whisperx-npu serve``: the HTTP server."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shlex
+import signal
+import socket
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from server.cli.options import ConfigFile, ModelName, configured, log_to_stderr
+from server.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import uvicorn
+
+    from server.settings import Settings
+
+GRACE_SECONDS = 5  # for answers under way when asked to stop; `docker stop` kills after 10
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on; else as configured.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="TCP port, 0 for a free one; else as configured.")
+    ] = None,
+    config: ConfigFile = None,
+    model: ModelName = None,
+) -> None:
+    """Answer HTTP requests until told to stop (SIGTERM or Ctrl-C)."""
+    settings = configured(config, server={"host": host, "port": port}, model={"name": model})
+    log_to_stderr(settings.log.level)
+    _require_model(settings)
+    server = _server(settings)
+    with _listening(settings.server.host, settings.server.port) as listener:
+        _announce(settings, listener.getsockname()[1])
+        _run(server, listener)
+
+
+def _server(settings: Settings) -> uvicorn.Server:
+    import uvicorn
+
+    from server.api.app import create_app
+    from server.local_engine import LocalEngine
+
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)  # its good news is announced here
+    app = create_app(settings, LocalEngine(settings))
+    return uvicorn.Server(
+        uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_SECONDS)
+    )
+
+
+def _run(server: uvicorn.Server, listener: socket.socket) -> None:
+
+    def stop(_signal: int, _frame: object) -> None:
+        server.should_exit = True
+
+    # uvicorn raises the signal again when it is done, which would end the process by the signal, not with status 0
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    server.run(sockets=[listener])
+    if not server.started:
+        raise typer.Exit(1)
+
+
+def _require_model(settings: Settings) -> None:
+    """Raises ModelUnavailable now rather than on every request."""
+    from server.pipeline.catalog import DEMO_DIR, Catalog
+
+    path = Catalog(settings.model).resolve(settings.model.name)
+    if path == DEMO_DIR:
+        typer.echo(
+            "This is the demonstration model: it shows that the server works and is no general speech recognizer. "
+            "For real use: `whisperx-npu models pull small`, then `whisperx-npu serve --model small`.",
+            err=True,
+        )
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        why = str(error.strerror or error).partition(" (")[0]  # what follows repeats the address
+        raise ConfigurationError(
+            f"Cannot listen on {host}:{port}: {why}.",
+            param="server.port",
+            cure="Choose another address with --host and --port, or stop what listens there.",
+        ) from error
+
+
+def _announce(settings: Settings, port: int) -> None:
+    from server.pipeline.catalog import DEMO_DIR
+
+    host = settings.server.host
+    address = f"[{host}]" if ":" in host else host
+    near = "localhost" if host in ("0.0.0.0", "::") else address  # noqa: S104  compared, not bound
+    sample = DEMO_DIR / "sample.wav"
+    recording = shlex.quote(os.path.relpath(sample)) if sample.is_file() else "YOUR-RECORDING.wav"
+    typer.echo(f"Listening on http://{address}:{port} (documentation at /docs). Try:", err=True)
+    typer.echo(f"  curl http://{near}:{port}/transcribe -F file=@{recording}", err=True)

@@ -1,0 +1,176 @@
+"""``whisperx-npu transcribe``: files in, text out, without a server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import sys
+import tempfile
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, cast
+
+import typer
+
+from server.cli.errors import FAILED
+from server.cli.options import ConfigFile, ModelName, configured, log_to_stderr
+from server.cli.progress import bar
+from server.errors import EngineFailure, InvalidInput, WhisperXError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from server.engine import Engine, Event, Job
+    from server.pipeline.types import Options, Transcript
+    from server.settings import Settings
+
+OutputFormat = Literal["text", "json", "srt", "vtt", "verbose_json"]
+AlignChoice = Literal["auto", "whisperx", "attention", "ctc", "off"]
+
+EXTENSIONS = {"text": "txt", "verbose_json": "json"}
+STDIN = "-"
+
+Write = Callable[[str, str], None]  # source, result
+
+
+def transcribe(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Recordings; - is standard input.")],
+    format: Annotated[OutputFormat, typer.Option(help="json is what POST /transcribe answers.")] = "text",  # noqa: A002
+    language: Annotated[str | None, typer.Option(help="Code or English name; heard if not given.")] = None,
+    task: Annotated[Literal["transcribe", "translate"], typer.Option(help="translate: into English.")] = "transcribe",
+    align: Annotated[AlignChoice | None, typer.Option(help="How word times are found; else as configured.")] = None,
+    no_align: Annotated[bool, typer.Option("--no-align", help="The same as --align off.")] = False,
+    diarize: Annotated[bool, typer.Option("--diarize", help="Tell speakers apart.")] = False,
+    min_speakers: Annotated[int | None, typer.Option(min=1, help="With --diarize.")] = None,
+    max_speakers: Annotated[int | None, typer.Option(min=1, help="With --diarize.")] = None,
+    model: ModelName = None,
+    output_dir: Annotated[Path | None, typer.Option(help="Write FILE's text there as FILE.txt, .json, ...")] = None,
+    config: ConfigFile = None,
+) -> None:
+    """Transcribe recordings one after the other; one that fails does not stop the others."""
+    from server.pipeline.catalog import Catalog
+    from server.pipeline.types import DiarizeOptions, Options
+
+    settings = configured(config, model={"name": model})
+    log_to_stderr("warning")
+    if diarize:
+        _check_diarization(settings, min_speakers, max_speakers)
+    options = Options(
+        task=task,
+        language=_language(language),
+        align="off" if no_align else align,
+        diarize=DiarizeOptions(min_speakers, max_speakers) if diarize else None,
+    )
+    write = _to_directory(files, output_dir, format) if output_dir else _to_stdout(files, format)
+    Catalog(settings.model).resolve(settings.model.name)  # a missing model is said once, not for each file
+    failed = asyncio.run(_transcribe_all(settings, files, options, format, write))
+    if failed:
+        raise typer.Exit(FAILED)
+
+
+async def _transcribe_all(
+    settings: Settings, files: list[str], options: Options, output_format: OutputFormat, write: Write
+) -> int:
+    """Number of files that failed."""
+    from server.engine import Job
+    from server.local_engine import LocalEngine
+
+    engine = LocalEngine(settings)
+    await engine.start()
+    failed = 0
+    try:
+        with tempfile.TemporaryDirectory(prefix="whisperx-npu-") as scratch:
+            for source in files:
+                try:
+                    job = Job(uuid.uuid4().hex, _path(source, Path(scratch)), options)
+                    transcript = await _transcript(engine, job, source)
+                    write(source, _render(transcript, job, output_format))
+                except (WhisperXError, OSError) as error:
+                    typer.echo(f"{source}: {error}", err=True)
+                    failed += 1
+    finally:
+        await engine.stop()
+    return failed
+
+
+async def _transcript(engine: Engine, job: Job, source: str) -> Transcript:
+    from contextlib import aclosing
+
+    from server.engine import Finished, Progress
+
+    with bar(source) as update:
+        async with aclosing(cast("AsyncGenerator[Event, None]", engine.transcribe(job))) as events:
+            async for event in events:
+                if isinstance(event, Progress):
+                    update(event.done, event.total)
+                elif isinstance(event, Finished):
+                    _warn(source, event.transcript)
+                    return event.transcript
+    raise EngineFailure("The engine stopped without a result.")
+
+
+def _warn(source: str, transcript: Transcript) -> None:
+    from server.formats import notice
+
+    for warning in filter(None, (notice(transcript), *transcript.warnings)):
+        typer.echo(f"{source}: {warning}", err=True)
+
+
+def _render(transcript: Transcript, job: Job, output_format: OutputFormat) -> str:
+    from server.formats import openai, render
+
+    if output_format == "verbose_json":
+        return json.dumps(openai.verbose(transcript, with_words=bool(transcript.words)), ensure_ascii=False)
+    return render(transcript, job, output_format)
+
+
+def _path(source: str, scratch: Path) -> Path:
+    if source == STDIN:
+        path = scratch / "stdin"
+        with path.open("wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+        return path
+    if not Path(source).is_file():
+        raise InvalidInput("There is no such file.", param="file")
+    return Path(source)
+
+
+def _to_stdout(files: list[str], output_format: OutputFormat) -> Write:
+    if len(files) > 1 and output_format in ("srt", "vtt"):
+        raise InvalidInput("Subtitles of several files do not fit into one stream.", cure="Give --output-dir.")
+
+    def write(_source: str, result: str) -> None:
+        typer.echo(result, nl=not result.endswith("\n"))
+
+    return write
+
+
+def _to_directory(files: list[str], directory: Path, output_format: OutputFormat) -> Write:
+    names = {source: "stdin" if source == STDIN else Path(source).stem for source in files}
+    if len(set(names.values())) < len(files):
+        raise InvalidInput("Two of the files would be written under one name.", cure="Transcribe them one by one.")
+    directory.mkdir(parents=True, exist_ok=True)
+    extension = EXTENSIONS.get(output_format, output_format)
+
+    def write(source: str, result: str) -> None:
+        (directory / f"{names[source]}.{extension}").write_text(result, encoding="utf-8")
+
+    return write
+
+
+def _language(name: str | None) -> str | None:
+    from server.formats.languages import language_code
+
+    try:
+        return language_code(name) if name else None
+    except ValueError as error:
+        raise InvalidInput(f"--language {name} {error}.", param="language") from error
+
+
+def _check_diarization(settings: Settings, least: int | None, most: int | None) -> None:
+    from server.api.forms import check_speakers, require_diarization
+
+    require_diarization(settings, "--diarize")
+    check_speakers(least, most)
