@@ -1,0 +1,94 @@
+"""From checkpoint to what is served: ``python -m models.train.export --work DIR --out models/demo``.
+
+Writes a CTranslate2 int8 directory that WhisperX and faster-whisper load like any other, with the CTC head beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+from pathlib import Path
+
+import torch
+from ctranslate2.converters import TransformersConverter
+from transformers import GenerationConfig, PreTrainedTokenizerFast, WhisperFeatureExtractor
+
+from models.train.corpus import WORK
+from models.train.network import ALPHABET, DECODER_LAYERS, HEAD_WIDTH, WIDTH, DemoWhisper
+from models.train.tokenizer import Vocabulary
+from server.pipeline.ctc import CtcHead
+
+FILES = ("config.json", "model.bin", "preprocessor_config.json", "tokenizer.json", "vocabulary.json")
+
+
+def generation_config(words: Vocabulary) -> GenerationConfig:
+    """Decoding rules; word times by attention come from all heads of the last decoder layer."""
+    end = words.id("<|endoftext|>")
+    return GenerationConfig(
+        bos_token_id=end,
+        eos_token_id=end,
+        pad_token_id=end,
+        decoder_start_token_id=words.id("<|startoftranscript|>"),
+        suppress_tokens=[],
+        begin_suppress_tokens=[words.id("Ġ"), end],
+        no_timestamps_token_id=words.id("<|notimestamps|>"),
+        is_multilingual=False,
+        max_length=448,
+        alignment_heads=[[DECODER_LAYERS - 1, head] for head in range(WIDTH // HEAD_WIDTH)],
+    )
+
+
+def save_transformers(model: DemoWhisper, words: Vocabulary, folder: Path) -> None:
+    """The Whisper part alone, as transformers stores it."""
+    end = "<|endoftext|>"
+    whisper = model.whisper
+    whisper.generation_config = generation_config(words)
+    whisper.save_pretrained(folder)
+    PreTrainedTokenizerFast(
+        tokenizer_object=words.tokenizer, bos_token=end, eos_token=end, unk_token=end, pad_token=end
+    ).save_pretrained(folder)
+    WhisperFeatureExtractor(feature_size=80).save_pretrained(folder)
+
+
+def ctc_head(model: DemoWhisper) -> CtcHead:
+    """The character head, not yet calibrated."""
+    return CtcHead(model.characters.weight.detach().numpy(), model.characters.bias.detach().numpy(), ALPHABET)
+
+
+def export(model: DemoWhisper, words: Vocabulary, out: Path) -> None:
+    """Replace the model files in ``out``."""
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        source, converted = Path(scratch, "transformers"), Path(scratch, "ctranslate2")
+        save_transformers(model, words, source)
+        TransformersConverter(str(source), copy_files=["tokenizer.json", "preprocessor_config.json"]).convert(
+            str(converted), quantization="int8"
+        )
+        for name in FILES:
+            shutil.copyfile(converted / name, out / name)
+    ctc_head(model).save(out)
+
+
+def load_average(work: Path) -> tuple[DemoWhisper, Vocabulary]:
+    """The running average of the weights of the last checkpoint."""
+    words = Vocabulary.load(work / "tokenizer.json")
+    model = DemoWhisper(words)
+    model.load_state_dict(torch.load(work / "checkpoint.pt", weights_only=True)["average"])
+    return model.eval(), words
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, default=WORK)
+    parser.add_argument("--out", type=Path, default=Path("models/demo"))
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    model, words = load_average(arguments.work)
+    export(model, words, arguments.out)
+    for path in sorted(arguments.out.iterdir()):
+        print(f"{path.name:28} {path.stat().st_size:>10,}")
+
+
+if __name__ == "__main__":
+    main()

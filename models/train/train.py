@@ -1,0 +1,229 @@
+"""The training loop: ``python -m models.train.train --work DIR --hours H``; stop it with SIGTERM and start it again.
+
+The schedule follows the time really trained, so a paused or stopped run goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import queue
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.nn.utils import clip_grad_norm_
+
+from models.train.corpus import WORK
+from models.train.muon import Muon
+from models.train.network import DemoWhisper, initialise
+from models.train.pool import Pool
+from models.train.recordings import kathleen
+from models.train.sentences import Prompts
+from models.train.tokenizer import Vocabulary, vocabulary
+from models.train.windows import IGNORED, Batch, make_batch
+
+ADAM_RATE, MUON_RATE = 1.5e-3, 2.5e-3
+WARM_UP_STEPS = 100
+AVERAGE_DECAY = 0.995
+LONGEST_STEP = 5.0  # seconds; what a step takes beyond this is a pause, not training
+LOG_EVERY, SAVE_EVERY = 25, 250
+# From this share of the budget on: window lengths in seconds with their shares, and audio seconds per step.
+STAGES: tuple[tuple[float, dict[int, float], int], ...] = (
+    (0.00, {6: 1.0}, 78),
+    (0.12, {6: 0.5, 10: 0.45, 30: 0.05}, 90),
+    (0.55, {6: 0.2, 10: 0.55, 16: 0.15, 30: 0.1}, 100),
+    (0.82, {10: 0.4, 30: 0.6}, 120),
+)
+
+
+@dataclass
+class Progress:
+    """Counters that a checkpoint keeps."""
+
+    steps: int = 0
+    trained_seconds: float = 0.0
+    audio_seconds: float = 0.0
+
+
+@dataclass
+class Losses:
+    """Sums since the last line of the log."""
+
+    words: float = 0.0
+    characters: float = 0.0
+    phones: float = 0.0
+    steps: int = 0
+    history: list[float] = field(default_factory=list)
+
+    def line(self, progress: Progress, share: float, examples: int) -> dict[str, float]:
+        means = {name: round(getattr(self, name) / self.steps, 4) for name in ("words", "characters", "phones")}
+        return {**{k: round(v, 1) for k, v in asdict(progress).items()}, **means, "share": round(share, 4),
+                "seconds_per_step": round(sum(self.history) / self.steps, 3), "examples": examples}  # fmt: skip
+
+
+def stage(share: float) -> tuple[dict[int, float], int]:
+    """Window lengths and audio seconds per step at this share of the budget."""
+    return next((lengths, audio) for begin, lengths, audio in reversed(STAGES) if share >= begin)
+
+
+class Trainer:
+    """The model, its running average, both optimisers and the counters: everything a checkpoint holds."""
+
+    def __init__(self, words: Vocabulary, budget_seconds: float) -> None:
+        torch.manual_seed(0)
+        self.model, self.average = DemoWhisper(words), DemoWhisper(words)
+        initialise(self.model)
+        self.average.load_state_dict(self.model.state_dict())
+        named = [(n, p) for n, p in self.model.named_parameters() if p.requires_grad and "proj_out" not in n]
+        inner = [p for n, p in named if p.dim() == 2 and "layers." in n]
+        outer = [p for n, p in named if not (p.dim() == 2 and "layers." in n)]
+        self.parameters = inner + outer
+        self.muon = Muon(inner)
+        self.adam = torch.optim.AdamW(
+            [
+                {"params": [p for p in outer if p.dim() > 1], "weight_decay": 0.03},
+                {"params": [p for p in outer if p.dim() <= 1], "weight_decay": 0.0},
+            ],
+            lr=ADAM_RATE,
+            betas=(0.9, 0.98),
+            fused=True,
+        )
+        self.progress = Progress()
+        self.budget_seconds = budget_seconds
+
+    @property
+    def share(self) -> float:
+        return min(1.0, self.progress.trained_seconds / self.budget_seconds)
+
+    def step(self, batch: Batch, losses: Losses) -> None:
+        """Forward, backward and update; the rate falls linearly to nothing at the end of the budget."""
+        words, characters, phones = self._losses(batch)
+        total = words + 0.5 * characters + (0.7 - 0.4 * self.share) * phones
+        torch.autograd.backward(total)
+        norm = clip_grad_norm_(self.parameters, 1.0)
+        factor = min(1.0, (self.progress.steps + 1) / WARM_UP_STEPS) * (1 - self.share)
+        if torch.isfinite(norm):
+            for group in self.adam.param_groups:
+                group["lr"] = ADAM_RATE * factor + 1e-7
+            self.adam.step()
+            self.muon.step(MUON_RATE * factor)
+        self.model.zero_grad(set_to_none=True)
+        self._follow()
+        losses.words += words.item()
+        losses.characters += characters.item()
+        losses.phones += phones.item()
+        losses.steps += 1
+
+    def _losses(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        states = self.model.encode(batch.mel)
+        logits = self.model.decode(batch.tokens, states)
+        words = F.cross_entropy(
+            logits.flatten(0, 1), batch.targets.flatten(), ignore_index=IGNORED, label_smoothing=0.1
+        )
+        spelled = self.model.characters(states).log_softmax(-1).transpose(0, 1)
+        frames = torch.full((len(batch.character_counts),), spelled.shape[0])
+        ctc = F.ctc_loss(spelled, batch.characters, frames, batch.character_counts, zero_infinity=True, reduction="sum")
+        phones = F.cross_entropy(self.model.phones(states).flatten(0, 1), batch.phones.flatten(), ignore_index=IGNORED)
+        return words, ctc / batch.character_counts.sum(), phones
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        decay = min(AVERAGE_DECAY, (self.progress.steps + 1) / (self.progress.steps + 10))
+        torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), 1 - decay)
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint in one step."""
+        state: dict[str, Any] = {
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "adam": self.adam.state_dict(),
+            "muon": self.muon.state_dict(),
+            "progress": asdict(self.progress),
+        }
+        torch.save(state, path.with_suffix(".part"))
+        path.with_suffix(".part").replace(path)
+
+    def load(self, path: Path) -> None:
+        """Go on from a checkpoint."""
+        state = torch.load(path, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
+        self.adam.load_state_dict(state["adam"])
+        self.muon.load_state_dict(state["muon"])
+        self.progress = Progress(**state["progress"])
+
+
+def batches(trainer: Trainer, pool: Pool, words: Vocabulary) -> Iterator[Batch]:
+    """Batches from a thread of their own, a few ahead; the pool is asked for new shards now and then."""
+    ready: queue.Queue[Batch] = queue.Queue(3)
+
+    def feed() -> None:
+        rng = np.random.default_rng(trainer.progress.steps + 1)
+        for number in range(10**9):
+            if number % 100 == 99:
+                pool.refresh()
+            lengths, audio = stage(trainer.share)
+            seconds = int(rng.choice(list(lengths), p=list(lengths.values())))
+            ready.put(make_batch(lambda: pool.draw(rng), seconds, max(2, audio // seconds), words, rng))
+
+    threading.Thread(target=feed, daemon=True).start()
+    while True:
+        yield ready.get()
+
+
+def run(trainer: Trainer, pool: Pool, words: Vocabulary, work: Path) -> None:
+    """Train until the budget is spent or a signal asks to stop, logging and saving on the way."""
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    progress, losses = trainer.progress, Losses()
+    begun = time.monotonic()
+    with (work / "log.jsonl").open("a") as log:
+        for batch in batches(trainer, pool, words):
+            trainer.step(batch, losses)
+            now = time.monotonic()
+            losses.history.append(now - begun)
+            progress.trained_seconds += min(now - begun, LONGEST_STEP)
+            begun = now
+            progress.steps += 1
+            progress.audio_seconds += batch.mel.shape[0] * batch.mel.shape[2] / 100
+            ended = stopped.is_set() or trainer.share >= 1
+            if progress.steps % LOG_EVERY == 0 or ended:
+                print(line := json.dumps(losses.line(progress, trainer.share, len(pool))), flush=True)
+                log.write(line + "\n")
+                log.flush()
+                losses = Losses()
+            if progress.steps % SAVE_EVERY == 0 or ended:
+                trainer.save(work / "checkpoint.pt")
+            if ended:
+                return
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, default=WORK)
+    parser.add_argument("--audio", type=Path, required=True, help="folder with MANIFEST.tsv and the recordings")
+    parser.add_argument("--hours", type=float, default=1.3, help="time to train, pauses not counted")
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    prompts = Prompts.of([clip.text for clip in kathleen(arguments.audio, "train")])
+    words = vocabulary(arguments.work / "tokenizer.json", prompts)
+    trainer = Trainer(words, arguments.hours * 3600)
+    checkpoint = arguments.work / "checkpoint.pt"
+    if checkpoint.exists():
+        trainer.load(checkpoint)
+    run(trainer, Pool(arguments.work / "corpus"), words, arguments.work)
+
+
+if __name__ == "__main__":
+    main()
