@@ -58,6 +58,6 @@ def _without_loops(keep: list[int], words: Sequence[str], length: int, max_repea
     for position, index in enumerate(keep):
         same = position >= length and words[index] == words[keep[position - length]]
         run = run + 1 if same else 0
-        if run < max_repeats * length:
+        if run <= (max_repeats - 1) * length:
             kept.append(index)
     return kept

@@ -34,6 +34,8 @@ from server.pipeline.types import (
 from server.pipeline.windows import fixed_windows, speech_windows
 from server.pipeline.words import timed_words
 
+NO_LANGUAGE = "en"  # what an answer without a word says, as OpenAI's does; its probability is 0
+
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
@@ -170,7 +172,7 @@ class Session:
 
     def _transcript(self, seconds: float, elapsed: float) -> Transcript:
         plan = self._plan
-        language = plan.language if plan else self.options.language or self.parts.checkpoint.languages[0]
+        language = plan.language if plan else self.options.language or NO_LANGUAGE
         return Transcript(
             text="".join(segment.text for segment in self._segments).strip(),
             segments=tuple(self._segments),

@@ -31,7 +31,7 @@ class SileroDetector:
     device = "cpu"
 
     def __init__(self, settings: VadSettings) -> None:
-        self.hangover = _Hangover(settings)
+        self.hangover = Hangover(settings)
         self._session = _session()
         self._state = np.zeros((1, 1, 128), np.float32), np.zeros((1, 1, 128), np.float32)
         self._context = np.zeros(CONTEXT, np.float32)
@@ -69,7 +69,7 @@ class SileroDetector:
         return probabilities
 
 
-class _Hangover:
+class Hangover:
     """Probabilities of 32 ms frames -> padded spans, with hysteresis, least lengths and a cut of endless speech."""
 
     def __init__(self, settings: VadSettings) -> None:

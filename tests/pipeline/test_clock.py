@@ -1,0 +1,75 @@
+"""Time is charged once, to the stage that spent it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from server.pipeline import clock as module
+from server.pipeline.clock import StageClock
+
+
+class Hands:
+    """A clock that stands still but for what the test adds, in seconds."""
+
+    now = 100.0
+
+    def pass_by(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def hands(monkeypatch: pytest.MonkeyPatch) -> Hands:
+    hands = Hands()
+    monkeypatch.setattr(module, "perf_counter", lambda: hands.now)
+    return hands
+
+
+def spent(clock: StageClock) -> dict[tuple[str, str], float]:
+    return {(item.stage, item.device): item.ms for item in clock.times()}
+
+
+def test_the_inner_stage_stops_the_outer_clock(hands: Hands) -> None:
+    clock = StageClock()
+    with clock.stage("vad", "cpu"):
+        hands.pass_by(1)
+        with clock.stage("decode", "cpu"):
+            hands.pass_by(2)
+        hands.pass_by(4)
+    hands.pass_by(8)
+    assert spent(clock) == {("vad", "cpu"): 5000, ("decode", "cpu"): 2000}
+
+
+def test_an_iterator_is_charged_for_making_items_not_for_their_use(hands: Hands) -> None:
+    clock = StageClock()
+
+    def items() -> Iterator[int]:
+        for number in range(3):
+            hands.pass_by(1)
+            yield number
+
+    got = []
+    for number in clock.iterate("decode", "cpu", items()):
+        hands.pass_by(10)
+        got.append(number)
+    assert got == [0, 1, 2]
+    assert spent(clock) == {("decode", "cpu"): 3000}
+
+
+def test_the_same_stage_on_two_devices_is_told_apart(hands: Hands) -> None:
+    clock = StageClock()
+    for device in ("npu", "cpu", "npu"):
+        with clock.stage("mel", device):
+            hands.pass_by(1)
+    assert spent(clock) == {("mel", "npu"): 2000, ("mel", "cpu"): 1000}
+
+
+def test_an_error_inside_ends_the_stage(hands: Hands) -> None:
+    clock = StageClock()
+    with pytest.raises(ValueError, match="broken"), clock.stage("mel", "cpu"):
+        hands.pass_by(1)
+        raise ValueError("broken")
+    with clock.stage("encoder", "npu"):
+        hands.pass_by(2)
+    assert spent(clock) == {("mel", "cpu"): 1000, ("encoder", "npu"): 2000}
