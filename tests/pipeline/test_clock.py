@@ -67,9 +67,14 @@ def test_the_same_stage_on_two_devices_is_told_apart(hands: Hands) -> None:
 
 def test_an_error_inside_ends_the_stage(hands: Hands) -> None:
     clock = StageClock()
-    with pytest.raises(ValueError, match="broken"), clock.stage("mel", "cpu"):
-        hands.pass_by(1)
-        raise ValueError("broken")
+
+    def broken() -> None:
+        with clock.stage("mel", "cpu"):
+            hands.pass_by(1)
+            raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        broken()
     with clock.stage("encoder", "npu"):
         hands.pass_by(2)
     assert spent(clock) == {("mel", "cpu"): 1000, ("encoder", "npu"): 2000}
