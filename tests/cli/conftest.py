@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import os
+import random
+import sys
+import wave
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from server.cli import app
+
+COMMAND = (sys.executable, "-m", "server.cli")
+
+
+class CommandLine:
+    """Runs commands in this process."""
+
+    def __call__(self, *arguments: str | Path, input: bytes | None = None) -> Result:  # noqa: A002  CliRunner's name
+        return CliRunner().invoke(app, [str(argument) for argument in arguments], input=input)
+
+
+@pytest.fixture
+def cli() -> CommandLine:
+    return CommandLine()
+
+
+@pytest.fixture
+def short_and_steady(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings under which a model of random weights takes noise for speech and always says the same."""
+    for name, value in {
+        "VAD__THRESHOLD": "0.0",
+        "DECODE__TEMPERATURES": "[0.0]",
+        "DECODE__MAX_NEW_TOKENS": "8",
+        "DECODE__BEAM_SIZE": "1",
+    }.items():
+        monkeypatch.setenv(f"WHISPERX_NPU_{name}", value)
+
+
+@pytest.fixture
+def environment(short_and_steady: None) -> dict[str, str]:
+    """What a child process should see."""
+    return dict(os.environ)
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    """Two seconds of noise."""
+    path = tmp_path / "noise.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes(random.Random(0).randbytes(4 * 16_000))  # noqa: S311
+    return path

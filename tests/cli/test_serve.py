@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from tests.cli.conftest import COMMAND, CommandLine
+
+MEASURED = ("processing_time", "realtime_factor", "stages", "job_id")
+
+
+@dataclass
+class Running:
+    process: subprocess.Popen[str]
+    address: str
+    curl: list[str]
+    said: list[str]
+
+
+@contextmanager
+def running(environment: dict[str, str], *arguments: str | Path) -> Iterator[Running]:
+    command = [*COMMAND, "serve", *map(str, arguments)]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr
+        said = _until_curl(process.stderr)
+        listening = next(line for line in said if line.startswith("Listening on "))
+        yield Running(process, listening.split()[2], shlex.split(said[-1]), said)
+        process.kill()
+
+
+def _until_curl(stderr: IO[str]) -> list[str]:
+    said = []
+    for line in stderr:
+        said.append(line.strip())
+        if said[-1].startswith("curl "):
+            return said
+    pytest.fail(f"the server ended: {said}")
+
+
+def test_the_announced_curl_line_works_and_answers_like_the_command_line(
+    environment: dict[str, str], tiny_multilingual: Path, recording: Path, cli: CommandLine
+) -> None:
+    if not shutil.which("curl"):
+        pytest.skip("curl is not here")
+    with running(environment, "--port", "0", "--model", tiny_multilingual) as server:
+        command = [part.replace("YOUR-RECORDING.wav", str(recording)) for part in server.curl]
+        command[-1] = f"file=@{recording}"
+        served = json.loads(subprocess.run([*command, "-s", "--retry", "0"], capture_output=True, check=True).stdout)
+    printed = json.loads(cli("transcribe", recording, "--model", tiny_multilingual, "--format", "json").stdout)
+    for key in MEASURED:
+        assert (key in served) == (key in printed)
+    assert {key: served[key] for key in served if key not in MEASURED} == {
+        key: printed[key] for key in printed if key not in MEASURED
+    }
+    assert served["text"]
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_told_to_stop_it_ends_with_status_0(
+    environment: dict[str, str], tiny_multilingual: Path, stop: signal.Signals
+) -> None:
+    with running(environment, "--port", "0", "--model", tiny_multilingual) as server:
+        host, _, port = server.address.removeprefix("http://").rpartition(":")
+        with socket.create_connection((host, int(port)), timeout=30) as connection:
+            connection.sendall(b"GET /v1/models HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            assert connection.recv(100).startswith(b"HTTP/1.1 200")
+        server.process.send_signal(stop)
+        stdout, _stderr = server.process.communicate(timeout=30)
+    assert server.process.returncode == 0
+    assert stdout == ""
+
+
+def test_the_demo_is_called_a_demo(environment: dict[str, str], demo_model: Path) -> None:
+    with running(environment, "--port", "0", "--model", "demo") as server:
+        assert any("demonstration model" in line for line in server.said)
+
+
+def test_a_port_in_use_is_one_line_and_status_2(cli: CommandLine, tiny_multilingual: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        result = cli("serve", "--port", str(port), "--model", tiny_multilingual)
+    assert result.exit_code == 2
+    assert result.stderr == (
+        f"Error: Cannot listen on 127.0.0.1:{port}: Address already in use. "
+        "Choose another address with --host and --port, or stop what listens there.\n"
+    )
+
+
+def test_a_missing_model_stops_the_start(cli: CommandLine) -> None:
+    result = cli("serve", "--model", "large-v3", "--port", "0")
+    assert result.exit_code == 1
+    assert result.stderr == "Error: The model large-v3 is not installed. Run `whisperx-npu models pull large-v3`.\n"
+
+
+def test_an_npu_that_is_required_but_not_there(
+    cli: CommandLine, tiny_multilingual: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WHISPERX_NPU_NPU__MODE", "required")
+    monkeypatch.setenv("WHISPERX_NPU_NPU__DEVICE", str(tmp_path / "accel0"))
+    result = cli("serve", "--model", tiny_multilingual, "--port", "0")
+    assert result.exit_code == 2
+    assert "npu.mode is required" in result.stderr
+    assert "Listening" not in result.stderr

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import COMMAND, CommandLine
+
+pytestmark = pytest.mark.usefixtures("short_and_steady")
+
+
+@pytest.mark.parametrize(
+    ("output_format", "start"), [("text", ""), ("json", '{"text":'), ("srt", "1\n00:00:00,"), ("vtt", "WEBVTT\n")]
+)
+def test_formats(cli: CommandLine, recording: Path, tiny_multilingual: Path, output_format: str, start: str) -> None:
+    result = cli("transcribe", recording, "--model", tiny_multilingual, "--format", output_format)
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.strip()
+    assert result.stdout.startswith(start)
+    assert result.stdout.endswith("\n")
+
+
+def test_json_tells_what_was_asked(cli: CommandLine, recording: Path, tiny_multilingual: Path) -> None:
+    result = cli(
+        "transcribe", recording, "--model", tiny_multilingual, "--format", "json", "--language", "French", "--no-align"
+    )
+    answer = json.loads(result.stdout)
+    assert (answer["language"], answer["model"], answer["duration"]) == ("fr", tiny_multilingual.name, 2.0)
+    assert all(not segment["words"] for segment in answer["segments"])
+
+
+def test_verbose_json_is_openais(cli: CommandLine, recording: Path, tiny_multilingual: Path) -> None:
+    result = cli(
+        "transcribe", recording, "--model", tiny_multilingual, "--format", "verbose_json", "--task", "translate"
+    )
+    answer = json.loads(result.stdout)
+    assert (answer["task"], answer["language"], answer["duration"]) == ("translate", "english", 2.0)
+
+
+def test_standard_input(cli: CommandLine, recording: Path, tiny_multilingual: Path) -> None:
+    by_name = cli("transcribe", recording, "--model", tiny_multilingual)
+    piped = cli("transcribe", "-", "--model", tiny_multilingual, input=recording.read_bytes())
+    assert piped.exit_code == 0
+    assert piped.stdout == by_name.stdout != ""
+
+
+def test_one_bad_file_does_not_stop_the_others(
+    cli: CommandLine, recording: Path, tiny_multilingual: Path, tmp_path: Path
+) -> None:
+    bad = tmp_path / "notes.txt"
+    bad.write_text("no audio")
+    alone = cli("transcribe", recording, "--model", tiny_multilingual)
+    result = cli("transcribe", bad, tmp_path / "gone.wav", recording, "--model", tiny_multilingual)
+    assert result.exit_code == 1
+    assert result.stdout == alone.stdout
+    assert [line.split(":")[0] for line in result.stderr.splitlines()] == [str(bad), str(tmp_path / "gone.wav")]
+
+
+def test_output_directory(cli: CommandLine, recording: Path, tiny_multilingual: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.wav"
+    other.write_bytes(recording.read_bytes())
+    out = tmp_path / "out"
+    result = cli("transcribe", recording, other, "--model", tiny_multilingual, "--format", "srt", "--output-dir", out)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert sorted(path.name for path in out.iterdir()) == ["noise.srt", "other.srt"]
+    assert (out / "noise.srt").read_text().startswith("1\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["a.wav", "b.wav", "--format", "srt"], "Give --output-dir"),
+        (["a/x.wav", "b/x.wav", "--output-dir", "out"], "under one name"),
+        (["a.wav", "--language", "klingon"], "--language klingon is no language of Whisper"),
+        (["a.wav", "--diarize"], "Set diarize.model"),
+        (["a.wav", "--format", "html"], "--format"),
+        (["a.wav", "--align", "guess"], "--align"),
+    ],
+)
+def test_wrong_use_is_status_2(cli: CommandLine, arguments: list[str], message: str) -> None:
+    result = cli("transcribe", *arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert result.stdout == ""
+
+
+def test_a_missing_model_is_said_once(cli: CommandLine, recording: Path) -> None:
+    result = cli("transcribe", recording, recording, "--model", "large-v3")
+    assert result.exit_code == 1
+    assert result.stderr == "Error: The model large-v3 is not installed. Run `whisperx-npu models pull large-v3`.\n"
+
+
+def test_a_bar_on_the_terminal_and_the_result_in_the_pipe(
+    recording: Path, tiny_multilingual: Path, environment: dict[str, str]
+) -> None:
+    terminal, stderr = pty.openpty()
+    command = [*COMMAND, "transcribe", str(recording), "--model", str(tiny_multilingual), "--format", "json"]
+    environment |= {"TERM": "xterm", "COLUMNS": "200"}
+    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=stderr, env=environment, check=True)
+    os.close(stderr)
+    shown = os.read(terminal, 1 << 16).decode()
+    os.close(terminal)
+    assert "noise.wav" in shown
+    assert "%" in shown
+    assert json.loads(result.stdout)["duration"] == 2.0
+
+
+def test_no_bar_when_piped(recording: Path, tiny_multilingual: Path, environment: dict[str, str]) -> None:
+    command = [*COMMAND, "transcribe", str(recording), "--model", str(tiny_multilingual)]
+    result = subprocess.run(command, capture_output=True, env=environment, check=True)
+    assert result.stdout.strip()
+    assert result.stderr == b""
