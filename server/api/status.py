@@ -57,7 +57,6 @@ class Queue(TypedDict):
 class Configured(TypedDict):
     """The settings that explain the behaviour; no secrets."""
 
-    model: str
     compute_type: str
     vad: str
     align: str
@@ -137,7 +136,6 @@ async def status(request: Request, engine: TheEngine, settings: TheSettings) -> 
 
 def _configured(settings: Settings) -> Configured:
     return {
-        "model": settings.model.name,
         "compute_type": settings.model.compute_type,
         "vad": settings.vad.method,
         "align": settings.align.method,

@@ -77,13 +77,13 @@ class Catalog:
     def resolve_request(self, name: str | None) -> str:
         """Id of the model that an HTTP request means: the default, an alias of it, or a model installed here.
 
-        Never a path. Raises ModelNotFound for an unknown name, ModelUnavailable for a known one not installed.
+        Never a path. Raises ModelNotFound for everything else, with the cure for a name that could be installed.
         """
         if not name or name == self.default or name in self._settings.aliases:
             return self.default
         source = self._known(name)
         if not source.directory.is_dir():
-            raise _not_installed(source.id)
+            raise _not_installed(source.id, ModelNotFound)
         return source.id
 
     def resolve(self, name: str) -> Path:
@@ -96,7 +96,7 @@ class Catalog:
         if not source.directory.is_dir():
             if source.repository is None:
                 raise ModelUnavailable(f"The model directory {source.directory} does not exist.", param="model.name")
-            raise _not_installed(source.id)
+            raise _not_installed(source.id, ModelUnavailable)
         model_files.check(source.directory)
         if model_files.kind_of(source.directory) == "transformers":
             return self._converted(source.directory)
@@ -237,7 +237,5 @@ def _convert_in_place(staging: Path) -> None:
     converted.rmdir()
 
 
-def _not_installed(name: str) -> ModelUnavailable:
-    return ModelUnavailable(
-        f"The model {name} is not installed.", param="model", cure=f"Run `whisperx-npu models pull {name}`."
-    )
+def _not_installed(name: str, kind: type[WhisperXError]) -> WhisperXError:
+    return kind(f"The model {name} is not installed.", param="model", cure=f"Run `whisperx-npu models pull {name}`.")

@@ -73,7 +73,7 @@ def test_a_request_cannot_name_a_directory_that_exists(
     relative = f"{tiny_multilingual.parent.name}/{tiny_multilingual.name}"
     models = catalog(cache_dir)
     assert models.resolve(relative) == tiny_multilingual
-    with pytest.raises(ModelUnavailable, match="is not installed"):
+    with pytest.raises(ModelNotFound, match="is not installed"):
         models.resolve_request(relative)
     with pytest.raises(ModelNotFound):
         models.resolve_request(str(tiny_multilingual))
@@ -87,7 +87,7 @@ def test_what_a_request_may_name(cache_dir: Path, tiny_multilingual: Path) -> No
     assert models.resolve_request("whisper-1") == "tiny"
     assert models.resolve_request("Systran/faster-whisper-tiny") == "tiny"
     assert models.resolve_request(REPOSITORY) == REPOSITORY
-    with pytest.raises(ModelUnavailable, match=r"`whisperx-npu models pull large-v3`"):
+    with pytest.raises(ModelNotFound, match=r"`whisperx-npu models pull large-v3`"):
         models.resolve_request("large-v3")
 
 
@@ -283,7 +283,7 @@ def test_offline_setting_forbids_every_look_up(cache_dir: Path, local_hub: Local
         models.pull("tiny")
     with pytest.raises(ModelUnavailable, match="is not installed"):
         models.resolve("tiny")
-    with pytest.raises(ModelUnavailable):
+    with pytest.raises(ModelNotFound):
         models.resolve_request("tiny")
     assert models.entries() == []
 

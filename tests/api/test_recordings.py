@@ -1,0 +1,183 @@
+"""Recordings of every kind against the real engine: an answer of the right shape, or a clear refusal.
+
+The model has random weights, so what it hears means nothing; shapes, times and errors do.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import openai
+import pytest
+from openai.types.audio import Transcription, TranscriptionVerbose
+
+from server.api import create_app
+from server.local_engine import LocalEngine
+from server.settings import Settings, load_settings
+from tests.api.audio import DAMAGED, HEARD, NO_AUDIO, SHORT, WAV, sound, tone
+from tests.api.live import serving
+from tests.api.test_middleware import waited
+
+URL = "/v1/audio/transcriptions"
+
+
+@pytest.fixture(scope="module")
+def real_settings(tiny_multilingual: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """The cheapest decoding there is."""
+    return load_settings(
+        model={"name": str(tiny_multilingual), "cache_dir": tmp_path_factory.mktemp("models"), "offline": True},
+        decode={"temperatures": [0.0], "beam_size": 1, "max_new_tokens": 12},
+        server={"max_upload_mb": 64, "max_audio_seconds": 600},
+    )
+
+
+@pytest.fixture(scope="module")
+def real_url(real_settings: Settings, uploads: Path) -> Iterator[str]:
+    with serving(create_app(real_settings, LocalEngine(real_settings))) as base:
+        assert waited(lambda: httpx2.get(f"{base}/readyz").status_code == 200)
+        yield base
+
+
+@pytest.fixture
+def real(real_url: str) -> Iterator[httpx2.Client]:
+    with httpx2.Client(base_url=real_url, timeout=60) as client:
+        yield client
+
+
+def verbose(http: httpx2.Client, name: str, data: bytes) -> httpx2.Response:
+    fields = {"response_format": "verbose_json", "timestamp_granularities[]": ["word", "segment"], "language": "en"}
+    return http.post(URL, files={"file": (name, data)}, data=fields)
+
+
+def well_formed(response: httpx2.Response) -> dict[str, Any]:
+    """A strict verbose_json whose times are in order and inside the recording."""
+    assert response.status_code == 200, response.text
+    TranscriptionVerbose.model_validate_json(response.content, strict=True)
+    body: dict[str, Any] = response.json()
+    for entries in (body["segments"], body["words"]):
+        for entry in entries:
+            assert 0 <= entry["start"] <= entry["end"] <= body["duration"] + 0.05
+        starts = [entry["start"] for entry in entries]
+        assert starts == sorted(starts)
+    assert "".join(segment["text"] for segment in body["segments"]).strip() == body["text"]
+    return body
+
+
+def refused(response: httpx2.Response) -> dict[str, Any]:
+    assert response.status_code == 400, response.text
+    error: dict[str, Any] = response.json()["error"]
+    assert (error["type"], error["param"]) == ("invalid_request_error", "file")
+    assert error["message"]
+    return error
+
+
+@pytest.mark.parametrize("name", HEARD)
+def test_kinds_of_recordings(real: httpx2.Client, name: str) -> None:
+    assert well_formed(verbose(real, name, HEARD[name]))["duration"] == pytest.approx(1.0, abs=0.1)
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_next_to_nothing_is_silence(real: httpx2.Client, name: str) -> None:
+    body = well_formed(verbose(real, name, SHORT[name]))
+    assert (body["text"], body["segments"]) == ("", [])
+    for response_format, expected in {"text": "", "srt": "", "vtt": "WEBVTT\n\n"}.items():
+        response = real.post(URL, files={"file": SHORT[name]}, data={"response_format": response_format})
+        assert (response.status_code, response.text) == (200, expected)
+    answer = real.post("/transcribe", files={"file": SHORT[name]}).json()
+    assert (answer["text"], answer["realtime_factor"] >= 0) == ("", True)
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_damaged_recordings(real: httpx2.Client, name: str) -> None:
+    response = verbose(real, name, DAMAGED[name])
+    if response.status_code == 200:
+        well_formed(response)
+    else:
+        refused(response)
+
+
+@pytest.mark.parametrize("name", NO_AUDIO)
+def test_what_is_no_recording_is_refused(real: httpx2.Client, name: str) -> None:
+    error = refused(verbose(real, name, NO_AUDIO[name]))
+    assert error["code"] == "unsupported_media"
+    raw = real.post("/transcribe", content=NO_AUDIO[name], headers={"Content-Type": "audio/wav"})
+    assert refused(raw)["code"] == "unsupported_media"
+
+
+def test_recording_over_the_limit(real_settings: Settings, uploads: Path) -> None:
+    limited = real_settings.server.model_copy(update={"max_audio_seconds": 1})
+    settings = real_settings.model_copy(update={"server": limited})
+    long = sound(tone(1.5), 16_000)
+    with serving(create_app(settings, LocalEngine(settings))) as url:
+        response = httpx2.post(f"{url}/transcribe", files={"file": long}, timeout=60)
+    assert (response.status_code, response.json()["error"]["code"]) == (413, "request_too_large")
+
+
+@pytest.mark.parametrize("folder", ["containers", "broken", "short", "noise", "vad"])
+def test_shared_recordings(real: httpx2.Client, shared_audio: Path, folder: str) -> None:
+    for path in sorted((shared_audio / folder).iterdir()):
+        response = verbose(real, path.name, path.read_bytes())
+        if (folder == "broken" and response.status_code == 400) or path.suffix == ".raw":
+            refused(response)
+        else:
+            well_formed(response)
+
+
+def test_formats_agree(real: httpx2.Client) -> None:
+    bodies = {
+        name: real.post(URL, files={"file": WAV}, data={"response_format": name, "language": "en", "vad": "false"})
+        for name in ("json", "text", "verbose_json", "srt", "vtt")
+    }
+    text = Transcription.model_validate_json(bodies["json"].content, strict=True).text
+    assert text
+    assert bodies["text"].text == f"{text}\n"
+    assert bodies["verbose_json"].json()["text"] == text
+    assert bodies["srt"].text.startswith("1\n00:00:0")
+    assert bodies["vtt"].text.startswith("WEBVTT\n\n00:00:0")
+    answer = real.post("/transcribe", files={"file": WAV}, data={"language": "en", "vad_filter": "false"}).json()
+    assert answer["text"] == text
+    assert {stage["stage"] for stage in answer["stages"]} >= {"decode", "mel", "encoder", "decoder"}
+
+
+def test_stream_says_the_same(real: httpx2.Client, real_url: str) -> None:
+    fields = {"language": "en", "vad": "false"}
+    plain = real.post(URL, files={"file": WAV}, data=fields).json()["text"]
+    with openai.OpenAI(base_url=f"{real_url}/v1", api_key="none") as client:
+        stream = client.audio.transcriptions.create(
+            model="whisper-1", file=WAV, language="en", stream=True, extra_body={"vad": False}
+        )
+        events = list(stream)
+    assert "".join(event.delta for event in events if event.type == "transcript.text.delta") == plain
+    assert events[-1].type == "transcript.text.done"
+    assert events[-1].text == plain
+
+
+def test_logprobs(real: httpx2.Client) -> None:
+    fields = {"language": "en", "vad": "false", "include[]": "logprobs"}
+    body = real.post(URL, files={"file": WAV}, data=fields).json()
+    assert b"".join(bytes(entry["bytes"]) for entry in body["logprobs"]).decode("utf-8", "replace").strip()
+    assert all(entry["logprob"] <= 0 for entry in body["logprobs"])
+
+
+def test_models_and_status(real: httpx2.Client, tiny_multilingual: Path) -> None:
+    body = real.get("/v1/status").json()
+    assert body["state"] == "ready"
+    assert {stage["stage"] for stage in body["stages"]} >= {"mel", "encoder", "decoder"}
+    assert str(tiny_multilingual.parent) not in json.dumps(body)
+    ids = [model["id"] for model in real.get("/v1/models").json()["data"]]
+    assert {"whisper-1", body["default_model"]} <= set(ids)
+    for name in ids:
+        assert real.get(f"/v1/models/{name}").json()["id"] == name
+    for name in ("no/such", "../../etc", str(tiny_multilingual)):
+        response = real.post(URL, files={"file": WAV}, data={"model": name})
+        assert (response.status_code, response.json()["error"]["code"]) == (404, "model_not_found")
+
+
+def test_uploads_are_gone(real: httpx2.Client, uploads: Path) -> None:
+    for data in (WAV, NO_AUDIO["text.txt"]):
+        real.post("/transcribe", files={"file": data})
+    assert list(uploads.iterdir()) == []
