@@ -40,7 +40,7 @@ def waited(condition: Callable[[], bool]) -> bool:
 
 
 def emptied(folder: Path) -> bool:
-    return waited(lambda: not any(folder.iterdir()))
+    return waited(lambda: not any(folder.glob("whisperx-npu-*")))
 
 
 def test_every_answer_has_a_request_id(http: httpx2.Client) -> None:
@@ -77,7 +77,7 @@ def test_announced_body_over_the_limit(http: httpx2.Client, engine: ScriptedEngi
     assert response.json()["error"]["code"] == "request_too_large"
     assert "server.max_upload_mb" in response.json()["error"]["message"]
     assert not engine.jobs
-    assert list(uploads.iterdir()) == []
+    assert list(uploads.glob("whisperx-npu-*")) == []
 
 
 def test_refusal_comes_before_the_body(url: str) -> None:
@@ -94,7 +94,7 @@ def test_counted_body_over_the_limit(http: httpx2.Client, engine: ScriptedEngine
     response = http.post("/transcribe", content=chunks(), headers={"Content-Type": "audio/wav"})
     assert response.status_code == 413
     assert not engine.jobs
-    assert list(uploads.iterdir()) == []
+    assert list(uploads.glob("whisperx-npu-*")) == []
 
 
 def test_openai_client_sees_the_refusal(client: openai.OpenAI, engine: ScriptedEngine) -> None:
@@ -126,7 +126,7 @@ def test_client_that_leaves_stops_the_engine(
 def test_client_that_leaves_while_sending(url: str, engine: ScriptedEngine, uploads: Path) -> None:
     with connected(url, "/transcribe", "Content-Type: audio/wav\r\nContent-Length: 1000000") as sock:
         sock.sendall(bytes(1000))
-        assert waited(lambda: any(uploads.iterdir()))
+        assert waited(lambda: any(uploads.glob("whisperx-npu-*")))
     assert emptied(uploads)
     assert not engine.jobs
 
