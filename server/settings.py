@@ -12,8 +12,10 @@ from typing import Any, Literal
 
 import yaml
 from pydantic import Field, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     YamlConfigSettingsSource,
@@ -67,6 +69,7 @@ class Settings(BaseSettings):
         env_prefix=ENV_PREFIX,
         env_nested_delimiter="__",
         env_parse_none_str="null",
+        env_ignore_empty=True,  # compose files pass on variables that are not set as empty ones
         frozen=True,
         extra="forbid",
     )
@@ -89,7 +92,16 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return (init_settings, env_settings, YamlConfigSettingsSource(settings_cls))
+        return (init_settings, _Environment(settings_cls), YamlConfigSettingsSource(settings_cls))
+
+
+class _Environment(EnvSettingsSource):
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        """A list that is no JSON is left for validation to refuse, which names the setting; the base class does not."""
+        try:
+            return super().decode_complex_value(field_name, field, value)
+        except ValueError:
+            return value
 
 
 def load_settings(config: Path | None = None, **overrides: Any) -> Settings:
@@ -113,8 +125,8 @@ def load_settings(config: Path | None = None, **overrides: Any) -> Settings:
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, item['loc']))} = {item['input']!r}: {item['msg']}" for item in error.errors()]
         raise ConfigurationError("Wrong setting: " + "; ".join(lines), param="config") from error
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"{path} is not valid YAML: {error}", param="config") from error
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: YAML, but no mapping
+        raise ConfigurationError(f"{path} is not valid YAML of groups and keys: {error}", param="config") from error
 
 
 def _config_file() -> Path | None:

@@ -132,6 +132,7 @@ def _models(settings: Settings) -> Iterator[Check]:
 
 
 def _cache(directory: Path) -> Check:
+    directory = directory.expanduser()
     existing = next(path for path in (directory, *directory.parents) if path.exists())
     if not (existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)):
         cure = "Set model.cache_dir to a directory that this user may write to."
@@ -141,8 +142,8 @@ def _cache(directory: Path) -> Check:
 
 
 def _network(catalog: Catalog) -> Check:
-    detail = "off: nothing is ever looked up" if catalog.offline else "used by `models pull` only"
-    return Check("network", "ok", detail)
+    used = "used by `models pull`, and where align.models or diarize.model name Hugging Face ids"
+    return Check("network", "ok", "off: nothing is ever looked up" if catalog.offline else used)
 
 
 def _diarization(settings: Settings) -> Check:

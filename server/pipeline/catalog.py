@@ -56,6 +56,7 @@ class Catalog:
 
     def __init__(self, settings: ModelSettings, demo_dir: Path = DEMO_DIR) -> None:
         self._settings = settings
+        self._cache_dir = settings.cache_dir.expanduser()
         self._demo_dir = demo_dir
 
     @property
@@ -135,7 +136,7 @@ class Catalog:
             if model_files.kind_of(staging) == "transformers":
                 _convert_in_place(staging)
 
-        return install(source.directory, fill, root=self._settings.cache_dir, resume=True)
+        return install(source.directory, fill, root=self._cache_dir, resume=True)
 
     def remove(self, name: str) -> None:
         """Delete an installed model. Raises InvalidInput for the demo and for directories that are the user's."""
@@ -144,7 +145,7 @@ class Catalog:
             raise InvalidInput(f"{source.directory} is not the catalogue's to delete.", param="model")
         if not source.directory.is_dir():
             raise ModelNotFound(f"The model {source.id} is not installed.", param="model")
-        uninstall(source.directory, root=self._settings.cache_dir)
+        uninstall(source.directory, root=self._cache_dir)
 
     def _source(self, name: str) -> _Source:
         default = self._local_or_known(self._settings.name)
@@ -167,12 +168,12 @@ class Catalog:
                 cure="Use demo, a Whisper name such as small or large-v3, or a Hugging Face id; "
                 "`whisperx-npu models list` shows what is installed.",
             )
-        return _Source(_short_name(repository), self._settings.cache_dir / repository.replace("/", "--"), repository)
+        return _Source(_short_name(repository), self._cache_dir / repository.replace("/", "--"), repository)
 
     def _installed(self) -> list[_Source]:
         sources = [_Source(DEMO_MODEL, self._demo_dir)] if self._demo_dir.is_dir() else []
-        if self._settings.cache_dir.is_dir():
-            names = (path.name.replace("--", "/") for path in self._settings.cache_dir.iterdir() if path.is_dir())
+        if self._cache_dir.is_dir():
+            names = (path.name.replace("--", "/") for path in self._cache_dir.iterdir() if path.is_dir())
             sources += [self._known(name) for name in names if _REPOSITORY.fullmatch(name)]
         return sources
 
@@ -199,14 +200,14 @@ class Catalog:
         files = sorted((path.name, path.stat()) for path in directory.iterdir() if path.is_file())
         origin = f"{directory.name}-{_digest(str(directory))}"
         state = _digest(repr([(name, stat.st_size, stat.st_mtime_ns) for name, stat in files]))
-        converted = self._settings.cache_dir / CONVERTED
+        converted = self._cache_dir / CONVERTED
 
         def fill(staging: Path) -> None:
             convert(directory, staging)
             for outdated in converted.glob(f"{origin}-*"):
                 shutil.rmtree(outdated)
 
-        return install(converted / f"{origin}-{state}", fill, root=self._settings.cache_dir)
+        return install(converted / f"{origin}-{state}", fill, root=self._cache_dir)
 
 
 @cache

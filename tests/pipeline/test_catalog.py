@@ -298,3 +298,11 @@ def test_the_committed_demo_model(demo_model: Path, cache_dir: Path) -> None:
     assert models.resolve("demo") == demo_model
     entry = models.entries()[0]
     assert (entry.id, entry.demo, entry.problem) == ("demo", True, None)
+
+
+def test_a_cache_in_the_home_directory(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_multilingual: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    installed = put(tiny_multilingual, tmp_path / "models", REPOSITORY)
+    assert catalog(Path("~/models")).resolve(REPOSITORY) == installed
