@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 
 import server
@@ -36,7 +37,9 @@ def create_app(settings: Settings, engine: Engine) -> FastAPI:
         finally:
             await engine.stop()
 
-    app = FastAPI(
+    app = FastAPIOffline(
+        redoc_url=None,
+        static_url="/docs/assets",
         title="whisperx-npu",
         version=server.__version__,
         description=DESCRIPTION,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
@@ -27,3 +29,17 @@ def serving(app: FastAPI) -> Iterator[str]:
         server.should_exit = True
         thread.join(30)
         assert not thread.is_alive(), "the server did not stop"
+
+
+def waited(condition: Callable[[], bool]) -> bool:
+    """Whether it comes true within ten seconds."""
+    for _ in range(1000):
+        if condition():
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def emptied(uploads: Path) -> bool:
+    """Whether no upload is left; the server removes them after it has answered."""
+    return waited(lambda: not any(uploads.glob("whisperx-npu-*")))

@@ -62,6 +62,16 @@ def test_every_route_is_explained_on_the_openapi_page(schema: dict[str, Any]) ->
             assert "422" not in route["responses"]
 
 
+def test_the_openapi_page_works_without_internet(http: httpx2.Client) -> None:
+    page = http.get("/docs").text
+    assets = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert len(assets) >= 2
+    for asset in assets:
+        assert asset.startswith("/"), asset
+        assert http.get(asset).status_code == 200
+    assert http.get("/docs/assets/no-such-file").json()["error"]["code"] == "not_found"
+
+
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 @pytest.mark.parametrize("example", EXAMPLES, ids=range(len(EXAMPLES)))
 def test_example_runs(example: str, url: str, engine: ScriptedEngine, wav: bytes, tmp_path: Path) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,6 +15,7 @@ import openai
 import pytest
 
 from tests.api.conftest import MAX_UPLOAD_MB
+from tests.api.live import emptied, waited
 from tests.api.scripted import Hang, ScriptedEngine
 
 LIMIT = MAX_UPLOAD_MB * 1024 * 1024
@@ -30,17 +30,8 @@ def connected(url: str, path: str, headers: str) -> Iterator[socket.socket]:
         yield sock
 
 
-def waited(condition: Callable[[], bool]) -> bool:
-    """Whether it comes true within ten seconds."""
-    for _ in range(1000):
-        if condition():
-            return True
-        time.sleep(0.01)
-    return False
-
-
-def emptied(folder: Path) -> bool:
-    return waited(lambda: not any(folder.glob("whisperx-npu-*")))
+def accessed(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.name == "server.access"]
 
 
 def test_every_answer_has_a_request_id(http: httpx2.Client) -> None:
@@ -57,8 +48,8 @@ def test_only_a_sane_request_id_is_kept(http: httpx2.Client, given: str, kept: b
 def test_access_log_has_no_query(http: httpx2.Client, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, logger="server.access"):
         http.get("/livez?token=hush", headers={"X-Request-Id": "one"})
-    line = next(record.getMessage() for record in caplog.records if record.name == "server.access")
-    assert re.fullmatch(r"127\.0\.0\.1 GET /livez 200 \d+ ms one", line)
+        assert waited(lambda: bool(accessed(caplog)))
+    assert re.fullmatch(r"127\.0\.0\.1 GET /livez 200 \d+ ms one", accessed(caplog)[0])
 
 
 def test_success_logs_no_warning(
@@ -77,7 +68,7 @@ def test_announced_body_over_the_limit(http: httpx2.Client, engine: ScriptedEngi
     assert response.json()["error"]["code"] == "request_too_large"
     assert "server.max_upload_mb" in response.json()["error"]["message"]
     assert not engine.jobs
-    assert list(uploads.glob("whisperx-npu-*")) == []
+    assert emptied(uploads)
 
 
 def test_refusal_comes_before_the_body(url: str) -> None:
@@ -94,7 +85,7 @@ def test_counted_body_over_the_limit(http: httpx2.Client, engine: ScriptedEngine
     response = http.post("/transcribe", content=chunks(), headers={"Content-Type": "audio/wav"})
     assert response.status_code == 413
     assert not engine.jobs
-    assert list(uploads.glob("whisperx-npu-*")) == []
+    assert emptied(uploads)
 
 
 def test_openai_client_sees_the_refusal(client: openai.OpenAI, engine: ScriptedEngine) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from pydantic import BaseModel
 from server.engine import Progress, SegmentReady
 from server.errors import EngineFailure, Overloaded
 from server.formats import DEMO_NOTICE
+from tests.api.live import emptied
 from tests.api.scripted import DEMO, SEGMENTS, SILENCE, SPOKEN, TRANSCRIPT, Hang, ScriptedEngine, steps
 
 URL = "/v1/audio/transcriptions"
@@ -160,8 +160,4 @@ def test_upload_lives_as_long_as_the_stream(
         assert engine.hanging.wait(10)
         assert engine.jobs[0].path.read_bytes() == wav
     assert engine.closed.wait(10)
-    for _ in range(1000):
-        if not engine.jobs[0].path.exists():
-            break
-        time.sleep(0.01)
-    assert list(uploads.glob("whisperx-npu-*")) == []
+    assert emptied(uploads)

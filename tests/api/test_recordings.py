@@ -19,8 +19,7 @@ from server.api import create_app
 from server.local_engine import LocalEngine
 from server.settings import Settings, load_settings
 from tests.api.audio import DAMAGED, HEARD, NO_AUDIO, SHORT, WAV, sound, tone
-from tests.api.live import serving
-from tests.api.test_middleware import waited
+from tests.api.live import emptied, serving, waited
 
 URL = "/v1/audio/transcriptions"
 
@@ -180,4 +179,4 @@ def test_models_and_status(real: httpx2.Client, tiny_multilingual: Path) -> None
 def test_uploads_are_gone(real: httpx2.Client, uploads: Path) -> None:
     for data in (WAV, NO_AUDIO["text.txt"]):
         real.post("/transcribe", files={"file": data})
-    assert list(uploads.glob("whisperx-npu-*")) == []
+    assert emptied(uploads)

@@ -16,6 +16,7 @@ from server.api.transcribe import TranscribeForm
 from server.engine import Job
 from server.formats import DEMO_NOTICE, Answer, render
 from server.pipeline.types import DiarizeOptions, Options, StageTime
+from tests.api.live import emptied
 from tests.api.scripted import DEMO, SILENCE, SPOKEN, TRANSCRIPT, ScriptedEngine, steps
 
 
@@ -229,7 +230,7 @@ def test_upload_does_not_outlive_the_request(
     assert engine.jobs[0].path.parent == uploads == Path(tempfile.gettempdir())
     engine.steps = [RuntimeError("broken")]
     assert post(http, wav).status_code == 500
-    assert list(uploads.glob("whisperx-npu-*")) == []
+    assert emptied(uploads)
 
 
 def test_large_upload_arrives_whole(http: httpx2.Client, engine: ScriptedEngine) -> None:
