@@ -9,22 +9,21 @@ In ``model.cache_dir`` an installed model is ``<org>--<name>``; names with a lea
 from __future__ import annotations
 
 import hashlib
-import re
+import os
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from server.errors import InvalidInput, ModelNotFound, ModelUnavailable, WhisperXError
 from server.pipeline import hub, model_files
 from server.pipeline.convert import convert
 from server.pipeline.install import install, uninstall
+from server.pipeline.model_names import directory_name, repository_in, repository_of, short_name
 from server.pipeline.settings import DEMO_MODEL, ModelSettings
 
 DEMO_DIR = Path(__file__).resolve().parents[2] / "models" / DEMO_MODEL  # beside server/ in the tree and in the wheel
 CONVERTED = ".converted"
-# the hub's own rule, less what would be ambiguous as a directory name here
-_REPOSITORY = re.compile(r"(?!.*(--|\.\.))[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +43,9 @@ class Entry:
     problem: str | None = None
 
 
+_State = tuple[tuple[str, int, int], ...]  # name, bytes and mtime in ns of each file
+
+
 @dataclass(frozen=True, slots=True)
 class _Source:
     id: str
@@ -58,6 +60,7 @@ class Catalog:
         self._settings = settings
         self._cache_dir = settings.cache_dir.expanduser()
         self._demo_dir = demo_dir
+        self._seen: dict[str, tuple[_State, Entry]] = {}
 
     @property
     def default(self) -> str:
@@ -109,7 +112,10 @@ class Catalog:
         default = self._local_or_known(self._settings.name)
         if default.directory.is_dir():
             sources[default.id] = default
-        entries = [self._entry(source) for source in sources.values()]
+        entries = []
+        for source in sources.values():
+            with suppress(FileNotFoundError):  # removed by another process just now
+                entries.append(self._entry(source))
         return sorted(entries, key=lambda entry: (entry.id != default.id, entry.id))
 
     def pull(self, name: str, progress: hub.Progress | None = None) -> Path:
@@ -160,25 +166,33 @@ class Catalog:
     def _known(self, name: str) -> _Source:
         if name == DEMO_MODEL:
             return _Source(DEMO_MODEL, self._demo_dir)
-        repository = whisper_names().get(name, name)
-        if not _REPOSITORY.fullmatch(repository):
+        repository = repository_of(name)
+        if repository is None:
             raise ModelNotFound(
                 f"There is no model {name!r}.",
                 param="model",
                 cure="Use demo, a Whisper name such as small or large-v3, or a Hugging Face id; "
                 "`whisperx-npu models list` shows what is installed.",
             )
-        return _Source(_short_name(repository), self._cache_dir / repository.replace("/", "--"), repository)
+        return _Source(short_name(repository), self._cache_dir / directory_name(repository), repository)
 
     def _installed(self) -> list[_Source]:
         sources = [_Source(DEMO_MODEL, self._demo_dir)] if self._demo_dir.is_dir() else []
         if self._cache_dir.is_dir():
-            names = (path.name.replace("--", "/") for path in self._cache_dir.iterdir() if path.is_dir())
-            sources += [self._known(name) for name in names if _REPOSITORY.fullmatch(name)]
+            found = (repository_in(path.name) for path in self._cache_dir.iterdir() if path.is_dir())
+            sources += [self._known(repository) for repository in found if repository]
         return sources
 
     def _entry(self, source: _Source) -> Entry:
-        files = [path.stat() for path in source.directory.iterdir() if path.is_file()]
+        """Looked at again only when a file changed: the server asks for every status."""
+        files = sorted((path.name, path.stat()) for path in source.directory.iterdir() if path.is_file())
+        state = tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in files)
+        seen = self._seen.get(source.id)
+        if seen is None or seen[0] != state:
+            seen = self._seen[source.id] = (state, self._inspected(source, [stat for _name, stat in files]))
+        return seen[1]
+
+    def _inspected(self, source: _Source, files: list[os.stat_result]) -> Entry:
         multilingual, problem = None, None
         try:
             model_files.check(source.directory)
@@ -208,19 +222,6 @@ class Catalog:
                 shutil.rmtree(outdated)
 
         return install(converted / f"{origin}-{state}", fill, root=self._cache_dir)
-
-
-@cache
-def whisper_names() -> dict[str, str]:
-    """Whisper names and their Hugging Face ids, from faster-whisper."""
-    from faster_whisper.utils import _MODELS  # 0.3 s; the table has no public name
-
-    return dict(_MODELS)
-
-
-def _short_name(repository: str) -> str:
-    """Whisper's own name where the repository has one: the first of the table."""
-    return next((name for name, known in whisper_names().items() if known == repository), repository)
 
 
 def _digest(text: str) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from pathlib import Path
 
 from server.errors import ModelUnavailable
+
+log = logging.getLogger(__name__)
 
 COPIED = ("tokenizer.json", "preprocessor_config.json")
 
@@ -18,6 +21,7 @@ def convert(checkpoint: Path, target: Path) -> None:
     from ctranslate2.converters import TransformersConverter  # seconds: brings torch and transformers
     from safetensors import SafetensorError
 
+    log.info("Converting %s to CTranslate2, once.", checkpoint)
     copied = [name for name in COPIED if (checkpoint / name).is_file()]
     try:
         TransformersConverter(str(checkpoint), copy_files=copied).convert(str(target), quantization="int8", force=True)

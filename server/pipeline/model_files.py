@@ -62,10 +62,13 @@ def kind_of(directory: Path) -> Kind:
 
 def check(directory: Path) -> None:
     """Raise ModelUnavailable, naming the file, unless the checkpoint is a whole Whisper model."""
-    if kind_of(directory) == "ctranslate2":
-        _check_ctranslate2(directory)
-    else:
-        _check_transformers(directory)
+    try:
+        if kind_of(directory) == "ctranslate2":
+            _check_ctranslate2(directory)
+        else:
+            _check_transformers(directory)
+    except OSError as error:
+        raise ModelUnavailable(f"{directory} cannot be read: {error}.", cure="Check who may read its files.") from error
 
 
 def read_layout(model_bin: Path) -> Layout:
