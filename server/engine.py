@@ -6,7 +6,7 @@ supervised child without the requests noticing.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -81,8 +81,8 @@ class Engine(Protocol):
     async def stop(self) -> None:
         """Cancel what runs, release the models."""
 
-    def transcribe(self, job: Job) -> AsyncIterator[Event]:
-        """Run one job; closing the iterator cancels it within one batch of windows.
+    def transcribe(self, job: Job) -> AsyncGenerator[Event, None]:
+        """Run one job; closing the generator cancels it within one batch of windows.
 
         Raises Overloaded, NotReady, ModelNotFound, ModelUnavailable, InvalidInput, UnsupportedMedia, EngineFailure.
         """

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from time import perf_counter
 from typing import Literal
 
@@ -22,6 +23,7 @@ from server.settings import Settings
 log = logging.getLogger(__name__)
 
 FIRST_GUESS = 5.0  # seconds a job takes, until one has been measured
+LIST_SECONDS = 5.0  # how old the list of installed models may be
 
 Outcome = Event | BaseException
 
@@ -43,8 +45,9 @@ class LocalEngine:
         self._ready: asyncio.Future[None] | None = None
         self._stopping = threading.Event()
         self._jobs = 0
-        self._running = 0
         self._job_seconds = FIRST_GUESS
+        self._entries: list[Entry] = []
+        self._listed = float("-inf")
 
     async def start(self) -> None:
         self._ready = asyncio.get_running_loop().run_in_executor(self._worker, self._load_default)
@@ -73,7 +76,7 @@ class LocalEngine:
             log.info("Model %s loaded in %.1f s.", name, perf_counter() - began)
         return self._loaded[name]
 
-    async def transcribe(self, job: Job) -> AsyncIterator[Event]:
+    async def transcribe(self, job: Job) -> AsyncGenerator[Event, None]:
         if self._stopping.is_set() or self._ready is None:
             raise NotReady("The server is stopping.")
         name = self.catalog.resolve_request(job.options.model)
@@ -82,12 +85,13 @@ class LocalEngine:
             raise Overloaded(f"{self._jobs} requests are waiting already.", retry_after=max(1.0, wait))
         self._jobs += 1
         try:
-            async for event in self._run(job, name):
-                yield event
+            async with aclosing(self._run(job, name)) as events:
+                async for event in events:
+                    yield event
         finally:
             self._jobs -= 1
 
-    async def _run(self, job: Job, name: str) -> AsyncIterator[Event]:
+    async def _run(self, job: Job, name: str) -> AsyncGenerator[Event, None]:
         loop = asyncio.get_running_loop()
         outcomes: asyncio.Queue[Outcome] = asyncio.Queue()
         gone = threading.Event()
@@ -111,7 +115,6 @@ class LocalEngine:
     def _work(self, job: Job, name: str, gone: threading.Event, post: Callable[[Outcome], None]) -> None:
         """Runs in the worker thread: every way out posts exactly one last outcome."""
         began = perf_counter()
-        self._running = 1
         try:
             session = Session(self._parts(name), job.options, max_seconds=self.settings.server.max_audio_seconds)
             for event in session.run(job.path):
@@ -124,19 +127,23 @@ class LocalEngine:
         except Exception as error:  # the outermost edge of the computation
             log.exception("Job %s failed.", job.id)
             post(EngineFailure(f"The transcription failed: {type(error).__name__}."))
-        finally:
-            self._running = 0
 
     def status(self) -> EngineStatus:
         return EngineStatus(
             state=self._state,
             default_model=self.catalog.default,
-            models=tuple(self._card(entry) for entry in self.catalog.entries()),
+            models=tuple(self._card(entry) for entry in self._installed()),
             stages=self._choices(),
-            queued=max(0, self._jobs - self._running),
-            running=self._running,
+            queued=max(0, self._jobs - 1),
+            running=min(1, self._jobs),
             error=str(self._error) if self._error else None,
         )
+
+    def _installed(self) -> list[Entry]:
+        """Looked up anew at most every few seconds: probes ask for the status all the time."""
+        if perf_counter() - self._listed > LIST_SECONDS:
+            self._entries, self._listed = self.catalog.entries(), perf_counter()
+        return self._entries
 
     def _card(self, entry: Entry) -> ModelCard:
         default = entry.id == self.catalog.default

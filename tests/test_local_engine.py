@@ -103,7 +103,7 @@ async def test_one_more_than_the_queue_holds_is_told_when_to_come_back(tiny_mult
     assert caught.value.retry_after >= 1
     await asyncio.gather(*firsts)
     for iterator in waiting:
-        await iterator.aclose()  # type: ignore[attr-defined]
+        await iterator.aclose()
     assert await run(small, speech, language="en"), "there is room again"
     await small.stop()
 
@@ -112,7 +112,7 @@ async def test_a_client_that_leaves_frees_the_worker(running: LocalEngine, tmp_p
     long = write(tmp_path / "long.wav", tone(1200.0))
     iterator = running.transcribe(Job("long", long, Options(vad=False, language="en")))
     await anext(iterator)
-    await iterator.aclose()  # type: ignore[attr-defined]
+    await iterator.aclose()
     events = await asyncio.wait_for(run(running, speech, language="en"), 60)
     assert isinstance(events[-1], Finished)
     assert running.status().queued == 0
