@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import Awaitable
 from contextlib import aclosing
 from typing import Annotated, TypeVar, cast
 from urllib.parse import quote
 
 from fastapi import Depends, Request
 
-from server.engine import Engine, Event, Finished, Job
+from server.engine import Engine, Finished, Job
 from server.errors import Cancelled, EngineFailure
 from server.formats import DEMO_NOTICE
 from server.settings import Settings
@@ -34,11 +34,6 @@ def request_id_of(request: Request) -> str:
 TheEngine = Annotated[Engine, Depends(engine_of)]
 TheSettings = Annotated[Settings, Depends(settings_of)]
 RequestId = Annotated[str, Depends(request_id_of)]
-
-
-def events_of(engine: Engine, job: Job) -> AsyncGenerator[Event, None]:
-    """The engine's events, as the generator that they are: closing it cancels the job."""
-    return cast("AsyncGenerator[Event, None]", engine.transcribe(job))
 
 
 async def run(engine: Engine, job: Job, request: Request) -> Finished:
@@ -68,7 +63,7 @@ def model_headers(model: str, *, demo: bool) -> dict[str, str]:
 
 
 async def _last(engine: Engine, job: Job) -> Finished:
-    async with aclosing(events_of(engine, job)) as events:
+    async with aclosing(engine.transcribe(job)) as events:
         async for event in events:
             if isinstance(event, Finished):
                 return event

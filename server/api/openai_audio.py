@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 
 from server.api import openapi, sse
 from server.api.forms import parse
-from server.api.jobs import RequestId, TheEngine, TheSettings, events_of, model_headers, run, unless_left
+from server.api.jobs import RequestId, TheEngine, TheSettings, model_headers, run, unless_left
 from server.api.openai_forms import TranscriptionForm, TranslationForm
 from server.api.openai_models import find_card
 from server.api.uploads import UploadedForm
@@ -90,7 +90,7 @@ def _response(transcript: Transcript, response_format: str, body: Any) -> Respon
 
 async def _stream(form: TranscriptionForm, job: Job, engine: Engine, request: Request) -> Response:
     """Until there is a first event to send, an error still has its status."""
-    messages = sse.messages(events_of(engine, job), diarized=form.diarized, with_logprobs=job.options.token_logprobs)
+    messages = sse.messages(engine.transcribe(job), diarized=form.diarized, with_logprobs=job.options.token_logprobs)
     first = await unless_left(request, anext(messages))
     card = find_card(engine.status(), job.options.model)
     return sse.EventStream(first, messages, job.id, model_headers(card.id, demo=card.demo) if card else {})

@@ -5,12 +5,15 @@ The model has random weights, so what it hears means nothing; shapes, times and 
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import httpx2
+import numpy as np
 import openai
 import pytest
 from openai.types.audio import Transcription, TranscriptionVerbose
@@ -174,6 +177,40 @@ def test_models_and_status(real: httpx2.Client, tiny_multilingual: Path) -> None
     for name in ("no/such", "../../etc", str(tiny_multilingual)):
         response = real.post(URL, files={"file": WAV}, data={"model": name})
         assert (response.status_code, response.json()["error"]["code"]) == (404, "model_not_found")
+
+
+async def test_answers_belong_to_their_requests(real_url: str) -> None:
+    lengths = [0.5 + 0.25 * index for index in range(16)]
+    async with openai.AsyncOpenAI(base_url=f"{real_url}/v1", api_key="none") as client:
+        answers = await asyncio.gather(
+            *(
+                client.audio.transcriptions.create(
+                    model="whisper-1", file=sound(tone(length), 16_000), response_format="verbose_json", language="en"
+                )
+                for length in lengths
+            )
+        )
+    assert [answer.duration for answer in answers] == pytest.approx(lengths)
+
+
+def test_full_queue_and_a_server_that_still_answers(real_settings: Settings, uploads: Path) -> None:
+    limited = real_settings.server.model_copy(update={"max_queue": 1})
+    settings = real_settings.model_copy(update={"server": limited})
+    long = sound(np.tile(tone(10.0), 24), 16_000)
+    with (
+        serving(create_app(settings, LocalEngine(settings))) as url,
+        httpx2.Client(base_url=url, timeout=60) as http,
+        ThreadPoolExecutor() as threads,
+    ):
+        fields = {"vad_filter": "false"}
+        first = threads.submit(http.post, "/transcribe", files={"file": long}, data=fields)
+        assert waited(lambda: http.get("/v1/status").json()["queue"]["running"] == 1), "deaf while it computed"
+        second = http.post("/transcribe", files={"file": WAV}, data=fields)
+        assert (second.status_code, second.json()["error"]["code"]) == (429, "queue_full")
+        assert int(second.headers["retry-after"]) >= 1
+        assert not first.done()
+        assert first.result().status_code == 200
+        assert http.post("/transcribe", files={"file": WAV}, data=fields).status_code == 200
 
 
 def test_uploads_are_gone(real: httpx2.Client, uploads: Path) -> None:
