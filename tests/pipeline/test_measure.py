@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from server.pipeline.checkpoint import Checkpoint
+from server.pipeline.encoder import Ct2Encoder
+from server.pipeline.encoder_torch import TorchEncoder
+from server.pipeline.measure import choose_encoder, cpu_encoder
+from server.pipeline.settings import ModelSettings
+from server.pipeline.types import Float32
+
+AMX = frozenset({"amx_bf16"})
+NO_BF16 = frozenset({"avx512_vnni"})
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tiny_multilingual: Path) -> Checkpoint:
+    return Checkpoint(tiny_multilingual, ModelSettings(threads=1))
+
+
+class Delayed:
+    """A real encoder that takes its time."""
+
+    device = "cpu"
+
+    def __init__(self, encoder: Ct2Encoder, seconds: float) -> None:
+        self.encoder = encoder
+        self.seconds = seconds
+        self.calls = 0
+
+    def __call__(self, mel: Float32) -> Float32:
+        self.calls += 1
+        time.sleep(self.seconds)
+        return self.encoder(mel)
+
+
+@pytest.mark.parametrize("slow_first", [True, False])
+def test_the_fastest_is_chosen_and_all_timings_are_told(checkpoint: Checkpoint, slow_first: bool) -> None:
+    fast, slow = Delayed(Ct2Encoder(checkpoint), 0.0), Delayed(Ct2Encoder(checkpoint), 1.0)
+    pairs = [("slow int8", slow), ("fast int8", fast)]
+    chosen, reason = choose_encoder(dict(pairs if slow_first else pairs[::-1]), checkpoint.n_mels, repeats=1)
+    assert chosen is fast
+    assert reason.startswith("fast int8: ")
+    assert re.search(r"slow int8 \d{4,} ms", reason)
+    assert reason.endswith(" per window, median of 1 at start-up")
+
+
+def test_one_candidate_is_not_timed(checkpoint: Checkpoint) -> None:
+    only = Delayed(Ct2Encoder(checkpoint), 0.0)
+    assert choose_encoder({"ctranslate2 int8": only}, checkpoint.n_mels) == (only, "ctranslate2 int8")
+    assert only.calls == 0
+
+
+def test_auto_times_both_where_bfloat16_is_in_hardware(checkpoint: Checkpoint) -> None:
+    chosen, reason = cpu_encoder(checkpoint, ModelSettings(), AMX)
+    assert isinstance(chosen, Ct2Encoder | TorchEncoder)
+    name = "torch bfloat16" if isinstance(chosen, TorchEncoder) else "ctranslate2 int8"
+    assert reason.startswith(f"{name}: ctranslate2 int8 ")
+    assert ", torch bfloat16 " in reason
+
+
+@pytest.mark.parametrize(
+    ("settings", "flags", "reason"),
+    [
+        (ModelSettings(), NO_BF16, "ctranslate2 int8: this processor has no bfloat16 matrix hardware"),
+        (ModelSettings(encoder="ctranslate2"), AMX, "ctranslate2 int8, as configured"),
+        (ModelSettings(compute_type="int8"), AMX, "ctranslate2 int8, as model.compute_type asks"),
+    ],
+)
+def test_ctranslate2_alone(checkpoint: Checkpoint, settings: ModelSettings, flags: frozenset[str], reason: str) -> None:
+    chosen, why = cpu_encoder(checkpoint, settings, flags)
+    assert isinstance(chosen, Ct2Encoder)
+    assert why == reason
+
+
+@pytest.mark.parametrize(("flags", "precision"), [(AMX, "bfloat16"), (NO_BF16, "float32")])
+def test_torch_by_name(checkpoint: Checkpoint, flags: frozenset[str], precision: str) -> None:
+    chosen, reason = cpu_encoder(checkpoint, ModelSettings(encoder="torch"), flags)
+    assert isinstance(chosen, TorchEncoder)
+    assert chosen.precision == precision
+    assert reason == f"torch {precision}, as configured"
+    assert chosen(np.zeros((1, checkpoint.n_mels, 3000), np.float32)).shape == (1, 1500, 64)
+
+
+def test_auto_without_bfloat16_hardware_leaves_torch_out(tiny_multilingual: Path) -> None:
+    """In a fresh process: the memory of an import cannot be given back."""
+    script = f"""
+import sys
+from pathlib import Path
+from server.pipeline.checkpoint import Checkpoint
+from server.pipeline.measure import cpu_encoder
+from server.pipeline.settings import ModelSettings
+settings = ModelSettings(threads=1)
+cpu_encoder(Checkpoint(Path({str(tiny_multilingual)!r}), settings), settings, frozenset({{"avx2"}}))
+sys.exit("torch" in sys.modules)
+"""
+    root = Path(__file__).resolve().parents[2]
+    assert subprocess.run([sys.executable, "-c", script], cwd=root, check=False).returncode == 0
