@@ -11,7 +11,7 @@ from server.errors import InvalidInput, ModelUnavailable
 from server.pipeline.align import AttentionAligner, CtcAligner
 from server.pipeline.checkpoint import Checkpoint
 from server.pipeline.decoder import Ct2Decoder, Search
-from server.pipeline.encoder import Ct2Encoder
+from server.pipeline.measure import cpu_encoder
 from server.pipeline.mel import CpuMel
 from server.pipeline.settings import (
     AlignSettings,
@@ -51,8 +51,8 @@ class Parts:
         self.settings = settings
         self.checkpoint = Checkpoint(directory, settings.model)
         self.mel: Mel = CpuMel(self.checkpoint.n_mels)
-        self.encoder: Encoder = Ct2Encoder(self.checkpoint)
-        self.encoder_reason = f"ctranslate2 {self.checkpoint.compute_type}"
+        self.encoder: Encoder
+        self.encoder, self.encoder_reason = cpu_encoder(self.checkpoint, settings.model)
         self.decoder = Ct2Decoder(self.checkpoint, settings.decode)
         self._wav2vec2: dict[str, Aligner] = {}
         self._diarizer: Diarizer | None = None
