@@ -11,7 +11,7 @@ from faster_whisper.tokenizer import Tokenizer
 from server.pipeline.checkpoint import Checkpoint, storage
 from server.pipeline.ctc import CtcHead
 from server.pipeline.stages import Spoken, Times
-from server.pipeline.types import ENCODER_FRAMES, HOP_LENGTH, MEL_FRAMES, SAMPLE_RATE, TokenScore, Window
+from server.pipeline.types import SAMPLE_RATE, TokenScore
 
 FRAME_SECONDS = 0.02  # one encoder frame
 
@@ -27,7 +27,7 @@ class CtcAligner:
 
     def __call__(self, windows: Sequence[Spoken]) -> list[list[Times | None]]:
         return [
-            list(self.head.words(spoken.states[: _frames(spoken.window)], [word.text for word in spoken.words]))
+            list(self.head.words(spoken.states[: spoken.window.frames], [word.text for word in spoken.words]))
             for spoken in windows
         ]
 
@@ -58,7 +58,7 @@ class AttentionAligner:
                 storage(np.stack([item.states for item in spoken])),
                 self.tokenizer.sot_sequence,
                 [[token for word in item.words for token in word.tokens] for item in spoken],
-                [2 * _frames(item.window) for item in spoken],
+                [2 * item.window.frames for item in spoken],
             )
         )
         found = [next(results) if window.words else None for window in windows]
@@ -76,12 +76,6 @@ class AttentionAligner:
         piece = self.checkpoint.text.id_to_token(token) or ""
         data = bytes(BYTE_OF.get(character, 0x3F) for character in piece)
         return TokenScore(data.decode(errors="replace"), data, logprob)
-
-
-def _frames(window: Window) -> int:
-    """Encoder frames behind which there is audio."""
-    mel = min(MEL_FRAMES, -(-len(window.samples) // HOP_LENGTH))
-    return max(1, min(ENCODER_FRAMES, -(-mel // 2)))
 
 
 def _word_times(path: Sequence[tuple[int, int]], probabilities: Sequence[float], spoken: Spoken) -> list[Times | None]:

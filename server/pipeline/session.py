@@ -58,6 +58,7 @@ class Session:
         self._segments: list[Segment] = []
         self._warnings: list[str] = []
         self._plan: _Plan | None = None
+        self._input_tokens = 0
 
     def run(self, source: Path) -> Iterator[Event]:
         """Transcribe a file; closing the iterator stops the work at the next batch of windows.
@@ -117,6 +118,7 @@ class Session:
         with clock.stage("encoder", parts.encoder.device):
             states = parts.encoder(mel)
         plan = self._plan = self._plan or self._settle(states[0])
+        self._input_tokens += sum(window.frames + len(plan.search.prompt) for window in windows)
         with clock.stage("decoder", parts.decoder.device):
             decoded = parts.decoder(states, plan.search)
         spoken = [Spoken(*item) for item in zip(windows, states, [d.words for d in decoded], strict=True)]
@@ -185,6 +187,7 @@ class Session:
             demo=self.parts.demo,
             stages=self.stages,
             warnings=tuple(self._warnings),
+            input_tokens=self._input_tokens,
             output_tokens=sum(len(segment.tokens) for segment in self._segments),
             speakers=tuple(sorted({s.speaker for s in self._segments if s.speaker})),
         )

@@ -41,6 +41,11 @@ class Window:
     def end(self) -> float:
         return self.start + len(self.samples) / SAMPLE_RATE
 
+    @property
+    def frames(self) -> int:
+        """Encoder frames, of 20 ms, behind which there is audio."""
+        return max(1, min(ENCODER_FRAMES, -(-len(self.samples) // (2 * HOP_LENGTH))))
+
 
 @dataclass(frozen=True, slots=True)
 class Word:
@@ -133,7 +138,8 @@ class Transcript:
 
     ``duration`` is that of the decoded audio, ``processing_time`` the wall time from decode to the last stage, both in
     seconds. ``model`` is the model that ran and ``demo`` says whether it is the embedded demonstration model.
-    ``warnings`` name what was not done as asked (an aligner that is missing, say) and why.
+    ``warnings`` name what was not done as asked (an aligner that is missing, say) and why. ``input_tokens`` counts what
+    the decoder was given: encoder frames that hold audio, and prompt tokens.
     """
 
     text: str

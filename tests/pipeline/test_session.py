@@ -10,6 +10,7 @@ import pytest
 import soundfile
 
 from server.errors import InvalidInput, TooLarge, UnsupportedMedia
+from server.pipeline.decoder import prompt_tokens
 from server.pipeline.parts import Parts, StageSettings
 from server.pipeline.session import Session
 from server.pipeline.settings import AlignSettings, DecodeSettings, ModelSettings
@@ -83,6 +84,14 @@ def test_text_is_the_segments_and_the_stages_are_named(parts: Parts, speech: Pat
     total = sum(stage.ms for stage in result.stages) / 1000
     assert 0 < total <= result.processing_time
     assert result.realtime_factor == result.processing_time / result.duration
+
+
+def test_tokens_are_counted(parts: Parts, tmp_path: Path) -> None:
+    source = write(tmp_path / "a.wav", tone(31.0))
+    result = transcript(parts, source, vad=False, language="en", prompt=" bada bede")
+    prompt = len(prompt_tokens(parts.checkpoint.tokenizer("en", "transcribe"), " bada bede", None))
+    assert result.input_tokens == pytest.approx(31 * 50 + 2 * prompt, abs=1)
+    assert result.output_tokens == sum(len(segment.tokens) for segment in result.segments)
 
 
 def test_alignment_off(parts: Parts, speech: Path) -> None:

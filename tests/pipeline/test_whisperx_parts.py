@@ -189,7 +189,7 @@ def whisperx_texts(model: Path, windows: list[Window], beams: int) -> list[str]:
     from whisperx.audio import log_mel_spectrogram
 
     whisper = WhisperModel(str(model), device="cpu", compute_type="int8", local_files_only=True)
-    names = {name: None for name in TranscriptionOptions.__dataclass_fields__}
+    names = dict.fromkeys(TranscriptionOptions.__dataclass_fields__)
     asked = {
         "beam_size": beams,
         "patience": 1,
