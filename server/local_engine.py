@@ -23,7 +23,6 @@ from server.settings import Settings
 log = logging.getLogger(__name__)
 
 FIRST_GUESS = 5.0  # seconds a job takes, until one has been measured
-LIST_SECONDS = 5.0  # how old the list of installed models may be
 
 Outcome = Event | BaseException
 
@@ -46,8 +45,6 @@ class LocalEngine:
         self._stopping = threading.Event()
         self._jobs = 0
         self._job_seconds = FIRST_GUESS
-        self._entries: list[Entry] = []
-        self._listed = float("-inf")
 
     async def start(self) -> None:
         self._ready = asyncio.get_running_loop().run_in_executor(self._worker, self._load_default)
@@ -132,18 +129,12 @@ class LocalEngine:
         return EngineStatus(
             state=self._state,
             default_model=self.catalog.default,
-            models=tuple(self._card(entry) for entry in self._installed()),
+            models=tuple(self._card(entry) for entry in self.catalog.entries()),
             stages=self._choices(),
             queued=max(0, self._jobs - 1),
             running=min(1, self._jobs),
             error=str(self._error) if self._error else None,
         )
-
-    def _installed(self) -> list[Entry]:
-        """Looked up anew at most every few seconds: probes ask for the status all the time."""
-        if perf_counter() - self._listed > LIST_SECONDS:
-            self._entries, self._listed = self.catalog.entries(), perf_counter()
-        return self._entries
 
     def _card(self, entry: Entry) -> ModelCard:
         default = entry.id == self.catalog.default
