@@ -11,6 +11,7 @@ from server.errors import ConfigurationError, InvalidInput, WhisperXError
 
 FAILED = 1
 WRONG_USE = 2
+INTERRUPTED = 130  # 128 + SIGINT, as shells say it
 
 
 class ReportingGroup(TyperGroup):

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import shlex
-import signal
 import socket
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from server.cli.errors import FAILED
 from server.cli.options import ConfigFile, ModelName, configured, log_to_stderr
 from server.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    import uvicorn
-
+    from server.cli.uvicorn_server import Server
     from server.settings import Settings
-
-GRACE_SECONDS = 5  # for answers under way when asked to stop; `docker stop` kills after 10
 
 
 def serve(
@@ -37,33 +33,17 @@ def serve(
     server = _server(settings)
     with _listening(settings.server.host, settings.server.port) as listener:
         _announce(settings, listener.getsockname()[1])
-        _run(server, listener)
+        server.run(sockets=[listener])
+    if not server.started:
+        raise typer.Exit(FAILED)
 
 
-def _server(settings: Settings) -> uvicorn.Server:
-    import uvicorn
-
+def _server(settings: Settings) -> Server:
     from server.api.app import create_app
+    from server.cli.uvicorn_server import Server
     from server.local_engine import LocalEngine
 
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)  # its good news is announced here
-    app = create_app(settings, LocalEngine(settings))
-    return uvicorn.Server(
-        uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_SECONDS)
-    )
-
-
-def _run(server: uvicorn.Server, listener: socket.socket) -> None:
-
-    def stop(_signal: int, _frame: object) -> None:
-        server.should_exit = True
-
-    # uvicorn raises the signal again when it is done, which would end the process by the signal, not with status 0
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    server.run(sockets=[listener])
-    if not server.started:
-        raise typer.Exit(1)
+    return Server(create_app(settings, LocalEngine(settings)))
 
 
 def _require_model(settings: Settings) -> None:

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import sys
 import tempfile
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from server.cli.errors import FAILED
+from server.cli.errors import FAILED, INTERRUPTED
 from server.cli.options import ConfigFile, ModelName, configured, log_to_stderr
 from server.cli.progress import bar
 from server.errors import EngineFailure, InvalidInput, WhisperXError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
-    from server.engine import Engine, Event, Job
+    from server.engine import Engine, Job
     from server.pipeline.types import Options, Transcript
     from server.settings import Settings
 
@@ -90,8 +89,9 @@ async def _transcribe_all(
                 except (WhisperXError, OSError) as error:
                     typer.echo(f"{source}: {error}", err=True)
                     failed += 1
-    finally:
-        await engine.stop()
+    except asyncio.CancelledError:  # Ctrl-C: the batch under way cannot be stopped, and nobody waits for it
+        os._exit(INTERRUPTED)
+    await engine.stop()
     return failed
 
 
@@ -101,7 +101,7 @@ async def _transcript(engine: Engine, job: Job, source: str) -> Transcript:
     from server.engine import Finished, Progress
 
     with bar(source) as update:
-        async with aclosing(cast("AsyncGenerator[Event, None]", engine.transcribe(job))) as events:
+        async with aclosing(engine.transcribe(job)) as events:
             async for event in events:
                 if isinstance(event, Progress):
                     update(event.done, event.total)

@@ -47,8 +47,18 @@ def environment(short_and_steady: None) -> dict[str, str]:
 @pytest.fixture
 def recording(tmp_path: Path) -> Path:
     """Two seconds of noise."""
-    path = tmp_path / "noise.wav"
+    return write_noise(tmp_path / "noise.wav", seconds=2)
+
+
+@pytest.fixture
+def long_recording(tmp_path: Path) -> Path:
+    """An hour of noise: work for minutes."""
+    return write_noise(tmp_path / "long.wav", seconds=3600)
+
+
+def write_noise(path: Path, seconds: int) -> Path:
+    second = random.Random(0).randbytes(2 * 16_000)  # noqa: S311
     with wave.open(str(path), "wb") as file:
         file.setparams((1, 2, 16_000, 0, "NONE", ""))
-        file.writeframes(random.Random(0).randbytes(4 * 16_000))  # noqa: S311
+        file.writeframes(second * seconds)
     return path

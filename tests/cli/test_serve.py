@@ -6,11 +6,15 @@ import shutil
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import IO
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -80,6 +84,30 @@ def test_told_to_stop_it_ends_with_status_0(
         stdout, _stderr = server.process.communicate(timeout=30)
     assert server.process.returncode == 0
     assert stdout == ""
+
+
+@pytest.mark.slow
+def test_told_to_stop_in_the_middle_of_a_long_job_it_ends_with_status_0(
+    environment: dict[str, str], tiny_multilingual: Path, long_recording: Path
+) -> None:
+    environment |= {"WHISPERX_NPU_DECODE__BATCH_SIZE": "1000"}  # one batch that nobody would wait for
+    with running(environment, "--port", "0", "--model", tiny_multilingual) as server, long_recording.open("rb") as body:
+        request = Request(f"{server.address}/transcribe", body, {"Content-Type": "audio/wav"})  # noqa: S310
+        asking = Thread(target=_answered, args=(request,))
+        asking.start()
+        while not json.load(urlopen(f"{server.address}/v1/status"))["queue"]["running"]:  # noqa: S310
+            time.sleep(0.1)
+        server.process.terminate()
+        _stdout, stderr = server.process.communicate(timeout=60)
+        asking.join()
+    assert server.process.returncode == 0
+    assert "Left without waiting for the batch" in stderr
+    assert "Traceback" not in stderr
+
+
+def _answered(request: Request) -> None:
+    with suppress(HTTPError, ConnectionError, URLError), urlopen(request) as answer:  # noqa: S310
+        answer.read()
 
 
 def test_the_demo_is_called_a_demo(environment: dict[str, str], demo_model: Path) -> None:

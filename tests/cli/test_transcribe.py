@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import signal
 import subprocess
 from pathlib import Path
 
@@ -107,6 +108,20 @@ def test_a_bar_on_the_terminal_and_the_result_in_the_pipe(
     assert "noise.wav" in shown
     assert "%" in shown
     assert json.loads(result.stdout)["duration"] == 2.0
+
+
+def test_ctrl_c_ends_it_at_once(long_recording: Path, tiny_multilingual: Path, environment: dict[str, str]) -> None:
+    terminal, stderr = pty.openpty()
+    command = [*COMMAND, "transcribe", str(long_recording), "--model", str(tiny_multilingual)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, env=environment) as process:
+        assert process.stdout
+        assert os.read(terminal, 1)  # the bar: work is under way
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.read() == b""
+    os.close(stderr)
+    assert b"Traceback" not in os.read(terminal, 1 << 16)
+    os.close(terminal)
+    assert process.returncode == 130
 
 
 def test_no_bar_when_piped(recording: Path, tiny_multilingual: Path, environment: dict[str, str]) -> None:
