@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from server.errors import InvalidInput
 from server.formats.languages import language_code
@@ -29,6 +29,7 @@ def _language(value: object) -> object:
 
 Text = Annotated[str, Field(max_length=MAX_TEXT)]
 Language = Annotated[str | None, BeforeValidator(_language)]
+Candidate = Annotated[str, AfterValidator(language_code)]
 Milliseconds = Annotated[int, Field(ge=0, le=30_000)]
 SpeakerCount = Annotated[int, Field(ge=1, le=MAX_SPEAKERS)]
 
@@ -95,7 +96,7 @@ def properties(form: type[Choices]) -> dict[str, Any]:
     """JSON schema of each field under the name that it has on the wire."""
     repeated = _repeated(form)
     schema = form.model_json_schema()["properties"]
-    return {f"{name}[]" if name in repeated else name: _plain(entry) for name, entry in schema.items()}
+    return {f"{name}[]" if name in repeated else name: plain(entry) for name, entry in schema.items()}
 
 
 def _gathered(form: type[Choices], fields: Iterable[tuple[str, str]]) -> dict[str, Any]:
@@ -125,10 +126,12 @@ def _field_name(location: tuple[int | str, ...]) -> str:
     return str(first) + "".join(f"[{part}]" for part in rest if isinstance(part, str))
 
 
-def _plain(entry: dict[str, Any]) -> dict[str, Any]:
+def plain(entry: dict[str, Any]) -> dict[str, Any]:
     """A form cannot send null, so a field that may be left out is simply not required."""
+    kept = {key: value for key, value in entry.items() if key not in ("anyOf", "title")}
+    if kept.get("default") in (None, []):
+        kept.pop("default", None)
     options = [option for option in entry.get("anyOf", ()) if option != {"type": "null"}]
-    kept = {key: value for key, value in entry.items() if key not in ("anyOf", "title", "default")}
-    if entry.get("default") is not None:
-        kept["default"] = entry["default"]
+    if len(options) > 1:
+        return {"anyOf": options, **kept}
     return {**options[0], **kept} if options else kept

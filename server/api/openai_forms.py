@@ -7,7 +7,17 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from server.api.forms import Choices, Language, Milliseconds, SpeakerCount, Text, check_speakers, require_diarization
+from server.api.forms import (
+    Candidate,
+    Choices,
+    Language,
+    Milliseconds,
+    SpeakerCount,
+    Text,
+    check_speakers,
+    plain,
+    require_diarization,
+)
 from server.errors import InvalidInput
 from server.pipeline.types import AlignMethod, DiarizeOptions, Options
 from server.settings import Settings
@@ -38,7 +48,11 @@ def _chunking(value: object) -> object:
 CHUNKING_SCHEMA = {
     "anyOf": [
         {"type": "string", "enum": ["auto"]},
-        {"type": "object", "required": ["type"], "properties": Chunking.model_json_schema()["properties"]},
+        {
+            "type": "object",
+            "required": ["type"],
+            "properties": {name: plain(entry) for name, entry in Chunking.model_json_schema()["properties"].items()},
+        },
     ]
 }
 
@@ -67,7 +81,7 @@ class TranscriptionForm(Choices):
 
     response_format: TranscriptionFormat = Field("json", description="Shape of the answer.")
     language: Language = Field(None, description="ISO 639-1 code or English name; heard if left out, or `auto`.")
-    languages: tuple[Language, ...] = Field((), description="Candidates; one means the same as language.")
+    languages: tuple[Candidate, ...] = Field((), description="Candidates; one means the same as language.")
     keywords: tuple[Text, ...] = Field((), description="Words and names to expect, one per field.")
     timestamp_granularities: tuple[Literal["word", "segment"], ...] = Field(
         (), description="With verbose_json: which times to give; segment if left out."

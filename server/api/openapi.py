@@ -36,7 +36,8 @@ def transcribed(model: Any, *media_types: str) -> dict[int | str, dict[str, Any]
     """A transcript: JSON, or plain strings of other types."""
     string = {"type": "string"}
     event = {"type": "object", "properties": {"data": string}}
-    content = {kind: {"schema": event if kind == EVENT_STREAM else string} for kind in media_types}
+    texts = {kind: {"schema": event if kind == EVENT_STREAM else string} for kind in media_types}
+    content = {"application/json": {}, **texts}  # first, so that the page shows it first
     headers = {
         "X-Request-Id": {"description": "Names this request in the log.", "schema": string},
         "X-Model": {"description": "The model that ran.", "schema": string},

@@ -62,6 +62,14 @@ def test_every_route_is_explained_on_the_openapi_page(schema: dict[str, Any]) ->
             assert "422" not in route["responses"]
 
 
+def test_the_page_names_every_form_of_a_field(schema: dict[str, Any]) -> None:
+    body = schema["paths"]["/v1/audio/transcriptions"]["post"]["requestBody"]["content"]["multipart/form-data"]
+    fields = body["schema"]["properties"]
+    assert [option["type"] for option in fields["chunking_strategy"]["anyOf"]] == ["string", "object"]
+    assert fields["languages[]"]["items"] == {"type": "string"}
+    assert "null" not in str(fields)
+
+
 def test_the_openapi_page_works_without_internet(http: httpx2.Client) -> None:
     page = http.get("/docs").text
     assets = re.findall(r'(?:src|href)="([^"]+)"', page)
