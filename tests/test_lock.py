@@ -1,0 +1,59 @@
+"""The lock pins everything by hash and names no index; what is installed is what it says."""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).resolve().parents[1]
+LOCKS = ("requirements.lock", "requirements-dev.lock")
+
+
+def pinned(name: str) -> dict[str, tuple[Requirement, int]]:
+    """Requirement lines, with the number of hashes under each."""
+    found: dict[str, tuple[Requirement, int]] = {}
+    text = re.sub(r"^\s*#.*\n", "", (ROOT / name).read_text(), flags=re.MULTILINE)
+    for entry in re.split(r"\n(?=\S)", text.replace("\\\n", " ").strip()):
+        line, *hashes = entry.split("--hash=")
+        requirement = Requirement(line.strip())
+        found[f"{requirement.name} {requirement.marker}"] = (requirement, len(hashes))
+    return found
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_every_line_is_one_version_with_its_hashes(name: str) -> None:
+    entries = pinned(name)
+    assert len(entries) > 50
+    for requirement, hashes in entries.values():
+        assert re.fullmatch(r"==[^,*]+", str(requirement.specifier)), requirement
+        assert hashes > 0, requirement
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_no_index_and_no_address(name: str) -> None:
+    text = (ROOT / name).read_text()
+    assert "://" not in text
+    assert "index" not in re.sub(r"#.*", "", text)
+
+
+def test_both_locks_agree() -> None:
+    serving, developing = (pinned(name) for name in LOCKS)
+    assert serving.keys() <= developing.keys()
+    assert all(str(developing[key][0]) == str(serving[key][0]) for key in serving)
+
+
+def test_what_is_never_imported_is_not_installed() -> None:
+    """Several GB that WhisperX's dependencies ask for and this server never uses."""
+    for name in ("torchvision", "torchcodec", "triton"):
+        with pytest.raises(PackageNotFoundError):
+            version(name)
+
+
+def test_what_is_installed_is_what_the_lock_says() -> None:
+    for requirement, _ in pinned("requirements-dev.lock").values():
+        if requirement.marker is None or requirement.marker.evaluate():
+            assert version(requirement.name) in requirement.specifier, requirement
