@@ -110,6 +110,23 @@ def test_a_bar_on_the_terminal_and_the_result_in_the_pipe(
     assert json.loads(result.stdout)["duration"] == 2.0
 
 
+def test_a_local_model_needs_no_network(
+    recording: Path, tiny_multilingual: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    guard = tmp_path / "guard" / "sitecustomize.py"
+    guard.parent.mkdir()
+    guard.write_text(
+        "import socket\nsocket.getaddrinfo = socket.socket.connect = None  # a look-up ends in a TypeError\n"
+    )
+    online = {name: value for name, value in environment.items() if name != "HF_HUB_OFFLINE"}
+    command = [*COMMAND, "transcribe", str(recording), "--model", str(tiny_multilingual), "--format", "json"]
+    result = subprocess.run(
+        command, env=online | {"PYTHONPATH": str(guard.parent)}, capture_output=True, check=True, text=True
+    )
+    assert json.loads(result.stdout)["text"]
+    assert result.stderr == ""
+
+
 def test_ctrl_c_ends_it_at_once(long_recording: Path, tiny_multilingual: Path, environment: dict[str, str]) -> None:
     terminal, stderr = pty.openpty()
     command = [*COMMAND, "transcribe", str(long_recording), "--model", str(tiny_multilingual)]

@@ -165,16 +165,18 @@ def test_damaged_weights_are_not_converted(cache_dir: Path, tiny_hf: Path) -> No
     assert not list((cache_dir / ".converted").glob("*"))
 
 
-def test_two_processes_convert_the_same_checkpoint(cache_dir: Path, tiny_hf: Path) -> None:
+def test_two_processes_convert_the_same_checkpoint_and_look_nothing_up(cache_dir: Path, tiny_hf: Path) -> None:
     program = (
-        "import sys\n"
+        "import socket, sys\n"
+        "socket.getaddrinfo = socket.socket.connect = None  # a look-up ends in a TypeError\n"
         "from pathlib import Path\n"
         "from server.pipeline.catalog import Catalog\n"
         "from server.pipeline.settings import ModelSettings\n"
         "print(Catalog(ModelSettings(cache_dir=Path(sys.argv[1]))).resolve(sys.argv[2]))\n"
     )
     command = [sys.executable, "-c", program, str(cache_dir), str(tiny_hf)]
-    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    online = {name: value for name, value in os.environ.items() if name != "HF_HUB_OFFLINE"}
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=online) for _ in range(2)]
     answers = [process.communicate(timeout=120)[0].strip() for process in running]
     assert [process.returncode for process in running] == [0, 0]
     assert answers[0] == answers[1]
