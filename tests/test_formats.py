@@ -82,6 +82,12 @@ def test_long_segment_is_cut_between_words_into_readable_cues() -> None:
         assert not any(line.startswith(" ") for line in lines)
 
 
+def test_parts_of_a_long_segment_are_about_equal() -> None:
+    text = " " + " ".join(["word"] * 18) + "."
+    shown = list(cues((spoken(text, 0.0, 0.3),)))
+    assert [len(cue.text.strip()) for cue in shown] == [44, 45]
+
+
 def test_slow_speech_is_cut_by_time() -> None:
     shown = list(cues((spoken("one two three four", 0.0, 3.0),)))
     assert [(cue.start, cue.end, cue.text) for cue in shown] == [(0, 6000, "one two "), (6000, 12000, "three four")]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from typing import Any
+from collections.abc import Callable
 
 from fastapi import APIRouter, Request, Response
 
@@ -41,7 +42,9 @@ async def transcriptions(
     if form.stream:
         return await _stream(form, job, engine, request)
     transcript = (await run(engine, job, request)).transcript
-    return _response(transcript, form.response_format, _body(transcript, form))
+    return await asyncio.to_thread(
+        _response, transcript, form.response_format, lambda: _transcription(transcript, form)
+    )
 
 
 @routes.post(
@@ -59,12 +62,10 @@ async def translations(
     form = parse(TranslationForm, upload.fields)
     job = Job(request_id, upload.path, form.options(settings))
     transcript = (await run(engine, job, request)).transcript
-    plain: openai.Translation = {"text": transcript.text}
-    body = openai.verbose(transcript) if form.response_format == "verbose_json" else plain
-    return _response(transcript, form.response_format, body)
+    return await asyncio.to_thread(_response, transcript, form.response_format, lambda: _translation(transcript, form))
 
 
-def _body(transcript: Transcript, form: TranscriptionForm) -> Transcribed:
+def _transcription(transcript: Transcript, form: TranscriptionForm) -> Transcribed:
     match form.response_format:
         case "verbose_json":
             return openai.verbose(transcript, with_segments=form.with_segments, with_words=form.with_words)
@@ -74,8 +75,12 @@ def _body(transcript: Transcript, form: TranscriptionForm) -> Transcribed:
             return openai.transcription(transcript, with_logprobs=bool(form.include))
 
 
-def _response(transcript: Transcript, response_format: str, body: Any) -> Response:
-    headers = model_headers(transcript.model, demo=transcript.demo)
+def _translation(transcript: Transcript, form: TranslationForm) -> Translated:
+    return openai.verbose(transcript) if form.response_format == "verbose_json" else {"text": transcript.text}
+
+
+def _response(transcript: Transcript, response_format: str, body: Callable[[], Transcribed | Translated]) -> Response:
+    """Writing hours of text takes a while: not for the event loop."""
     match response_format:
         case "text":
             content = plain_text(transcript)
@@ -84,8 +89,9 @@ def _response(transcript: Transcript, response_format: str, body: Any) -> Respon
         case "vtt":
             content = vtt(transcript.segments)
         case _:
-            content = json.dumps(body, ensure_ascii=False, allow_nan=False)
-    return Response(content, media_type=openapi.TEXT_TYPES.get(response_format, "application/json"), headers=headers)
+            content = json.dumps(body(), ensure_ascii=False, allow_nan=False)
+    media_type = openapi.TEXT_TYPES.get(response_format, "application/json")
+    return Response(content, media_type=media_type, headers=model_headers(transcript.model, demo=transcript.demo))
 
 
 async def _stream(form: TranscriptionForm, job: Job, engine: Engine, request: Request) -> Response:

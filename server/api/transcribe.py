@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Literal
 
 from fastapi import APIRouter, Request, Response
@@ -75,7 +76,7 @@ async def transcribe(
     job = Job(request_id, upload.path, form.options(settings))
     transcript = (await run(engine, job, request)).transcript
     return Response(
-        render(transcript, job, form.response_format),
+        await asyncio.to_thread(render, transcript, job, form.response_format),
         media_type=openapi.TEXT_TYPES.get(form.response_format, "application/json"),
         headers=model_headers(transcript.model, demo=transcript.demo),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ from server.pipeline.types import Segment
 
 LINE_CHARACTERS = 42  # what broadcasters' guides allow on one line
 CUE_LINES = 2
+USUAL_CHARACTERS = 76  # what two lines hold when they are broken between words
 CUE_MS = 7_000
 
 
@@ -53,16 +55,23 @@ def cues(segments: Iterable[Segment]) -> Iterator[Cue]:
 
 
 def _split(segment: Segment) -> Iterator[Cue]:
-    """Cut a segment between words where it is too long to read, or too long on the screen."""
-    shown: Cue | None = None
-    for piece in _pieces(segment):
-        longer = piece if shown is None else replace(shown, end=max(piece.end, shown.end), text=shown.text + piece.text)
-        if shown is not None and not _readable(longer):
+    """Cut a segment between words where it is too long to read, or too long on the screen, into about equal parts."""
+    pieces = list(_pieces(segment))
+    whole = replace(pieces[0], end=max(piece.end for piece in pieces), text=segment.text)
+    share = len(whole.text) if _readable(whole) else len(whole.text) / _parts(whole)
+    shown = pieces[0]
+    for piece in pieces[1:]:
+        longer = replace(shown, end=max(piece.end, shown.end), text=shown.text + piece.text)
+        if len(shown.text) >= share or not _readable(longer):
             yield shown
             longer = piece
         shown = longer
-    if shown is not None and shown.text.strip():
+    if shown.text.strip():
         yield shown
+
+
+def _parts(cue: Cue) -> int:
+    return max(2, math.ceil(len(cue.text) / USUAL_CHARACTERS), math.ceil((cue.end - cue.start) / CUE_MS))
 
 
 def _pieces(segment: Segment) -> Iterator[Cue]:
@@ -82,7 +91,10 @@ def _pieces(segment: Segment) -> Iterator[Cue]:
 
 
 def _readable(cue: Cue) -> bool:
-    return cue.end - cue.start <= CUE_MS and _lines(_srt_text(cue)).count("\n") < CUE_LINES
+    """Breaking text into lines takes time, so it is done only where the length leaves a doubt."""
+    text = _srt_text(cue)
+    short, long = len(text) <= LINE_CHARACTERS, len(text) > 2 * LINE_CHARACTERS * CUE_LINES
+    return cue.end - cue.start <= CUE_MS and (short or (not long and _lines(text).count("\n") < CUE_LINES))
 
 
 def _lines(text: str) -> str:
