@@ -11,7 +11,7 @@ import pytest
 
 from server.errors import ModelUnavailable
 from server.pipeline.model_files import check, is_multilingual, kind_of, read_layout
-from tests.checkpoints import WIDTH, build_tiny_whisper
+from tests.checkpoints import TINY, build_tiny_whisper
 
 
 @pytest.fixture
@@ -25,9 +25,11 @@ def test_layout_locates_the_weights(tiny_multilingual: Path) -> None:
     assert layout.spec == "WhisperSpec"
     assert layout.n_mels == 80
     gamma = layout.variables["encoder/layer_norm/gamma"]
-    assert (gamma.shape, gamma.dtype) == ((WIDTH,), "float32")
+    assert (gamma.shape, gamma.dtype) == ((TINY.width,), "float32")
     # a fresh layer norm scales by one, which shows that the offset is right
-    assert np.array_equal(np.fromfile(model_bin, np.float32, WIDTH, offset=gamma.offset), np.ones(WIDTH, np.float32))
+    assert np.array_equal(
+        np.fromfile(model_bin, np.float32, TINY.width, offset=gamma.offset), np.ones(TINY.width, np.float32)
+    )
 
 
 @pytest.mark.parametrize("fixture", ["tiny_multilingual", "tiny_english"])
