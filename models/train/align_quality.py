@@ -18,6 +18,7 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
+from models.train import metrics
 from models.train.recordings import read_audio
 from models.train.served import Served
 from models.train.testsets import sentence_texts
@@ -113,13 +114,12 @@ def main() -> None:
         print(name, *report[name].items(), sep="\n  ")
     if arguments.write:
         head.save(arguments.model)
-        stored = json.loads(arguments.write.read_text()) if arguments.write.exists() else {}
-        stored["word_times"] = {
+        content = {
             "measured": datetime.now(UTC).date().isoformat(),
             "goal": GOAL_SECONDS,
             "sets": {name: {edge: asdict(q) for edge, q in edges.items()} for name, edges in report.items()},
         }
-        arguments.write.write_text(json.dumps(stored, indent=1) + "\n")
+        metrics.write_part(arguments.write, "word_times", content)
 
 
 if __name__ == "__main__":

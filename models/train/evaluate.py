@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections import defaultdict
 from dataclasses import asdict, dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import jiwer
 
+from models.train import metrics
 from models.train.sentences import normalise
 from models.train.served import Served
 from models.train.testsets import GOALS, Clip, all_sets
@@ -84,13 +84,12 @@ def main() -> None:
         print(f"{name:58} WER {found.wer:.3f}  CER {found.cer:.3f}  goal {found.goal or '-'}")
     print(f"{time.monotonic() - begun:.0f} s")
     if arguments.write:
-        stored = json.loads(arguments.write.read_text()) if arguments.write.exists() else {}
-        stored["word_error_rate"] = {
+        content = {
             "measured": datetime.now(UTC).date().isoformat(),
             "decoder": f"CTranslate2 int8 on the CPU, faster-whisper, beam {arguments.beam}, no timestamps",
             "sets": {name: asdict(found) for name, found in scores.items()},
         }
-        arguments.write.write_text(json.dumps(stored, indent=1) + "\n")
+        metrics.write_part(arguments.write, "word_error_rate", content)
 
 
 if __name__ == "__main__":

@@ -8,12 +8,15 @@ from __future__ import annotations
 import argparse
 import shutil
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import torch
 from ctranslate2.converters import TransformersConverter
 from transformers import GenerationConfig, PreTrainedTokenizerFast, WhisperFeatureExtractor
 
+from models.train import metrics
 from models.train.corpus import WORK
 from models.train.network import ALPHABET, DECODER_LAYERS, HEAD_WIDTH, WIDTH, DemoWhisper
 from models.train.tokenizer import Vocabulary
@@ -70,12 +73,20 @@ def export(model: DemoWhisper, words: Vocabulary, out: Path) -> None:
     ctc_head(model).save(out)
 
 
-def load_average(work: Path) -> tuple[DemoWhisper, Vocabulary]:
-    """The running average of the weights of the last checkpoint."""
+def load_average(work: Path) -> tuple[DemoWhisper, Vocabulary, dict[str, Any]]:
+    """The running average of the weights of the last checkpoint, and what it took."""
     words = Vocabulary.load(work / "tokenizer.json")
     model = DemoWhisper(words)
-    model.load_state_dict(torch.load(work / "checkpoint.pt", weights_only=True)["average"])
-    return model.eval(), words
+    state = torch.load(work / "checkpoint.pt", weights_only=True)
+    model.load_state_dict(state["average"])
+    effort = {
+        "date": datetime.now(UTC).date().isoformat(),
+        "steps": state["progress"]["steps"],
+        "trained_hours": round(state["progress"]["trained_seconds"] / 3600, 2),
+        "audio_hours": round(state["progress"]["audio_seconds"] / 3600, 1),
+        "parameters": sum(parameter.numel() for parameter in model.whisper.parameters()),
+    }
+    return model.eval(), words, effort
 
 
 def main() -> None:
@@ -84,8 +95,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("models/demo"))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    model, words = load_average(arguments.work)
+    model, words, effort = load_average(arguments.work)
     export(model, words, arguments.out)
+    metrics.write_part(arguments.out / "metrics.json", "training", effort)
     for path in sorted(arguments.out.iterdir()):
         print(f"{path.name:28} {path.stat().st_size:>10,}")
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
+from concurrent.futures import Executor
 
 import torch
 from torch import Tensor
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # the quintic of the reference implementation
-ITERATIONS = 4
+ITERATIONS = 3  # of the reference's 5: without bf16 units each costs a tenth of a step
 
 
 class Muon:
@@ -27,15 +28,18 @@ class Muon:
         self._momenta = {shape: torch.zeros(len(group), *shape) for shape, group in self._groups.items()}
         self._momentum, self._decay = momentum, decay
 
+    def step(self, rate: float, pool: Executor) -> None:
+        """One update of every matrix from its ``grad``, one task per shape; missing gradients count as zero."""
+        list(pool.map(lambda shape: self._update(shape, rate), self._groups))
+
     @torch.no_grad()
-    def step(self, rate: float) -> None:
-        """One update of every matrix from its ``grad``; missing gradients count as zero."""
-        for shape, group in self._groups.items():
-            gradient = torch.stack([torch.zeros(shape) if p.grad is None else p.grad for p in group])
-            momentum = self._momenta[shape].lerp_(gradient, 1 - self._momentum)
-            update = orthogonalised(gradient.lerp(momentum, self._momentum))
-            for parameter, change in zip(group, update, strict=True):
-                parameter.mul_(1 - rate * self._decay).add_(change, alpha=-0.2 * rate * math.sqrt(max(shape)))
+    def _update(self, shape: tuple[int, int], rate: float) -> None:
+        group = self._groups[shape]
+        gradient = torch.stack([torch.zeros(shape) if p.grad is None else p.grad for p in group])
+        momentum = self._momenta[shape].lerp_(gradient, 1 - self._momentum)
+        update = orthogonalised(gradient.lerp(momentum, self._momentum))
+        for parameter, change in zip(group, update, strict=True):
+            parameter.mul_(1 - rate * self._decay).add_(change, alpha=-0.2 * rate * math.sqrt(max(shape)))
 
     def state_dict(self) -> dict[str, Tensor]:
         return {f"{rows}x{columns}": momentum for (rows, columns), momentum in self._momenta.items()}

@@ -68,36 +68,45 @@ class DemoWhisper(nn.Module):
         states: Tensor = encoder.layer_norm(x)
         return states
 
-    def decode(self, tokens: Tensor, states: Tensor) -> Tensor:
-        """Tokens [B, N] and states to logits [B, N, V]."""
+    def decode(self, tokens: Tensor, states: Tensor) -> tuple[Tensor, Tensor]:
+        """Tokens [B, N] and states to logits [B, N, V] and where each layer's heads look [B, layers * heads, N, T]."""
         decoder = self.whisper.model.decoder
         x = decoder.embed_tokens(tokens) + decoder.embed_positions.weight[: tokens.shape[1]]
-        x = self._drop(x)
+        x, looks = self._drop(x), []
         for layer in decoder.layers:
             normed = layer.self_attn_layer_norm(x)
             x = x + self._drop(_attend(layer.self_attn, normed, normed, causal=True))
-            x = x + self._drop(_attend(layer.encoder_attn, layer.encoder_attn_layer_norm(x), states))
+            heard, look = _attend_openly(layer.encoder_attn, layer.encoder_attn_layer_norm(x), states)
+            x = x + self._drop(heard)
+            looks.append(look)
             x = x + self._drop(layer.fc2(F.gelu(layer.fc1(layer.final_layer_norm(x)))))
-        return F.linear(decoder.layer_norm(x), decoder.embed_tokens.weight)
+        return F.linear(decoder.layer_norm(x), decoder.embed_tokens.weight), torch.cat(looks, dim=1)
 
     def _drop(self, x: Tensor) -> Tensor:
         return F.dropout(x, DROPOUT, self.training)
 
 
+def _heads(x: Tensor) -> Tensor:
+    return x.view(x.shape[0], x.shape[1], -1, HEAD_WIDTH).transpose(1, 2)
+
+
 def _attend(attention: Any, queries: Tensor, keys: Tensor, causal: bool = False) -> Tensor:
-    batch, length, width = queries.shape
-
-    def heads(x: Tensor) -> Tensor:
-        return x.view(batch, -1, width // HEAD_WIDTH, HEAD_WIDTH).transpose(1, 2)
-
     mixed = F.scaled_dot_product_attention(
-        heads(attention.q_proj(queries)),
-        heads(attention.k_proj(keys)),
-        heads(attention.v_proj(keys)),
+        _heads(attention.q_proj(queries)),
+        _heads(attention.k_proj(keys)),
+        _heads(attention.v_proj(keys)),
         is_causal=causal,
     )
-    projected: Tensor = attention.out_proj(mixed.transpose(1, 2).reshape(batch, length, width))
+    projected: Tensor = attention.out_proj(mixed.transpose(1, 2).flatten(2))
     return projected
+
+
+def _attend_openly(attention: Any, queries: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
+    """The same without the fused kernel, so that the attention weights can be trained too."""
+    scores = _heads(attention.q_proj(queries)) @ _heads(attention.k_proj(keys)).transpose(2, 3)
+    weights = (scores / math.sqrt(HEAD_WIDTH)).softmax(-1)
+    mixed = weights @ _heads(attention.v_proj(keys))
+    return attention.out_proj(mixed.transpose(1, 2).flatten(2)), weights
 
 
 @torch.no_grad()

@@ -46,6 +46,11 @@ class Vocabulary:
         """Ids of one segment: Whisper's segments begin with a space."""
         return list(self.tokenizer.encode(f" {text}").ids)
 
+    def encode_placed(self, text: str) -> tuple[list[int], list[float]]:
+        """Ids of one segment, and the middle of each token as a share of the segment's characters."""
+        encoded = self.tokenizer.encode(f" {text}")
+        return list(encoded.ids), [(first + after) / 2 / (len(text) + 1) for first, after in encoded.offsets]
+
 
 def train_tokenizer(texts: Iterable[str]) -> Tokenizer:
     """Merges learnt from ``texts``; every byte stays a token, so any text can be written."""

@@ -12,6 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from models.train.corpus import WORK
 from models.train.muon import Muon
-from models.train.network import DemoWhisper, initialise
+from models.train.network import DECODER_LAYERS, DemoWhisper, initialise
 from models.train.pool import Pool
 from models.train.recordings import kathleen
 from models.train.sentences import Prompts
@@ -35,6 +36,9 @@ ADAM_RATE, MUON_RATE = 1.5e-3, 2.5e-3
 WARM_UP_STEPS = 100
 AVERAGE_DECAY = 0.995
 LONGEST_STEP = 5.0  # seconds; what a step takes beyond this is a pause, not training
+GUIDE_WEIGHT, GUIDE_UNTIL = 0.3, 0.7  # and until which share of the budget
+LOSSES = ("words", "characters", "phones", "guide")
+PARTS = 4  # of a batch, taken by the threads as they become free
 LOG_EVERY, SAVE_EVERY = 25, 250
 # From this share of the budget on: window lengths in seconds with their shares, and audio seconds per step.
 STAGES: tuple[tuple[float, dict[int, float], int], ...] = (
@@ -58,16 +62,19 @@ class Progress:
 class Losses:
     """Sums since the last line of the log."""
 
-    words: float = 0.0
-    characters: float = 0.0
-    phones: float = 0.0
+    total: Tensor = field(default_factory=lambda: torch.zeros(len(LOSSES)))
     steps: int = 0
-    history: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def add(self, parts: list[Tensor]) -> None:
+        self.total += torch.stack(parts).sum(0)
+        self.steps += 1
 
     def line(self, progress: Progress, share: float, examples: int) -> dict[str, float]:
-        means = {name: round(getattr(self, name) / self.steps, 4) for name in ("words", "characters", "phones")}
-        return {**{k: round(v, 1) for k, v in asdict(progress).items()}, **means, "share": round(share, 4),
-                "seconds_per_step": round(sum(self.history) / self.steps, 3), "examples": examples}  # fmt: skip
+        means = {name: round(float(total) / self.steps, 4) for name, total in zip(LOSSES, self.total, strict=True)}
+        counters = {name: round(value, 1) for name, value in asdict(progress).items()}
+        pace = round(self.seconds / self.steps, 3)
+        return counters | means | {"share": round(share, 4), "seconds_per_step": pace, "examples": examples}
 
 
 def stage(share: float) -> tuple[dict[int, float], int]:
@@ -75,11 +82,31 @@ def stage(share: float) -> tuple[dict[int, float], int]:
     return next((lengths, audio) for begin, lengths, audio in reversed(STAGES) if share >= begin)
 
 
-class Trainer:
-    """The model, its running average, both optimisers and the counters: everything a checkpoint holds."""
+def guidance(looks: Tensor, places: Tensor) -> Tensor:
+    """How little of two heads per layer looks near the place where the next token is said.
 
-    def __init__(self, words: Vocabulary, budget_seconds: float) -> None:
+    Left alone, a decoder takes most of a short training to find out that it should look along the audio at all.
+    """
+    batch, _, tokens, frames = looks.shape
+    guided = looks.view(batch, DECODER_LAYERS, -1, tokens, frames)[:, :, :2]
+    away = (torch.arange(frames) - places[..., None]).abs()
+    near = (1.5 - away / 20).clamp(0, 1)[:, None, None]  # all within 0.2 s counts, nothing beyond 0.6 s
+    missed = -((guided * near).sum(-1) + 1e-3).log()
+    missed = missed.masked_fill((places == IGNORED)[:, None, None], 0)
+    return torch.sum(missed) / (2 * DECODER_LAYERS * (places != IGNORED).sum() + 1)
+
+
+class Trainer:
+    """The model, its running average, both optimisers and the counters: everything a checkpoint holds.
+
+    Each thread computes whole parts of a batch, every operation on one core: that wastes less of a busy machine than
+    splitting each operation over all cores.
+    """
+
+    def __init__(self, words: Vocabulary, budget_seconds: float, threads: int = 2) -> None:
         torch.manual_seed(0)
+        torch.set_num_threads(1)
+        self.pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
         self.model, self.average = DemoWhisper(words), DemoWhisper(words)
         initialise(self.model)
         self.average.load_state_dict(self.model.state_dict())
@@ -106,34 +133,45 @@ class Trainer:
 
     def step(self, batch: Batch, losses: Losses) -> None:
         """Forward, backward and update; the rate falls linearly to nothing at the end of the budget."""
-        words, characters, phones = self._losses(batch)
-        total = words + 0.5 * characters + (0.7 - 0.4 * self.share) * phones
-        torch.autograd.backward(total)
+        parts = batch.split(PARTS)
+        shares = [len(part) / len(batch) for part in parts]
+        results = list(self.pool.map(self._gradients, parts, shares))
+        for parameter, *gradients in zip(self.parameters, *(found for found, _ in results), strict=True):
+            parameter.grad = torch.stack(gradients).sum(0)
         norm = clip_grad_norm_(self.parameters, 1.0)
         factor = min(1.0, (self.progress.steps + 1) / WARM_UP_STEPS) * (1 - self.share)
         if torch.isfinite(norm):
             for group in self.adam.param_groups:
                 group["lr"] = ADAM_RATE * factor + 1e-7
             self.adam.step()
-            self.muon.step(MUON_RATE * factor)
-        self.model.zero_grad(set_to_none=True)
+            self.muon.step(MUON_RATE * factor, self.pool)
         self._follow()
-        losses.words += words.item()
-        losses.characters += characters.item()
-        losses.phones += phones.item()
-        losses.steps += 1
+        losses.add([share * values for share, (_, values) in zip(shares, results, strict=True)])
 
-    def _losses(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    def _gradients(self, part: Batch, share: float) -> tuple[tuple[Tensor, ...], Tensor]:
+        """Gradients of one part's share of the loss, and its losses: words, characters, phones, guide."""
+        values = self._losses(part)
+        lead = GUIDE_WEIGHT * max(0.0, 1 - self.share / GUIDE_UNTIL)
+        weights = torch.tensor([1.0, 0.5, 0.7 - 0.4 * self.share, lead])
+        gradients = torch.autograd.grad(share * (weights * values).sum(), self.parameters)
+        return gradients, values.detach()
+
+    def _losses(self, batch: Batch) -> Tensor:
         states = self.model.encode(batch.mel)
-        logits = self.model.decode(batch.tokens, states)
+        logits, looks = self.model.decode(batch.tokens, states)
         words = F.cross_entropy(
             logits.flatten(0, 1), batch.targets.flatten(), ignore_index=IGNORED, label_smoothing=0.1
         )
         spelled = self.model.characters(states).log_softmax(-1).transpose(0, 1)
-        frames = torch.full((len(batch.character_counts),), spelled.shape[0])
-        ctc = F.ctc_loss(spelled, batch.characters, frames, batch.character_counts, zero_infinity=True, reduction="sum")
-        phones = F.cross_entropy(self.model.phones(states).flatten(0, 1), batch.phones.flatten(), ignore_index=IGNORED)
-        return words, ctc / batch.character_counts.sum(), phones
+        frames = torch.full((len(batch),), spelled.shape[0])
+        ctc = F.ctc_loss(
+            spelled, batch.characters, frames, batch.character_counts, zero_infinity=True, reduction="sum"
+        ) / (batch.character_counts.sum() + 1)
+        known = batch.phones != IGNORED
+        phones = F.cross_entropy(
+            self.model.phones(states).flatten(0, 1), batch.phones.flatten(), ignore_index=IGNORED, reduction="sum"
+        ) / (known.sum() + 1)
+        return torch.stack([words, ctc, phones, guidance(looks, batch.places)])
 
     @torch.no_grad()
     def _follow(self) -> None:
@@ -191,7 +229,7 @@ def run(trainer: Trainer, pool: Pool, words: Vocabulary, work: Path) -> None:
         for batch in batches(trainer, pool, words):
             trainer.step(batch, losses)
             now = time.monotonic()
-            losses.history.append(now - begun)
+            losses.seconds += now - begun
             progress.trained_seconds += min(now - begun, LONGEST_STEP)
             begun = now
             progress.steps += 1
@@ -215,10 +253,9 @@ def main() -> None:
     parser.add_argument("--hours", type=float, default=1.3, help="time to train, pauses not counted")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
     prompts = Prompts.of([clip.text for clip in kathleen(arguments.audio, "train")])
     words = vocabulary(arguments.work / "tokenizer.json", prompts)
-    trainer = Trainer(words, arguments.hours * 3600)
+    trainer = Trainer(words, arguments.hours * 3600, arguments.threads)
     checkpoint = arguments.work / "checkpoint.pt"
     if checkpoint.exists():
         trainer.load(checkpoint)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -37,14 +38,39 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """mel [B, 80, T]; tokens and targets [B, N]; all texts' characters and their counts; phones [B, T/2]."""
+    """mel [B, 80, T]; tokens, targets and places [B, N]; all texts' characters and their counts; phones [B, T/2].
+
+    ``places`` are the encoder frames where the targets are said, IGNORED for those that are not said.
+    """
 
     mel: Tensor
     tokens: Tensor
     targets: Tensor
+    places: Tensor
     characters: Tensor
     character_counts: Tensor
     phones: Tensor
+
+    def __len__(self) -> int:
+        return len(self.mel)
+
+    def split(self, parts: int) -> list[Batch]:
+        """At most ``parts`` batches of about equal size."""
+        size = math.ceil(len(self) / parts)
+        spellings = [
+            torch.cat(group) for group in _grouped(self.characters.split(self.character_counts.tolist()), size)
+        ]
+        pieces = zip(
+            *(whole.split(size) for whole in (self.mel, self.tokens, self.targets, self.places)),
+            spellings,
+            *(whole.split(size) for whole in (self.character_counts, self.phones)),
+            strict=True,
+        )
+        return [Batch(*piece) for piece in pieces]
+
+
+def _grouped(items: Sequence[Tensor], size: int) -> list[tuple[Tensor, ...]]:
+    return [tuple(items[first : first + size]) for first in range(0, len(items), size)]
 
 
 def character_ids(text: str) -> list[int]:
@@ -87,46 +113,61 @@ def finish(window: Window, rng: Generator) -> NDArray[np.float32]:
     return mask(normalised(place(window.mel, rng), end, rng), rng)
 
 
-def token_pair(window: Window, vocabulary: Vocabulary, rng: Generator) -> tuple[list[int], list[int]]:
-    """Decoder input and its targets: with timestamps, without, or the no-speech token."""
+@dataclass(slots=True)
+class Labels:
+    """Decoder input, its targets, and the encoder frame of each target."""
+
+    tokens: list[int]
+    targets: list[int]
+    places: list[int]
+
+
+def label(window: Window, vocabulary: Vocabulary, rng: Generator) -> Labels:
+    """With timestamps, without, or with the no-speech token.
+
+    A token's place is where it would be if the characters of a segment were said at an even pace.
+    """
     start, end, bare = (vocabulary.id(f"<|{name}|>") for name in ("startoftranscript", "endoftext", "notimestamps"))
     if not window.segments:
-        return [start, bare], [vocabulary.id("<|nospeech|>"), end]
-    ids = [start]
-    if rng.random() < TIMESTAMP_SHARE:
-        zero = vocabulary.id("<|0.00|>")
-        for first, after, text in window.segments:
-            ids += [zero + first // 2, *vocabulary.encode(text), zero + after // 2]
-    else:
-        ids.append(bare)
-        for _, _, text in window.segments:
-            ids += vocabulary.encode(text)
-    return ids, [*ids[1:], end]
+        return Labels([start, bare], [vocabulary.id("<|nospeech|>"), end], [IGNORED, IGNORED])
+    timed = rng.random() < TIMESTAMP_SHARE
+    zero = vocabulary.id("<|0.00|>")
+    said, places = ([], []) if timed else ([bare], [IGNORED])
+    for first, after, text in window.segments:
+        ids, centres = vocabulary.encode_placed(text)
+        inner = [round((first + (after - first) * centre) / 2) for centre in centres]
+        said += [zero + first // 2, *ids, zero + after // 2] if timed else ids
+        places += [first // 2, *inner, after // 2] if timed else inner
+    return Labels([start, *said], [*said, end], [*places, IGNORED])
 
 
 def make_batch(draw: Callable[[], Example], seconds: float, size: int, vocabulary: Vocabulary, rng: Generator) -> Batch:
     """``size`` windows of ``seconds``; windows whose text is too long to align or to decode are drawn again."""
     windows: list[Window] = []
-    pairs: list[tuple[list[int], list[int]]] = []
+    labels: list[Labels] = []
     spelled: list[list[int]] = []
     while len(windows) < size:
         window = lay_out(draw, seconds, rng)
-        pair = token_pair(window, vocabulary, rng)
+        found = label(window, vocabulary, rng)
         spelling = character_ids(" ".join(text for *_, text in window.segments))
-        if len(pair[0]) <= MOST_TOKENS and len(spelling) < 0.9 * len(window.phones):
+        if len(found.tokens) <= MOST_TOKENS and len(spelling) < 0.9 * len(window.phones):
             windows.append(window)
-            pairs.append(pair)
+            labels.append(found)
             spelled.append(spelling)
-    length = max(len(tokens) for tokens, _ in pairs)
-    end = vocabulary.id("<|endoftext|>")
     return Batch(
         mel=torch.from_numpy(np.stack([np.ascontiguousarray(finish(window, rng).T) for window in windows])),
-        tokens=torch.tensor([tokens + [end] * (length - len(tokens)) for tokens, _ in pairs]),
-        targets=torch.tensor([targets + [IGNORED] * (length - len(targets)) for _, targets in pairs]),
+        tokens=_padded([one.tokens for one in labels], vocabulary.id("<|endoftext|>")),
+        targets=_padded([one.targets for one in labels], IGNORED),
+        places=_padded([one.places for one in labels], IGNORED),
         characters=torch.tensor([character for spelling in spelled for character in spelling]),
         character_counts=torch.tensor([len(spelling) for spelling in spelled]),
         phones=torch.from_numpy(np.stack([window.phones for window in windows])),
     )
+
+
+def _padded(rows: list[list[int]], filler: int) -> Tensor:
+    length = max(map(len, rows))
+    return torch.tensor([row + [filler] * (length - len(row)) for row in rows])
 
 
 assert PHONES[0] == "pau", "silence between utterances is class 0"  # noqa: S101
