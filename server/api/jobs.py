@@ -13,6 +13,7 @@ from fastapi import Depends, Request
 from server.engine import Engine, Finished, Job
 from server.errors import Cancelled, EngineFailure
 from server.formats import DEMO_NOTICE
+from server.pipeline.types import Transcript
 from server.settings import Settings
 
 Result = TypeVar("Result")
@@ -57,9 +58,20 @@ async def unless_left(request: Request, awaitable: Awaitable[Result]) -> Result:
 
 
 def model_headers(model: str, *, demo: bool) -> dict[str, str]:
-    """Which model ran, where the body's type has no place for it."""
+    """Which model runs, where the body's type has no place for it."""
     headers = {"X-Model": quote(model, safe="/:.-_+@ ")}
     return headers | {"X-WhisperX-NPU-Notice": DEMO_NOTICE} if demo else headers
+
+
+def answer_headers(transcript: Transcript) -> dict[str, str]:
+    """What else OpenAI's bodies have no place for: which device ran each stage, what was not done as asked."""
+    headers = model_headers(transcript.model, demo=transcript.demo)
+    if transcript.stages:  # https://www.w3.org/TR/server-timing/
+        stages = [f'{stage.stage};dur={stage.ms:.1f};desc="{stage.device}"' for stage in transcript.stages]
+        headers["Server-Timing"] = ", ".join(stages)
+    if transcript.warnings:
+        headers["X-WhisperX-NPU-Warning"] = " ".join(" ".join(transcript.warnings).split())
+    return {name: value.encode("latin-1", "replace").decode("latin-1") for name, value in headers.items()}
 
 
 async def _last(engine: Engine, job: Job) -> Finished:

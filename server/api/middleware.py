@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -57,7 +58,8 @@ class RequestLog:
         finally:
             ms = (time.perf_counter() - started) * 1000
             client = scope["client"][0] if scope.get("client") else "-"
-            ACCESS_LOG.info("%s %s %s %d %.0f ms %s", client, scope["method"], scope["path"], status, ms, request_id)
+            path = quote(scope["path"])  # a line break in it must not begin a line of the log
+            ACCESS_LOG.info("%s %s %s %d %.0f ms %s", client, scope["method"], path, status, ms, request_id)
 
 
 class BodyLimit:

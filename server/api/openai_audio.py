@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 
 from server.api import openapi, sse
 from server.api.forms import parse
-from server.api.jobs import RequestId, TheEngine, TheSettings, model_headers, run, unless_left
+from server.api.jobs import RequestId, TheEngine, TheSettings, answer_headers, model_headers, run, unless_left
 from server.api.openai_forms import TranscriptionForm, TranslationForm
 from server.api.openai_models import find_card
 from server.api.uploads import UploadedForm
@@ -91,7 +91,7 @@ def _response(transcript: Transcript, response_format: str, body: Callable[[], T
         case _:
             content = json.dumps(body(), ensure_ascii=False, allow_nan=False)
     media_type = openapi.TEXT_TYPES.get(response_format, "application/json")
-    return Response(content, media_type=media_type, headers=model_headers(transcript.model, demo=transcript.demo))
+    return Response(content, media_type=media_type, headers=answer_headers(transcript))
 
 
 async def _stream(form: TranscriptionForm, job: Job, engine: Engine, request: Request) -> Response:

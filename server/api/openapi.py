@@ -42,6 +42,8 @@ def transcribed(model: Any, *media_types: str) -> dict[int | str, dict[str, Any]
         "X-Request-Id": {"description": "Names this request in the log.", "schema": string},
         "X-Model": {"description": "The model that ran.", "schema": string},
         "X-WhisperX-NPU-Notice": {"description": "Present when that is the demonstration model.", "schema": string},
+        "X-WhisperX-NPU-Warning": {"description": "What was not done as asked, and why.", "schema": string},
+        "Server-Timing": {"description": "Milliseconds of each stage, and the device that ran it.", "schema": string},
     }
     return {200: {"model": model, "description": "The text.", "content": content, "headers": headers}}
 

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 
 from server.api import openapi
 from server.api.forms import Choices, Language, SpeakerCount, check_speakers, parse, require_diarization
-from server.api.jobs import RequestId, TheEngine, TheSettings, model_headers, run
+from server.api.jobs import RequestId, TheEngine, TheSettings, answer_headers, run
 from server.api.uploads import UploadedAny
 from server.engine import Job
 from server.errors import InvalidInput
@@ -78,5 +78,5 @@ async def transcribe(
     return Response(
         await asyncio.to_thread(render, transcript, job, form.response_format),
         media_type=openapi.TEXT_TYPES.get(form.response_format, "application/json"),
-        headers=model_headers(transcript.model, demo=transcript.demo),
+        headers=answer_headers(transcript),
     )

@@ -54,6 +54,12 @@ def test_every_error_code_is_listed() -> None:
     }
 
 
+def test_every_header_is_listed(schema: dict[str, Any]) -> None:
+    rows = set(re.findall(r"^\| `([A-Za-z-]+)", SECTIONS["Headers"], re.MULTILINE))
+    described = schema["paths"]["/transcribe"]["post"]["responses"]["200"]["headers"]
+    assert rows >= set(described)
+
+
 def test_every_route_is_explained_on_the_openapi_page(schema: dict[str, Any]) -> None:
     for methods in schema["paths"].values():
         for route in methods.values():

@@ -52,6 +52,13 @@ def test_access_log_has_no_query(http: httpx2.Client, caplog: pytest.LogCaptureF
     assert re.fullmatch(r"127\.0\.0\.1 GET /livez 200 \d+ ms one", accessed(caplog)[0])
 
 
+def test_path_cannot_forge_a_log_line(http: httpx2.Client, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger="server.access"):
+        http.get("/a%0a127.0.0.1%20GET%20/b")
+        assert waited(lambda: bool(accessed(caplog)))
+    assert "\n" not in accessed(caplog)[0]
+
+
 def test_success_logs_no_warning(
     http: httpx2.Client, engine: ScriptedEngine, wav: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:

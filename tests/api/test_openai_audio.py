@@ -299,6 +299,15 @@ def test_demo_model_says_so_without_breaking_the_type(http: httpx2.Client, engin
     assert (response.headers["x-model"], response.headers["x-whisperx-npu-notice"]) == ("demo", DEMO_NOTICE)
 
 
+def test_headers_say_which_device_ran_and_what_was_not_done(
+    http: httpx2.Client, engine: ScriptedEngine, wav: bytes
+) -> None:
+    engine.steps = steps(replace(TRANSCRIPT, warnings=("No aligner for 中.\n", "Second.")))
+    response = post(http, wav, [])
+    assert response.headers["server-timing"] == 'mel;dur=1.5;desc="cpu", encoder;dur=20.0;desc="cpu"'
+    assert response.headers["x-whisperx-npu-warning"] == "No aligner for ?. Second."
+
+
 def test_other_language_has_its_english_name(http: httpx2.Client, engine: ScriptedEngine, wav: bytes) -> None:
     engine.steps = steps(replace(TRANSCRIPT, language="de"))
     assert post(http, wav, [("response_format", "verbose_json")]).json()["language"] == "german"
