@@ -6,13 +6,11 @@ import asyncio
 from collections.abc import Awaitable
 from contextlib import aclosing
 from typing import Annotated, TypeVar, cast
-from urllib.parse import quote
 
 from fastapi import Depends, Request
 
 from server.engine import Engine, Finished, Job
 from server.errors import Cancelled, EngineFailure
-from server.formats import DEMO_NOTICE
 from server.pipeline.types import Transcript
 from server.settings import Settings
 
@@ -37,8 +35,8 @@ TheSettings = Annotated[Settings, Depends(settings_of)]
 RequestId = Annotated[str, Depends(request_id_of)]
 
 
-async def run(engine: Engine, job: Job, request: Request) -> Finished:
-    """The last event of the job. Raises Cancelled when the client leaves before, and whatever the engine raises."""
+async def run(engine: Engine, job: Job, request: Request) -> Transcript:
+    """The transcript of the job. Raises Cancelled when the client leaves before, and whatever the engine raises."""
     return await unless_left(request, _last(engine, job))
 
 
@@ -57,28 +55,11 @@ async def unless_left(request: Request, awaitable: Awaitable[Result]) -> Result:
         await asyncio.gather(work, left, return_exceptions=True)
 
 
-def model_headers(model: str, *, demo: bool) -> dict[str, str]:
-    """Which model runs, where the body's type has no place for it."""
-    headers = {"X-Model": quote(model, safe="/:.-_+@ ")}
-    return headers | {"X-WhisperX-NPU-Notice": DEMO_NOTICE} if demo else headers
-
-
-def answer_headers(transcript: Transcript) -> dict[str, str]:
-    """What else OpenAI's bodies have no place for: which device ran each stage, what was not done as asked."""
-    headers = model_headers(transcript.model, demo=transcript.demo)
-    if transcript.stages:  # https://www.w3.org/TR/server-timing/
-        stages = [f'{stage.stage};dur={stage.ms:.1f};desc="{stage.device}"' for stage in transcript.stages]
-        headers["Server-Timing"] = ", ".join(stages)
-    if transcript.warnings:
-        headers["X-WhisperX-NPU-Warning"] = " ".join(" ".join(transcript.warnings).split())
-    return {name: value.encode("latin-1", "replace").decode("latin-1") for name, value in headers.items()}
-
-
-async def _last(engine: Engine, job: Job) -> Finished:
+async def _last(engine: Engine, job: Job) -> Transcript:
     async with aclosing(engine.transcribe(job)) as events:
         async for event in events:
             if isinstance(event, Finished):
-                return event
+                return event.transcript
     raise EngineFailure("The engine ended without an answer.")
 
 

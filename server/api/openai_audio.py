@@ -10,7 +10,8 @@ from fastapi import APIRouter, Request, Response
 
 from server.api import openapi, sse
 from server.api.forms import parse
-from server.api.jobs import RequestId, TheEngine, TheSettings, answer_headers, model_headers, run, unless_left
+from server.api.headers import answer_headers, model_headers
+from server.api.jobs import RequestId, TheEngine, TheSettings, run, unless_left
 from server.api.openai_forms import TranscriptionForm, TranslationForm
 from server.api.openai_models import find_card
 from server.api.uploads import UploadedForm
@@ -41,7 +42,7 @@ async def transcriptions(
     job = Job(request_id, upload.path, form.options(settings))
     if form.stream:
         return await _stream(form, job, engine, request)
-    transcript = (await run(engine, job, request)).transcript
+    transcript = await run(engine, job, request)
     return await asyncio.to_thread(
         _response, transcript, form.response_format, lambda: _transcription(transcript, form)
     )
@@ -61,7 +62,7 @@ async def translations(
     """Needs a multilingual model; what a model makes of speech in other languages is its own affair."""
     form = parse(TranslationForm, upload.fields)
     job = Job(request_id, upload.path, form.options(settings))
-    transcript = (await run(engine, job, request)).transcript
+    transcript = await run(engine, job, request)
     return await asyncio.to_thread(_response, transcript, form.response_format, lambda: _translation(transcript, form))
 
 

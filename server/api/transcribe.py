@@ -10,7 +10,8 @@ from pydantic import ConfigDict, Field
 
 from server.api import openapi
 from server.api.forms import Choices, Language, SpeakerCount, check_speakers, parse, require_diarization
-from server.api.jobs import RequestId, TheEngine, TheSettings, answer_headers, run
+from server.api.headers import answer_headers
+from server.api.jobs import RequestId, TheEngine, TheSettings, run
 from server.api.uploads import UploadedAny
 from server.engine import Job
 from server.errors import InvalidInput
@@ -74,7 +75,7 @@ async def transcribe(
     """Send the recording as the form field `file`, or as the body itself with the options in the query string."""
     form = parse(TranscribeForm, upload.fields)
     job = Job(request_id, upload.path, form.options(settings))
-    transcript = (await run(engine, job, request)).transcript
+    transcript = await run(engine, job, request)
     return Response(
         await asyncio.to_thread(render, transcript, job, form.response_format),
         media_type=openapi.TEXT_TYPES.get(form.response_format, "application/json"),
