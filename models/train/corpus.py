@@ -25,7 +25,7 @@ from models.train.sentences import Prompts, normalise, sentences
 from models.train.utterance import UNKNOWN, Utterance, phone_track
 from models.train.voices import Speakers
 
-WORK = Path.home() / ".cache/whisperx-npu/train"
+WORK = Path.home() / ".cache/whisperx-npu-train"  # not in the server's cache, which people empty
 PER_SHARD = 1000
 OPEN_SHARE = 0.3
 FLITE_SHARE = 0.25

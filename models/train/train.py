@@ -187,6 +187,7 @@ class Trainer:
             "muon": self.muon.state_dict(),
             "progress": asdict(self.progress),
         }
+        path.parent.mkdir(parents=True, exist_ok=True)
         torch.save(state, path.with_suffix(".part"))
         path.with_suffix(".part").replace(path)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -57,20 +57,19 @@ class Batch:
     def split(self, parts: int) -> list[Batch]:
         """At most ``parts`` batches of about equal size."""
         size = math.ceil(len(self) / parts)
-        spellings = [
-            torch.cat(group) for group in _grouped(self.characters.split(self.character_counts.tolist()), size)
-        ]
-        pieces = zip(
-            *(whole.split(size) for whole in (self.mel, self.tokens, self.targets, self.places)),
-            spellings,
-            *(whole.split(size) for whole in (self.character_counts, self.phones)),
-            strict=True,
+        ends = [0, *self.character_counts.cumsum(0).tolist()]
+        return [self._part(first, min(first + size, len(self)), ends) for first in range(0, len(self), size)]
+
+    def _part(self, first: int, after: int, character_ends: list[int]) -> Batch:
+        return Batch(
+            mel=self.mel[first:after],
+            tokens=self.tokens[first:after],
+            targets=self.targets[first:after],
+            places=self.places[first:after],
+            characters=self.characters[character_ends[first] : character_ends[after]],
+            character_counts=self.character_counts[first:after],
+            phones=self.phones[first:after],
         )
-        return [Batch(*piece) for piece in pieces]
-
-
-def _grouped(items: Sequence[Tensor], size: int) -> list[tuple[Tensor, ...]]:
-    return [tuple(items[first : first + size]) for first in range(0, len(items), size)]
 
 
 def character_ids(text: str) -> list[int]:
