@@ -15,7 +15,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.api.errors import error_response, internal_error
-from server.errors import TooLarge, WhisperXError
+from server.errors import NotReady, TooLarge, WhisperXError
 
 ACCESS_LOG = logging.getLogger("server.access")
 LOG = logging.getLogger(__name__)
@@ -26,6 +26,8 @@ DRAIN_SECONDS = 2
 
 class RequestLog:
     """Gives each request an id (the client's, if it is sane), logs one line, and answers 500 to what nobody caught.
+
+    uvicorn cancels requests when the server stops and its grace is over: they are answered 503.
 
     The query string is not logged: it may hold what the client would not want in a log.
     """
@@ -51,6 +53,10 @@ class RequestLog:
         started = time.perf_counter()
         try:
             await self.app(scope, receive, send_with_id)
+        except asyncio.CancelledError:
+            if not status:
+                await error_response(NotReady("The server is stopping."))(scope, receive, send_with_id)
+            raise
         except Exception:
             LOG.exception("Request %s failed.", request_id)
             if not status:

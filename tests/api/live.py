@@ -14,9 +14,17 @@ from fastapi import FastAPI
 
 
 @contextmanager
-def serving(app: FastAPI) -> Iterator[str]:
-    """Its base URL; the server has stopped when the block ends."""
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False))
+def serving(app: FastAPI, grace_seconds: int | None = None) -> Iterator[str]:
+    """Its base URL; the server has stopped when the block ends, after the grace for answers under way."""
+    config = uvicorn.Config(
+        app,
+        host="127.0.0.1",
+        port=0,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=grace_seconds,
+    )
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=asyncio.run, args=(server.serve(),), name="server")
     thread.start()
     try:

@@ -6,6 +6,7 @@ import logging
 import re
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,8 +15,10 @@ import httpx2
 import openai
 import pytest
 
+from server.api import create_app
+from server.settings import Settings
 from tests.api.conftest import MAX_UPLOAD_MB
-from tests.api.live import emptied, waited
+from tests.api.live import emptied, serving, waited
 from tests.api.scripted import Hang, ScriptedEngine
 
 LIMIT = MAX_UPLOAD_MB * 1024 * 1024
@@ -139,3 +142,17 @@ def test_other_requests_are_answered_while_one_computes(http: httpx2.Client, url
         assert http.get("/livez").status_code == 200
         assert http.get("/v1/status").status_code == 200
     assert engine.closed.wait(10)
+
+
+def test_request_cut_off_by_the_end_of_the_server(settings: Settings, uploads: Path, wav: bytes) -> None:
+    engine = ScriptedEngine()
+    engine.steps = [Hang()]
+    with ThreadPoolExecutor() as threads:
+        with serving(create_app(settings, engine), grace_seconds=1) as url:
+            answer = threads.submit(httpx2.post, f"{url}/transcribe", files={"file": wav}, timeout=30)
+            assert engine.hanging.wait(10)
+        response = answer.result()
+    assert (response.status_code, response.json()["error"]["code"]) == (503, "not_ready")
+    assert response.headers["x-request-id"]
+    assert engine.closed.is_set()
+    assert emptied(uploads)
