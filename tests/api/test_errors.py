@@ -29,7 +29,7 @@ FAILURES: list[tuple[errors.WhisperXError, int, str, type[openai.APIStatusError]
 
 @pytest.mark.parametrize(("error", "status", "code", "exception"), FAILURES, ids=lambda value: type(value).__name__)
 def test_domain_errors(
-    url: str,
+    client: openai.OpenAI,
     engine: ScriptedEngine,
     wav: bytes,
     error: errors.WhisperXError,
@@ -38,11 +38,8 @@ def test_domain_errors(
     exception: type[openai.APIStatusError],
 ) -> None:
     engine.steps = [error]
-    with (
-        openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) as client,
-        pytest.raises(exception) as caught,
-    ):
-        client.audio.transcriptions.create(model="whisper-1", file=wav)
+    with pytest.raises(exception) as caught:
+        client.with_options(max_retries=0).audio.transcriptions.create(model="whisper-1", file=wav)
     assert caught.value.status_code == status
     assert (caught.value.code, caught.value.param) == (code, error.param)
     assert caught.value.response.json() == {
@@ -76,14 +73,11 @@ def test_a_subclass_is_answered_as_its_nearest_class() -> None:
     ],
 )
 def test_what_fails_again_is_not_tried_again(
-    url: str, engine: ScriptedEngine, wav: bytes, error: Exception, tries: int
+    client: openai.OpenAI, engine: ScriptedEngine, wav: bytes, error: Exception, tries: int
 ) -> None:
     engine.steps = [error]
-    with (
-        openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=1) as client,
-        pytest.raises(openai.APIStatusError),
-    ):
-        client.audio.transcriptions.create(model="whisper-1", file=wav)
+    with pytest.raises(openai.APIStatusError):
+        client.with_options(max_retries=1).audio.transcriptions.create(model="whisper-1", file=wav)
     assert len(engine.jobs) == tries
 
 

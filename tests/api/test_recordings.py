@@ -44,7 +44,7 @@ def real_url(real_settings: Settings, uploads: Path) -> Iterator[str]:
         yield base
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def real(real_url: str) -> Iterator[httpx2.Client]:
     with httpx2.Client(base_url=real_url, timeout=60) as client:
         yield client

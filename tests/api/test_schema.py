@@ -18,7 +18,7 @@ NAMES = ("not_a_server_error", "status_code_conformance", "content_type_conforma
 
 @schema.parametrize()  # type: ignore[untyped-decorator]
 @settings(
-    max_examples=50,
+    max_examples=30,
     deadline=None,
     derandomize=True,
     database=None,
