@@ -50,8 +50,8 @@ class ModelSettings(Group):
         description="CTranslate2 arithmetic; auto keeps int8 where the checkpoint has it, else picks int8.",
     )
     threads: int = Field(0, ge=0, description="CPU threads of one stage; 0 means all cores this process may use.")
-    encoder: Literal["auto", "ctranslate2", "torch"] = Field(
-        "auto", description="CPU encoder; auto times both at start-up where torch bfloat16 could win."
+    encoder: Literal["auto", "ctranslate2", "onnxruntime", "torch"] = Field(
+        "auto", description="CPU encoder; auto times those that could be fastest on this processor at start-up."
     )
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from server.pipeline.cpu import CPUINFO, cpu_flags, has_bf16_matrix
+from server.pipeline.cpu import CPUINFO, cpu_flags, has_bf16_matrix, has_int8_dot
 
 TWO_CORES = """\
 processor\t: 0
@@ -49,3 +49,8 @@ def test_this_machine_has_flags() -> None:
 )
 def test_bf16_matrix_hardware(flags: frozenset[str], expected: bool) -> None:
     assert has_bf16_matrix(flags) is expected
+
+
+@pytest.mark.parametrize(("flag", "expected"), [("avx512_vnni", True), ("avx_vnni", True), ("avx2", False)])
+def test_int8_dot_products(flag: str, expected: bool) -> None:
+    assert has_int8_dot(frozenset({flag})) is expected

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from server.errors import ModelUnavailable
 from server.pipeline.checkpoint import Checkpoint
 from server.pipeline.encoder import Ct2Encoder
 from server.pipeline.encoder_torch import TorchEncoder
@@ -17,7 +19,8 @@ from server.pipeline.settings import ModelSettings
 from server.pipeline.types import Float32
 
 AMX = frozenset({"amx_bf16"})
-NO_BF16 = frozenset({"avx512_vnni"})
+VNNI = frozenset({"avx512_vnni"})
+PLAIN = frozenset({"avx2"})
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +52,7 @@ def test_the_fastest_is_chosen_and_all_timings_are_told(checkpoint: Checkpoint, 
     assert chosen is fast
     assert reason.startswith("fast int8: ")
     assert re.search(r"slow int8 \d{4,} ms", reason)
-    assert reason.endswith(" per window, median of 1 at start-up")
+    assert reason.endswith(" per window, median at start-up")
 
 
 def test_one_candidate_is_not_timed(checkpoint: Checkpoint) -> None:
@@ -58,20 +61,20 @@ def test_one_candidate_is_not_timed(checkpoint: Checkpoint) -> None:
     assert only.calls == 0
 
 
-def test_auto_times_both_where_bfloat16_is_in_hardware(checkpoint: Checkpoint) -> None:
-    chosen, reason = cpu_encoder(checkpoint, ModelSettings(), AMX)
-    assert isinstance(chosen, Ct2Encoder | TorchEncoder)
-    name = "torch bfloat16" if isinstance(chosen, TorchEncoder) else "ctranslate2 int8"
-    assert reason.startswith(f"{name}: ctranslate2 int8 ")
-    assert ", torch bfloat16 " in reason
+def test_auto_times_all_that_the_processor_favours(checkpoint: Checkpoint) -> None:
+    _, reason = cpu_encoder(checkpoint, ModelSettings(), AMX | VNNI)
+    names = ("ctranslate2 int8", "onnxruntime int8", "torch bfloat16")
+    assert reason.startswith(tuple(f"{name}: " for name in names))
+    timings = reason.split(": ")[1].split(" per window")[0].split(", ")
+    assert tuple(timing.rsplit(" ", 2)[0] for timing in timings) == names
 
 
 @pytest.mark.parametrize(
     ("settings", "flags", "reason"),
     [
-        (ModelSettings(), NO_BF16, "ctranslate2 int8: this processor has no bfloat16 matrix hardware"),
-        (ModelSettings(encoder="ctranslate2"), AMX, "ctranslate2 int8, as configured"),
-        (ModelSettings(compute_type="int8"), AMX, "ctranslate2 int8, as model.compute_type asks"),
+        (ModelSettings(), PLAIN, "ctranslate2 int8"),
+        (ModelSettings(encoder="ctranslate2"), AMX | VNNI, "ctranslate2 int8, as configured"),
+        (ModelSettings(compute_type="int8"), AMX, "ctranslate2 int8"),
     ],
 )
 def test_ctranslate2_alone(checkpoint: Checkpoint, settings: ModelSettings, flags: frozenset[str], reason: str) -> None:
@@ -80,7 +83,20 @@ def test_ctranslate2_alone(checkpoint: Checkpoint, settings: ModelSettings, flag
     assert why == reason
 
 
-@pytest.mark.parametrize(("flags", "precision"), [(AMX, "bfloat16"), (NO_BF16, "float32")])
+def test_int8_leaves_torch_out(checkpoint: Checkpoint) -> None:
+    _, reason = cpu_encoder(checkpoint, ModelSettings(compute_type="int8"), AMX | VNNI)
+    assert "onnxruntime int8 " in reason
+    assert "torch" not in reason
+
+
+def test_float32_leaves_int8_out(tiny_multilingual: Path) -> None:
+    settings = ModelSettings(compute_type="float32", threads=1)
+    chosen, reason = cpu_encoder(Checkpoint(tiny_multilingual, settings), settings, AMX | VNNI)
+    assert isinstance(chosen, Ct2Encoder)
+    assert reason == "ctranslate2 float32"
+
+
+@pytest.mark.parametrize(("flags", "precision"), [(AMX, "bfloat16"), (VNNI, "float32")])
 def test_torch_by_name(checkpoint: Checkpoint, flags: frozenset[str], precision: str) -> None:
     chosen, reason = cpu_encoder(checkpoint, ModelSettings(encoder="torch"), flags)
     assert isinstance(chosen, TorchEncoder)
@@ -89,7 +105,18 @@ def test_torch_by_name(checkpoint: Checkpoint, flags: frozenset[str], precision:
     assert chosen(np.zeros((1, checkpoint.n_mels, 3000), np.float32)).shape == (1, 1500, 64)
 
 
-def test_auto_without_bfloat16_hardware_leaves_torch_out(tiny_multilingual: Path) -> None:
+def test_an_encoder_that_cannot_be_built_is_named(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    """The loaded model goes on; one whose file is gone cannot be read a second time."""
+    lost = copy.copy(checkpoint)
+    lost.directory = tmp_path
+    chosen, reason = cpu_encoder(lost, ModelSettings(), VNNI)
+    assert isinstance(chosen, Ct2Encoder)
+    assert reason.startswith("ctranslate2 int8; onnxruntime int8 cannot: ")
+    with pytest.raises(ModelUnavailable, match=r"model\.bin is missing"):
+        cpu_encoder(lost, ModelSettings(encoder="onnxruntime"), VNNI)
+
+
+def test_auto_without_bfloat16_hardware_does_not_import_torch(tiny_multilingual: Path) -> None:
     """In a fresh process: the memory of an import cannot be given back."""
     script = f"""
 import sys
@@ -98,7 +125,7 @@ from server.pipeline.checkpoint import Checkpoint
 from server.pipeline.measure import cpu_encoder
 from server.pipeline.settings import ModelSettings
 settings = ModelSettings(threads=1)
-cpu_encoder(Checkpoint(Path({str(tiny_multilingual)!r}), settings), settings, frozenset({{"avx2"}}))
+cpu_encoder(Checkpoint(Path({str(tiny_multilingual)!r}), settings), settings, frozenset({{"avx2", "avx512_vnni"}}))
 sys.exit("torch" in sys.modules)
 """
     root = Path(__file__).resolve().parents[2]
