@@ -110,13 +110,17 @@ class LocalEngine:
             work.cancel()
 
     def _work(self, job: Job, name: str, gone: threading.Event, post: Callable[[Outcome], None]) -> None:
-        """Runs in the worker thread: every way out posts exactly one last outcome."""
+        """Runs in the worker thread; posts exactly one last outcome, unless nobody waits for it."""
         began = perf_counter()
+        if gone.is_set():
+            return
         try:
             session = Session(self._parts(name), job.options, max_seconds=self.settings.server.max_audio_seconds)
             for event in session.run(job.path):
-                if gone.is_set() or self._stopping.is_set():
-                    raise Cancelled("The request was given up.")
+                if self._stopping.is_set():
+                    raise NotReady("The server is stopping.")
+                if gone.is_set():
+                    raise Cancelled("The client left.")
                 post(event)
             self._job_seconds += 0.2 * (perf_counter() - began - self._job_seconds)
         except WhisperXError as error:
