@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
 
 from bench.counting import CountingModel
-from bench.task import Result, Task, peak_mb, read_task, write_result
+from bench.task import Clock, Result, Task, peak_mb, read_task, write_result
 from server.pipeline.parts import Parts, StageSettings
 from server.pipeline.session import Session
 from server.pipeline.settings import DecodeSettings, ModelSettings
@@ -25,7 +24,7 @@ def decode_settings(task: Task) -> DecodeSettings:
 
 def load(task: Task) -> tuple[Parts, CountingModel]:
     settings = StageSettings(
-        model=ModelSettings.model_validate({"compute_type": task.compute_type, "threads": task.threads}),
+        model=ModelSettings.model_validate({"threads": task.threads}),
         decode=decode_settings(task),
     )
     parts = Parts("bench", Path(task.model), settings)
@@ -41,16 +40,17 @@ def run(parts: Parts, task: Task, path: str) -> Transcript:
 
 
 def measure(task: Task) -> Result:
-    start = time.perf_counter()
+    clock = Clock()
     parts, model = load(task)
-    load_ms = (time.perf_counter() - start) * 1e3
+    load_ms, _ = clock.read()
     run(parts, task, task.warm_up)
     model.reset()
-    start = time.perf_counter()
+    clock = Clock()
     transcript = run(parts, task, task.audio)
-    total_ms = (time.perf_counter() - start) * 1e3
+    total_ms, cpu_ms = clock.read()
     return Result(
         total_ms=total_ms,
+        cpu_ms=cpu_ms,
         load_ms=load_ms,
         stages={stage.stage: stage.ms for stage in transcript.stages},
         peak_mb=peak_mb(),

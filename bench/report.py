@@ -20,6 +20,7 @@ class Side:
     """Medians over the runs of one pipeline. Times in ms, memory in MB (the highest of the runs)."""
 
     total: float
+    cpu: float
     stages: dict[str, float]
     load: float
     peak_mb: float
@@ -44,6 +45,7 @@ def side(results: Sequence[Result]) -> Side:
     names = {name for result in results for name in result.stages}
     return Side(
         total=median(result.total_ms for result in results),
+        cpu=median(result.cpu_ms for result in results),
         stages={name: median(result.stages.get(name, 0.0) for result in results) for name in names},
         load=median(result.load_ms for result in results),
         peak_mb=max(result.peak_mb for result in results),
@@ -54,9 +56,8 @@ def side(results: Sequence[Result]) -> Side:
 def table(ours: Side, theirs: Side) -> list[str]:
     """One row per stage; ``other`` is what lies between the stages. Ratios above 1 mean that ours is faster."""
     rows = [(name, ours.stages.get(name, 0.0), theirs.stages.get(name, 0.0)) for name in STAGES]
-    rows.append(("other", _other(ours), _other(theirs)))
-    rows.append(("without align", ours.without_align, theirs.without_align))
-    rows.append(("total", ours.total, theirs.total))
+    rows += [("other", _other(ours), _other(theirs)), ("without align", ours.without_align, theirs.without_align)]
+    rows += [("total", ours.total, theirs.total), ("processor time", ours.cpu, theirs.cpu)]
     lines = [f"{'ms':15}{'ours':>10}{'WhisperX':>10}{'ratio':>8}"]
     lines += [f"{name:15}{mine:10.0f}{other:10.0f}{_ratio(other, mine):>8}" for name, mine, other in rows]
     lines += [

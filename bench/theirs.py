@@ -10,12 +10,11 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 from bench.counting import CountingModel
-from bench.task import Result, Stopwatch, Task, peak_mb, read_task, write_result
+from bench.task import Clock, Result, Stopwatch, Task, peak_mb, read_task, write_result
 
 os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -91,17 +90,18 @@ def load_audio(path: str) -> Any:
 
 
 def measure(task: Task) -> Result:
-    start = time.perf_counter()
+    clock = Clock()
     pipeline = WhisperX(task)
-    load_ms = (time.perf_counter() - start) * 1e3
+    load_ms, _ = clock.read()
     pipeline.run(task.warm_up)
     pipeline.watch.ms.clear()
     pipeline.model.reset()
-    start = time.perf_counter()
+    clock = Clock()
     seconds, segments = pipeline.run(task.audio)
-    total_ms = (time.perf_counter() - start) * 1e3
+    total_ms, cpu_ms = clock.read()
     return Result(
         total_ms=total_ms,
+        cpu_ms=cpu_ms,
         load_ms=load_ms,
         stages=dict(pipeline.watch.ms),
         peak_mb=peak_mb(),
