@@ -1,4 +1,4 @@
-"""Voice activity detection by Silero's network, streaming. The only file that meets onnxruntime.
+"""Voice activity detection by Silero's network, streaming.
 
 The network (silero_vad_v6.onnx, as faster-whisper ships it) takes 512 new samples after 64 old ones and a state, and
 gives the probability of speech in those 32 ms.
