@@ -18,7 +18,7 @@ from transformers import GenerationConfig, PreTrainedTokenizerFast, WhisperFeatu
 
 from models.train import metrics
 from models.train.corpus import WORK
-from models.train.network import ALPHABET, DECODER_LAYERS, HEAD_WIDTH, WIDTH, DemoWhisper
+from models.train.network import ALPHABET, DECODER_LAYERS, GUIDED_HEADS, DemoWhisper
 from models.train.tokenizer import Vocabulary
 from server.pipeline.ctc import CtcHead
 
@@ -26,7 +26,7 @@ FILES = ("config.json", "model.bin", "preprocessor_config.json", "tokenizer.json
 
 
 def generation_config(words: Vocabulary) -> GenerationConfig:
-    """Decoding rules; word times by attention come from all heads of the last decoder layer."""
+    """Decoding rules; word times by attention come from the heads that training guided along the audio."""
     end = words.id("<|endoftext|>")
     return GenerationConfig(
         bos_token_id=end,
@@ -38,7 +38,7 @@ def generation_config(words: Vocabulary) -> GenerationConfig:
         no_timestamps_token_id=words.id("<|notimestamps|>"),
         is_multilingual=False,
         max_length=448,
-        alignment_heads=[[DECODER_LAYERS - 1, head] for head in range(WIDTH // HEAD_WIDTH)],
+        alignment_heads=[[layer, head] for layer in range(DECODER_LAYERS) for head in range(GUIDED_HEADS)],
     )
 
 

@@ -19,6 +19,7 @@ from models.train.utterance import PHONES
 
 WIDTH, HEAD_WIDTH, ENCODER_LAYERS, DECODER_LAYERS = 256, 64, 4, 2
 ALPHABET = " abcdefghijklmnopqrstuvwxyz'"
+GUIDED_HEADS = 2  # per decoder layer: trained to look where the next token is said
 DROPOUT = 0.1  # in the decoder alone
 
 

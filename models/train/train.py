@@ -25,7 +25,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from models.train.corpus import WORK
 from models.train.muon import Muon
-from models.train.network import DECODER_LAYERS, DemoWhisper, initialise
+from models.train.network import DECODER_LAYERS, GUIDED_HEADS, DemoWhisper, initialise
 from models.train.pool import Pool
 from models.train.recordings import kathleen
 from models.train.sentences import Prompts
@@ -36,7 +36,6 @@ ADAM_RATE, MUON_RATE = 1.5e-3, 2.5e-3
 WARM_UP_STEPS = 100
 AVERAGE_DECAY = 0.995
 LONGEST_STEP = 5.0  # seconds; what a step takes beyond this is a pause, not training
-GUIDE_WEIGHT, GUIDE_UNTIL = 0.3, 0.7  # and until which share of the budget
 LOSSES = ("words", "characters", "phones", "guide")
 PARTS = 4  # of a batch, taken by the threads as they become free
 LOG_EVERY, SAVE_EVERY = 25, 250
@@ -83,17 +82,17 @@ def stage(share: float) -> tuple[dict[int, float], int]:
 
 
 def guidance(looks: Tensor, places: Tensor) -> Tensor:
-    """How little of two heads per layer looks near the place where the next token is said.
+    """How little of the guided heads looks near the place where the next token is said.
 
     Left alone, a decoder takes most of a short training to find out that it should look along the audio at all.
     """
     batch, _, tokens, frames = looks.shape
-    guided = looks.view(batch, DECODER_LAYERS, -1, tokens, frames)[:, :, :2]
+    guided = looks.view(batch, DECODER_LAYERS, -1, tokens, frames)[:, :, :GUIDED_HEADS]
     away = (torch.arange(frames) - places[..., None]).abs()
-    near = (1.5 - away / 20).clamp(0, 1)[:, None, None]  # all within 0.2 s counts, nothing beyond 0.6 s
+    near = (1.5 - away / 16).clamp(0, 1)[:, None, None]  # all within 0.16 s counts, nothing beyond 0.48 s
     missed = -((guided * near).sum(-1) + 1e-3).log()
     missed = missed.masked_fill((places == IGNORED)[:, None, None], 0)
-    return torch.sum(missed) / (2 * DECODER_LAYERS * (places != IGNORED).sum() + 1)
+    return torch.sum(missed) / (GUIDED_HEADS * DECODER_LAYERS * (places != IGNORED).sum() + 1)
 
 
 class Trainer:
@@ -151,8 +150,7 @@ class Trainer:
     def _gradients(self, part: Batch, share: float) -> tuple[tuple[Tensor, ...], Tensor]:
         """Gradients of one part's share of the loss, and its losses: words, characters, phones, guide."""
         values = self._losses(part)
-        lead = GUIDE_WEIGHT * max(0.0, 1 - self.share / GUIDE_UNTIL)
-        weights = torch.tensor([1.0, 0.5, 0.7 - 0.4 * self.share, lead])
+        weights = torch.tensor([1.0, 0.5, 0.7 - 0.4 * self.share, 0.3])
         gradients = torch.autograd.grad(share * (weights * values).sum(), self.parameters)
         return gradients, values.detach()
 

@@ -124,7 +124,7 @@ class Labels:
 def label(window: Window, vocabulary: Vocabulary, rng: Generator) -> Labels:
     """With timestamps, without, or with the no-speech token.
 
-    A token's place is where it would be if the characters of a segment were said at an even pace.
+    A token's place is where it would be if the characters of a segment were said at an even pace between its pauses.
     """
     start, end, bare = (vocabulary.id(f"<|{name}|>") for name in ("startoftranscript", "endoftext", "notimestamps"))
     if not window.segments:
@@ -134,7 +134,8 @@ def label(window: Window, vocabulary: Vocabulary, rng: Generator) -> Labels:
     said, places = ([], []) if timed else ([bare], [IGNORED])
     for first, after, text in window.segments:
         ids, centres = vocabulary.encode_placed(text)
-        inner = [round((first + (after - first) * centre) / 2) for centre in centres]
+        sounding = first // 2 + np.flatnonzero(window.phones[first // 2 : after // 2])
+        inner = [int(sounding[int(centre * len(sounding))]) for centre in centres]
         said += [zero + first // 2, *ids, zero + after // 2] if timed else ids
         places += [first // 2, *inner, after // 2] if timed else inner
     return Labels([start, *said], [*said, end], [*places, IGNORED])
