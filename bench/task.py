@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -90,8 +89,16 @@ class Clock:
 
 
 def peak_mb() -> float:
-    """Highest resident set of this process so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """Highest resident set of this program so far."""
+    return status_mb("VmHWM")
+
+
+def status_mb(key: str) -> float:
+    """VmRSS or VmHWM of this process in MB, from Linux's own count (getrusage also counts what ran before exec)."""
+    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        if line.startswith(f"{key}:"):
+            return int(line.split()[1]) / 1024
+    raise RuntimeError(f"this system does not tell {key}")
 
 
 def read_task(text: str) -> Task:

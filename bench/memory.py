@@ -1,0 +1,146 @@
+"""Memory over a long recording: ``python -m bench.memory --help``.
+
+Two passes, each in its own process: decoding, voice activity detection and cutting into windows over the whole
+recording, then the whole session over its first part. Memory that grows with the recording would show at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from bench import models
+from bench.__main__ import CACHE
+from bench.speech import RATE, ROOT, Samples, speech
+from bench.task import peak_mb, status_mb
+
+MARKS = (0.1, 0.5, 1.0)
+FLAT_MB = 64.0  # how much the second half may add: a bound that a buffer of 30 minutes of samples would break
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """Resident memory in MB (2**20) when each of MARKS of the recording had been read."""
+
+    what: str
+    hours: float
+    resident: list[float]
+    peak_mb: float
+    count: int
+    unit: str
+    seconds: float
+
+    @property
+    def flat(self) -> bool:
+        return self.resident[-1] - self.resident[1] <= FLAT_MB
+
+    def __str__(self) -> str:
+        marks = ", ".join(f"{mark:.0%}: {mb:.0f} MB" for mark, mb in zip(MARKS, self.resident, strict=True))
+        verdict = "PASS" if self.flat else "FAIL"
+        return (
+            f"{verdict}  {self.what}, {self.hours:g} h, {self.count} {self.unit} in {self.seconds:.0f} s: "
+            f"{marks}, peak {self.peak_mb:.0f} MB"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.memory", description=__doc__)
+    parser.add_argument("--hours", type=float, default=4.0, help="of decoding, detection and windows")
+    parser.add_argument("--session-hours", type=float, default=1.0, help="of the whole session")
+    parser.add_argument("--model", choices=(*models.SIZES, "demo"), default="demo")
+    parser.add_argument("--cache", type=Path, default=CACHE, help="where models and recordings are kept")
+    parser.add_argument("--child", choices=("windows", "session"), help=argparse.SUPPRESS)
+    parser.add_argument("--result", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.child:
+        growth = measure(arguments.child, arguments.hours, arguments.model, arguments.cache)
+        arguments.result.write_text(json.dumps(asdict(growth)), encoding="utf-8")
+        return
+    for child, hours in (("windows", arguments.hours), ("session", arguments.session_hours)):
+        print(run(child, hours, arguments.model, arguments.cache), flush=True)
+
+
+def run(child: str, hours: float, model: str, cache: Path) -> Growth:
+    """One pass in a fresh process."""
+    long_recording(hours, cache)
+    with tempfile.TemporaryDirectory() as directory:
+        result = Path(directory) / "growth.json"
+        command = [sys.executable, "-m", "bench.memory", "--child", child, "--hours", str(hours), "--model", model]
+        subprocess.run([*command, "--cache", str(cache), "--result", str(result)], cwd=ROOT, check=True)
+        return Growth(**json.loads(result.read_bytes()))
+
+
+def measure(child: str, hours: float, model: str, cache: Path) -> Growth:
+    recording = long_recording(hours, cache)
+    start = time.perf_counter()
+    marks = [hours * 3600 * mark for mark in MARKS[:-1]]
+    resident: list[float] = []
+    count = 0
+    progress = _session(recording, model, cache) if child == "session" else _windows(recording)
+    for count, end in enumerate(progress, 1):  # noqa: B007  counted to the end
+        while len(resident) < len(marks) and end >= marks[len(resident)]:
+            resident.append(status_mb("VmRSS"))
+    resident += [status_mb("VmRSS")] * (len(MARKS) - len(resident))
+    what, unit = (f"session with {model}", "segments") if child == "session" else ("decode, VAD, windows", "windows")
+    return Growth(what, hours, resident, peak_mb(), count, unit, time.perf_counter() - start)
+
+
+def _windows(recording: Path) -> Iterator[float]:
+    """The end of each window, in seconds."""
+    from server.pipeline.decode import AudioStream
+    from server.pipeline.settings import VadSettings
+    from server.pipeline.vad import SileroDetector
+    from server.pipeline.windows import speech_windows
+
+    for window in speech_windows(AudioStream(recording), SileroDetector(VadSettings())):
+        yield window.end
+
+
+def _session(recording: Path, model: str, cache: Path) -> Iterator[float]:
+    """The end of each segment, in seconds."""
+    from server.pipeline.parts import Parts, StageSettings
+    from server.pipeline.session import Session
+    from server.pipeline.settings import DecodeSettings
+    from server.pipeline.types import Options, SegmentReady
+
+    directory = models.whisper(model, cache)
+    if directory is None:
+        sys.exit(f"the model {model} is not here")
+    settings = StageSettings(decode=DecodeSettings.model_validate({"beam_size": 1, "temperatures": (0.0,)}))
+    for event in Session(Parts(model, directory, settings), Options(language="en")).run(recording):
+        if isinstance(event, SegmentReady):
+            yield event.segment.end
+
+
+def long_recording(hours: float, cache: Path) -> Path:
+    """Speech in a loop, as FLAC."""
+    path = cache / f"speech-{hours:g}h.flac"
+    if not path.is_file():
+        samples = _five_minutes(cache)
+        unfinished = path.with_suffix(".part")
+        with soundfile.SoundFile(unfinished, "w", RATE, 1, format="FLAC") as file:
+            left = int(hours * 3600 * RATE)
+            while left > 0:
+                file.write(samples[:left])
+                left -= len(samples)
+        unfinished.rename(path)
+    return path
+
+
+def _five_minutes(cache: Path) -> Samples:
+    samples: Samples = soundfile.read(speech(300.0, cache).path, dtype="int16")[0]
+    return np.concatenate([samples, np.zeros(RATE, np.int16)])
+
+
+if __name__ == "__main__":
+    main()
