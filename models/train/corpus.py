@@ -27,7 +27,7 @@ from models.train.voices import Speakers
 
 WORK = Path.home() / ".cache/whisperx-npu-train"  # not in the server's cache, which people empty
 PER_SHARD = 1000
-OPEN_SHARE = 0.3
+OPEN_SHARE, NUMERIC_SHARE = 0.2, 0.2
 FLITE_SHARE = 0.25
 PAUSED_SHARE = 0.35
 SHORTEST, LONGEST = 0.3, 11.0  # seconds
@@ -81,9 +81,9 @@ def read_shard(path: Path) -> list[Example]:
 
 
 def synthetic(shard: int, speakers: Speakers, prompts: Prompts) -> Iterator[Example]:
-    """The examples of one synthetic shard: a share of open sentences, a share spoken by Flite."""
+    """The examples of one synthetic shard: shares of open and numeric sentences, a share spoken by Flite."""
     rng = Random(f"corpus {shard}")
-    texts = sentences(rng.randrange(2**31), "train", prompts, OPEN_SHARE)
+    texts = sentences(rng.randrange(2**31), "train", prompts, OPEN_SHARE, NUMERIC_SHARE)
     made = 0
     while made < PER_SHARD:
         speak = speakers.flite if rng.random() < FLITE_SHARE else speakers.espeak
@@ -112,7 +112,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, default=WORK)
     parser.add_argument("--audio", type=Path, required=True, help="folder with MANIFEST.tsv and the recordings")
-    parser.add_argument("--shards", type=int, default=30, help="about 0.6 h each")
+    parser.add_argument("--shards", type=int, default=22, help="about 0.6 h each")
     arguments = parser.parse_args()
     os.nice(10)
     folder = arguments.work / "corpus"

@@ -111,11 +111,23 @@ class Prompts:
             word = rng.choice(self.followers[word])
 
 
-def sentences(seed: int, split: Split, prompts: Prompts | None = None, open_share: float = 0.0) -> Iterator[str]:
-    """An endless stream of one split's sentences; ``open_share`` of them come from ``prompts``."""
+def numeric(rng: Random) -> str:
+    """A digit string, mostly, or another number: where a listener has no sentence to lean on."""
+    kinds = (numbers.digit_string, numbers.digit_string, numbers.digit_string, numbers.cardinal, numbers.clock)
+    return written(rng.choice(kinds)(rng))
+
+
+def sentences(
+    seed: int, split: Split, prompts: Prompts | None = None, open_share: float = 0.0, numeric_share: float = 0.0
+) -> Iterator[str]:
+    """An endless stream of one split's sentences: shares of open and of numeric ones, the rest in-domain."""
     rng = Random(seed)
     while True:
-        is_open = prompts is not None and rng.random() < open_share
-        text = prompts.draw(rng) if prompts is not None and is_open else in_domain(rng)
+        kind = rng.random()
+        is_open = prompts is not None and kind < open_share
+        if prompts is not None and is_open:
+            text = prompts.draw(rng)
+        else:
+            text = numeric(rng) if kind >= 1 - numeric_share else in_domain(rng)
         if len(text) <= LONGEST and (split_of(text) == split or (is_open and split == "train")):
             yield text

@@ -44,7 +44,7 @@ STAGES: tuple[tuple[float, dict[int, float], int], ...] = (
     (0.00, {6: 1.0}, 78),
     (0.12, {6: 0.5, 10: 0.45, 30: 0.05}, 90),
     (0.55, {6: 0.2, 10: 0.55, 16: 0.15, 30: 0.1}, 100),
-    (0.82, {10: 0.4, 30: 0.6}, 120),
+    (0.82, {10: 0.55, 30: 0.45}, 110),
 )
 
 
@@ -217,8 +217,8 @@ def batches(trainer: Trainer, pool: Pool, words: Vocabulary) -> Iterator[Batch]:
         yield ready.get()
 
 
-def run(trainer: Trainer, pool: Pool, words: Vocabulary, work: Path) -> None:
-    """Train until the budget is spent or a signal asks to stop, logging and saving on the way."""
+def run(trainer: Trainer, pool: Pool, words: Vocabulary, work: Path, until: float) -> None:
+    """Train until this share of the budget is spent or a signal asks to stop, logging and saving on the way."""
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
@@ -233,7 +233,7 @@ def run(trainer: Trainer, pool: Pool, words: Vocabulary, work: Path) -> None:
             begun = now
             progress.steps += 1
             progress.audio_seconds += batch.mel.shape[0] * batch.mel.shape[2] / 100
-            ended = stopped.is_set() or trainer.share >= 1
+            ended = stopped.is_set() or trainer.share >= until
             if progress.steps % LOG_EVERY == 0 or ended:
                 print(line := json.dumps(losses.line(progress, trainer.share, len(pool))), flush=True)
                 log.write(line + "\n")
@@ -249,7 +249,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, default=WORK)
     parser.add_argument("--audio", type=Path, required=True, help="folder with MANIFEST.tsv and the recordings")
-    parser.add_argument("--hours", type=float, default=1.3, help="time to train, pauses not counted")
+    parser.add_argument("--hours", type=float, default=1.55, help="time to train, pauses not counted")
+    parser.add_argument("--until", type=float, default=1.0, help="stop at this share of the time, to go on later")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     prompts = Prompts.of([clip.text for clip in kathleen(arguments.audio, "train")])
@@ -258,7 +259,7 @@ def main() -> None:
     checkpoint = arguments.work / "checkpoint.pt"
     if checkpoint.exists():
         trainer.load(checkpoint)
-    run(trainer, Pool(arguments.work / "corpus"), words, arguments.work)
+    run(trainer, Pool(arguments.work / "corpus"), words, arguments.work, arguments.until)
 
 
 if __name__ == "__main__":
