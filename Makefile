@@ -2,6 +2,7 @@
 # make test    the default tests; make test-slow the long ones
 # make lint    style, types, import floors
 # make bench   our pipeline beside WhisperX's own, in one run
+# make train-demo  train the demo model from scratch: TRAIN_HOURS of two cores, about as long again for its speech
 # make lock    resolve the dependencies again
 .PHONY: serve test test-slow lint bench train-demo lock clean
 
@@ -30,6 +31,19 @@ lint: .venv/dev
 
 bench: .venv/dev
 	$(BIN)/python -m bench
+
+AUDIO ?= ../shared/audio
+TRAIN_HOURS ?= 1.6
+TRAIN_WORK ?= $(HOME)/.cache/whisperx-npu/train
+train-demo: .venv/dev
+	@command -v espeak-ng flite >/dev/null || { echo "espeak-ng and flite are needed (Debian: apt install espeak-ng flite)"; exit 1; }
+	@test -f $(AUDIO)/MANIFEST.tsv || { echo "The recordings are needed: make train-demo AUDIO=/folder/with/MANIFEST.tsv"; exit 1; }
+	$(BIN)/python -m models.train.corpus --audio $(AUDIO) --work $(TRAIN_WORK)
+	$(BIN)/python -m models.train.train --audio $(AUDIO) --work $(TRAIN_WORK) --hours $(TRAIN_HOURS)
+	$(BIN)/python -m models.train.export --work $(TRAIN_WORK) --out models/demo
+	$(BIN)/python -m models.train.align_quality --audio $(AUDIO) --model models/demo --write models/demo/metrics.json
+	$(BIN)/python -m models.train.evaluate --audio $(AUDIO) --model models/demo --write models/demo/metrics.json
+	$(BIN)/python -m models.train.card --model models/demo
 
 .venv/bin/uv:
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 with venv is needed (Debian: apt install python3-venv); or: make PYTHON=/path/to/python"; exit 1; }
