@@ -36,7 +36,7 @@ AUDIO ?= ../shared/audio
 TRAIN_HOURS ?= 1.6
 TRAIN_WORK ?= $(HOME)/.cache/whisperx-npu/train
 train-demo: .venv/dev
-	@command -v espeak-ng flite >/dev/null || { echo "espeak-ng and flite are needed (Debian: apt install espeak-ng flite)"; exit 1; }
+	@command -v espeak-ng >/dev/null && command -v flite >/dev/null || { echo "espeak-ng and flite are needed (Debian: apt install espeak-ng flite)"; exit 1; }
 	@test -f $(AUDIO)/MANIFEST.tsv || { echo "The recordings are needed: make train-demo AUDIO=/folder/with/MANIFEST.tsv"; exit 1; }
 	$(BIN)/python -m models.train.corpus --audio $(AUDIO) --work $(TRAIN_WORK)
 	$(BIN)/python -m models.train.train --audio $(AUDIO) --work $(TRAIN_WORK) --hours $(TRAIN_HOURS)
