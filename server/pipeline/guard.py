@@ -45,10 +45,13 @@ def is_repetitive(text: str, settings: DecodeSettings) -> bool:
 
 def kept_words(words: Sequence[str], max_repeats: int) -> list[int]:
     """Indices of the words left when no phrase of up to 10 words stands over ``max_repeats`` times in a row."""
-    keep = list(range(len(words)))
     plain = [word.strip(" .,;:!?").lower() for word in words]
-    for length in range(1, LONGEST_PHRASE + 1):
-        keep = _without_loops(keep, plain, length, max_repeats)
+    keep: list[int] = []
+    fewer = list(range(len(words)))
+    while fewer != keep:  # a cut may bring equal words together
+        keep = fewer
+        for length in range(1, LONGEST_PHRASE + 1):
+            fewer = _without_loops(fewer, plain, length, max_repeats)
     return keep
 
 

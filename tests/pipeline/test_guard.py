@@ -53,6 +53,10 @@ def test_digits_that_repeat_are_speech() -> None:
     assert kept_words(words, 8) == list(range(8))
 
 
+def test_a_cut_that_makes_a_new_loop() -> None:
+    assert kept_words("b c b c c".split(), 1) == [0, 1]  # noqa: SIM905
+
+
 @given(st.lists(st.sampled_from(["a", "b", "c"]), max_size=60), st.integers(1, 9))
 def test_what_is_kept_has_no_loop_left(words: list[str], limit: int) -> None:
     kept = [words[index] for index in kept_words(words, limit)]
