@@ -53,7 +53,6 @@ train-demo: .venv/dev
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
-
 .venv/runtime: requirements.lock pyproject.toml | .venv/bin/uv
 	$(UV) pip sync --require-hashes --compile-bytecode requirements.lock
 	$(UV) pip install --no-deps --no-build-isolation --editable .

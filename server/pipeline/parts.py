@@ -99,7 +99,7 @@ class Parts:
         if method == "attention":
             return self.attention(search), None
         if method == "ctc":
-            return self._ctc(), None
+            return self.ctc(), None
         if method == "whisperx":
             return self._whisperx(language), None
         return self._automatic(search, language)
@@ -114,7 +114,8 @@ class Parts:
         except ModelUnavailable as error:
             return self.attention(search), f"{error.message} Decoder attention was used instead."
 
-    def _ctc(self) -> Aligner:
+    def ctc(self) -> Aligner:
+        """Raises InvalidInput where the model has no CTC head."""
         if self.checkpoint.ctc_head is None:
             raise InvalidInput(
                 f"The model {self.name} has no CTC head.", param="align", cure="Choose whisperx, attention or auto."

@@ -8,7 +8,6 @@ from itertools import islice
 from pathlib import Path
 from time import perf_counter
 
-from server.errors import InvalidInput
 from server.pipeline.clock import StageClock
 from server.pipeline.decode import AudioStream
 from server.pipeline.decoder import Search, prompt_tokens
@@ -25,7 +24,6 @@ from server.pipeline.types import (
     Progress,
     Segment,
     SegmentReady,
-    StageTime,
     TokenScore,
     Transcript,
     Window,
@@ -79,19 +77,13 @@ class Session:
             self._warnings.append(f"{audio.damaged} damaged audio packets were passed over.")
         yield Finished(self._transcript(audio.seconds, perf_counter() - started))
 
-    @property
-    def stages(self) -> tuple[StageTime, ...]:
-        return self._clock.times()
-
     def _check(self) -> None:
         """What can be refused is refused before the first second of audio is decoded."""
         options = self.options
         if options.language is not None:
             self.parts.checkpoint.require_language(options.language)
-        if options.align == "ctc" and self.parts.checkpoint.ctc_head is None:
-            raise InvalidInput(
-                f"The model {self.parts.name} has no CTC head.", param="align", cure="Choose whisperx or attention."
-            )
+        if options.align == "ctc":
+            self.parts.ctc()
         if options.diarize is not None:
             self.parts.diarizer()
         if options.task == "translate" and not self.parts.checkpoint.multilingual:
@@ -185,7 +177,7 @@ class Session:
             model=self.parts.name,
             task=self.options.task,
             demo=self.parts.demo,
-            stages=self.stages,
+            stages=self._clock.times(),
             warnings=tuple(self._warnings),
             input_tokens=self._input_tokens,
             output_tokens=sum(len(segment.tokens) for segment in self._segments),
