@@ -100,12 +100,17 @@ class Buffer:
 class Kernel:
     """A C function of a kernel source: ``args`` are blocks (passed as pointers) or "i32" (by value); returns nothing.
 
-    ``source`` is the C++ file, relative to the package ``kernels``.
+    ``source`` is the C++ file, relative to the package ``kernels``. ``stack_bytes`` is the deepest stack that the
+    function needs, and ``text_bytes`` its measured size, where known. ``alignment`` is what its pointers must be
+    multiples of: 32 bytes for vector loads, 4 for scalar code.
     """
 
     name: str
     args: tuple[Block | Literal["i32"], ...]
     source: str
+    stack_bytes: int = 0
+    text_bytes: int | None = None
+    alignment: int = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +186,16 @@ class Core:
     tile: Tile
     body: tuple[Statement, ...]
     stack_bytes: int
+
+    @property
+    def dynamic(self) -> bool:
+        """Whether the core picks FIFO objects at run time (mlir-aie's ``dynamic_objfifo_lowering``).
+
+        Where a loop acquires, the static lowering may hand out one object for ever; a flat body it unrolls instead.
+        """
+        return any(
+            isinstance(part, Acquire) for loop in self.body if isinstance(loop, Loop) for part in statements(loop.body)
+        )
 
 
 @dataclass(frozen=True, slots=True)
