@@ -1,0 +1,156 @@
+"""What one core of the overlay does: read a command, then run the section that its words ask for.
+
+Every section is a loop whose count is a word of the command, 0 for the sections that a command does not want: never a
+branch, because mlir-aie's FIFO lowering drops acquires that stand inside one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from kernels.array.program import Acquire, Call, Core, Held, Index, Local, Loop, Release, Statement, Tile, Word
+from kernels.encoder.command import Field
+
+Op = Literal["matmul", "matmul_i8", "attention", "rows", "quantise"]
+STACK_BYTES = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One core of the array and the names of what it works with."""
+
+    col: int
+    row: int
+    columns: int
+
+    @property
+    def tile(self) -> Tile:
+        return Tile(self.col, self.row + 2)
+
+    @property
+    def a(self) -> str:
+        return f"a{self.row}"
+
+    @property
+    def b(self) -> str:
+        return f"b{self.col}"
+
+    @property
+    def c(self) -> str:
+        return f"c{self.col}{self.row}"
+
+    def local(self, name: str) -> Local:
+        return Local(f"{name}{self.col}{self.row}")
+
+    def word(self, field: Field) -> Word:
+        return Word(f"prm{self.col}{self.row}", field)
+
+
+def core(place: Place, ops: Iterable[Op]) -> Core:
+    """The program of the core at ``place``: a command object, its table objects, then the sections of ``ops``."""
+    sections = {
+        "matmul": _matmul,
+        "matmul_i8": _matmul_i8,
+        "attention": _attention,
+        "rows": _rows,
+        "quantise": _quantise,
+    }
+    body = (*_command(place), *(sections[op](place) for op in ops))
+    return Core(place.tile, body, STACK_BYTES)
+
+
+def _with(fifos: tuple[str, ...], *statements: Statement) -> tuple[Statement, ...]:
+    return (*map(Acquire, fifos), *statements, *map(Release, fifos))
+
+
+def _command(at: Place) -> tuple[Statement, ...]:
+    table = _with((at.b,), Call("gemm_table", (Held(at.b), at.local("table"), Index("table"))))
+    return (
+        *_with((at.a,), Call("gemm_cmd", (Held(at.a), at.local("prm")))),
+        Loop("table", at.word(Field.TABLE_OBJECTS), table),
+    )
+
+
+def _matmul(at: Place) -> Loop:
+    acc = at.local("acc")
+    step = _with((at.a, at.b), Call("gemm_mac", (Held(at.a), Held(at.b), acc)))
+    out = Call("gemm_out", (acc, at.local("table"), Held(at.c), at.local("prm"), Index("tile")))
+    tile = (Call("gemm_zero", (acc,)), Loop("k", at.word(Field.STEPS), step), *_with((at.c,), out))
+    return Loop("block", at.word(Field.MATMUL), (Loop("tile", at.word(Field.TILES), tile),))
+
+
+def _matmul_i8(at: Place) -> Loop:
+    acc, state = at.local("acc"), at.local("state")
+    scales = _with((at.a,), Call("gemm_scales", (Held(at.a), state)))
+    step = _with((at.a, at.b), Call("gemm_mac_i8", (Held(at.a), Held(at.b), acc)))
+    out = Call("gemm_out_i8", (acc, at.local("table"), state, Held(at.c), at.local("prm"), Index("tile_i8")))
+    tile = (Call("gemm_zero", (acc,)), Loop("k_i8", at.word(Field.STEPS), step), *_with((at.c,), out))
+    return Loop("block_i8", at.word(Field.MATMUL_I8), (*scales, Loop("tile_i8", at.word(Field.TILES), tile)))
+
+
+def _attention(at: Place) -> Loop:
+    """Q of ``columns`` heads passes by and each column keeps its own, in its C object; the last A object stays: P."""
+    acc, state, prm = at.local("acc"), at.local("state"), at.local("prm")
+
+    def query(head: Index | int) -> Call:
+        return Call("attn_query", (Held(at.a), Held(at.c), head, at.col))
+
+    keys = (
+        *_with((at.b,), Call("attn_scores", (Held(at.c), Held(at.b), Held(at.a), state, prm, Index("keys")))),
+        *_with((at.b,), Call("attn_values", (Held(at.a), Held(at.b), acc, state))),
+    )
+    passing = (Loop("head", at.columns - 1, _with((at.a,), query(Index("head")))),) if at.columns > 1 else ()
+    body = _with(
+        (at.c,),
+        *passing,
+        *_with(
+            (at.a,),
+            query(at.columns - 1),
+            Call("attn_begin", (acc, state)),
+            Loop("keys", at.word(Field.STEPS), keys),
+            Call("attn_end", (acc, state, Held(at.c))),
+        ),
+    )
+    return Loop("queries", at.word(Field.ATTENTION), body)
+
+
+def _rows(at: Place) -> Loop:
+    """x + y twice over the columns: first the sum (as hi and lo) and its statistics, then its layer norm."""
+    acc, state, prm = at.local("acc"), at.local("state"), at.local("prm")
+
+    def gather(pass_: int) -> Loop:
+        k = f"part{pass_}"
+        hi = _with((at.a,), Call("row_load", (Held(at.a), acc, Index(k), at.col)))
+        add = Call("row_add", (Held(at.a), Held(at.b), acc, state, Index(k), pass_, at.col, at.row))
+        return Loop(k, at.columns, (*hi, *_with((at.a, at.b), add)))
+
+    def out(pass_: int, plane: int) -> tuple[Statement, ...]:
+        call = Call("row_out", (acc, state, Held(at.c), prm, pass_, Index(f"columns{pass_}"), plane))
+        return _with((at.c,), call)
+
+    return Loop(
+        "rows",
+        at.word(Field.ROWS),
+        (
+            Loop("columns0", at.word(Field.STEPS), (gather(0), *out(0, 0), *out(0, 1))),
+            Loop("columns1", at.word(Field.STEPS), (gather(1), *out(1, 0))),
+        ),
+    )
+
+
+def _quantise(at: Place) -> Loop:
+    """Abs-max of each row, its scale as an object of its own, then int8: eight bf16 blocks fill one C object."""
+    state = at.local("state")
+    largest = _with((at.a,), Call("quant_max", (Held(at.a), state, Index("max"), at.col)))
+    block = _with((at.a,), Call("quant_out", (Held(at.a), state, Held(at.c), Index("eighth"), at.col)))
+    return Loop(
+        "quantise",
+        at.word(Field.QUANTISE),
+        (
+            Loop("max", at.word(Field.STEPS), largest),
+            *_with((at.c,), Call("quant_scale", (state, Held(at.c)))),
+            Loop("packed", at.word(Field.TILES), _with((at.c,), Loop("eighth", 8, block))),
+        ),
+    )

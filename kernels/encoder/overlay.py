@@ -1,0 +1,135 @@
+"""The overlay's array: A objects broadcast along a row of cores, B objects along a column, C objects joined per column.
+
+    column          0         1         2         3
+    core row 3      c03       c13       c23       c33     <- a3
+    core row 2      c02       c12       c22       c32     <- a2
+    core row 1      c01       c11       c21       c31     <- a1
+    core row 0      c00       c10       c20       c30     <- a0
+                    ^ b0      ^ b1      ^ b2      ^ b3
+    memtile         a_in, b_in -> rows and columns; c0..c3 -> c_out
+    shim            2 channels in, 1 out for each column
+
+With fewer columns than rows, the A object of a column holds the blocks of several rows and is distributed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Ordered
+
+from kernels.array.program import Block, Buffer, Design, Kernel, Link, ObjectFifo, Sequence, Tile
+from kernels.encoder.core import Op, Place, core
+
+ROWS = 4
+TABLE = Block("f32", 1024)
+STATE = Block("f32", 256)
+PRM = Block("i32", 16)
+ENCODER_OPS: tuple[Op, ...] = ("matmul", "attention", "rows")
+
+
+def overlay(
+    name: str,
+    ops: Ordered[Op],
+    sequences: tuple[Sequence, ...] = (),
+    *,
+    columns: int = 4,
+    tile: int = 64,
+) -> Design:
+    """The overlay of ``columns`` (1, 2, 4) columns that can do ``ops`` on blocks of ``tile`` x ``tile``.
+
+    Raises DesignError for what the kernels cannot do: tiles other than 64 in anything but matmul, and row ops on fewer
+    than four columns.
+    """
+    block = Block("bf16", tile * tile)
+    places = [Place(col, row, columns) for col in range(columns) for row in range(ROWS)]
+    return Design(
+        name=name,
+        columns=columns,
+        fifos=tuple(_fifos(columns, block)),
+        links=tuple(_links(columns, block)),
+        buffers=tuple(buffer for place in places for buffer in _buffers(place, tile)),
+        kernels=_kernels(ops, block),
+        cores=tuple(core(place, ops) for place in places),
+        sequences=sequences,
+        defines={"COLS": columns, "TILE": tile},
+    )
+
+
+def rows_of(col: int, columns: int) -> range:
+    """The core rows whose A objects come in through this column's shim."""
+    each = ROWS // columns
+    return range(col * each, (col + 1) * each)
+
+
+def _fifos(columns: int, block: Block) -> list[ObjectFifo]:
+    part = Block(block.dtype, block.elements * ROWS // columns)
+    whole = Block(block.dtype, block.elements * ROWS)
+    fifos = []
+    for col in range(columns):
+        shim, memtile = Tile(col, 0), Tile(col, 1)
+        cores = tuple(Tile(col, row + 2) for row in range(ROWS))
+        fifos.append(ObjectFifo(f"a_in{col}", shim, (memtile,), part, (2, 2)))
+        for row in rows_of(col, columns):
+            row_cores = tuple(Tile(c, row + 2) for c in range(columns))
+            fifos.append(ObjectFifo(f"a{row}", memtile, row_cores, block, (2,) * (columns + 1)))
+        fifos.append(ObjectFifo(f"b_in{col}", shim, (memtile,), block, (2, 2)))
+        fifos.append(ObjectFifo(f"b{col}", memtile, cores, block, (2,) * (ROWS + 1)))
+        fifos.extend(ObjectFifo(f"c{col}{row}", cores[row], (memtile,), block, (1, 2)) for row in range(ROWS))
+        fifos.append(ObjectFifo(f"c_out{col}", memtile, (shim,), whole, (2, 2)))
+    return fifos
+
+
+def _links(columns: int, block: Block) -> list[Link]:
+    links = []
+    for col in range(columns):
+        rows = rows_of(col, columns)
+        offsets = tuple(i * block.elements for i in range(len(rows))) if len(rows) > 1 else ()
+        links.append(Link((f"a_in{col}",), tuple(f"a{row}" for row in rows), offsets))
+        links.append(Link((f"b_in{col}",), (f"b{col}",)))
+        joined = tuple(f"c{col}{row}" for row in range(ROWS))
+        links.append(Link(joined, (f"c_out{col}",), tuple(row * block.elements for row in range(ROWS))))
+    return links
+
+
+def _buffers(place: Place, tile: int) -> list[Buffer]:
+    blocks = {"acc": Block("f32", tile * tile), "table": TABLE, "state": STATE, "prm": PRM}
+    return [Buffer(place.local(name).buffer, place.tile, block) for name, block in blocks.items()]
+
+
+def _kernels(ops: Ordered[Op], block: Block) -> tuple[Kernel, ...]:
+    acc = Block("f32", block.elements)
+    matmul, attention, rows = "matmul/matmul.cc", "attention/attention.cc", "rows/rows.cc"
+    always = (
+        Kernel("gemm_cmd", (block, PRM), matmul),
+        Kernel("gemm_table", (block, TABLE, "i32"), matmul),
+    )
+    of_op: dict[Op, tuple[Kernel, ...]] = {
+        "matmul": (
+            Kernel("gemm_zero", (acc,), matmul),
+            Kernel("gemm_mac", (block, block, acc), matmul),
+            Kernel("gemm_out", (acc, TABLE, block, PRM, "i32"), matmul),
+        ),
+        "matmul_i8": (
+            Kernel("gemm_zero", (acc,), matmul),
+            Kernel("gemm_scales", (block, STATE), matmul),
+            Kernel("gemm_mac_i8", (block, block, acc), matmul),
+            Kernel("gemm_out_i8", (acc, TABLE, STATE, block, PRM, "i32"), matmul),
+        ),
+        "attention": (
+            Kernel("attn_query", (block, block, "i32", "i32"), attention),
+            Kernel("attn_begin", (acc, STATE), attention),
+            Kernel("attn_scores", (block, block, block, STATE, PRM, "i32"), attention),
+            Kernel("attn_values", (block, block, acc, STATE), attention),
+            Kernel("attn_end", (acc, STATE, block), attention),
+        ),
+        "rows": (
+            Kernel("row_load", (block, acc, "i32", "i32"), rows),
+            Kernel("row_add", (block, block, acc, STATE, "i32", "i32", "i32", "i32"), rows),
+            Kernel("row_out", (acc, STATE, block, PRM, "i32", "i32", "i32"), rows),
+        ),
+        "quantise": (
+            Kernel("quant_max", (block, STATE, "i32", "i32"), rows),
+            Kernel("quant_scale", (STATE, block), rows),
+            Kernel("quant_out", (block, STATE, block, "i32", "i32"), rows),
+        ),
+    }
+    return tuple(dict.fromkeys([*always, *(kernel for op in ops for kernel in of_op[op])]))

@@ -1,0 +1,224 @@
+"""One encoder on the overlay: where everything lies, which commands it needs, and the sequences that run it.
+
+A window goes through as: the first convolution for three sets of rows (frames 2i - 1, 2i and 2i + 1), so that the
+second, of stride 2, is a matmul over the three side by side; a row op that adds the positions; the layers. The last
+result, the normalised rows without gain and bias, is left in ``norm``: the host applies them as it unpacks.
+
+Launch arguments: ``activations``, ``weights``, ``commands``, all bf16 to the DMA.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from kernels.array.program import Block, Sequence
+from kernels.encoder.command import GELU, Field
+from kernels.encoder.regions import BLOCK, ROWS, TILE, Matrix, Residual, RowBlocks
+from kernels.encoder.shapes import HEAD, Shape
+from kernels.encoder.steps import COMMANDS, GROUP, WEIGHTS, Steps, Weights
+
+ACTIVATIONS = "activations"
+TABLE_VALUES = 1024  # float32 of the bias table: what one command may have of output columns on one core column
+TABLE_OBJECT = BLOCK // 2  # float32 in one object
+EPSILON = 1e-5  # of Whisper's layer norms (torch's default)
+SETS = 3  # rows of the first convolution at 2i - 1, 2i, 2i + 1
+
+Words = dict[Field, int | float]
+
+
+@dataclass(frozen=True, slots=True)
+class LayerWeights:
+    """The packed matrices of one layer; ``up`` is cut into parts whose biases fit the table."""
+
+    qkv: Weights
+    out: Weights
+    up: tuple[Weights, ...]
+    down: Weights
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything's place for ``shape`` on ``columns`` columns; see ``plan``."""
+
+    shape: Shape
+    columns: int
+    conv_in: Matrix  # host writes: SETS x groups of rows of three frames of mel
+    conv: Matrix
+    added: Matrix
+    residuals: tuple[Residual, Residual]
+    norm: Matrix  # host reads
+    qkv: RowBlocks
+    context: Matrix
+    hidden: Matrix
+    positions: Residual
+    conv1: Weights
+    conv2: Weights
+    layers: tuple[LayerWeights, ...]
+    commands: tuple[Words, ...]
+    activation_elements: int
+    weight_elements: int
+
+    @property
+    def arguments(self) -> tuple[tuple[str, Block], ...]:
+        """Names and blocks of the launch arguments, in order."""
+        return (
+            (ACTIVATIONS, Block("bf16", self.activation_elements)),
+            (WEIGHTS, Block("bf16", self.weight_elements)),
+            (COMMANDS, Block("bf16", len(self.commands) * GROUP)),
+        )
+
+    def command(self, words: Words) -> int:
+        """The number of a command of this plan."""
+        return self.commands.index(words)
+
+
+class _Arena:
+    """Hands out consecutive elements."""
+
+    def __init__(self) -> None:
+        self.used = 0
+
+    def take(self, elements: int) -> int:
+        at, self.used = self.used, self.used + elements
+        return at
+
+    def matrix(self, groups: int, width: int) -> Matrix:
+        return Matrix(ACTIVATIONS, self.take(groups * width * GROUP), groups, width)
+
+    def residual(self, argument: str, groups: int, width: int) -> Residual:
+        return Residual(argument, self.take(2 * groups * width * GROUP), groups, width)
+
+    def weights(self, columns: int, out: int, steps: int, *, bias: bool = True) -> Weights:
+        tiles = -(-out // (TILE * columns))
+        table_objects = -(-tiles * TILE // TABLE_OBJECT) if bias else 0
+        packed = Weights(self.used, tiles, steps, table_objects)
+        self.take(columns * packed.per_column)
+        return packed
+
+
+def plan(shape: Shape, columns: int = 4) -> Plan:
+    """Lay out ``shape`` for an overlay of ``columns`` columns."""
+    groups, width = shape.groups, shape.padded_width // TILE
+    here, stored = _Arena(), _Arena()
+    rows = (here.residual(ACTIVATIONS, groups, width), here.residual(ACTIVATIONS, groups, width))
+    conv_in = here.matrix(SETS * groups, shape.conv_steps)
+    conv = here.matrix(SETS * groups, width)
+    qkv = RowBlocks(ACTIVATIONS, here.take(3 * shape.padded_heads * groups * GROUP), groups, 3 * shape.padded_heads)
+    positions = stored.residual(WEIGHTS, groups, width)
+    conv1 = stored.weights(columns, shape.padded_width, shape.conv_steps, bias=False)
+    conv2 = stored.weights(columns, shape.padded_width, SETS * shape.width // TILE)
+    layers = tuple(_layer(stored, shape, columns) for _ in range(shape.layers))
+    matmuls = [(conv1, SETS, True), (conv2, 1, True)]
+    matmuls += [
+        (packed, 1, packed in layer.up) for layer in layers for packed in (layer.qkv, layer.out, *layer.up, layer.down)
+    ]
+    words = [matmul_words(packed, sets * groups, gelu=gelu) for packed, sets, gelu in matmuls]
+    words += [attention_words(shape, columns), rows_words(shape, columns)]
+    return Plan(
+        shape=shape,
+        columns=columns,
+        conv_in=conv_in,
+        conv=conv,
+        added=here.matrix(groups, width),
+        residuals=rows,
+        norm=here.matrix(groups, width),
+        qkv=qkv,
+        context=here.matrix(groups, shape.padded_heads),
+        hidden=here.matrix(groups, shape.hidden // TILE),
+        positions=positions,
+        conv1=conv1,
+        conv2=conv2,
+        layers=layers,
+        commands=tuple(words[i] for i in range(len(words)) if words[i] not in words[:i]),
+        activation_elements=here.used,
+        weight_elements=stored.used,
+    )
+
+
+def _layer(stored: _Arena, shape: Shape, columns: int) -> LayerWeights:
+    steps, heads = shape.width // TILE, shape.padded_heads
+    parts = math.ceil(shape.hidden / (TABLE_VALUES * columns))
+    return LayerWeights(
+        qkv=stored.weights(columns, 3 * heads * HEAD, steps),
+        out=stored.weights(columns, shape.padded_width, heads),
+        up=tuple(stored.weights(columns, shape.hidden // parts, steps) for _ in range(parts)),
+        down=stored.weights(columns, shape.padded_width, shape.hidden // TILE),
+    )
+
+
+def matmul_words(weights: Weights, groups: int, *, gelu: bool = False) -> Words:
+    return {
+        Field.MATMUL: groups,
+        Field.STEPS: weights.steps,
+        Field.TABLE_OBJECTS: weights.table_objects,
+        Field.TILES: weights.tiles,
+        Field.FLAGS: GELU if gelu else 0,
+    }
+
+
+def attention_words(shape: Shape, columns: int) -> Words:
+    return {
+        Field.ATTENTION: shape.groups * shape.padded_heads // columns,
+        Field.STEPS: -(-shape.frames // TILE),
+        Field.TILES: shape.frames,
+        Field.SCALE: HEAD**-0.5 * math.log2(math.e),
+    }
+
+
+def rows_words(shape: Shape, columns: int) -> Words:
+    return {
+        Field.ROWS: shape.groups,
+        Field.STEPS: shape.padded_width // TILE // columns,
+        Field.TILES: shape.width,
+        Field.SCALE: 1.0 / shape.width,
+        Field.EPSILON: EPSILON,
+    }
+
+
+def window(plan: Plan) -> Sequence:
+    """A whole window in one launch: convolutions, positions, every layer."""
+    return sequence(plan, "window", range(plan.shape.layers), convolutions=True)
+
+
+def sequence(plan: Plan, name: str, layers: range, *, convolutions: bool = False) -> Sequence:
+    """The given layers in one launch, after the convolutions if those are asked for.
+
+    Layers start from ``residuals[0]`` and its layer norm in ``norm``, and leave theirs there.
+    """
+    steps = Steps(plan.columns)
+    if convolutions:
+        _convolutions(plan, steps)
+    for number in layers:
+        _run_layer(plan, steps, plan.layers[number])
+    return Sequence(name, plan.arguments, tuple(steps.steps))
+
+
+def _convolutions(plan: Plan, steps: Steps) -> None:
+    groups = plan.shape.groups
+    first, second = plan.conv1, plan.conv2
+    steps.matmul(plan.command(matmul_words(first, SETS * groups, gelu=True)), (plan.conv_in,), first, plan.conv)
+    each = groups * plan.conv.width * ROWS * BLOCK
+    sets = tuple(Matrix(ACTIVATIONS, plan.conv.offset + i * each, groups, plan.conv.width) for i in range(SETS))
+    steps.matmul(plan.command(matmul_words(second, groups, gelu=True)), sets, second, plan.added)
+    _add(plan, steps, plan.positions, plan.residuals[0])
+
+
+def _run_layer(plan: Plan, steps: Steps, layer: LayerWeights) -> None:
+    groups = plan.shape.groups
+    words = attention_words(plan.shape, plan.columns)
+    here, there = plan.residuals
+    steps.matmul(plan.command(matmul_words(layer.qkv, groups)), (plan.norm,), layer.qkv, plan.qkv)
+    steps.attention(plan.command(words), plan.qkv, plan.context, plan.shape.padded_heads, int(words[Field.STEPS]))
+    steps.matmul(plan.command(matmul_words(layer.out, groups)), (plan.context,), layer.out, plan.added)
+    _add(plan, steps, here, there)
+    first = 0
+    for part in layer.up:
+        steps.matmul(plan.command(matmul_words(part, groups, gelu=True)), (plan.norm,), part, plan.hidden, first)
+        first += part.tiles * plan.columns
+    steps.matmul(plan.command(matmul_words(layer.down, groups)), (plan.hidden,), layer.down, plan.added)
+    _add(plan, steps, there, here)
+
+
+def _add(plan: Plan, steps: Steps, x: Residual, total: Residual) -> None:
+    steps.rows(plan.command(rows_words(plan.shape, plan.columns)), x, plan.added, total, plan.norm)

@@ -1,0 +1,106 @@
+"""Where matrices lie in the launch arguments, in blocks of 64 x 64, and the DMA patterns over them.
+
+Activations are kept by groups of four row blocks, one for each core row: block (group, column block, row). What a
+column of cores reads or writes for one step is then one contiguous run. Only Q, K and V lie by row blocks, so that K
+and V of a head follow each other for each 64 keys.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kernels.array.program import Dim, Transfer
+
+TILE = 64
+BLOCK = TILE * TILE  # elements
+ROWS = 4  # core rows; row blocks in a group
+MAX_WORDS = 1023  # of the innermost dimension of a shim descriptor (hardware.py); contiguous transfers are exempt
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """bf16 [groups * 256, width * 64] by groups, at ``offset`` (elements) of ``argument``."""
+
+    argument: str
+    offset: int
+    groups: int
+    width: int
+
+    @property
+    def elements(self) -> int:
+        return self.groups * self.width * ROWS * BLOCK
+
+    def at(self, group: int, column: int = 0, row: int = 0) -> int:
+        return self.offset + ((group * self.width + column) * ROWS + row) * BLOCK
+
+
+@dataclass(frozen=True, slots=True)
+class Residual:
+    """A float matrix as the pair of bf16 matrices hi + lo, which alternate: block (group, column block, plane, row)."""
+
+    argument: str
+    offset: int
+    groups: int
+    width: int
+
+    @property
+    def elements(self) -> int:
+        return 2 * self.groups * self.width * ROWS * BLOCK
+
+    def at(self, group: int, column: int = 0, plane: int = 0, row: int = 0) -> int:
+        return self.offset + (((group * self.width + column) * 2 + plane) * ROWS + row) * BLOCK
+
+
+@dataclass(frozen=True, slots=True)
+class RowBlocks:
+    """bf16 [groups * 256, width * 64] by row blocks: block (row block, column block)."""
+
+    argument: str
+    offset: int
+    groups: int
+    width: int
+
+    @property
+    def elements(self) -> int:
+        return self.groups * self.width * ROWS * BLOCK
+
+    def at(self, row_block: int, column: int = 0) -> int:
+        return self.offset + (row_block * self.width + column) * BLOCK
+
+
+def transfer(
+    argument: str, offset: int, *dims: tuple[int, int], run: int, iteration: tuple[int, int] | None = None
+) -> Transfer:
+    """A descriptor over ``dims`` (size, stride; outermost first) of contiguous runs of ``run`` elements.
+
+    Neighbouring dimensions are merged and a run longer than a descriptor's innermost dimension is split.
+    ``iteration`` is the step of a repeating task. Raises ValueError where three dimensions are not enough.
+    """
+    merged: list[tuple[int, int]] = [(run, 1)]
+    for size, stride in reversed(dims):
+        inner_size, inner_stride = merged[0]
+        if size == 1:
+            continue
+        if stride == inner_size * inner_stride:
+            merged[0] = (size * inner_size, inner_stride)
+        else:
+            merged.insert(0, (size, stride))
+    length = 1
+    for size, _ in merged:
+        length *= size
+    if len(merged) == 1 and iteration is None:
+        return Transfer(argument, offset, length)
+    merged[-1:] = _split(merged[-1][0])
+    if len(merged) > 3:
+        raise ValueError(f"{len(merged)} dimensions do not fit a shim descriptor: {merged}")
+    padding = [(1, BLOCK)] * (3 - len(merged)) if iteration else []  # a stride of 0 is refused
+    outer = [iteration] if iteration else []
+    return Transfer(argument, offset, length, tuple(Dim(*dim) for dim in (*outer, *padding, *merged)))
+
+
+def _split(run: int) -> list[tuple[int, int]]:
+    """A contiguous run of bf16 as one dimension, or two where it is longer than the hardware's 1,023 words."""
+    if run <= 2 * MAX_WORDS:
+        return [(run, 1)]
+    inner = next(size for size in range(2 * MAX_WORDS, 0, -2) if run % size == 0)
+    return [(run // inner, inner), (inner, 1)]

@@ -1,0 +1,182 @@
+"""The ops of an encoder as steps of a runtime sequence: which shim channel moves what, and what waits for what.
+
+Every op starts with its command, the first A object of each core. Row blocks go in groups of four, one for each core
+row; a group's tasks are queued while at most ``IN_FLIGHT`` groups are unfinished, so that neither a channel's queue of
+four nor a shim's sixteen descriptors are overrun. An op ends when all of its results are in memory.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kernels.array.program import Await, Free, Start, Step, Transfer
+from kernels.encoder.overlay import rows_of
+from kernels.encoder.regions import BLOCK, ROWS, Matrix, Residual, RowBlocks, transfer
+
+IN_FLIGHT = 2
+GROUP = ROWS * BLOCK  # elements of one column block of a group
+COMMANDS, WEIGHTS = "commands", "weights"
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Packed weights at ``offset`` (elements): for each column of the array its table, then its blocks, K fastest."""
+
+    offset: int
+    tiles: int  # column tiles of 64 for each column of the array
+    steps: int  # blocks of K
+    table_objects: int
+
+    @property
+    def per_column(self) -> int:
+        return (self.table_objects + self.tiles * self.steps) * BLOCK
+
+
+class Steps:
+    """Collects steps; each op appends its own, in the order in which the ops are called."""
+
+    def __init__(self, columns: int) -> None:
+        self.columns = columns
+        self.steps: list[Step] = []
+        self._count = 0
+
+    def matmul(
+        self, command: int, sources: tuple[Matrix, ...], weights: Weights, out: Matrix | RowBlocks, first: int = 0
+    ) -> None:
+        """out[:, first * 64 ...] = sources (side by side in K) @ weights; a group of rows passes over all weights."""
+        groups = sources[0].groups
+        kept = self._command(command)
+        for col in range(self.columns):
+            kept += self._weights(col, weights, groups)
+
+        def start(group: int) -> None:
+            for col in range(self.columns):
+                self._tiles(col, out, group, first, weights.tiles)
+                panel = tuple(self._panel(col, source, group, weights.steps // len(sources)) for source in sources)
+                self._start(f"a_in{col}", *panel, repeat=weights.tiles - 1)
+
+        self._groups(groups, start)
+        self._free(kept)
+
+    def attention(self, command: int, qkv: RowBlocks, out: Matrix, heads: int, key_tiles: int) -> None:
+        """out = softmax(Q K^T) V for ``heads`` heads, as many at once as there are columns.
+
+        ``qkv`` holds the column blocks of every head's Q, then K and V of each head in turn.
+        """
+        kept = self._command(command)
+
+        def start(first: int) -> None:
+            for col in range(self.columns):
+                head = first * self.columns + col
+                context = transfer(out.argument, out.at(0, head), (out.groups, out.width * GROUP), run=GROUP)
+                self._start(f"c_out{col}", context, token=True)
+                self._queries(col, qkv, first * self.columns)
+                keys = (key_tiles, qkv.width * BLOCK)
+                pairs = transfer(qkv.argument, qkv.at(0, heads + 2 * head), keys, run=2 * BLOCK)
+                self._start(f"b_in{col}", pairs, repeat=qkv.groups - 1)
+
+        self._groups(heads // self.columns, start)
+        self._free(kept)
+
+    def rows(self, command: int, x: Residual, y: Matrix, total: Residual, norm: Matrix) -> None:
+        """total = x + y and norm = its layer norm; ``total`` must not lie on ``x``, which is read twice."""
+        kept = self._command(command)
+        part = BLOCK // self.columns  # one core's rows of a block
+        passes = x.width // self.columns  # a C object holds these rows of ``columns`` blocks
+
+        def start(group: int) -> None:
+            for col in range(self.columns):
+                planes = (
+                    self._parts(total.argument, total.at(group, 0, plane) + col * part, 2 * GROUP, passes)
+                    for plane in range(2)
+                )
+                self._start(f"c_out{col}", *planes, repeat=passes - 1)
+                out = self._parts(norm.argument, norm.at(group) + col * part, GROUP, passes)
+                self._start(f"c_out{col}", out, repeat=passes - 1, token=True)
+                rows = rows_of(col, self.columns)
+                both = (2 * x.width, GROUP)
+                start_x = x.at(group, 0, 0, rows.start)
+                self._start(f"a_in{col}", transfer(x.argument, start_x, both, run=len(rows) * BLOCK), repeat=1)
+                added = transfer(y.argument, y.at(group) + col * part, (y.width, GROUP), (ROWS, BLOCK), run=part)
+                self._start(f"b_in{col}", added, repeat=1)
+
+        self._groups(x.groups, start)
+        self._free(kept)
+
+    def _command(self, command: int) -> list[str]:
+        """The command object of every core: ``command`` counts commands, each of which is one block."""
+        return [
+            self._start(f"a_in{col}", transfer(COMMANDS, command * GROUP, run=len(rows_of(col, self.columns)) * BLOCK))
+            for col in range(self.columns)
+        ]
+
+    def _weights(self, col: int, weights: Weights, passes: int) -> list[str]:
+        at, table = weights.offset + col * weights.per_column, weights.table_objects * BLOCK
+        blocks = Transfer(WEIGHTS, at + table, weights.per_column - table)
+        tables = [self._start(f"b_in{col}", Transfer(WEIGHTS, at, table))] if table else []
+        return [*tables, self._start(f"b_in{col}", blocks, repeat=passes - 1)]
+
+    def _panel(self, col: int, source: Matrix, group: int, steps: int) -> Transfer:
+        rows = rows_of(col, self.columns)
+        at = source.at(group, 0, rows.start)
+        return transfer(source.argument, at, (steps, GROUP), run=len(rows) * BLOCK)
+
+    def _tiles(self, col: int, out: Matrix | RowBlocks, group: int, first: int, tiles: int) -> None:
+        """Results of one group: tile t of this column of the array is column block first + t * columns + col."""
+        if isinstance(out, Matrix):
+            at = out.at(group, first + col)
+            tile = transfer(out.argument, at, (tiles, self.columns * GROUP), run=GROUP)
+            self._start(f"c_out{col}", tile, token=True)
+            return
+        at = out.at(group * ROWS, first + col)
+        step = (tiles, self.columns * BLOCK)
+        tile = transfer(out.argument, at, (ROWS, out.width * BLOCK), run=BLOCK, iteration=step)
+        self._start(f"c_out{col}", tile, repeat=tiles - 1, token=True)
+
+    def _queries(self, col: int, qkv: RowBlocks, head: int) -> None:
+        """Q of the next ``columns`` heads, for each row tile: every core sees them all and keeps its own."""
+        rows = rows_of(col, self.columns)
+        tiles = (qkv.groups, ROWS * qkv.width * BLOCK)
+        if len(rows) == 1:
+            run = self.columns * BLOCK
+            queries = [transfer(qkv.argument, qkv.at(rows.start, head), run=run, iteration=tiles)]
+        else:
+            below = (len(rows), qkv.width * BLOCK)
+            queries = [
+                transfer(qkv.argument, qkv.at(rows.start, head + i), below, run=BLOCK, iteration=tiles)
+                for i in range(self.columns)
+            ]
+        self._start(f"a_in{col}", *queries, repeat=qkv.groups - 1)
+
+    def _parts(self, argument: str, offset: int, stride: int, passes: int) -> Transfer:
+        """The rows of one core column in ``columns`` blocks of all four row blocks, pass by pass."""
+        part, columns = BLOCK // self.columns, self.columns
+        step = (passes, columns * stride)
+        return transfer(argument, offset, (ROWS, BLOCK), (columns, stride), run=part, iteration=step)
+
+    def _groups(self, groups: int, start: Callable[[int], None]) -> None:
+        """Start group after group, the oldest of ``IN_FLIGHT`` ended before the next begins."""
+        running: deque[list[Start]] = deque()
+        for group in range(groups):
+            if len(running) == IN_FLIGHT:
+                self._end(running.popleft())
+            before = len(self.steps)
+            start(group)
+            running.append([step for step in self.steps[before:] if isinstance(step, Start)])
+        for tasks in running:
+            self._end(tasks)
+
+    def _end(self, tasks: list[Start]) -> None:
+        self.steps += [Await(task.task) for task in tasks if task.token]
+        self._free([task.task for task in tasks if not task.token])
+
+    def _free(self, tasks: list[str]) -> None:
+        self.steps += map(Free, tasks)
+
+    def _start(self, fifo: str, *transfers: Transfer, repeat: int = 0, token: bool = False) -> str:
+        self._count += 1
+        name = f"t{self._count}"
+        self.steps.append(Start(name, fifo, tuple(transfers), repeat, token))
+        return name
