@@ -1,0 +1,82 @@
+"""A small design with one of everything: commands in band, a table, a distribute, a join, chains, repeats."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kernels.array.program import (
+    Acquire,
+    Await,
+    Block,
+    Buffer,
+    Call,
+    Core,
+    Design,
+    Dim,
+    Free,
+    Held,
+    Index,
+    Kernel,
+    Link,
+    Local,
+    Loop,
+    ObjectFifo,
+    Release,
+    Sequence,
+    Start,
+    Tile,
+    Transfer,
+    Word,
+)
+
+PART, WHOLE, PRM, TABLE = Block("i32", 64), Block("i32", 128), Block("i32", 16), Block("i16", 8)
+SHIM, MEMTILE, CORES = Tile(0, 0), Tile(0, 1), (Tile(0, 2), Tile(0, 3))
+
+
+def core(number: int) -> Core:
+    """The first word of a command says how many objects follow; each is scaled, the second core by another table."""
+    source, sink = f"in{number}", f"out{number}"
+    prm, table = Local(f"prm{number}"), Local(f"table{number}")
+    scale = Call("scale", (Held(source), table, Held(sink), prm, Index("k"), -3))
+    every = Loop("k", Word(f"prm{number}", 2), (Acquire(source), Acquire(sink), scale, Release(source), Release(sink)))
+    command = Call("command", (Held(source), prm))
+    body = (Acquire(source), command, Release(source), Loop("twice", 2, (every,)))
+    return Core(CORES[number], body, 1_024)
+
+
+SEQUENCE = Sequence(
+    "run",
+    (("x", Block("i32", 4_096)), ("y", Block("i32", 8_192))),
+    (
+        Start("result", "out", (Transfer("y", 0, 128, (Dim(4, 256), Dim(1, 0), Dim(2, 128), Dim(64, 1))),), 3, True),
+        Start("both", "in", (Transfer("x", 0, 128), Transfer("x", 256, 128, (Dim(2, 128), Dim(64, 1)))), 1),
+        Await("result"),
+        Free("both"),
+    ),
+)
+
+
+def design(*sequences: Sequence) -> Design:
+    return Design(
+        name="scale",
+        columns=1,
+        fifos=(
+            ObjectFifo("in", SHIM, (MEMTILE,), WHOLE, (2, 2)),
+            ObjectFifo("in0", MEMTILE, (CORES[0],), PART, (2, 2)),
+            ObjectFifo("in1", MEMTILE, (CORES[1],), PART, (2, 2), (Dim(8, 1), Dim(8, 8))),
+            ObjectFifo("out0", CORES[0], (MEMTILE,), PART, (1, 2)),
+            ObjectFifo("out1", CORES[1], (MEMTILE,), PART, (1, 2)),
+            ObjectFifo("out", MEMTILE, (SHIM,), WHOLE, (2, 2)),
+        ),
+        links=(Link(("in",), ("in0", "in1"), (0, 64)), Link(("out0", "out1"), ("out",), (0, 64))),
+        buffers=(
+            *(Buffer(f"prm{number}", CORES[number], PRM) for number in range(2)),
+            *(Buffer(f"table{n}", CORES[n], TABLE, np.arange(8, dtype=np.int16) * (n - 2)) for n in range(2)),
+        ),
+        kernels=(
+            Kernel("command", (PART, PRM), "test/scale.cc"),
+            Kernel("scale", (PART, TABLE, PART, PRM, "i32", "i32"), "test/scale.cc"),
+        ),
+        cores=(core(0), core(1)),
+        sequences=sequences or (SEQUENCE,),
+    )
