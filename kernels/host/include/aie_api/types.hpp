@@ -1,0 +1,124 @@
+// Element types, accumulator tags and the lane storage of the host implementation of aie_api (AIE2 subset).
+//
+// Signatures follow AMD's aie_api (include/aie_api/*.hpp@2a408059). Only what is exact on the host is here: an operation
+// that is missing must not compile. Lanes hold raw bits (bfloat16 in 16, float in 32), so no host float rule leaks in.
+#pragma once
+
+#include <stdint.h>
+
+#include <bit>
+#include <cstring>
+#include <type_traits>
+#include <utility>
+
+using int8 = int8_t;
+using uint8 = uint8_t;
+using int16 = int16_t;
+using uint16 = uint16_t;
+using int32 = int32_t;
+using uint32 = uint32_t;
+
+// A bfloat16 scalar: storage only. Conversion from float rounds to nearest even, as the compiler's scalar conversion does;
+// vector conversions follow the rounding register instead (accum::to_vector).
+struct bfloat16 {
+    uint16_t bits = 0;
+    bfloat16() = default;
+    constexpr bfloat16(float value) : bits(round(std::bit_cast<uint32_t>(value))) {}
+    constexpr operator float() const { return std::bit_cast<float>(uint32_t(bits) << 16); }
+    static constexpr bfloat16 from_bits(uint16_t bits) {
+        bfloat16 value;
+        value.bits = bits;
+        return value;
+    }
+
+  private:
+    static constexpr uint16_t round(uint32_t b) {
+        if ((b & 0x7fffffff) > 0x7f800000) return uint16_t(b >> 16 | 0x40);
+        return uint16_t((b + 0x7fff + (b >> 16 & 1)) >> 16);
+    }
+};
+
+struct acc32;
+struct acc64;
+struct accfloat;
+struct accauto;
+
+#define HOST_INLINE inline __attribute__((always_inline))
+
+namespace aie::host {
+
+// The GCC vector of N lanes of the raw type R.
+template <typename R, unsigned N>
+struct native_type {
+    typedef R type __attribute__((vector_size(sizeof(R) * N)));
+};
+template <typename R, unsigned N>
+using native = typename native_type<R, N>::type;
+
+// The raw type that carries an element or accumulator lane.
+template <typename T>
+struct raw_type;
+// clang-format off
+template <> struct raw_type<int8> { using type = int8_t; };
+template <> struct raw_type<uint8> { using type = uint8_t; };
+template <> struct raw_type<int16> { using type = int16_t; };
+template <> struct raw_type<uint16> { using type = uint16_t; };
+template <> struct raw_type<int32> { using type = int32_t; };
+template <> struct raw_type<uint32> { using type = uint32_t; };
+template <> struct raw_type<bfloat16> { using type = uint16_t; };
+template <> struct raw_type<float> { using type = uint32_t; };
+template <> struct raw_type<acc32> { using type = int32_t; };
+template <> struct raw_type<acc64> { using type = int64_t; };
+template <> struct raw_type<accfloat> { using type = uint32_t; };
+// clang-format on
+template <typename T>
+using raw = typename raw_type<T>::type;
+
+template <typename T>
+inline constexpr bool is_float = std::is_same_v<T, bfloat16> || std::is_same_v<T, float>;
+template <typename T>
+inline constexpr bool is_element = is_float<T> || (std::is_integral_v<T> && sizeof(T) <= 4);
+
+template <typename T>
+HOST_INLINE raw<T> to_raw(T value) {
+    return std::bit_cast<raw<T>>(value);
+}
+template <typename T>
+HOST_INLINE T from_raw(raw<T> bits) {
+    return std::bit_cast<T>(bits);
+}
+
+// Lane-wise value conversion of native vectors.
+template <typename R, unsigned N, typename V>
+HOST_INLINE native<R, N> convert(V v) {
+    return __builtin_convertvector(v, native<R, N>);
+}
+
+// Part `index` of M lanes, and the vector with that part replaced.
+template <typename R, unsigned M, unsigned N>
+HOST_INLINE native<R, M> part(const native<R, N>& v, unsigned index) {
+    static_assert(M <= N);
+    native<R, M> out;
+    std::memcpy(&out, reinterpret_cast<const char*>(&v) + index % (N / M) * sizeof(out), sizeof(out));
+    return out;
+}
+template <typename R, unsigned M, unsigned N>
+HOST_INLINE void put(native<R, N>& v, unsigned index, const native<R, M>& p) {
+    static_assert(M <= N);
+    std::memcpy(reinterpret_cast<char*>(&v) + index % (N / M) * sizeof(p), &p, sizeof(p));
+}
+
+// Whether any lane of a comparison result is set.
+template <typename R, unsigned N>
+HOST_INLINE bool any(native<R, N> lanes) {
+    auto bytes = convert<int8_t, N>(lanes);
+    if constexpr (N == 8) {
+        return std::bit_cast<uint64_t>(bytes) != 0;
+    } else {
+        bool set = false;
+        for (unsigned i = 0; i < N; i++) set |= bytes[i] != 0;
+        return set;
+    }
+}
+
+}  // namespace aie::host
