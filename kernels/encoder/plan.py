@@ -186,12 +186,17 @@ def sequence(plan: Plan, name: str, layers: range, *, convolutions: bool = False
 
     Layers start from ``residuals[0]`` and its layer norm in ``norm``, and leave theirs there.
     """
+    return Sequence(name, plan.arguments, tuple(run(plan, layers, convolutions=convolutions).steps))
+
+
+def run(plan: Plan, layers: range, *, convolutions: bool = False) -> Steps:
+    """What ``sequence`` makes a sequence of."""
     steps = Steps(plan.columns)
     if convolutions:
         _convolutions(plan, steps)
     for number in layers:
         _run_layer(plan, steps, plan.layers[number])
-    return Sequence(name, plan.arguments, tuple(steps.steps))
+    return steps
 
 
 def _convolutions(plan: Plan, steps: Steps) -> None:

@@ -35,11 +35,15 @@ class Weights:
 
 
 class Steps:
-    """Collects steps; each op appends its own, in the order in which the ops are called."""
+    """Collects steps; each op appends its own, in the order in which the ops are called.
+
+    ``ops`` has for each the number of its command and of its first step.
+    """
 
     def __init__(self, columns: int) -> None:
         self.columns = columns
         self.steps: list[Step] = []
+        self.ops: list[tuple[int, int]] = []
         self._count = 0
 
     def matmul(
@@ -106,7 +110,8 @@ class Steps:
         self._free(kept)
 
     def _command(self, command: int) -> list[str]:
-        """The command object of every core: ``command`` counts commands, each of which is one block."""
+        """The command object of every core: commands lie one after the other, each once for every core row."""
+        self.ops.append((command, len(self.steps)))
         return [
             self._start(f"a_in{col}", transfer(COMMANDS, command * GROUP, run=len(rows_of(col, self.columns)) * BLOCK))
             for col in range(self.columns)

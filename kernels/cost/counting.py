@@ -1,0 +1,32 @@
+"""How often one core calls each kernel and takes each FIFO's object, for a given command: read off its program."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from kernels.array.program import Acquire, Call, Core, Loop, Statement, Word
+
+
+def count(core: Core, value: Callable[[Word], int]) -> Counter[str]:
+    """Calls by kernel name and acquires by FIFO name in one pass over the core's body.
+
+    ``value`` gives the word that a loop is bounded by. FIFOs and kernels never share a name (check.py).
+    """
+    return _count(core.body, value)
+
+
+def _count(body: tuple[Statement, ...], value: Callable[[Word], int]) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for statement in body:
+        match statement:
+            case Call(kernel=name) | Acquire(fifo=name):
+                counts[name] += 1
+            case Loop(count=times, body=inner):
+                passes = value(times) if isinstance(times, Word) else times
+                if passes:
+                    for name, each in _count(inner, value).items():
+                        counts[name] += passes * each
+            case _:
+                pass
+    return counts

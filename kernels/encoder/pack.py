@@ -1,0 +1,117 @@
+"""Weights, commands and a window's mel as the launch arguments want them, and the result back as a matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels.encoder.command import command
+from kernels.encoder.plan import SETS, LayerWeights, Plan
+from kernels.encoder.regions import BLOCK, ROWS, TILE, Matrix, Residual
+from kernels.encoder.steps import GROUP, Weights
+from kernels.encoder.weights import Encoder, Float32, Layer, Linear, Norm, by_head, by_tap
+from kernels.matmul.blocks import activation_blocks, activation_matrix, from_bf16, to_bf16, weight_blocks
+
+Bits = NDArray[np.uint16]  # bf16
+
+
+def pack_weights(plan: Plan, encoder: Encoder) -> Bits:
+    """The argument ``weights``: uint16 [plan.weight_elements]; norms' gains and biases are folded into what follows."""
+    arena = np.zeros(plan.weight_elements, np.uint16)
+    _store_residual(arena, plan.positions, encoder.positions)
+    bias = encoder.conv1.bias[:, None]
+    hi = from_bf16(to_bf16(bias))
+    first = Linear(np.hstack([by_tap(encoder.conv1), hi, bias - hi]), np.zeros(plan.shape.width, np.float32))
+    matrices = [(plan.conv1, first), (plan.conv2, Linear(by_tap(encoder.conv2), encoder.conv2.bias))]
+    for packed, layer in zip(plan.layers, encoder.layers, strict=True):
+        matrices += _matrices(plan, packed, layer)
+    for place, linear in matrices:
+        end = place.offset + plan.columns * place.per_column
+        arena[place.offset : end] = _pack(linear, place, plan.columns)
+    return arena
+
+
+def _matrices(plan: Plan, packed: LayerWeights, layer: Layer) -> Iterator[tuple[Weights, Linear]]:
+    yield packed.qkv, by_head(layer.qkv.after(layer.attention_norm), plan.shape)
+    yield packed.out, layer.out
+    up = layer.up.after(layer.ffn_norm)
+    weights, biases = (np.split(part, len(packed.up)) for part in (up.weight, up.bias))
+    yield from zip(packed.up, map(Linear, weights, biases), strict=True)
+    yield packed.down, layer.down
+
+
+def _pack(linear: Linear, place: Weights, columns: int) -> Bits:
+    """[columns][table, tiles x steps blocks]: column tile t of array column c is column block t * columns + c."""
+    tiles, steps = place.tiles, place.steps
+    padded = np.zeros((steps * TILE, tiles * columns * TILE), np.float32)
+    padded[: linear.weight.shape[1], : len(linear.weight)] = linear.weight.T
+    blocks = weight_blocks(padded).reshape(steps, tiles, columns, BLOCK).transpose(2, 1, 0, 3)
+    bias = np.zeros(tiles * columns * TILE, np.float32)
+    bias[: len(linear.bias)] = linear.bias
+    table = np.zeros((columns, place.table_objects * BLOCK), np.uint16)
+    if place.table_objects:
+        values = bias.reshape(tiles, columns, TILE).transpose(1, 0, 2).reshape(columns, -1)
+        table[:, : 2 * values.shape[1]] = np.ascontiguousarray(values).view(np.uint16)
+    return np.hstack([table, blocks.reshape(columns, -1)]).reshape(-1)
+
+
+def pack_commands(plan: Plan) -> Bits:
+    """The argument ``commands``: every command once for each core row, uint16 [commands * 4 blocks]."""
+    blocks = [command(words, 2 * BLOCK).view(np.uint16) for words in plan.commands]
+    return np.repeat(np.stack(blocks), ROWS, axis=0).reshape(-1)
+
+
+def pack_mel(plan: Plan, mel: Float32, activations: Bits) -> None:
+    """Write a window's features, float32 [n_mels, 2 * frames], to where the first convolution reads them.
+
+    Rows of frame 2i - 1, 2i and 2i + 1: what lies under each tap, and two ones for the bias. The frame before the
+    first is a row of zeros, which comes out of the first convolution as the zero that the second one pads with.
+    """
+    shape = plan.shape
+    padded = np.pad(mel.T, ((1, 1), (0, 0)))
+    taps = np.hstack([padded[:-2], padded[1:-1], padded[2:], np.ones((len(mel.T), 2), np.float32)])
+    rows = np.zeros((SETS, shape.groups * ROWS * TILE, shape.conv_steps * TILE), np.float32)
+    rows[0, 1 : shape.frames, : taps.shape[1]] = taps[1:-1:2]
+    rows[1, : shape.frames, : taps.shape[1]] = taps[0::2]
+    rows[2, : shape.frames, : taps.shape[1]] = taps[1::2]
+    store(activations, plan.conv_in, rows.reshape(-1, rows.shape[-1]))
+
+
+def unpack(plan: Plan, activations: Bits, norm: Norm) -> Float32:
+    """The encoder's result, with gain and bias of its last norm: float32 [frames, d]."""
+    shape = plan.shape
+    return load(activations, plan.norm)[: shape.frames, : shape.width] * norm.gain + norm.bias
+
+
+def store(arena: Bits, place: Matrix, matrix: Float32) -> None:
+    """Write float32 [rows, columns] as bf16 to ``place``; what it does not fill is zero."""
+    padded = np.zeros((place.groups * ROWS * TILE, place.width * TILE), np.float32)
+    padded[: matrix.shape[0], : matrix.shape[1]] = matrix
+    blocks = activation_blocks(padded).reshape(place.groups, ROWS, place.width, BLOCK)
+    arena[place.offset : place.offset + place.elements] = blocks.transpose(0, 2, 1, 3).reshape(-1)
+
+
+def load(arena: Bits, place: Matrix) -> Float32:
+    """The matrix at ``place``: float32 [groups * 256, width * 64]."""
+    blocks = arena[place.offset : place.offset + place.elements].reshape(place.groups, place.width, ROWS, BLOCK)
+    return activation_matrix(blocks.transpose(0, 2, 1, 3).reshape(-1, place.width, BLOCK))
+
+
+def _store_residual(arena: Bits, place: Residual, matrix: Float32) -> None:
+    hi = from_bf16(to_bf16(matrix))
+    each = place.groups * place.width * GROUP
+    planes = np.zeros((2, each), np.uint16)
+    for plane, values in enumerate((hi, matrix - hi)):
+        store(planes[plane], Matrix(place.argument, 0, place.groups, place.width), values)
+    pairs = planes.reshape(2, place.groups, place.width, GROUP).transpose(1, 2, 0, 3)
+    arena[place.offset : place.offset + place.elements] = pairs.reshape(-1)
+
+
+def load_residual(arena: Bits, place: Residual) -> Float32:
+    """hi + lo at ``place``: float32 [groups * 256, width * 64]."""
+    pairs = arena[place.offset : place.offset + place.elements].reshape(place.groups, place.width, 2, GROUP)
+    planes = np.ascontiguousarray(pairs.transpose(2, 0, 1, 3)).reshape(2, -1)
+    whole = Matrix(place.argument, 0, place.groups, place.width)
+    return load(planes[0], whole) + load(planes[1], whole)
