@@ -18,6 +18,7 @@ from collections.abc import Sequence as Ordered
 
 from kernels.array.program import Block, Buffer, Design, Kernel, Link, ObjectFifo, Sequence, Tile
 from kernels.encoder.core import Op, Place, core
+from kernels.errors import DesignError
 
 ROWS = 4
 TABLE = Block("f32", 1024)
@@ -39,6 +40,10 @@ def overlay(
     Raises DesignError for what the kernels cannot do: tiles other than 64 in anything but matmul, and row ops on fewer
     than four columns.
     """
+    if tile != 64 and set(ops) != {"matmul"}:
+        raise DesignError(f"Tiles of {tile} x {tile} are for matmul alone, not for {', '.join(ops)}.")
+    if columns != 4 and not {"matmul", "matmul_i8", "attention"}.issuperset(ops):
+        raise DesignError(f"Row ops need four columns, not {columns}: each takes a quarter of a block's rows.")
     block = Block("bf16", tile * tile)
     places = [Place(col, row, columns) for col in range(columns) for row in range(ROWS)]
     return Design(
