@@ -1,7 +1,8 @@
 """Errors of kernels and designs; nothing here knows of the server.
 
 KernelsError
-├── DesignError          a design that the hardware or mlir-aie would refuse, or run wrongly; holds every violation found
+├── DesignError          refused by the hardware or mlir-aie, or run wrongly; holds every violation found
+├── StreamError          an instruction stream that cannot be read
 └── SimulationError      the simulated array was told to do what would fail on the chip, loudly or not
     └── DeadlockError    nothing can move any more; says who waits for whom
 """
@@ -39,7 +40,7 @@ class Violation:
 
 
 class DesignError(KernelsError):
-    """The design cannot be built, or would not do what it says. ``violations`` is empty where only the message tells."""
+    """The design cannot be built, or would not do what it says. ``violations`` may be empty: the message tells."""
 
     def __init__(self, message: str, violations: tuple[Violation, ...] = ()) -> None:
         super().__init__(message)
@@ -55,12 +56,16 @@ class DesignError(KernelsError):
         return (type(self), (self.message, self.violations))
 
 
+class StreamError(KernelsError):
+    """An instruction stream that is malformed, or not for Phoenix, or not one that these kernels' launches have."""
+
+
 class SimulationError(KernelsError):
     """The simulated array was told to do what would fail on the chip: leave a buffer, overrun a queue."""
 
 
 class DeadlockError(SimulationError):
-    """Nothing can move, and something is not done. ``waits`` is a sentence for everyone who waits: for what and whom."""
+    """Nothing can move, and something is not done. ``waits``: a sentence for everyone who waits, for what and whom."""
 
     def __init__(self, message: str, waits: tuple[str, ...] = ()) -> None:
         super().__init__(message)
