@@ -1,0 +1,1 @@
+"""GELU on a core: what the epilogue of a matrix product inlines."""

@@ -1,0 +1,123 @@
+"""How matrices lie in the blocks that the matmul kernels read and write.
+
+An object of the array is one block. Within a block, sub-tiles as the matrix unit takes them lie one after the other:
+activations by rows of sub-tiles, weights by strips of 16 columns, so that a kernel walks through a strip in one go.
+bf16 values are carried as their bits, uint16.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Bits = NDArray[np.uint16]
+Float32 = NDArray[np.float32]
+Int8 = NDArray[np.int8]
+
+TILE = 64
+ROWS = 4  # of an activation sub-tile
+DEPTH = 8  # inner edge of every sub-tile: columns of activations, rows of weights
+STRIP = 16  # columns of weights whose sub-tiles lie together: what the kernel keeps in its accumulators
+COLUMNS = {np.dtype(np.uint16): 4, np.dtype(np.int8): 8}  # of a weight sub-tile: mmul<4, 8, 4> and mmul<4, 8, 8>
+
+
+def to_bf16(values: NDArray[np.floating[Any]]) -> Bits:
+    """bf16 bits nearest to float32 values, ties to even. NaN stays NaN."""
+    bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
+    rounded = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
+    quiet = bits >> 16 | 0x40
+    return np.where((bits & 0x7FFFFFFF) > 0x7F800000, quiet, rounded).astype(np.uint16)
+
+
+def from_bf16(bits: Bits) -> Float32:
+    """The float32 values of bf16 bits, exactly."""
+    return (bits.astype(np.uint32) << 16).view(np.float32)
+
+
+def activation_blocks(matrix: NDArray[np.floating[Any]], tile: int = TILE) -> Bits:
+    """Float [M, K] as bf16 blocks: uint16 [M / tile, K / tile, tile * tile]. M and K are multiples of ``tile``."""
+    return _blocked(to_bf16(matrix), (tile, tile), (ROWS, DEPTH))
+
+
+def activation_matrix(blocks: Bits, tile: int = TILE) -> Float32:
+    """The inverse of ``activation_blocks``: float32 [M, K]."""
+    return from_bf16(_unblocked(blocks, (tile, tile), (ROWS, DEPTH)))
+
+
+def activation_blocks_i8(values: Int8, tile: int = TILE) -> Int8:
+    """int8 [M, K] as blocks of ``tile`` rows and twice as many columns: int8 [M / tile, K / 2 tile, 2 tile * tile]."""
+    return _blocked(values, (tile, 2 * tile), (ROWS, DEPTH))
+
+
+def weight_blocks(matrix: NDArray[np.floating[Any]], tile: int = TILE) -> Bits:
+    """Float [K, N] as bf16 blocks: uint16 [K / tile, N / tile, tile * tile]."""
+    return _strips(to_bf16(matrix), tile, tile)
+
+
+def weight_blocks_i8(values: Int8, tile: int = TILE) -> Int8:
+    """int8 [K, N] as blocks of ``tile`` columns and twice as many rows: int8 [K / 2 tile, N / tile, 2 tile * tile]."""
+    return _strips(values, 2 * tile, tile)
+
+
+def weight_matrix(blocks: NDArray[Any], tile: int = TILE) -> NDArray[Any]:
+    """The inverse of both: float32 [K, N] of bf16 blocks, int8 [K, N] of int8 blocks."""
+    rows, width = (2 * tile if blocks.dtype == np.int8 else tile), COLUMNS[blocks.dtype]
+    k, n = blocks.shape[:2]
+    shape = (k, n, tile // STRIP, rows // DEPTH, STRIP // width, DEPTH, width)
+    matrix = blocks.reshape(shape).transpose(0, 3, 5, 1, 2, 4, 6).reshape(k * rows, n * tile)
+    return from_bf16(matrix) if blocks.dtype == np.uint16 else matrix
+
+
+def quantise_rows(activations: Float32) -> tuple[Int8, Float32]:
+    """Symmetric int8 [M, K] and its scales float32 [M], one for each row (token): a row is ``values * scale``.
+
+    A scale is the row's largest magnitude / 127, rounded up to bf16, because the kernel multiplies by bf16: the range
+    shrinks by at most 2**-7, and the product is exact. A row of zeros has the scale 1.
+    """
+    largest = np.abs(activations).max(axis=1, initial=0)
+    scales = np.where(largest > 0, _up_to_bf16(largest / np.float32(127)), np.float32(1)).astype(np.float32)
+    return np.rint(activations / scales[:, None]).astype(np.int8), scales
+
+
+def quantise_columns(weights: Float32) -> tuple[Int8, Float32]:
+    """Symmetric int8 [K, N] and its scales float32 [N], one for each column (output channel); see ``quantise_rows``."""
+    values, scales = quantise_rows(weights.T)
+    return np.ascontiguousarray(values.T), scales
+
+
+def bias_table(bias: Float32, tile: int = TILE) -> Float32:
+    """The table of a bf16 product, in the order of ``gemm_table``: float32 [N], the bias of column tile t at t * tile."""
+    return np.ascontiguousarray(bias.reshape(-1, tile).reshape(-1), np.float32)
+
+
+def scale_bias_table(scales: Float32, bias: Float32, tile: int = TILE) -> Float32:
+    """The table of an int8 product: float32 [2 N], for column tile t its scales at 2 t * tile, then its bias."""
+    return np.stack([scales.reshape(-1, tile), bias.reshape(-1, tile)], axis=1).reshape(-1).astype(np.float32)
+
+
+def _up_to_bf16(values: Float32) -> Float32:
+    bits = values.astype(np.float32).view(np.uint32)
+    return ((bits + 0xFFFF) & np.uint32(0xFFFF0000)).view(np.float32)
+
+
+def _blocked(matrix: NDArray[Any], block: tuple[int, int], sub: tuple[int, int]) -> NDArray[Any]:
+    rows, columns = (edge // step for edge, step in zip(block, sub, strict=True))
+    m, k = matrix.shape[0] // block[0], matrix.shape[1] // block[1]
+    split = matrix.reshape(m, rows, sub[0], k, columns, sub[1])
+    return np.ascontiguousarray(split.transpose(0, 3, 1, 4, 2, 5)).reshape(m, k, block[0] * block[1])
+
+
+def _unblocked(blocks: NDArray[Any], block: tuple[int, int], sub: tuple[int, int]) -> NDArray[Any]:
+    rows, columns = (edge // step for edge, step in zip(block, sub, strict=True))
+    m, k = blocks.shape[:2]
+    split = blocks.reshape(m, k, rows, columns, *sub).transpose(0, 2, 4, 1, 3, 5)
+    return np.ascontiguousarray(split).reshape(m * block[0], k * block[1])
+
+
+def _strips(matrix: NDArray[Any], rows: int, columns: int) -> NDArray[Any]:
+    width = COLUMNS[matrix.dtype]
+    k, n = matrix.shape[0] // rows, matrix.shape[1] // columns
+    split = matrix.reshape(k, rows // DEPTH, DEPTH, n, columns // STRIP, STRIP // width, width)
+    return np.ascontiguousarray(split.transpose(0, 3, 4, 1, 5, 2, 6)).reshape(k, n, rows * columns)

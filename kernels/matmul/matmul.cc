@@ -1,0 +1,144 @@
+// C = A @ B + bias, with GELU if asked for: one block of TILE x TILE results at a time, its sum kept over all of K.
+//
+// Block layouts: blocks.py. The accumulator block lies as the inner loop wants it, in squares of 16 x 16 results.
+#include <aie_api/aie.hpp>
+
+#include "gelu/gelu.h"
+#include "loops.h"
+
+#ifndef TILE
+#define TILE 64
+#endif
+
+namespace {
+
+constexpr unsigned SQUARE = 16;               // edge of what the accumulator registers hold: 16 of 18
+constexpr unsigned EDGE = TILE / SQUARE;      // squares along an edge of the block
+constexpr unsigned ROWS = 4;                  // of a sub-tile
+constexpr unsigned GROUPS = SQUARE / ROWS;    // sub-tile rows of a square
+constexpr unsigned TABLE = 1024;              // floats
+constexpr unsigned FLAGS = 9, GELU = 1;       // word of the command, and its bit
+using ProductBf16 = aie::mmul<4, 8, 4, bfloat16, bfloat16, accauto>;
+using ProductInt8 = aie::mmul<4, 8, 8, int8, int8, accauto>;
+using Floats16 = aie::accum<accfloat, 16>;
+using Floats32 = aie::accum<accfloat, 32>;
+using Sums32 = aie::accum<acc32, 32>;
+
+// acc += a * b. All of a square's sums stay in registers while k runs over the block, unrolled: 128 MACs for 64 loads.
+template <typename Product, unsigned STEPS, typename In, typename Sum>
+inline __attribute__((always_inline)) void multiply(const In* __restrict a, const In* __restrict b, Sum* __restrict acc) {
+    constexpr unsigned COLUMNS = SQUARE * ROWS / Product::size_C;  // sub-tiles of a square side by side
+    AIE_PREPARE_FOR_PIPELINING
+    AIE_LOOP_RANGE(EDGE * EDGE, EDGE * EDGE)
+    for (unsigned square = 0; square < EDGE * EDGE; square++) {
+        const In* __restrict left = a + square / EDGE * (GROUPS * STEPS * Product::size_A);
+        const In* __restrict right = b + square % EDGE * (STEPS * COLUMNS * Product::size_B);
+        Product sum[GROUPS][COLUMNS];
+        AIE_LOOP_UNROLL_FULL
+        for (unsigned i = 0; i < GROUPS; i++) {
+            AIE_LOOP_UNROLL_FULL
+            for (unsigned j = 0; j < COLUMNS; j++)
+                sum[i][j] = Product(aie::load_v<Product::size_C>(acc + (i * COLUMNS + j) * Product::size_C));
+        }
+        AIE_LOOP_UNROLL_FULL
+        for (unsigned k = 0; k < STEPS; k++) {
+            aie::vector<In, Product::size_A> rows[GROUPS];
+            AIE_LOOP_UNROLL_FULL
+            for (unsigned i = 0; i < GROUPS; i++)
+                rows[i] = aie::load_v<Product::size_A>(left + (i * STEPS + k) * Product::size_A);
+            AIE_LOOP_UNROLL_FULL
+            for (unsigned j = 0; j < COLUMNS; j++) {
+                const auto column = aie::load_v<Product::size_B>(right + (k * COLUMNS + j) * Product::size_B);
+                AIE_LOOP_UNROLL_FULL
+                for (unsigned i = 0; i < GROUPS; i++) sum[i][j].mac(rows[i], column);
+            }
+        }
+        AIE_LOOP_UNROLL_FULL
+        for (unsigned i = 0; i < GROUPS; i++) {
+            AIE_LOOP_UNROLL_FULL
+            for (unsigned j = 0; j < COLUMNS; j++)
+                aie::store_v(acc + (i * COLUMNS + j) * Product::size_C, sum[i][j].template to_vector<Sum>());
+        }
+        acc += SQUARE * SQUARE;
+    }
+}
+
+// f(offset in the accumulator block, offset in the C block, sub-tile row) for the 4 x 8 sub-tiles of one column of them.
+template <typename F>
+inline __attribute__((always_inline)) void down_column(unsigned column, F f) {
+    const unsigned inside = column / 2 * (SQUARE * SQUARE) + column % 2 * 32;
+    AIE_PREPARE_FOR_PIPELINING
+    AIE_LOOP_RANGE(TILE / ROWS, TILE / ROWS)
+    for (unsigned row = 0; row < TILE / ROWS; row++)
+        f(inside + row / GROUPS * (EDGE * SQUARE * SQUARE) + row % GROUPS * 64, (row * (TILE / 8) + column) * 32, row);
+}
+
+template <bool WITH_GELU>
+inline __attribute__((always_inline)) void out(const float* __restrict acc, const float* __restrict bias,
+                                               bfloat16* __restrict c) {
+    for (unsigned column = 0; column < TILE / 8; column++) {
+        const auto eight = aie::load_v<8>(bias + column * 8);
+        const auto twice = aie::concat(eight, eight);
+        const auto [low, high] = aie::interleave_unzip(twice, twice, 4);  // 0 1 2 3 0 1 2 3 .. and 4 5 6 7 4 5 6 7 ..
+        Floats32 offset = aie::concat(Floats16(low), Floats16(high));
+        if constexpr (WITH_GELU) offset = aie::add(offset, Floats32(aie::broadcast<float, 32>(gelu::OFFSET)));
+        down_column(column, [&](unsigned from, unsigned to, unsigned) __attribute__((always_inline)) {
+            Floats32 x = aie::add(Floats32(aie::load_v<32>(acc + from)), offset);
+            if constexpr (WITH_GELU) x = gelu::of_shifted(x);
+            const auto [first, second] = aie::interleave_zip(x.template extract<16>(0).template to_vector<bfloat16>(),
+                                                             x.template extract<16>(1).template to_vector<bfloat16>(), 4);
+            aie::store_v(c + to, aie::concat(first, second));
+        });
+    }
+}
+
+inline void set_modes() {
+    aie::set_rounding(aie::rounding_mode::conv_even);
+    aie::set_saturation(aie::saturation_mode::symmetric);
+}
+
+}  // namespace
+
+extern "C" {
+
+// The first 64 bytes of a command object.
+void gemm_cmd(const bfloat16* __restrict a, int32_t* __restrict prm) {
+    const int32_t* words = reinterpret_cast<const int32_t*>(a);
+    aie::store_v(prm, aie::load_v<8>(words));
+    aie::store_v(prm + 8, aie::load_v<8>(words + 8));
+}
+
+// Object i of the table: as many floats as it holds, up to the whole table.
+void gemm_table(const bfloat16* __restrict b, float* __restrict table, int32_t i) {
+    constexpr unsigned COUNT = TILE * TILE / 2 < TABLE ? TILE * TILE / 2 : TABLE;
+    const float* values = reinterpret_cast<const float*>(b);
+    float* to = table + unsigned(i) * COUNT;
+    AIE_PREPARE_FOR_PIPELINING
+    for (unsigned n = 0; n < COUNT; n += 8) aie::store_v(to + n, aie::load_v<8>(values + n));
+}
+
+void gemm_zero(float* __restrict acc) {
+    AIE_PREPARE_FOR_PIPELINING
+    for (unsigned n = 0; n < TILE * TILE; n += 16) aie::store_v(acc + n, aie::zeros<float, 16>());
+}
+
+void gemm_mac(const bfloat16* __restrict a, const bfloat16* __restrict b, float* __restrict acc) {
+    multiply<ProductBf16, TILE / 8>(a, b, acc);
+}
+
+void gemm_mac_i8(const bfloat16* __restrict a, const bfloat16* __restrict b, float* __restrict acc) {
+    multiply<ProductInt8, TILE / 4>(reinterpret_cast<const int8*>(a), reinterpret_cast<const int8*>(b),
+                                    reinterpret_cast<int32*>(acc));
+}
+
+// C = acc + bias of column tile t, GELU by the command's flag, rounded to bf16.
+void gemm_out(const float* __restrict acc, const float* __restrict table, bfloat16* __restrict c,
+              const int32_t* __restrict prm, int32_t t) {
+    set_modes();
+    const float* bias = table + unsigned(t) * TILE;
+    if (prm[FLAGS] & GELU)
+        out<true>(acc, bias, c);
+    else
+        out<false>(acc, bias, c);
+}
+}
