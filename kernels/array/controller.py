@@ -1,0 +1,96 @@
+"""The controller at work: it queues the tasks of an instruction stream and waits for tokens.
+
+It is as fast as it can be: the next task is queued the moment that a token lets it. So queues are as full, and reads of
+DDR as early, as they ever get on the chip.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from kernels.array.fifos import WORD_BYTES, Ready, Words
+from kernels.array.shim_dma import ShimChannel
+from kernels.array.tasks import Channel, Descriptor, Task, Wait
+from kernels.errors import SimulationError
+
+QUEUE = 4  # tasks of a channel, the running one included; the chip drops a fifth (mlir-aie does not look)
+
+
+class Controller:
+    """Runs the tasks and waits of one instruction stream, in order."""
+
+    name = "the controller"
+
+    def __init__(self, channels: Mapping[Channel, ShimChannel], ready: Ready) -> None:
+        self.channels = channels
+        self.steps: Sequence[Task | Wait] = ()
+        self.at = 0
+        self.waits_for: ShimChannel | None = None
+        self._arguments: Sequence[Words] = ()
+        self._tokens: Counter[Channel] = Counter()
+        self._ready = ready
+        for channel in channels.values():
+            channel.on_token = partial(self._token, channel)
+
+    def begin(self, steps: Sequence[Task | Wait], arguments: Sequence[Words]) -> None:
+        """A new launch."""
+        self.steps, self.at, self._arguments = steps, 0, arguments
+        for channel in self.channels.values():
+            channel.begin(arguments)
+        self._ready.appendleft(self)
+
+    @property
+    def ended(self) -> bool:
+        return self.at == len(self.steps)
+
+    def step(self) -> None:
+        """Go on to the end of the stream or to a token that has not come. Raises SimulationError."""
+        while self.at < len(self.steps):
+            step = self.steps[self.at]
+            channel = self.channels.get(step.where)
+            if channel is None:
+                raise SimulationError(f"Step {self.at}: no FIFO goes through channel {step.where}.")
+            if isinstance(step, Task):
+                self._check(step, channel)
+                channel.push(step)
+            elif self._tokens[step.where]:
+                self._tokens[step.where] -= 1
+            else:
+                self.waits_for = channel
+                return
+            self.at += 1
+
+    def _token(self, channel: ShimChannel) -> None:
+        self._tokens[channel.channel] += 1
+        if self.waits_for is channel:
+            self.waits_for = None
+            self._ready.appendleft(self)
+
+    def _check(self, task: Task, channel: ShimChannel) -> None:
+        """Refuse what the chip would do wrong without a word."""
+        if len(channel.queue) == QUEUE:
+            raise SimulationError(f"Step {self.at}: {channel.name} has {QUEUE} tasks queued already; await one first.")
+        column = [other for other in self.channels.values() if other.channel[0] == task.column]
+        queued = {one.bd for other in column for pending in other.queue for one in pending.chain}
+        for descriptor in task.chain:
+            if descriptor.bd in queued:
+                raise SimulationError(
+                    f"Step {self.at}: BD {descriptor.bd} of column {task.column} is written again while a task "
+                    "that uses it has not ended."
+                )
+            self._check_range(descriptor, task.repeat + 1, channel)
+
+    def _check_range(self, descriptor: Descriptor, passes: int, channel: ShimChannel) -> None:
+        if descriptor.argument >= len(self._arguments):
+            raise SimulationError(
+                f"Step {self.at}: argument {descriptor.argument} of a launch with {len(self._arguments)}."
+            )
+        nbytes = self._arguments[descriptor.argument].size * WORD_BYTES
+        first, end = (words * WORD_BYTES for words in descriptor.pattern.extent(passes))
+        if end > nbytes:
+            raise SimulationError(
+                f"Step {self.at}: BD {descriptor.bd} of {channel.name} goes from byte {first} to {end} of argument "
+                f"{descriptor.argument}, which has {nbytes}."
+            )

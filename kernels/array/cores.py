@@ -1,0 +1,247 @@
+"""Core programs at work: each statement becomes one small function, and a core runs them until a FIFO makes it wait.
+
+A function returns the number of the next one, or its own number inverted (~number, negative) where it must wait and be
+tried again. Nothing of the program's text is looked at while it runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels.array.fifos import Ready, Ring, Words
+from kernels.array.program import Acquire, Call, Core, DType, Held, Index, Local, Loop, Release, Statement, Tile, Word
+from kernels.errors import DesignError
+
+Operation = Callable[[], int]
+Values = tuple[Any, ...]  # what a kernel is handed for each slot of a ring
+VIEWS: dict[DType, Any] = {"bf16": np.uint16, "f32": np.float32, "i8": np.int8, "i16": np.int16, "i32": np.int32}
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A kernel as it is called: ``argument`` makes what is handed over for tile memory seen as a kernel's block."""
+
+    call: Callable[..., object]
+    argument: Callable[[Words, int], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a core program can name: the ring of each FIFO and whether the core reads it, its buffers, the kernels."""
+
+    rings: Mapping[str, tuple[Ring, bool]]
+    buffers: Mapping[str, Words]
+    functions: Mapping[str, Function]
+
+
+class CoreProcess:
+    """One core. ``counts`` are its kernel calls since the launch began, by ``kernels``; the rest stays between them."""
+
+    def __init__(self, core: Core, near: Surroundings, select: Callable[[], object], ready: Ready) -> None:
+        self.tile: Tile = core.tile
+        self.name = f"core {core.tile}"
+        self.kernels: list[str] = []
+        self.counts: list[int] = []
+        self.labels: list[tuple[Statement, tuple[tuple[str, list[int]], ...]]] = []
+        self._near = near
+        self._select = select
+        self._operations: list[Operation] = []
+        self._at = 0
+        if not _held(core.body, set(), core.tile)[1]:
+            raise DesignError(f"Core {core.tile} never waits for a FIFO: it would spin.")
+        for ring, reads in near.rings.values():
+            if reads:
+                ring.reader = self
+            else:
+                ring.writer = self
+        self._body(core.body, ())
+        self._operations.append(lambda: 0)
+        self._rest = _rest(core.body, near)
+        ready.append(self)
+
+    def step(self) -> None:
+        self._select()
+        operations, at = self._operations, self._at
+        while at >= 0:
+            at = operations[at]()
+        self._at = ~at
+
+    @property
+    def resting(self) -> bool:
+        """Whether the core has taken nothing in since its program last began."""
+        return self._at <= self._rest and all(cell[0] == 0 for _, cell in self.labels[self._at][1])
+
+    @property
+    def where(self) -> str:
+        """The statement that the core waits at, and the pass of every loop around it."""
+        statement, loops = self.labels[self._at]
+        passes = "".join(f", {name} {cell[0] + 1} of {cell[1]}" for name, cell in loops)
+        return f"{statement}{passes}"
+
+    def _body(self, body: Sequence[Statement], loops: tuple[tuple[str, list[int]], ...]) -> None:
+        for statement in body:
+            if isinstance(statement, Loop):
+                self._loop(statement, loops)
+                continue
+            self.labels.append((statement, loops))
+            following = len(self._operations) + 1
+            if isinstance(statement, Acquire):
+                operation = _acquire(*self._near.rings[statement.fifo], following)
+            elif isinstance(statement, Release):
+                operation = _release(*self._near.rings[statement.fifo], following)
+            else:
+                operation = self._call(statement, dict(loops), following)
+            self._operations.append(operation)
+
+    def _loop(self, loop: Loop, loops: tuple[tuple[str, list[int]], ...]) -> None:
+        cell = [0, 0]  # the number of the pass, and of passes
+        begin = len(self._operations)
+        self._operations.append(lambda: 0)  # its end is not known yet
+        self.labels.append((loop, loops))
+        self._body(loop.body, (*loops, (loop.name, cell)))
+        end = len(self._operations)
+        self._operations.append(_again(cell, begin + 1, end + 1))
+        self.labels.append((loop, loops))
+        if isinstance(loop.count, Word):
+            count = self._near.buffers[loop.count.buffer].view(np.int32)[loop.count.index :]
+        else:
+            count = np.array([loop.count], np.int32)
+        self._operations[begin] = _begin(cell, count, begin + 1, end + 1)
+
+    def _call(self, call: Call, loops: Mapping[str, list[int]], following: int) -> Operation:
+        function = self._near.functions[call.kernel]
+        if call.kernel not in self.kernels:
+            self.kernels.append(call.kernel)
+            self.counts.append(0)
+        arguments: list[Any] = [None] * len(call.args)
+        read: list[tuple[int, Values, Ring]] = []
+        written: list[tuple[int, Values, Ring]] = []
+        passes: list[tuple[int, list[int]]] = []
+        for i, argument in enumerate(call.args):
+            if isinstance(argument, Held):
+                ring, reads = self._near.rings[argument.fifo]
+                values = tuple(function.argument(slot, i) for slot in ring.slots)
+                (read if reads else written).append((i, values, ring))
+            elif isinstance(argument, Local):
+                arguments[i] = function.argument(self._near.buffers[argument.buffer], i)
+            elif isinstance(argument, Index):
+                passes.append((i, loops[argument.loop]))
+            else:
+                arguments[i] = argument
+        number = self.kernels.index(call.kernel)
+        return _run(function.call, arguments, (read, written, passes), (self.counts, number), following)
+
+
+def _acquire(ring: Ring, reads: bool, following: int) -> Operation:
+    wait = ~(following - 1)
+
+    def full() -> int:
+        if not ring.full:
+            ring.reader_waits = True
+            return wait
+        ring.full -= 1
+        return following
+
+    def free() -> int:
+        if not ring.free:
+            ring.writer_waits = True
+            return wait
+        ring.free -= 1
+        return following
+
+    return full if reads else free
+
+
+def _release(ring: Ring, reads: bool, following: int) -> Operation:
+    give = ring.empty if reads else ring.fill
+
+    def release() -> int:
+        give()
+        return following
+
+    return release
+
+
+def _begin(cell: list[int], count: NDArray[np.int32], body: int, after: int) -> Operation:
+    def begin() -> int:
+        cell[0], cell[1] = 0, int(count[0])
+        return body if cell[1] > 0 else after
+
+    return begin
+
+
+def _again(cell: list[int], body: int, after: int) -> Operation:
+    def again() -> int:
+        cell[0] = number = cell[0] + 1
+        return body if number < cell[1] else after
+
+    return again
+
+
+def _run(
+    function: Callable[..., object],
+    arguments: list[Any],
+    varying: tuple[list[tuple[int, Values, Ring]], list[tuple[int, Values, Ring]], list[tuple[int, list[int]]]],
+    count: tuple[list[int], int],
+    following: int,
+) -> Operation:
+    read, written, passes = varying
+    counts, number = count
+
+    def run() -> int:
+        for i, values, ring in read:
+            arguments[i] = values[ring.at_read]
+        for i, values, ring in written:
+            arguments[i] = values[ring.at_write]
+        for i, cell in passes:
+            arguments[i] = cell[0]
+        function(*arguments)
+        counts[number] += 1
+        return following
+
+    return run
+
+
+def _held(body: Sequence[Statement], held: set[str], tile: Tile) -> tuple[set[str], bool]:
+    """What is held after a body and whether it surely waits for a FIFO; raises DesignError for a broken balance."""
+    start, waits = set(held), False
+    for statement in body:
+        if isinstance(statement, Acquire):
+            if statement.fifo in held:
+                raise DesignError(f"Core {tile} acquires {statement.fifo} and holds one object of it already.")
+            held, waits = held | {statement.fifo}, True
+        elif isinstance(statement, Release):
+            if statement.fifo not in held:
+                raise DesignError(f"Core {tile} releases {statement.fifo} and holds none of its objects.")
+            held = held - {statement.fifo}
+        elif isinstance(statement, Call):
+            missing = {argument.fifo for argument in statement.args if isinstance(argument, Held)} - held
+            if missing:
+                raise DesignError(
+                    f"Core {tile} calls {statement.kernel} with {sorted(missing)}, which it does not hold."
+                )
+        else:
+            inner = _held(statement.body, set(held), tile)[1]
+            waits = waits or (inner and isinstance(statement.count, int) and statement.count > 0)
+    if held != start:
+        raise DesignError(
+            f"Core {tile}: a body must hold at its end what it held at its start, not {sorted(held ^ start)}."
+        )
+    return held, waits
+
+
+def _rest(body: Sequence[Statement], near: Surroundings, number: int = 0) -> int:
+    """The last operation at which the program has taken nothing in: its first acquire of a full object."""
+    for statement in body:
+        if isinstance(statement, Loop):
+            sure = isinstance(statement.count, int) and statement.count > 0
+            return _rest(statement.body, near, number + 1) if sure else number
+        if isinstance(statement, Acquire) and near.rings[statement.fifo][1]:
+            return number
+        number += 1
+    return number

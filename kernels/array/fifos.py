@@ -1,0 +1,194 @@
+"""Object FIFOs at work: rings of slots in a tile's memory, and the streams that carry objects between them.
+
+A ring is what mlir-aie lowers the end of a FIFO to (AIEObjectFifoStatefulTransform.cpp@97962964): ``depth`` buffers
+used in turn by one writer and one reader, and two counting locks, free and full slots. Whoever finds a lock at 0 waits
+and is put back on the ready queue by the other side: nobody polls.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+WORD_BYTES = 4  # what a stream moves at a time
+Words = NDArray[np.uint32]
+ALIGNMENT = 64  # bytes; the widest access of a kernel is 512 bits
+POISON = 0xFF  # what memory holds before anything is stored: NaN as bf16 and f32, -1 as an integer
+
+
+class Process(Protocol):
+    """Whoever moves objects: a core, a stream, a channel of the shim, the controller."""
+
+    name: str
+
+    def step(self) -> None:
+        """Go on until something is missing, and leave word (``reader_waits``, ``writer_waits``) where it is awaited."""
+
+
+Ready = deque[Process]
+
+
+def memory(words: int) -> Words:
+    """Fresh tile memory: uint32 [words], aligned, full of poison: nothing on the chip clears it."""
+    raw = np.full(words * WORD_BYTES + ALIGNMENT, POISON, np.uint8)
+    start = -raw.ctypes.data % ALIGNMENT
+    return raw[start : start + words * WORD_BYTES].view(np.uint32)
+
+
+class Ring:
+    """The slots of one end of a FIFO (or of one part of a linked object) and their two locks."""
+
+    __slots__ = (
+        "at_read",
+        "at_write",
+        "depth",
+        "free",
+        "full",
+        "high_water",
+        "name",
+        "reader",
+        "reader_waits",
+        "ready",
+        "slots",
+        "writer",
+        "writer_waits",
+    )
+
+    def __init__(self, name: str, slots: Sequence[Words], ready: Ready) -> None:
+        self.name = name
+        self.slots = tuple(slots)
+        self.ready = ready
+        self.depth = self.free = len(slots)
+        self.full = self.at_read = self.at_write = self.high_water = 0
+        self.reader: Process | None = None
+        self.writer: Process | None = None
+        self.reader_waits = self.writer_waits = False
+
+    def fill(self) -> None:
+        """The writer's release: one more full slot."""
+        self.at_write = (self.at_write + 1) % self.depth
+        self.full += 1
+        used = self.depth - self.free
+        if used > self.high_water:
+            self.high_water = used
+        if self.reader_waits:
+            self.reader_waits = False
+            self.ready.append(self.reader)  # type: ignore[arg-type]  # who waits is there
+
+    def empty(self) -> None:
+        """The reader's release: one more free slot."""
+        self.at_read = (self.at_read + 1) % self.depth
+        self.free += 1
+        if self.writer_waits:
+            self.writer_waits = False
+            self.ready.append(self.writer)  # type: ignore[arg-type]
+
+
+class Reader:
+    """The sending end of a stream: takes the objects of its rings in turn, in the order that its DMA reads them."""
+
+    __slots__ = ("at", "data", "left", "order", "rings", "turn")
+
+    def __init__(self, rings: Sequence[Ring], process: Process, order: NDArray[np.int64] | None) -> None:
+        self.rings = tuple(rings)
+        self.order = order
+        self.turn = self.at = self.left = 0
+        self.data: Words = rings[0].slots[0][:0]
+        for ring in rings:
+            ring.reader = process
+
+    def ready(self) -> bool:
+        """Whether there are words to send; if not, the ring will wake the stream."""
+        if self.left:
+            return True
+        ring = self.rings[self.turn]
+        if not ring.full:
+            ring.reader_waits = True
+            return False
+        ring.full -= 1
+        slot = ring.slots[ring.at_read]
+        self.data = slot if self.order is None else slot[self.order]
+        self.at = 0
+        self.left = len(slot)
+        return True
+
+    def take(self, count: int) -> Words:
+        """The next ``count`` <= ``left`` words; valid until the next call of ``ready``."""
+        at = self.at
+        words = self.data if count == len(self.data) else self.data[at : at + count]
+        self.at = at + count
+        self.left -= count
+        return words
+
+    def done(self) -> None:
+        """After the words of ``take`` have been stored: free the slot that has been sent."""
+        if not self.left:
+            self.rings[self.turn].empty()
+            self.turn = (self.turn + 1) % len(self.rings)
+
+
+class Writer:
+    """The receiving ends of a stream, in turn: all rings of a group get the same object, and all at once or none."""
+
+    __slots__ = ("at", "groups", "left", "turn")
+
+    def __init__(self, groups: Sequence[Sequence[Ring]], process: Process) -> None:
+        self.groups = tuple(map(tuple, groups))
+        self.turn = self.at = self.left = 0
+        for ring in (ring for group in groups for ring in group):
+            ring.writer = process
+
+    def ready(self) -> bool:
+        """Whether every receiver has room; if not, the first without will wake the stream."""
+        if self.left:
+            return True
+        group = self.groups[self.turn]
+        for ring in group:
+            if not ring.free:
+                ring.writer_waits = True
+                return False
+        for ring in group:
+            ring.free -= 1
+        self.at = 0
+        self.left = len(group[0].slots[0])
+        return True
+
+    def write(self, words: Words) -> None:
+        """Store up to ``left`` words; a slot that is full goes to its reader."""
+        group = self.groups[self.turn]
+        at = self.at
+        self.at = end = at + len(words)
+        for ring in group:
+            ring.slots[ring.at_write][at:end] = words
+        self.left -= len(words)
+        if not self.left:
+            for ring in group:
+                ring.fill()
+            self.turn = (self.turn + 1) % len(self.groups)
+
+
+class Stream:
+    """The route of one FIFO through the array: from the rings of its source to the rings of its targets."""
+
+    __slots__ = ("name", "reader", "writer")
+
+    def __init__(
+        self,
+        name: str,
+        sources: Sequence[Ring],
+        targets: Sequence[Sequence[Ring]],
+        order: NDArray[np.int64] | None = None,
+    ) -> None:
+        self.name = name
+        self.reader = Reader(sources, self, order)
+        self.writer = Writer(targets, self)
+
+    def step(self) -> None:
+        reader, writer = self.reader, self.writer
+        while reader.ready() and writer.ready():
+            writer.write(reader.take(min(reader.left, writer.left)))
+            reader.done()
