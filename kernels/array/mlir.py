@@ -39,6 +39,7 @@ from kernels.array.program import (
     Word,
     statements,
 )
+from kernels.errors import DesignError
 
 ENDLESS = 4_294_967_295
 SYMBOL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -47,7 +48,7 @@ SYMBOL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 def to_mlir(design: Design) -> str:
     """The module that aiecc compiles: one device, its cores, one runtime sequence for each of the design's.
 
-    Raises ValueError for names that are no symbols and for what the text cannot say; ``check`` finds the rest.
+    Raises DesignError for names that are no symbols and for what the text cannot say; ``check`` finds the rest.
     """
     _check_names(design)
     parts: list[Iterable[str]] = [
@@ -78,7 +79,7 @@ def _check_names(design: Design) -> None:
     twice = [name for name, count in Counter(names).items() if count > 1]
     files = [name for name, count in Counter(map(object_file, design.sources)).items() if count > 1]
     if bad or twice or files:
-        raise ValueError(
+        raise DesignError(
             f"Design {design.name}: not symbols: {bad}; used twice: {twice}; two sources for one object file: {files}."
         )
 
@@ -124,7 +125,7 @@ def _buffer(buffer: Buffer) -> str:
         return text
     data = buffer.initial.tobytes()
     if len(data) != buffer.block.nbytes:
-        raise ValueError(f"Buffer {buffer.name}: {len(data)} bytes of initial values for {buffer.block.nbytes}.")
+        raise DesignError(f"Buffer {buffer.name}: {len(data)} bytes of initial values for {buffer.block.nbytes}.")
     return f'{text} = dense<"0x{data.hex().upper()}">'
 
 
@@ -200,7 +201,9 @@ class _CoreText:
         match argument:
             case Held(fifo):
                 if fifo not in self.held:
-                    raise ValueError(f"Core {self.core.tile}: {call.kernel} is handed {fifo}, which is not held there.")
+                    raise DesignError(
+                        f"Core {self.core.tile}: {call.kernel} is handed {fifo}, which is not held there."
+                    )
                 return self.held[fifo]
             case Local(buffer):
                 return f"%{_local(buffer)}"
@@ -235,7 +238,7 @@ def _sequence(design: Design, sequence: Sequence) -> list[str]:
     for step in sequence.steps:
         match step:
             case Start():
-                task = unfolded(step)
+                task = _unfolded(step)
                 bds = [
                     f"aie.dma_bd(%arg_{one.argument} : {arguments[one.argument]}, {_bd(one)})" for one in task.transfers
                 ]
@@ -245,6 +248,13 @@ def _sequence(design: Design, sequence: Sequence) -> list[str]:
             case Free(name):
                 lines.append(f"  aiex.dma_free_task(%task_{name})")
     return [*lines, "}"]
+
+
+def _unfolded(start: Start) -> Start:
+    try:
+        return unfolded(start)
+    except ValueError as error:
+        raise DesignError(str(error)) from None
 
 
 def _bd(transfer: Transfer) -> str:

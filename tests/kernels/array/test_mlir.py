@@ -26,6 +26,7 @@ from kernels.array.program import (
     Start,
     Transfer,
 )
+from kernels.errors import DesignError
 from tests.kernels.array.scale import CORES, PART, SEQUENCE, design
 
 
@@ -145,5 +146,5 @@ def test_passes_that_would_be_folded_are_one_run() -> None:
 )
 def test_refusals(change: object, message: str) -> None:
     assert callable(change)
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(DesignError, match=message):
         to_mlir(change(design()))
