@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from kernels.array.fifos import WORD_BYTES, Ready, Words
+from kernels.array.shim import Channel
 from kernels.array.shim_dma import ShimChannel
-from kernels.array.tasks import Channel, Descriptor, Task, Wait
+from kernels.array.stream import Descriptor, Task, Wait
 from kernels.errors import SimulationError
 
 QUEUE = 4  # tasks of a channel, the running one included; the chip drops a fifth (mlir-aie does not look)
@@ -49,14 +50,14 @@ class Controller:
         """Go on to the end of the stream or to a token that has not come. Raises SimulationError."""
         while self.at < len(self.steps):
             step = self.steps[self.at]
-            channel = self.channels.get(step.where)
+            channel = self.channels.get(step.channel)
             if channel is None:
-                raise SimulationError(f"Step {self.at}: no FIFO goes through channel {step.where}.")
+                raise SimulationError(f"Step {self.at}: no FIFO goes through {step.channel}.")
             if isinstance(step, Task):
                 self._check(step, channel)
                 channel.push(step)
-            elif self._tokens[step.where]:
-                self._tokens[step.where] -= 1
+            elif self._tokens[step.channel]:
+                self._tokens[step.channel] -= 1
             else:
                 self.waits_for = channel
                 return
@@ -72,12 +73,12 @@ class Controller:
         """Refuse what the chip would do wrong without a word."""
         if len(channel.queue) == QUEUE:
             raise SimulationError(f"Step {self.at}: {channel.name} has {QUEUE} tasks queued already; await one first.")
-        column = [other for other in self.channels.values() if other.channel[0] == task.column]
+        column = [other for other in self.channels.values() if other.channel.column == task.channel.column]
         queued = {one.bd for other in column for pending in other.queue for one in pending.chain}
         for descriptor in task.chain:
             if descriptor.bd in queued:
                 raise SimulationError(
-                    f"Step {self.at}: BD {descriptor.bd} of column {task.column} is written again while a task "
+                    f"Step {self.at}: BD {descriptor.bd} of column {task.channel.column} is written again while a task "
                     "that uses it has not ended."
                 )
             self._check_range(descriptor, task.repeat + 1, channel)

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from kernels.array.dma import Pattern
 from kernels.array.fifos import WORD_BYTES, Reader, Ready, Ring, Words, Writer
 from kernels.array.network import Order
-from kernels.array.tasks import Channel, Descriptor, Task
+from kernels.array.shim import Channel
+from kernels.array.stream import Descriptor, Task
 
 
 class ShimChannel:
@@ -20,7 +21,7 @@ class ShimChannel:
 
     def __init__(self, channel: Channel, ready: Ready) -> None:
         self.channel = channel
-        self.name = f"{channel[1]} channel {channel[2]} of column {channel[0]}"
+        self.name = str(channel)
         self.queue: deque[Task] = deque()
         self.arguments: Sequence[Words] = ()
         self.on_token: Callable[[], None] = lambda: None

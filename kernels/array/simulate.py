@@ -23,9 +23,9 @@ from kernels.array.deadlock import explain, leftovers
 from kernels.array.fifos import WORD_BYTES, Ready, Words, memory
 from kernels.array.network import network
 from kernels.array.program import Block, Core, Design, Kernel, Tile
+from kernels.array.shim import Channel
 from kernels.array.shim_dma import InputChannel, OutputChannel, ShimChannel
-from kernels.array.stream import tasks
-from kernels.array.tasks import Channel, channels
+from kernels.array.stream import channels, tasks
 from kernels.array.txn import decode
 from kernels.errors import DeadlockError, SimulationError
 from kernels.host.compile import build
@@ -126,7 +126,7 @@ class Simulation:
         result: dict[Channel, ShimChannel] = {}
         for name, where in channels(self.design).items():
             fifo = self.design.fifo(name)
-            if where[1] == "MM2S":
+            if where.direction == "MM2S":
                 result[where] = InputChannel(where, self.network.groups(fifo), self._ready)
             else:
                 rings = self.network.rings[name, fifo.source]
