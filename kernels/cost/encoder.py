@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from kernels.array.program import Design, Start, Step
 from kernels.cost.counting import count
 from kernels.cost.machine import STREAM_BYTES, Assumptions
+from kernels.encoder import window
 from kernels.encoder.command import Field
-from kernels.encoder.plan import Plan, run
+from kernels.encoder.plan import Plan
+from kernels.encoder.window import convolutions, layers, run
 
 KINDS = {
     Field.MATMUL: "matmul",
@@ -49,15 +51,15 @@ def window_cost(
     design: Design, plan: Plan, cycles: Mapping[str, float], clock_ghz: float, given: Assumptions
 ) -> list[OpCost]:
     """Every op of a whole window. ``cycles`` has those of one call of each kernel, by name."""
-    ops = list(_ops(plan, range(0), convolutions=True))
-    layer = list(_ops(plan, range(1), convolutions=False))  # all layers move and compute the same
+    ops = list(_ops(plan, list(convolutions(plan))))
+    layer = list(_ops(plan, list(layers(plan, range(1)))))  # all layers move and compute the same
     costs = [_cost(design, plan, op, cycles, clock_ghz, given) for op in (*ops, *layer)]
     return costs[: len(ops)] + costs[len(ops) :] * plan.shape.layers
 
 
-def _ops(plan: Plan, layers: range, *, convolutions: bool) -> Iterator[tuple[int, list[Step]]]:
+def _ops(plan: Plan, some: list[window.Step]) -> Iterator[tuple[int, list[Step]]]:
     """The command's number and the steps of each op."""
-    steps = run(plan, layers, convolutions=convolutions)
+    steps = run(plan, some)
     ends = [first for _, first in steps.ops[1:]] + [len(steps.steps)]
     for (command, first), end in zip(steps.ops, ends, strict=True):
         yield command, steps.steps[first:end]

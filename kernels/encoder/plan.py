@@ -1,8 +1,4 @@
-"""One encoder on the overlay: where everything lies, which commands it needs, and the sequences that run it.
-
-A window goes through as: the first convolution for three sets of rows (frames 2i - 1, 2i and 2i + 1), so that the
-second, of stride 2, is a matmul over the three side by side; a row op that adds the positions; the layers. The last
-result, the normalised rows without gain and bias, is left in ``norm``: the host applies them as it unpacks.
+"""One encoder on the overlay: where everything lies in the launch arguments, and which commands it needs.
 
 Launch arguments: ``activations``, ``weights``, ``commands``, all bf16 to the DMA.
 """
@@ -12,11 +8,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from kernels.array.program import Block, Sequence
+from kernels.array.program import Block
 from kernels.encoder.command import GELU, Field
-from kernels.encoder.regions import BLOCK, ROWS, TILE, Matrix, Residual, RowBlocks
+from kernels.encoder.regions import BLOCK, TILE, Matrix, Residual, RowBlocks
 from kernels.encoder.shapes import HEAD, Shape
-from kernels.encoder.steps import COMMANDS, GROUP, WEIGHTS, Steps, Weights
+from kernels.encoder.steps import COMMANDS, GROUP, WEIGHTS, Weights
 
 ACTIVATIONS = "activations"
 TABLE_VALUES = 1024  # float32 of the bias table: what one command may have of output columns on one core column
@@ -160,7 +156,7 @@ def matmul_words(weights: Weights, groups: int, *, gelu: bool = False) -> Words:
 def attention_words(shape: Shape, columns: int) -> Words:
     return {
         Field.ATTENTION: shape.groups * shape.padded_heads // columns,
-        Field.STEPS: -(-shape.frames // TILE),
+        Field.STEPS: shape.key_tiles,
         Field.TILES: shape.frames,
         Field.SCALE: HEAD**-0.5 * math.log2(math.e),
     }
@@ -174,56 +170,3 @@ def rows_words(shape: Shape, columns: int) -> Words:
         Field.SCALE: 1.0 / shape.width,
         Field.EPSILON: EPSILON,
     }
-
-
-def window(plan: Plan) -> Sequence:
-    """A whole window in one launch: convolutions, positions, every layer."""
-    return sequence(plan, "window", range(plan.shape.layers), convolutions=True)
-
-
-def sequence(plan: Plan, name: str, layers: range, *, convolutions: bool = False) -> Sequence:
-    """The given layers in one launch, after the convolutions if those are asked for.
-
-    Layers start from ``residuals[0]`` and its layer norm in ``norm``, and leave theirs there.
-    """
-    return Sequence(name, plan.arguments, tuple(run(plan, layers, convolutions=convolutions).steps))
-
-
-def run(plan: Plan, layers: range, *, convolutions: bool = False) -> Steps:
-    """What ``sequence`` makes a sequence of."""
-    steps = Steps(plan.columns)
-    if convolutions:
-        _convolutions(plan, steps)
-    for number in layers:
-        _run_layer(plan, steps, plan.layers[number])
-    return steps
-
-
-def _convolutions(plan: Plan, steps: Steps) -> None:
-    groups = plan.shape.groups
-    first, second = plan.conv1, plan.conv2
-    steps.matmul(plan.command(matmul_words(first, SETS * groups, gelu=True)), (plan.conv_in,), first, plan.conv)
-    each = groups * plan.conv.width * ROWS * BLOCK
-    sets = tuple(Matrix(ACTIVATIONS, plan.conv.offset + i * each, groups, plan.conv.width) for i in range(SETS))
-    steps.matmul(plan.command(matmul_words(second, groups, gelu=True)), sets, second, plan.added)
-    _add(plan, steps, plan.positions, plan.residuals[0])
-
-
-def _run_layer(plan: Plan, steps: Steps, layer: LayerWeights) -> None:
-    groups = plan.shape.groups
-    words = attention_words(plan.shape, plan.columns)
-    here, there = plan.residuals
-    steps.matmul(plan.command(matmul_words(layer.qkv, groups)), (plan.norm,), layer.qkv, plan.qkv)
-    steps.attention(plan.command(words), plan.qkv, plan.context, plan.shape.padded_heads, int(words[Field.STEPS]))
-    steps.matmul(plan.command(matmul_words(layer.out, groups)), (plan.context,), layer.out, plan.added)
-    _add(plan, steps, here, there)
-    first = 0
-    for part in layer.up:
-        steps.matmul(plan.command(matmul_words(part, groups, gelu=True)), (plan.norm,), part, plan.hidden, first)
-        first += part.tiles * plan.columns
-    steps.matmul(plan.command(matmul_words(layer.down, groups)), (plan.hidden,), layer.down, plan.added)
-    _add(plan, steps, there, here)
-
-
-def _add(plan: Plan, steps: Steps, x: Residual, total: Residual) -> None:
-    steps.rows(plan.command(rows_words(plan.shape, plan.columns)), x, plan.added, total, plan.norm)

@@ -28,6 +28,10 @@ class Shape:
         return -(-self.frames // GROUP_ROWS)
 
     @property
+    def key_tiles(self) -> int:
+        return -(-self.frames // TILE)
+
+    @property
     def padded_width(self) -> int:
         """d_model up to a whole number of column tiles for four columns: 384 -> 512, the others as they are."""
         return -(-self.width // GROUP_ROWS) * GROUP_ROWS

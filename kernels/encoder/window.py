@@ -1,0 +1,110 @@
+"""A window's way through an encoder, as ops and as launches.
+
+The first convolution runs for three sets of rows (frames 2i - 1, 2i and 2i + 1), so that the second, of stride 2, is a
+matmul over the three side by side; a row op adds the positions; then the layers. The last result, the rows normalised
+without gain and bias, is left in ``Plan.norm``: the host applies them as it unpacks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import groupby
+
+from kernels.array.program import Sequence
+from kernels.encoder.core import Op
+from kernels.encoder.plan import SETS, LayerWeights, Plan, attention_words, matmul_words, rows_words
+from kernels.encoder.regions import Matrix, Residual, RowBlocks
+from kernels.encoder.steps import Steps, Weights
+
+Step = tuple[Op, Callable[[Steps], None]]
+LAYERS_AT_ONCE = 8  # of the largest encoder, some 300 ms modelled: the driver resets a context that seems dead for 2 s
+
+
+def window(plan: Plan) -> Sequence:
+    """A whole window in one launch."""
+    return sequence(plan, plan.shape.name, [*convolutions(plan), *layers(plan, range(plan.shape.layers))])
+
+
+def launches(plan: Plan, overlays: Mapping[str, frozenset[Op]]) -> list[tuple[str, Sequence]]:
+    """A window as (overlay, sequence), the overlay the first of ``overlays`` that can do an op.
+
+    With one overlay for all ops, up to eight layers are one launch; otherwise there is a launch for each change.
+    """
+
+    def overlay(step: Step) -> str:
+        return next(name for name, ops in overlays.items() if step[0] in ops)
+
+    result: list[tuple[str, Sequence]] = []
+    for first in range(0, plan.shape.layers, LAYERS_AT_ONCE):
+        numbers = range(first, min(first + LAYERS_AT_ONCE, plan.shape.layers))
+        steps = [*([] if first else convolutions(plan)), *layers(plan, numbers)]
+        for name, some in groupby(steps, overlay):
+            result.append((name, sequence(plan, f"{plan.shape.name}_{len(result)}", list(some))))
+    return result
+
+
+def sequence(plan: Plan, name: str, steps: list[Step]) -> Sequence:
+    """These ops as one launch."""
+    return Sequence(name, plan.arguments, tuple(run(plan, steps).steps))
+
+
+def run(plan: Plan, steps: list[Step]) -> Steps:
+    """What ``sequence`` makes a sequence of."""
+    collected = Steps(plan.columns)
+    for _, step in steps:
+        step(collected)
+    return collected
+
+
+def convolutions(plan: Plan) -> Iterator[Step]:
+    """Mel to the first residual and its layer norm."""
+    groups = plan.shape.groups
+    yield _matmul(plan, (plan.conv_in,), plan.conv1, plan.conv, gelu=True)
+    each = plan.conv.elements // SETS
+    sets = tuple(Matrix(plan.conv.argument, plan.conv.offset + i * each, groups, plan.conv.width) for i in range(SETS))
+    yield _matmul(plan, sets, plan.conv2, plan.added, gelu=True)
+    yield _add(plan, plan.positions, plan.residuals[0])
+
+
+def layers(plan: Plan, numbers: range) -> Iterator[Step]:
+    """Layers one after the other: from ``residuals[0]`` and its layer norm in ``norm`` to the same places."""
+    for number in numbers:
+        yield from _layer(plan, plan.layers[number])
+
+
+def _layer(plan: Plan, layer: LayerWeights) -> Iterator[Step]:
+    here, there = plan.residuals
+    yield _matmul(plan, (plan.norm,), layer.qkv, plan.qkv)
+    yield _attention(plan)
+    yield _matmul(plan, (plan.context,), layer.out, plan.added)
+    yield _add(plan, here, there)
+    first = 0
+    for part in layer.up:
+        yield _matmul(plan, (plan.norm,), part, plan.hidden, first, gelu=True)
+        first += part.tiles * plan.columns
+    yield _matmul(plan, (plan.hidden,), layer.down, plan.added)
+    yield _add(plan, there, here)
+
+
+def _matmul(
+    plan: Plan,
+    sources: tuple[Matrix, ...],
+    weights: Weights,
+    out: Matrix | RowBlocks,
+    first: int = 0,
+    *,
+    gelu: bool = False,
+) -> Step:
+    command = plan.command(matmul_words(weights, sources[0].groups, gelu=gelu))
+    return "matmul", lambda steps: steps.matmul(command, sources, weights, out, first)
+
+
+def _attention(plan: Plan) -> Step:
+    command = plan.command(attention_words(plan.shape, plan.columns))
+    heads, tiles = plan.shape.padded_heads, plan.shape.key_tiles
+    return "attention", lambda steps: steps.attention(command, plan.qkv, plan.context, heads, tiles)
+
+
+def _add(plan: Plan, x: Residual, total: Residual) -> Step:
+    command = plan.command(rows_words(plan.shape, plan.columns))
+    return "rows", lambda steps: steps.rows(command, x, plan.added, total, plan.norm)
