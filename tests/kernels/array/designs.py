@@ -1,0 +1,189 @@
+"""Little designs to check: the seeds' mel, matrix products as the budgets count them, a plain forward."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from kernels.array.check import check
+from kernels.array.program import (
+    Acquire,
+    Await,
+    Block,
+    Buffer,
+    Call,
+    Core,
+    Design,
+    Free,
+    Held,
+    Kernel,
+    Link,
+    Local,
+    Loop,
+    ObjectFifo,
+    Release,
+    Sequence,
+    Start,
+    Statement,
+    Tile,
+    Transfer,
+    Word,
+)
+from kernels.errors import DesignError, Violation
+
+SHIM, MEMTILE, CORE = Tile(0, 0), Tile(0, 1), Tile(0, 2)
+FRAME, BANDS = 400, 80  # int16 samples in and int8 bands out of a frame: 800 and 80 bytes
+
+
+def violations(design: Design) -> tuple[Violation, ...]:
+    """What ``check`` finds; at least one thing."""
+    with pytest.raises(DesignError) as caught:
+        check(design)
+    return caught.value.violations
+
+
+def names(design: Design) -> set[str]:
+    return {violation.name for violation in violations(design)}
+
+
+def with_(fifos: tuple[str, ...], *inner: Statement) -> tuple[Statement, ...]:
+    return (*map(Acquire, fifos), *inner, *map(Release, fifos))
+
+
+def there_and_back(into: str, out: str, sent: int, got: int) -> tuple[Start | Await | Free, ...]:
+    """All of x through ``into``, all of y from ``out``."""
+    return (
+        Start("result", out, (Transfer("y", 0, got),), token=True),
+        Start("input", into, (Transfer("x", 0, sent),)),
+        Await("result"),
+        Free("input"),
+    )
+
+
+def one_tile(source: Block, result: Block, depth: int, tables: tuple[Block, ...], stack: int) -> Design:
+    """Objects from the shim to one core and back, with tables beside them, and one object of each in the sequence.
+
+    The kernel is scalar C: its pointers need no more than a word.
+    """
+    buffers = tuple(Buffer(f"table{i}", CORE, block) for i, block in enumerate(tables))
+    call = Call("run", (Held("source"), Held("result"), *(Local(buffer.name) for buffer in buffers)))
+    steps = there_and_back("source", "result", source.elements, result.elements)
+    return Design(
+        name="one_tile",
+        columns=1,
+        fifos=(
+            ObjectFifo("source", SHIM, (CORE,), source, (depth, depth)),
+            ObjectFifo("result", CORE, (SHIM,), result, (depth, depth)),
+        ),
+        links=(),
+        buffers=buffers,
+        kernels=(Kernel("run", (source, result, *tables), "test/run.cc", alignment=4),),
+        cores=(Core(CORE, with_(("source", "result"), call), stack),),
+        sequences=(Sequence("run", (("x", source), ("y", result)), steps),),
+    )
+
+
+def seed_mel(batch: int, depth: int, tables: int, stack: int) -> Design:
+    """The seeds' mel: ``batch`` frames of 800 bytes in an object, 80 bytes of each out, ``tables`` bytes beside."""
+    table = (Block("i8", tables),) if tables else ()
+    return one_tile(Block("i16", FRAME * batch), Block("i8", BANDS * batch), depth, table, stack)
+
+
+def seed_mel_tiles(batch: int, cores: int, depth: int = 2, stack: int = 1024) -> Design:
+    """The same batch, distributed over ``cores`` tiles of a column and joined again."""
+    each = batch // cores
+    frames, bands = Block("i16", FRAME * batch), Block("i8", BANDS * batch)
+    part_in, part_out = Block("i16", FRAME * each), Block("i8", BANDS * each)
+    tiles = [Tile(0, 2 + i) for i in range(cores)]
+    ins, outs = [f"frames{i}" for i in range(cores)], [f"bands{i}" for i in range(cores)]
+    return Design(
+        name=f"mel_batch{batch}_tiles{cores}",
+        columns=1,
+        fifos=(
+            ObjectFifo("frames", SHIM, (MEMTILE,), frames, (depth, depth)),
+            *(
+                ObjectFifo(name, MEMTILE, (tile,), part_in, (depth, depth))
+                for name, tile in zip(ins, tiles, strict=True)
+            ),
+            *(
+                ObjectFifo(name, tile, (MEMTILE,), part_out, (depth, depth))
+                for name, tile in zip(outs, tiles, strict=True)
+            ),
+            ObjectFifo("bands", MEMTILE, (SHIM,), bands, (depth, depth)),
+        ),
+        links=(
+            Link(("frames",), tuple(ins), tuple(i * part_in.elements for i in range(cores))),
+            Link(tuple(outs), ("bands",), tuple(i * part_out.elements for i in range(cores))),
+        ),
+        buffers=(),
+        kernels=(Kernel("mel", (part_in, part_out), "mel/seed.cc", alignment=4),),
+        cores=tuple(
+            Core(tile, with_((source, sink), Call("mel", (Held(source), Held(sink)))), stack)
+            for tile, source, sink in zip(tiles, ins, outs, strict=True)
+        ),
+        sequences=(
+            Sequence(
+                "run", (("x", frames), ("y", bands)), there_and_back("frames", "bands", frames.elements, bands.elements)
+            ),
+        ),
+    )
+
+
+def matmul(a: int, b: int, acc: int, out: int, out_depth: int, *, stack: int = 2048) -> Design:
+    """A core of the GEMM budget: A and B of depth 2 and one output FIFO, sizes in bytes.
+
+    With an accumulator come bias table, state and parameters, and a word that says how many steps there are; without
+    one the program is flat.
+    """
+    prm, table, state = Block("i32", 16), Block("f32", 1024), Block("f32", 256)
+    blocks = {"a": Block("i8", a), "b": Block("i8", b), "c": Block("i8", out)}
+    extras = (("acc", Block("i8", acc)), ("table", table), ("state", state), ("prm", prm)) if acc else ()
+    step = with_(("a", "b"), Call("mac", (Held("a"), Held("b"))))
+    steps = (Loop("k", Word("prm", 3), step),) if acc else step
+    return Design(
+        name="matmul",
+        columns=1,
+        fifos=(
+            ObjectFifo("a", SHIM, (CORE,), blocks["a"], (2, 2)),
+            ObjectFifo("b", SHIM, (CORE,), blocks["b"], (2, 2)),
+            ObjectFifo("c", CORE, (SHIM,), blocks["c"], (out_depth, 2)),
+        ),
+        links=(),
+        buffers=tuple(Buffer(name, CORE, block) for name, block in extras),
+        kernels=(
+            Kernel("mac", (blocks["a"], blocks["b"]), "matmul/matmul.cc"),
+            Kernel("out", (blocks["c"],), "matmul/matmul.cc"),
+        ),
+        cores=(Core(CORE, (*steps, *with_(("c",), Call("out", (Held("c"),)))), stack),),
+        sequences=(),
+    )
+
+
+def forward(change: Callable[[ObjectFifo], ObjectFifo] = lambda fifo: fifo, objects: int = 4) -> Design:
+    """shim -> memtile -> core -> memtile -> shim with 256-byte objects; ``change`` may alter each FIFO."""
+    block = Block("bf16", 128)
+    whole = Block("bf16", 128 * objects)
+    fifos = (
+        ObjectFifo("in_shim", SHIM, (MEMTILE,), block, (2, 2)),
+        ObjectFifo("in_core", MEMTILE, (CORE,), block, (2, 2)),
+        ObjectFifo("out_core", CORE, (MEMTILE,), block, (2, 2)),
+        ObjectFifo("out_shim", MEMTILE, (SHIM,), block, (2, 2)),
+    )
+    call = Call("copy", (Held("in_core"), Held("out_core")))
+    return Design(
+        name="forward",
+        columns=1,
+        fifos=tuple(map(change, fifos)),
+        links=(Link(("in_shim",), ("in_core",)), Link(("out_core",), ("out_shim",))),
+        buffers=(),
+        kernels=(Kernel("copy", (block, block), "test/copy.cc"),),
+        cores=(Core(CORE, with_(("in_core", "out_core"), call), 1024),),
+        sequences=(
+            Sequence(
+                "run",
+                (("x", whole), ("y", whole)),
+                there_and_back("in_shim", "out_shim", whole.elements, whole.elements),
+            ),
+        ),
+    )
