@@ -12,25 +12,21 @@ namespace aie {
 
 namespace host {
 
-// A float operation on raw accumulator lanes, eight at a time.
+// A float operation on raw lanes, a register at a time.
 template <unsigned N, typename F, typename... V>
-HOST_INLINE native<uint32_t, N> in_eights(F f, const V&... v) {
+HOST_INLINE native<uint32_t, N> in_groups(F f, V... v) {
+    constexpr unsigned width = float_lanes;
     native<uint32_t, N> out{};
-    for (unsigned g = 0; g < groups<N>; g++)
-        put_eight<uint32_t, N>(out, g, f(eight<std::remove_cvref_t<decltype(v[0])>, N>(v, g)...));
+    for (unsigned g = 0; g < groups<width, N>; g++)
+        put_group<width, uint32_t, N>(out, g, f(group<width, lane<V>, N>(v, g)...));
     return out;
-}
-
-template <bool Subtract, unsigned N>
-HOST_INLINE native<uint32_t, N> add_floats_n(const native<uint32_t, N>& a, const native<uint32_t, N>& b) {
-    return in_eights<N>([](u32x8 x, u32x8 y) { return add_floats<Subtract>(x, y); }, a, b);
 }
 
 // Sum or difference of two equal vectors or accumulators.
 template <bool Subtract, typename X>
 HOST_INLINE X sum(const X& a, const X& b) {
     if constexpr (std::is_same_v<X, accum<accfloat, X::size()>>) {
-        return X(add_floats_n<Subtract, X::size()>(a.data, b.data));
+        return X(in_groups<X::size()>([](auto x, auto y) HOST_LAMBDA { return add_floats<Subtract>(x, y); }, a.data, b.data));
     } else if constexpr (is_float<typename X::value_type>) {
         using A = accum<accfloat, X::size()>;
         return sum<Subtract>(A(a), A(b)).template to_vector<typename X::value_type>();
@@ -52,8 +48,8 @@ using accum_tag = std::conditional_t<std::is_same_v<Tag, accauto>, typename defa
 template <bool Subtract, typename Tag, unsigned N, typename T1, typename T2>
 HOST_INLINE accum<Tag, N> multiply_add(const accum<Tag, N>& acc, const vector<T1, N>& a, const vector<T2, N>& b) {
     if constexpr (std::is_same_v<T1, bfloat16> && std::is_same_v<T2, bfloat16> && std::is_same_v<Tag, accfloat>) {
-        return accum<Tag, N>(in_eights<N>([](u32x8 c, u16x8 x, u16x8 y) { return mac_elements<Subtract>(c, x, y); },
-                                          acc.data, a.data, b.data));
+        const auto lanes = [](auto c, auto x, auto y) HOST_LAMBDA { return mac_elements<Subtract>(c, x, y); };
+        return accum<Tag, N>(in_groups<N>(lanes, acc.data, a.data, b.data));
     } else {
         static_assert(std::is_integral_v<T1> && std::is_integral_v<T2> && sizeof(T1) <= 2 && sizeof(T2) <= 2,
                       "not in the subset: 32-bit and float products are emulated on AIE2");

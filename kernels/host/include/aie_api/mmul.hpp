@@ -1,4 +1,5 @@
-// aie::mmul for the native AIE2 shapes: bfloat16 4x8x4, int8 4x8x8, int16 4x4x4. Tiles are row-major.
+// aie::mmul for the native AIE2 shapes: bfloat16 4x8x4, int8 4x8x8, int16 4x4x4 (acc64) and 4x2x8
+// (acc32). Tiles are row-major.
 //
 // API and shapes: aie_api mmul.hpp, detail/aie2/mmul_*.hpp@2a408059. One mac is one instruction: for bfloat16 eight products
 // and the accumulator are aligned, summed exactly and rounded once; integers are exact, acc32 wraps.
@@ -11,45 +12,32 @@ namespace aie {
 namespace host {
 
 using u16x32 = native<uint16_t, 32>;
-using i16x32 = native<int16_t, 32>;
-using i16x16 = native<int16_t, 16>;
 using u32x16 = native<uint32_t, 16>;
+using i16x16 = native<int16_t, 16>;
+using i16x8 = native<int16_t, 8>;
 
-// Exponents of bfloat16 lanes, as float_exponent gives them.
-HOST_INLINE i16x32 bfloat16_exponent(u16x32 bits) {
-    const i16x32 magnitude = i16x32(bits) & 0x7fff;
-    return magnitude == 0 ? i16x32{} + int16_t(no_exponent) : lanes_max(i16x32(magnitude >> 7), i16x32{} + int16_t(1));
-}
-
-// Eight lanes from `index` times eight, as doubles.
-HOST_INLINE f64x8 row_of_doubles(const u16x32& v, unsigned index) {
-    return to_double(convert<uint32_t, 8>(part<uint16_t, 8, 32>(v, index)) << 16);
-}
-
-// Column K of the 4x8 tile over the columns of the result, row K of the 8x4 tile over its rows: 16 lanes of exponents,
-// and two halves of eight doubles.
-template <unsigned K>
-HOST_INLINE i16x16 spread_column(i16x32 a) {
-    return __builtin_shufflevector(a, a, K, K, K, K, K + 8, K + 8, K + 8, K + 8, K + 16, K + 16, K + 16, K + 16, K + 24,
-                                   K + 24, K + 24, K + 24);
-}
-template <unsigned K>
-HOST_INLINE i16x16 spread_row(i16x32 b) {
-    constexpr unsigned i = K * 4;
-    return __builtin_shufflevector(b, b, i, i + 1, i + 2, i + 3, i, i + 1, i + 2, i + 3, i, i + 1, i + 2, i + 3, i, i + 1,
-                                   i + 2, i + 3);
-}
-template <unsigned K>
-HOST_INLINE f64x8 spread_column(f64x8 first, f64x8 second) {
-    return __builtin_shufflevector(first, second, K, K, K, K, K + 8, K + 8, K + 8, K + 8);
-}
-template <unsigned K>
-HOST_INLINE f64x8 spread_row(f64x8 two_rows) {
-    constexpr unsigned i = K % 2 * 4;
-    return __builtin_shufflevector(two_rows, two_rows, i, i + 1, i + 2, i + 3, i, i + 1, i + 2, i + 3);
+// The largest sum of exponents over k for each lane of the result; a: two rows of the 4x8 tile each, b: two rows of the
+// 8x4 tile each. A half of the work vectors is a row of the result, for even k and then for odd k.
+HOST_INLINE i16x16 largest_of_rows(i16x16 two_rows, const i16x8 (&b)[4]) {
+    i16x16 largest = i16x16{} + int16_t(2 * no_exponent);
+    [&]<size_t... P>(std::index_sequence<P...>) HOST_LAMBDA {
+        ((largest = lanes_max(
+              largest, i16x16(__builtin_shufflevector(two_rows, two_rows, 2 * P, 2 * P, 2 * P, 2 * P, 2 * P + 1, 2 * P + 1,
+                                                      2 * P + 1, 2 * P + 1, 2 * P + 8, 2 * P + 8, 2 * P + 8, 2 * P + 8,
+                                                      2 * P + 9, 2 * P + 9, 2 * P + 9, 2 * P + 9) +
+                              join(b[P], b[P])))),
+         ...);
+    }(std::make_index_sequence<4>());
+    return lanes_max(largest, i16x16(__builtin_shufflevector(largest, largest, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9,
+                                                             10, 11)));
 }
 
-inline __attribute__((noinline)) u32x16 mac_4x8x4_exact(const u16x32& a, const u16x32& b, const u32x16& acc) {
+HOST_INLINE i16x16 largest_products(i16x16 a01, i16x16 a23, const i16x8 (&b)[4]) {
+    const i16x16 rows01 = largest_of_rows(a01, b), rows23 = largest_of_rows(a23, b);
+    return __builtin_shufflevector(rows01, rows23, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27);
+}
+
+inline __attribute__((noinline)) u32x16 mac_4x8x4_exact(u16x32 a, u16x32 b, u32x16 acc) {
     u32x16 out;
     for (unsigned i = 0; i < 16; i++) {
         uint16_t row[8], column[8];
@@ -62,33 +50,58 @@ inline __attribute__((noinline)) u32x16 mac_4x8x4_exact(const u16x32& a, const u
     return out;
 }
 
-HOST_INLINE u32x16 mac_4x8x4(const u16x32& a, const u16x32& b, const u32x16& acc) {
-    const u32x8 acc0 = part<uint32_t, 8, 16>(acc, 0), acc1 = part<uint32_t, 8, 16>(acc, 1);
-    const i16x32 ea = bfloat16_exponent(a), eb = bfloat16_exponent(b);
-    i16x16 largest;
-    put<int16_t, 8, 16>(largest, 0, convert<int16_t, 8>(float_exponent(acc0)));
-    put<int16_t, 8, 16>(largest, 1, convert<int16_t, 8>(float_exponent(acc1)));
-    largest += 127;  // 128 for the accumulator, less the 1 of the products, which is added below
-    [&]<size_t... K>(std::index_sequence<K...>) {
-        ((largest = lanes_max(largest, i16x16(spread_column<K>(ea) + spread_row<K>(eb)))), ...);
+// Four or eight lanes of the result, the `Part`th, and whether one of its terms is NaN or infinite. b: the rows of its tile,
+// once for each row of the result in these lanes; products: the largest sums of exponents of all sixteen lanes.
+template <unsigned Part, typename D>
+HOST_INLINE auto mac_part(u16x32 a, const D (&b)[8], u32x16 acc, i16x16 products, bool& special) {
+    constexpr unsigned w = lane_count<D>, first = Part * w, row = first * 2;
+    const auto c = lanes_from<w, first>(acc);
+    const auto largest = lanes_max(convert<int32_t, w>(lanes_from<w, first>(products)) + 1, float_exponent(c) + 128);
+    special |= any_special(largest);
+    const D unit = grid(largest);
+    using W = like<int64_t, D>;
+    W units = align(to_double(c), unit) - (W(unit) << 3);
+    const D low = to_double(lanes_from<w, row>(a)), high = to_double(lanes_from<w, row + w>(a));
+    [&]<size_t... K>(std::index_sequence<K...>) HOST_LAMBDA {
+        if constexpr (w == 4)  // low and high: one row of a
+            ((units += align(D(__builtin_shufflevector(low, high, K, K, K, K)) * b[K], unit)), ...);
+        else  // low and high: two rows
+            ((units += align(D(__builtin_shufflevector(low, high, K, K, K, K, K + 8, K + 8, K + 8, K + 8)) * b[K], unit)),
+             ...);
     }(std::make_index_sequence<8>());
-    largest += 1;
-    const f64x8 grid0 = grid(convert<int32_t, 8>(part<int16_t, 8, 16>(largest, 0)));
-    const f64x8 grid1 = grid(convert<int32_t, 8>(part<int16_t, 8, 16>(largest, 1)));
-    const f64x8 a0 = row_of_doubles(a, 0), a1 = row_of_doubles(a, 1), a2 = row_of_doubles(a, 2), a3 = row_of_doubles(a, 3);
-    const f64x8 rows[4] = {row_of_doubles(b, 0), row_of_doubles(b, 1), row_of_doubles(b, 2), row_of_doubles(b, 3)};
-    f64x8 sum0 = align(to_double(acc0), grid0), sum1 = align(to_double(acc1), grid1);
-    [&]<size_t... K>(std::index_sequence<K...>) {
-        ((sum0 += align(spread_column<K>(a0, a1) * spread_row<K>(rows[K / 2]), grid0),
-          sum1 += align(spread_column<K>(a2, a3) * spread_row<K>(rows[K / 2]), grid1)),
-         ...);
-    }(std::make_index_sequence<8>());
+    return normalise<false>(value(units, unit));
+}
+
+template <unsigned K, unsigned Lanes>
+HOST_INLINE auto row_of_doubles(u16x32 b) {
+    const auto row = lanes_from<4, K * 4>(b);
+    if constexpr (Lanes == 4)
+        return to_double(row);
+    else
+        return to_double(join(row, row));
+}
+
+template <unsigned Lanes = float_lanes>
+HOST_INLINE u32x16 mac_4x8x4(u16x32 a, u16x32 b, u32x16 acc) {
+    using i16x32 = native<int16_t, 32>;
+    const i16x16 a01 = exponent_of<7>(lanes_from<16, 0>(i16x32(a))), a23 = exponent_of<7>(lanes_from<16, 16>(i16x32(a)));
+    const i16x16 b01 = exponent_of<7>(lanes_from<16, 0>(i16x32(b))), b23 = exponent_of<7>(lanes_from<16, 16>(i16x32(b)));
+    const i16x8 pairs[4] = {lanes_from<8, 0>(b01), lanes_from<8, 8>(b01), lanes_from<8, 0>(b23), lanes_from<8, 8>(b23)};
+    const i16x16 products = largest_products(a01, a23, pairs);
+    const native<double, Lanes> rows[8] = {row_of_doubles<0, Lanes>(b), row_of_doubles<1, Lanes>(b),
+                                           row_of_doubles<2, Lanes>(b), row_of_doubles<3, Lanes>(b),
+                                           row_of_doubles<4, Lanes>(b), row_of_doubles<5, Lanes>(b),
+                                           row_of_doubles<6, Lanes>(b), row_of_doubles<7, Lanes>(b)};
+    bool special = false;
     u32x16 out;
-    put<uint32_t, 8, 16>(out, 0, normalise<false>(sum0));
-    put<uint32_t, 8, 16>(out, 1, normalise<false>(sum1));
-    const u32x8 r0 = part<uint32_t, 8, 16>(out, 0), r1 = part<uint32_t, 8, 16>(out, 1);
-    const i32x8 special = ((r0 & 0x7f800000) == 0x7f800000) | ((r1 & 0x7f800000) == 0x7f800000);
-    if (any<int32_t, 8>(special)) [[unlikely]]
+    const auto first = mac_part<0>(a, rows, acc, products, special), second = mac_part<1>(a, rows, acc, products, special);
+    if constexpr (Lanes == 8) {
+        out = join(first, second);
+    } else {
+        const auto third = mac_part<2>(a, rows, acc, products, special), last = mac_part<3>(a, rows, acc, products, special);
+        out = join(join(first, second), join(third, last));
+    }
+    if (special) [[unlikely]]
         return mac_4x8x4_exact(a, b, acc);
     return out;
 }
@@ -113,6 +126,8 @@ template <> struct mmul_shape<4, 8, 4, bfloat16, bfloat16, accauto> { using tag 
 template <> struct mmul_shape<4, 8, 4, bfloat16, bfloat16, accfloat> { using tag = accfloat; };
 template <> struct mmul_shape<4, 8, 8, int8, int8, accauto> { using tag = acc32; };
 template <> struct mmul_shape<4, 8, 8, int8, int8, acc32> { using tag = acc32; };
+template <> struct mmul_shape<4, 2, 8, int16, int16, accauto> { using tag = acc32; };
+template <> struct mmul_shape<4, 2, 8, int16, int16, acc32> { using tag = acc32; };
 template <> struct mmul_shape<4, 4, 4, int16, int16, accauto> { using tag = acc64; };
 template <> struct mmul_shape<4, 4, 4, int16, int16, acc64> { using tag = acc64; };
 // clang-format on

@@ -74,7 +74,7 @@ HOST_INLINE native<T, 8> shift_round_saturate(native<int64_t, 8> acc, int shift)
         const V kept = acc >> shift;
         const V guard = (acc >> (shift - 1)) & 1;
         const V sticky = ((acc & ((int64_t(1) << (shift - 1)) - 1)) != 0) & 1;
-        result = with_rounding([&]<rounding_mode Mode> {
+        result = with_rounding([&]<rounding_mode Mode>() HOST_LAMBDA {
             return kept + round_up<Mode, false>(guard, sticky, V(kept & 1), V((acc < 0) & 1));
         });
     }
@@ -89,7 +89,7 @@ HOST_INLINE native<uint16_t, N> float_to_bfloat16(native<uint32_t, N> bits) {
     const V magnitude = b & 0x7fffffff;
     const V guard = (b >> 15) & 1;
     const V sticky = ((b & 0x7fff) != 0) & 1;
-    const V up = with_rounding([&]<rounding_mode Mode> {
+    const V up = with_rounding([&]<rounding_mode Mode>() HOST_LAMBDA {
         return round_up<Mode, true>(guard, sticky, V((b >> 16) & 1), V((b < 0) & 1));
     });
     const V lost_nan = (magnitude > 0x7f800000) & ((b & 0x7f0000) == 0) & 1;

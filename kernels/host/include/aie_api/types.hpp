@@ -8,6 +8,7 @@
 
 #include <bit>
 #include <cstring>
+#include <limits>
 #include <type_traits>
 #include <utility>
 
@@ -44,6 +45,7 @@ struct accfloat;
 struct accauto;
 
 #define HOST_INLINE inline __attribute__((always_inline))
+#define HOST_LAMBDA __attribute__((always_inline))
 
 namespace aie::host {
 
@@ -88,6 +90,14 @@ HOST_INLINE T from_raw(raw<T> bits) {
     return std::bit_cast<T>(bits);
 }
 
+template <typename V>
+using lane = std::remove_cvref_t<decltype(V{}[0])>;
+template <typename V>
+inline constexpr unsigned lane_count = sizeof(V) / sizeof(lane<V>);
+// The vector of R that has as many lanes as V.
+template <typename R, typename V>
+using like = native<R, lane_count<V>>;
+
 // Lane-wise value conversion of native vectors.
 template <typename R, unsigned N, typename V>
 HOST_INLINE native<R, N> convert(V v) {
@@ -96,7 +106,7 @@ HOST_INLINE native<R, N> convert(V v) {
 
 // Part `index` of M lanes, and the vector with that part replaced.
 template <typename R, unsigned M, unsigned N>
-HOST_INLINE native<R, M> part(const native<R, N>& v, unsigned index) {
+HOST_INLINE native<R, M> part(native<R, N> v, unsigned index) {
     static_assert(M <= N);
     native<R, M> out;
     std::memcpy(&out, reinterpret_cast<const char*>(&v) + index % (N / M) * sizeof(out), sizeof(out));
@@ -108,17 +118,29 @@ HOST_INLINE void put(native<R, N>& v, unsigned index, const native<R, M>& p) {
     std::memcpy(reinterpret_cast<char*>(&v) + index % (N / M) * sizeof(p), &p, sizeof(p));
 }
 
+// The same with the place known, in registers: M lanes from lane `First`; and two halves as one.
+template <unsigned M, unsigned First, typename V>
+HOST_INLINE auto lanes_from(V v) {
+    return [&]<size_t... I>(std::index_sequence<I...>) HOST_LAMBDA {
+        return __builtin_shufflevector(v, v, (First + I)...);
+    }(std::make_index_sequence<M>());
+}
+template <typename V>
+HOST_INLINE auto join(V low, V high) {
+    return [&]<size_t... I>(std::index_sequence<I...>) HOST_LAMBDA {
+        return __builtin_shufflevector(low, high, I...);
+    }(std::make_index_sequence<2 * lane_count<V>>());
+}
+
 // Whether any lane of a comparison result is set.
 template <typename R, unsigned N>
 HOST_INLINE bool any(native<R, N> lanes) {
-    auto bytes = convert<int8_t, N>(lanes);
-    if constexpr (N == 8) {
-        return std::bit_cast<uint64_t>(bytes) != 0;
-    } else {
-        bool set = false;
-        for (unsigned i = 0; i < N; i++) set |= bytes[i] != 0;
-        return set;
-    }
+    static_assert(sizeof(lanes) % 8 == 0);
+    uint64_t words[sizeof(lanes) / 8];
+    std::memcpy(words, &lanes, sizeof(lanes));
+    uint64_t set = 0;
+    for (const uint64_t word : words) set |= word;
+    return set != 0;
 }
 
 }  // namespace aie::host

@@ -26,26 +26,26 @@ concept vector_type = requires { typename X::element_type; };
 template <typename X>
 concept accum_type = requires { typename X::tag_type; };
 
-// f(i) for each group of eight lanes; vectors of four lanes are padded with zeros.
-template <typename R, unsigned N>
-HOST_INLINE native<R, 8> eight(const native<R, N>& v, unsigned group) {
-    if constexpr (N >= 8) {
-        return part<R, 8, N>(v, group);
+// Group `index` of W lanes; a shorter vector is padded with zeros.
+template <unsigned W, typename R, unsigned N>
+HOST_INLINE native<R, W> group(native<R, N> v, unsigned index) {
+    if constexpr (N >= W) {
+        return part<R, W, N>(v, index);
     } else {
-        native<R, 8> padded{};
-        put<R, N, 8>(padded, 0, v);
+        native<R, W> padded{};
+        put<R, N, W>(padded, 0, v);
         return padded;
     }
 }
-template <typename R, unsigned N>
-HOST_INLINE void put_eight(native<R, N>& v, unsigned group, const native<R, 8>& p) {
-    if constexpr (N >= 8)
-        put<R, 8, N>(v, group, p);
+template <unsigned W, typename R, unsigned N>
+HOST_INLINE void put_group(native<R, N>& v, unsigned index, native<R, W> p) {
+    if constexpr (N >= W)
+        put<R, W, N>(v, index, p);
     else
-        v = part<R, N, 8>(p, 0);
+        v = part<R, N, W>(p, 0);
 }
-template <unsigned N>
-inline constexpr unsigned groups = N >= 8 ? N / 8 : 1;
+template <unsigned W, unsigned N>
+inline constexpr unsigned groups = N >= W ? N / W : 1;
 }  // namespace host
 
 template <typename T, unsigned N>
@@ -152,10 +152,10 @@ class accum {
         } else if constexpr (floating) {
             data = v.data;
         } else {
-            for (unsigned g = 0; g < host::groups<N>; g++) {
-                auto wide = host::convert<int64_t, 8>(host::eight<host::raw<T>, N>(v.data, g)) << shift;
+            for (unsigned g = 0; g < host::groups<8, N>; g++) {
+                auto wide = host::convert<int64_t, 8>(host::group<8, host::raw<T>, N>(v.data, g)) << shift;
                 if constexpr (std::is_same_v<Tag, acc32>) wide = host::saturate_to<int32_t>(wide);
-                host::put_eight<raw_type, N>(data, g, host::convert<raw_type, 8>(wide));
+                host::put_group<8, raw_type, N>(data, g, host::convert<raw_type, 8>(wide));
             }
         }
     }
@@ -169,9 +169,9 @@ class accum {
         } else if constexpr (floating) {
             out.data = data;
         } else {
-            for (unsigned g = 0; g < host::groups<N>; g++) {
-                const auto wide = host::convert<int64_t, 8>(host::eight<raw_type, N>(data, g));
-                host::put_eight<host::raw<T>, N>(out.data, g, host::shift_round_saturate<host::raw<T>>(wide, shift));
+            for (unsigned g = 0; g < host::groups<8, N>; g++) {
+                const auto wide = host::convert<int64_t, 8>(host::group<8, raw_type, N>(data, g));
+                host::put_group<8, host::raw<T>, N>(out.data, g, host::shift_round_saturate<host::raw<T>>(wide, shift));
             }
         }
         return out;
