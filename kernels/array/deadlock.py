@@ -76,7 +76,7 @@ def _blamed(process: Process, waits: Mapping[Process, tuple[Ring, bool]]) -> Pro
         if not isinstance(other, Stream):
             return other
         process = other
-    return None
+    return process
 
 
 def _circle(waits: Mapping[Process, tuple[Ring, bool]]) -> list[str]:

@@ -186,6 +186,7 @@ class Stream:
         self.name = name
         self.reader = Reader(sources, self, order)
         self.writer = Writer(targets, self)
+        sources[0].ready.append(self)
 
     def step(self) -> None:
         reader, writer = self.reader, self.writer

@@ -1,0 +1,110 @@
+"""Small designs for the simulator: an int32 world of objects of 16 words, kernels in Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels.array.encode import encode
+from kernels.array.program import (
+    Acquire,
+    Await,
+    Block,
+    Buffer,
+    Call,
+    Core,
+    Design,
+    Dim,
+    Held,
+    Kernel,
+    Link,
+    ObjectFifo,
+    Release,
+    Sequence,
+    Start,
+    Statement,
+    Step,
+    Tile,
+    Transfer,
+)
+from kernels.array.simulate import Launch, Simulation
+
+N = 16
+OBJECT = Block("i32", N)
+SHIM, MEMTILE = Tile(0, 0), Tile(0, 1)
+CORES = tuple(Tile(0, row) for row in range(2, 6))
+Int32 = NDArray[np.int32]
+Kernels = Mapping[str, Callable[..., object]]
+
+
+def fifo(
+    name: str, source: Tile, *targets: Tile, depth: int = 2, block: Block = OBJECT, to_stream: tuple[Dim, ...] = ()
+) -> ObjectFifo:
+    return ObjectFifo(name, source, targets, block, (depth,) * (1 + len(targets)), to_stream)
+
+
+def holding(names: tuple[str, ...], *statements: Statement) -> tuple[Statement, ...]:
+    """Statements between the acquire and the release of an object of each FIFO."""
+    return (*map(Acquire, names), *statements, *map(Release, names))
+
+
+def calling(kernel: str, *names: str) -> tuple[Statement, ...]:
+    """Acquire an object of each FIFO, hand them to the kernel, release them."""
+    return holding(names, Call(kernel, tuple(map(Held, names))))
+
+
+def core(tile: Tile, *body: Statement) -> Core:
+    return Core(tile, body, 1024)
+
+
+def kernel(name: str, *args: Any) -> Kernel:
+    return Kernel(name, args, "none.cc")
+
+
+def design(
+    fifos: tuple[ObjectFifo, ...],
+    cores: tuple[Core, ...] = (),
+    kernels: tuple[Kernel, ...] = (),
+    links: tuple[Link, ...] = (),
+    buffers: tuple[Buffer, ...] = (),
+    columns: int = 1,
+) -> Design:
+    return Design("small", columns, fifos, links, buffers, kernels, cores, ())
+
+
+def send(task: str, name: str, argument: str, length: int, offset: int = 0, *dims: Dim, repeat: int = 0) -> Start:
+    return Start(task, name, (Transfer(argument, offset, length, dims),), repeat)
+
+
+def receive(task: str, name: str, argument: str, length: int, offset: int = 0, *dims: Dim, repeat: int = 0) -> Start:
+    return replace(send(task, name, argument, length, offset, *dims, repeat=repeat), token=True)
+
+
+def stream(of: Design, steps: tuple[Step, ...], arrays: Mapping[str, Int32]) -> bytes:
+    arguments = tuple((name, Block("i32", array.size)) for name, array in arrays.items())
+    sequence = Sequence("steps", arguments, steps)
+    return encode(replace(of, sequences=(sequence,)), sequence)
+
+
+def launch(simulation: Simulation, *steps: Step, **arrays: Int32) -> Launch:
+    """Run the steps on the arrays as launch arguments, which may change."""
+    data = stream(simulation.design, steps, arrays)
+    return simulation.run(data, [array.reshape(-1).view(np.uint8) for array in arrays.values()])
+
+
+def objects(count: int) -> Int32:
+    """int32 [count, 16]: every word another number."""
+    return np.arange(count * N, dtype=np.int32).reshape(count, N)
+
+
+def copy(source: Int32, target: Int32) -> None:
+    target[:] = source
+
+
+def through(count: int) -> tuple[Step, ...]:
+    """``count`` objects of x into FIFO "in", as many from "out" to y."""
+    return (receive("y", "out", "y", count * N), send("x", "in", "x", count * N), Await("y"))
