@@ -88,7 +88,7 @@ def quantise_columns(weights: Float32) -> tuple[Int8, Float32]:
 
 
 def bias_table(bias: Float32, tile: int = TILE) -> Float32:
-    """The table of a bf16 product, in the order of ``gemm_table``: float32 [N], the bias of column tile t at t * tile."""
+    """The table of a bf16 product: float32 [N], the bias of column tile t from t * tile on."""
     return np.ascontiguousarray(bias.reshape(-1, tile).reshape(-1), np.float32)
 
 

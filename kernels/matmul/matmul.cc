@@ -92,6 +92,39 @@ inline __attribute__((always_inline)) void out(const float* __restrict acc, cons
     }
 }
 
+// int32 sums below 2^27 as fp32, rounded once: the upper 15 bits and the lower 12 are counted in mantissas of their own.
+inline __attribute__((always_inline)) Floats32 to_float(const Sums32& sums) {
+    constexpr int32 HIGH_BITS = 0x51400000, LOW_BITS = 0x4b400000;  // of 1.5 * 2^35 and 1.5 * 2^23
+    constexpr float BOTH = 1.5f * 0x1p35f + 1.5f * 0x1p23f;
+    const auto high = sums.template to_vector<int16>(12);
+    const Sums32 low = aie::msc(sums, high, aie::broadcast<int16, 32>(4096));
+    const Sums32 high_steps = aie::mac(Sums32(aie::broadcast<int32, 32>(HIGH_BITS)), high, aie::broadcast<int16, 32>(1));
+    const Sums32 low_steps = aie::add(low, Sums32(aie::broadcast<int32, 32>(LOW_BITS)));
+    const Floats32 exact = aie::sub(high_steps.template cast_to<accfloat>(), Floats32(aie::broadcast<float, 32>(BOTH)));
+    return aie::add(exact, low_steps.template cast_to<accfloat>());
+}
+
+// sums * column scale * row scale + bias. Scales are bf16; what they multiply is rounded to bf16 twice.
+template <bool WITH_GELU>
+inline __attribute__((always_inline)) void out_i8(const int32* __restrict acc, const float* __restrict table,
+                                                  const bfloat16* __restrict row_scales, bfloat16* __restrict c) {
+    for (unsigned column = 0; column < TILE / 8; column++) {
+        const auto scales = aie::load_v<8>(table + column * 8);
+        const auto two_rows = Floats16(aie::concat(scales, scales)).template to_vector<bfloat16>();
+        const auto column_scales = aie::concat(two_rows, two_rows);
+        const auto bias = aie::load_v<8>(table + TILE + column * 8);
+        Floats32 offset = Floats32(aie::concat(bias, bias, bias, bias));
+        if constexpr (WITH_GELU) offset = aie::add(offset, Floats32(aie::broadcast<float, 32>(gelu::OFFSET)));
+        down_column(column, [&](unsigned from, unsigned to, unsigned row) __attribute__((always_inline)) {
+            const auto sums = to_float(Sums32(aie::load_v<32>(acc + from))).template to_vector<bfloat16>();
+            const auto scaled = aie::mul(sums, column_scales).template to_vector<bfloat16>();
+            Floats32 x = aie::mac(offset, scaled, aie::load_v<32>(row_scales + row * 32));
+            if constexpr (WITH_GELU) x = gelu::of_shifted(x);
+            aie::store_v(c + to, x.template to_vector<bfloat16>());
+        });
+    }
+}
+
 inline void set_modes() {
     aie::set_rounding(aie::rounding_mode::conv_even);
     aie::set_saturation(aie::saturation_mode::symmetric);
@@ -140,5 +173,37 @@ void gemm_out(const float* __restrict acc, const float* __restrict table, bfloat
         out<true>(acc, bias, c);
     else
         out<false>(acc, bias, c);
+}
+
+// The scales of the block's rows, float32 [TILE] in front of the object: kept as bf16, each for eight lanes.
+void gemm_scales(const bfloat16* __restrict a, float* __restrict state) {
+    set_modes();
+    const float* scales = reinterpret_cast<const float*>(a);
+    bfloat16* to = reinterpret_cast<bfloat16*>(state);
+    for (unsigned n = 0; n < TILE; n += 16) {
+        const auto once = Floats16(aie::load_v<16>(scales + n)).template to_vector<bfloat16>();
+        const auto [low, high] = aie::interleave_zip(once, once, 1);
+        const auto twice = aie::concat(low, high);
+        const auto [four_low, four_high] = aie::interleave_zip(twice, twice, 1);
+        const auto [first, second] = aie::interleave_zip(four_low, four_low, 1);
+        const auto [third, fourth] = aie::interleave_zip(four_high, four_high, 1);
+        aie::store_v(to + n * 8, first);
+        aie::store_v(to + n * 8 + 32, second);
+        aie::store_v(to + n * 8 + 64, third);
+        aie::store_v(to + n * 8 + 96, fourth);
+    }
+}
+
+// C = acc * row scale * column scale + bias of column tile t, GELU by the command's flag, rounded to bf16.
+void gemm_out_i8(const float* __restrict acc, const float* __restrict table, const float* __restrict state,
+                 bfloat16* __restrict c, const int32_t* __restrict prm, int32_t t) {
+    set_modes();
+    const int32* sums = reinterpret_cast<const int32*>(acc);
+    const float* scales = table + unsigned(t) * (2 * TILE);
+    const bfloat16* row_scales = reinterpret_cast<const bfloat16*>(state);
+    if (prm[FLAGS] & GELU)
+        out_i8<true>(sums, scales, row_scales, c);
+    else
+        out_i8<false>(sums, scales, row_scales, c);
 }
 }
