@@ -111,7 +111,7 @@ def unfolded(start: Start) -> Start:
 
     Four dimensions that together form one run lose the outermost one there, and every pass would read the first
     (LinearizeContiguousBDTransfer, mlir-aie AIEDialect.cpp@97962964). A task of one such transfer is that one run,
-    once. Raises ValueError for a chain with one: it cannot be written.
+    once. Raises ValueError for a chain with one, which cannot be written, and where passes and steps differ.
     """
     folding = [visited for visited in map(pattern, start.transfers) if _folds(visited)]
     if not folding:
@@ -122,6 +122,8 @@ def unfolded(start: Start) -> Start:
             "mlir-aie folds into one run and loses; queue the transfers as tasks of their own."
         )
     (transfer,) = start.transfers
+    if start.repeat + 1 != folding[0].step.size:
+        raise ValueError(f"Task {start.task}: {folding[0].step.size} steps for {start.repeat + 1} passes.")
     whole = replace(transfer, length=folding[0].length * folding[0].step.size, dims=())
     return replace(start, transfers=(whole,), repeat=0)
 
