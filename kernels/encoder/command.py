@@ -31,7 +31,7 @@ class Field(IntEnum):
         8  # matmul: column tiles for each row block; attention: valid keys; rows: valid columns; quantise: C objects
     )
     FLAGS = 9
-    SCALE = 10  # float32: attention's scale * log2(e); rows: 1 / columns
+    SCALE = 10  # rows: 1 / columns, float32
     EPSILON = 11  # float32
 
 

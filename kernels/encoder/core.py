@@ -92,13 +92,15 @@ def _matmul_i8(at: Place) -> Loop:
 
 def _attention(at: Place) -> Loop:
     """Q of ``columns`` heads passes by and each column keeps its own, in its C object; the last A object stays: P."""
-    acc, state, prm = at.local("acc"), at.local("state"), at.local("prm")
+    acc, table, state, prm = (at.local(name) for name in ("acc", "table", "state", "prm"))
 
     def query(head: Index | int) -> Call:
         return Call("attn_query", (Held(at.a), Held(at.c), head, at.col))
 
     keys = (
-        *_with((at.b,), Call("attn_scores", (Held(at.c), Held(at.b), Held(at.a), state, prm, Index("keys")))),
+        *_with(
+            (at.b,), Call("attn_scores", (Held(at.c), Held(at.b), Held(at.a), acc, table, state, prm, Index("keys")))
+        ),
         *_with((at.b,), Call("attn_values", (Held(at.a), Held(at.b), acc, state))),
     )
     passing = (Loop("head", at.columns - 1, _with((at.a,), query(Index("head")))),) if at.columns > 1 else ()
@@ -108,7 +110,7 @@ def _attention(at: Place) -> Loop:
         *_with(
             (at.a,),
             query(at.columns - 1),
-            Call("attn_begin", (acc, state)),
+            Call("attn_begin", (acc, table, state)),
             Loop("keys", at.word(Field.STEPS), keys),
             Call("attn_end", (acc, state, Held(at.c))),
         ),

@@ -121,8 +121,8 @@ def _kernels(ops: Ordered[Op], block: Block) -> tuple[Kernel, ...]:
         ),
         "attention": (
             Kernel("attn_query", (block, block, "i32", "i32"), attention),
-            Kernel("attn_begin", (acc, STATE), attention),
-            Kernel("attn_scores", (block, block, block, STATE, PRM, "i32"), attention),
+            Kernel("attn_begin", (acc, TABLE, STATE), attention),
+            Kernel("attn_scores", (block, block, block, acc, TABLE, STATE, PRM, "i32"), attention),
             Kernel("attn_values", (block, block, acc, STATE), attention),
             Kernel("attn_end", (acc, STATE, block), attention),
         ),

@@ -158,7 +158,6 @@ def attention_words(shape: Shape, columns: int) -> Words:
         Field.ATTENTION: shape.groups * shape.padded_heads // columns,
         Field.STEPS: shape.key_tiles,
         Field.TILES: shape.frames,
-        Field.SCALE: HEAD**-0.5 * math.log2(math.e),
     }
 
 

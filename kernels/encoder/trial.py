@@ -49,7 +49,7 @@ def _arguments(placed: Plan) -> tuple[Bytes, ...]:
     rng = np.random.default_rng(1)
     everything = Matrix(ACTIVATIONS, 0, 1, placed.activation_elements // GROUP)
     activations = np.zeros(everything.elements, np.uint16)
-    store(activations, everything, rng.standard_normal((ROWS * TILE, everything.width * TILE)).astype(np.float32))
+    store(activations, everything, 0.25 * rng.standard_normal((ROWS * TILE, everything.width * TILE), np.float32))
     weights = pack_weights(placed, random_encoder(SHAPE, seed=2))
     return activations.view(np.uint8), weights.view(np.uint8), pack_commands(placed).view(np.uint8)
 

@@ -11,6 +11,8 @@ from kernels.encoder.shapes import HEAD, Shape
 
 Float32 = NDArray[np.float32]
 
+QUERY_SCALE = np.float32(np.log2(np.e) / (4 * HEAD**0.5))  # base 2, and the 4 of the kernel's fixed point: attention.cc
+
 
 @dataclass(frozen=True, slots=True)
 class Norm:
@@ -58,13 +60,15 @@ class Encoder:
 def by_head(qkv: Linear, shape: Shape) -> Linear:
     """Rows as the overlay wants its columns: every head's query, then key and value of each head in turn.
 
-    Heads beyond the checkpoint's are zero: they attend evenly to values of zero.
+    Queries carry the scale of the scores (QUERY_SCALE). Heads beyond the checkpoint's are zero: they attend evenly to
+    values of zero.
     """
     heads, blank = shape.heads, shape.padded_heads - shape.heads
     query, key, value = (
         np.concatenate([part.reshape(heads, HEAD, -1), np.zeros((blank, HEAD, part.size // len(part)), np.float32)])
         for part in np.split(np.column_stack([qkv.weight, qkv.bias]), 3)
     )
+    query *= QUERY_SCALE
     rows = np.concatenate([query.reshape(-1, query.shape[-1]), np.stack([key, value], 1).reshape(-1, key.shape[-1])])
     return Linear(rows[:, :-1], rows[:, -1])
 

@@ -14,7 +14,7 @@ from kernels.encoder.reference import convolve, gelu
 from kernels.encoder.regions import BLOCK, ROWS, TILE, Matrix
 from kernels.encoder.shapes import HEAD, SHAPES, Shape
 from kernels.encoder.steps import GROUP
-from kernels.encoder.weights import Linear, Norm, by_head, by_tap, random_encoder
+from kernels.encoder.weights import QUERY_SCALE, Linear, Norm, by_head, by_tap, random_encoder
 from kernels.matmul.blocks import from_bf16, to_bf16, weight_matrix
 
 TINY = Shape("tiny with two layers", 384, 6, 2, frames=300)  # pads width, heads and rows
@@ -86,7 +86,7 @@ def test_heads_lie_query_first_then_key_and_value_in_turn() -> None:
     rows = by_head(Linear(numbered[:, None] * np.ones((1, 384), np.float32), numbered), shape)
     blocks = rows.bias.reshape(-1, HEAD)
     assert len(blocks) == 3 * 8
-    np.testing.assert_array_equal(blocks[:6].reshape(-1), numbered[:384])
+    np.testing.assert_allclose(blocks[:6].reshape(-1), numbered[:384] * QUERY_SCALE, rtol=1e-6)
     assert not blocks[6:8].any()
     for head in range(6):
         np.testing.assert_array_equal(blocks[8 + 2 * head], numbered[384 + head * HEAD :][:HEAD])
