@@ -189,8 +189,8 @@ class _Walk:
             for task in channel.tokens:
                 limit = "a token that stays would end a later wait too early"
                 yield self._broken("end", f"{task} is never awaited", limit, "Await it, or start it without a token")
-        for task in self.held:
-            if not self.tasks[task].token and self.ends[self.tasks[task].fifo].direction == "out":
+        for task in self.tasks:
+            if task in self.held and not self.tasks[task].token:
                 limit = "descriptors that stay are missing to the sequences that follow"
                 yield self._broken("end", f"{task} is not freed", limit, f"Free {task} after the last await")
 
