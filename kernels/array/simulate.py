@@ -71,7 +71,7 @@ class Simulation:
     ) -> None:
         self.design = design
         self._ready: Ready = deque()
-        self._hung: SimulationError | None = None
+        self._hangs = False
         replaced = dict(kernels or {})
         if library is None and any(kernel.name not in replaced for kernel in design.kernels):
             library = build([KERNELS / source for source in design.sources], design.defines)
@@ -87,23 +87,20 @@ class Simulation:
 
         Raises StreamError for an instruction stream that is not one, SimulationError where the chip would fail, and
         DeadlockError where nothing can move before the stream has ended, or where it has ended and objects or tasks
-        are left over. After the last two the overlay hangs and every further launch fails, as it would on the chip
-        until it is loaded anew.
+        are left over. After the last two the overlay hangs, as on the chip: every further launch fails until it is
+        loaded anew.
         """
         steps = tasks(decode(stream))
-        if self._hung is not None:
-            raise SimulationError("The overlay hangs since an earlier launch; load it anew.") from self._hung
+        if self._hangs:
+            raise SimulationError("The overlay hangs since an earlier launch; load it anew.")
         for core in self._cores:
             core.counts[:] = [0] * len(core.counts)
         self._controller.begin(steps, [*map(_words, arguments)])
-        ready = self._ready
-        try:
-            while ready:
-                ready.popleft().step()
-            self._look_back()
-        except SimulationError as error:
-            self._hung = error
-            raise
+        self._hangs = True  # unless it comes to its end
+        while self._ready:
+            self._ready.popleft().step()
+        self._look_back()
+        self._hangs = False
         return self._launch()
 
     def _look_back(self) -> None:

@@ -1,0 +1,277 @@
+"""What cannot go on stops with the names of who waits for whom; what the chip would do wrong without a word is refused."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+
+from kernels.array.program import Acquire, Await, Block, Call, Dim, Held, Link, Loop, Release, Statement, Tile
+from kernels.array.shim import Channel
+from kernels.array.simulate import Simulation
+from kernels.array.stream import tasks
+from kernels.array.txn import Stream, assemble, decode
+from kernels.errors import DeadlockError, DesignError, SimulationError
+from tests.kernels.array.arrays import (
+    CORES,
+    MEMTILE,
+    OBJECT,
+    SHIM,
+    Int32,
+    N,
+    calling,
+    copy,
+    core,
+    design,
+    fifo,
+    holding,
+    kernel,
+    launch,
+    objects,
+    receive,
+    send,
+    stream,
+    through,
+)
+
+ONE, TWO, THREE = CORES[:3]
+COPY = (kernel("copy", OBJECT, OBJECT),)
+IN_OUT = (fifo("in", SHIM, ONE), fifo("out", ONE, SHIM))
+
+
+def copier(*body: Statement) -> Simulation:
+    return Simulation(design(IN_OUT, (core(ONE, *body),), COPY), {"copy": copy})
+
+
+def test_too_little_input_names_the_channel_that_has_no_more() -> None:
+    x, y = objects(3), np.zeros((4, N), np.int32)
+    with pytest.raises(DeadlockError) as stuck:
+        launch(
+            copier(*calling("copy", "in", "out")),
+            receive("y", "out", "y", 4 * N),
+            send("x", "in", "x", 3 * N - 4),
+            Await("y"),
+            x=x,
+            y=y,
+        )
+    awaits, output, one = stuck.value.waits
+    assert awaits.startswith("step 2 of the instruction stream waits for a token of S2MM channel 0 of column 0")
+    assert "waits for an object of out at (0, 2) (0 of 2 full) from core (0, 2) at Acquire(fifo='in')" in output
+    assert "from MM2S channel 0 of column 0 (no task, 16 B of an object to go)" in one
+    np.testing.assert_array_equal(y[:2], x[:2])  # what came before it had passed
+    assert str(stuck.value).count("\n") == 3
+    assert str(pickle.loads(pickle.dumps(stuck.value))) == str(stuck.value)  # noqa: S301  # our own bytes
+
+
+def test_a_missing_partner_holds_up_everyone_behind_it() -> None:
+    """One of four receivers of a broadcast waits for a core that has no program: all or none, so nobody gets more."""
+    fifos = (
+        fifo("in", SHIM, MEMTILE),
+        fifo("all", MEMTILE, *CORES),
+        *(fifo(f"part{i}", tile, MEMTILE) for i, tile in enumerate(CORES)),
+        fifo("out", MEMTILE, SHIM, block=Block("i32", 4 * N)),
+        fifo("never", Tile(1, 4), CORES[2]),
+    )
+    parts = tuple(f"part{i}" for i in range(4))
+    links = (Link(("in",), ("all",)), Link(parts, ("out",), tuple(i * N for i in range(4))))
+    bodies = [calling("copy", "all", part) for part in parts]
+    bodies[2] = (*bodies[2], *holding(("never",)))
+    cores = tuple(core(tile, *body) for tile, body in zip(CORES, bodies, strict=True))
+    simulation = Simulation(design(fifos, cores, COPY, links, columns=2), {"copy": copy})
+    x, y = objects(8), np.zeros((8, 4 * N), np.int32)
+    with pytest.raises(DeadlockError) as stuck:
+        launch(simulation, receive("y", "out", "y", y.size), send("x", "in", "x", x.size), Await("y"), x=x, y=y)
+    waits = stuck.value.waits
+    held_up = "which is emptied by core (0, 4) at Acquire(fifo='never')"
+    assert any(line.startswith("MM2S channel 0 of column 0") and held_up in line for line in waits)
+    assert any(
+        line.startswith("core (0, 4)") and line.endswith("never at (1, 4) (0 of 2 full) from nobody") for line in waits
+    )
+    assert simulation.network.rings["all", CORES[0]][0].high_water == 2
+
+
+def test_a_wrong_count_in_a_loop_names_the_pass() -> None:
+    body = (Acquire("out"), Loop("k", 3, holding(("in",), Call("copy", (Held("in"), Held("out"))))), Release("out"))
+    x, y = objects(5), np.zeros((2, N), np.int32)
+    with pytest.raises(DeadlockError, match=r"core \(0, 2\) at Acquire\(fifo='in'\), k 3 of 3: waits for an object"):
+        launch(copier(*body), receive("y", "out", "y", 2 * N), send("x", "in", "x", 5 * N), Await("y"), x=x, y=y)
+
+
+def circle(depth: int) -> Simulation:
+    """``ONE`` fills "there" twice before it takes "back"; ``TWO`` answers every object of "there" at once."""
+    fifos = (
+        fifo("in", SHIM, ONE, depth=1),
+        fifo("there", ONE, TWO, depth=depth),
+        fifo("back", TWO, ONE, depth=1),
+        fifo("out", ONE, SHIM, depth=1),
+    )
+    ask = calling("copy", "in", "there")
+    first = (*ask, *ask, *ask, *(calling("copy", "back", "out") * 3))
+    cores = (core(ONE, *first), core(TWO, *calling("copy", "there", "back")))
+    return Simulation(design(fifos, cores, COPY), {"copy": copy})
+
+
+def test_a_fifo_too_shallow_for_what_is_under_way_deadlocks_in_a_circle() -> None:
+    x, y = objects(3), np.zeros((3, N), np.int32)
+    launch(circle(depth=2), *through(3), x=x, y=y)
+    np.testing.assert_array_equal(y, x)
+    with pytest.raises(DeadlockError, match=r"in a circle: core \(0, [23]\) -> core \(0, [32]\) -> core") as stuck:
+        launch(circle(depth=1), *through(3), x=x, y=y)
+    assert any("waits for room in there at (0, 2) (0 of 1 free)" in line for line in stuck.value.waits)
+
+
+def test_an_object_that_is_held_is_not_free() -> None:
+    """A core that keeps its only object of a FIFO while it waits for the next on another, sent behind it."""
+
+    def keep(depth: int) -> Simulation:
+        fifos = (
+            fifo("in", SHIM, MEMTILE),
+            fifo("a", MEMTILE, ONE, TWO, depth=depth),
+            fifo("out", ONE, SHIM),
+        )
+        fifos = (*fifos, fifo("token", TWO, ONE, depth=1))
+        links = (Link(("in",), ("a",)),)
+        first = (Acquire("a"), Acquire("token"), Release("token"), Release("a"), *calling("copy", "a", "out"))
+        second = (Acquire("a"), Release("a"), *calling("copy", "a", "token"))
+        return Simulation(design(fifos, (core(ONE, *first), core(TWO, *second)), COPY, links), {"copy": copy})
+
+    x, y = objects(2), np.zeros((1, N), np.int32)
+    steps = (receive("y", "out", "y", N), send("x", "in", "x", 2 * N), Await("y"))
+    launch(keep(depth=2), *steps, x=x, y=y)
+    np.testing.assert_array_equal(y, x[1:])
+    with pytest.raises(DeadlockError, match=r"core \(0, 3\) .*Acquire\(fifo='a'\)"):
+        launch(keep(depth=1), *steps, x=x, y=y)
+
+
+def test_objects_left_over_are_an_error_and_the_overlay_then_hangs() -> None:
+    simulation = copier(*calling("copy", "in", "out"))
+    x, y = objects(3), np.zeros((3, N), np.int32)
+    with pytest.raises(DeadlockError, match="something is left over") as left:
+        launch(simulation, receive("y", "out", "y", 2 * N), send("x", "in", "x", 3 * N), Await("y"), x=x, y=y)
+    assert left.value.waits == ("out at (0, 2): 1 of 2 objects full, not taken",)
+    with pytest.raises(SimulationError, match="hangs since an earlier launch"):
+        launch(simulation, *through(1), x=x, y=y)
+
+
+def test_a_core_inside_its_program_and_a_task_without_data_are_left_over() -> None:
+    simulation = copier(*calling("copy", "in", "out"), *calling("copy", "in", "out"))
+    x, y = objects(3), np.zeros((3, N), np.int32)
+    with pytest.raises(DeadlockError) as left:
+        launch(
+            simulation,
+            receive("y", "out", "y", N),
+            send("x", "in", "x", N),
+            Await("y"),
+            receive("z", "out", "y", N, N),
+            x=x,
+            y=y,
+        )
+    queued, inside = left.value.waits
+    assert queued == "S2MM channel 0 of column 0 (1 task queued, in front that of BD 0 with 64 B of a pass to go)"
+    assert inside == "core (0, 2) at Acquire(fifo='in')"
+
+
+def test_a_task_that_goes_on_after_the_stream_is_done_to_its_end() -> None:
+    """Inputs that nobody awaits still arrive: the launch ends when everything is at rest."""
+    simulation = copier(*calling("copy", "in", "out"))
+    x, y = objects(5), np.zeros((5, N), np.int32)
+    launch(simulation, receive("y", "out", "y", 5 * N), send("x", "in", "x", 5 * N), x=x, y=y)
+    np.testing.assert_array_equal(y, x)
+
+
+def test_a_fifth_task_in_a_queue_is_refused() -> None:
+    x, y = objects(5), np.zeros((5, N), np.int32)
+    outputs = [receive(f"y{i}", "out", "y", N, i * N) for i in range(5)]
+    simulation = copier(*calling("copy", "in", "out"))
+    send_all = send("x", "in", "x", 5 * N)
+    done = launch(simulation, *outputs[:4], send_all, Await("y0"), outputs[4], Await("y4"), x=x, y=y)
+    np.testing.assert_array_equal(y, x)
+    assert done.queue_peak[Channel(0, "S2MM", 0)] == 4
+    with pytest.raises(SimulationError, match="Step 4: S2MM channel 0 of column 0 has 4 tasks queued already"):
+        launch(copier(*calling("copy", "in", "out")), *outputs, send_all, Await("y4"), x=x, y=y)
+
+
+def test_a_descriptor_written_again_while_it_is_queued_is_refused() -> None:
+    """Two streams of one task each, glued: the second writes BD 0 while the first still uses it."""
+    x, y = objects(2), np.zeros((2, N), np.int32)
+    simulation = copier(*calling("copy", "in", "out"))
+    one = decode(stream(simulation.design, (receive("y", "out", "y", N),), {"x": x, "y": y}))
+    twice = assemble(Stream(one.columns, one.instructions * 2))
+    assert len(tasks(decode(twice))) == 2
+    with pytest.raises(SimulationError, match="Step 1: BD 0 of column 0 is written again while a task that uses it"):
+        simulation.run(twice, [x.reshape(-1).view(np.uint8), y.reshape(-1).view(np.uint8)])
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (N - 1, "goes from byte 0 to 64 of argument 0, which has 60"),
+        (3 * N + 7, "goes from byte 0 to 224 of argument 0, which has 220"),
+    ],
+)
+def test_a_transfer_beyond_its_argument_is_refused(words: int, message: str) -> None:
+    """The stream was made for a larger buffer than the launch brings; the last pass counts."""
+    simulation = copier(*calling("copy", "in", "out"))
+    x, y = objects(4), np.zeros((3, N), np.int32)
+    repeat = 0 if words < N else 2
+    dims = (Dim(3, N + 4), Dim(2, 8), Dim(2, 4), Dim(4, 1)) if repeat else ()
+    steps = (receive("y", "out", "y", N * (repeat + 1)), send("x", "in", "x", N, 0, *dims, repeat=repeat), Await("y"))
+    data = stream(simulation.design, steps, {"x": x, "y": y})
+    short = x.reshape(-1)[:words].copy()
+    with pytest.raises(SimulationError, match=message):
+        simulation.run(data, [short.view(np.uint8), y.reshape(-1).view(np.uint8)])
+
+
+def test_arguments_are_flat_bytes_and_as_many_as_the_stream_names() -> None:
+    simulation = copier(*calling("copy", "in", "out"))
+    x = objects(1)
+    data = stream(simulation.design, through(1), {"x": x, "y": x})
+    with pytest.raises(ValueError, match="flat uint8 buffer, not int32"):
+        simulation.run(data, [x])  # type: ignore[list-item]
+    with pytest.raises(SimulationError, match="argument 1 of a launch with 1"):
+        simulation.run(data, [x.reshape(-1).view(np.uint8)])
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ((Acquire("in"), Acquire("in"), Release("in"), Release("in")), "holds one object of it already"),
+        ((Release("in"),), "holds none of its objects"),
+        ((Acquire("in"),), "must hold at its end what it held at its start"),
+        ((Loop("k", 2, (Acquire("in"),)),), "must hold at its end what it held at its start"),
+        ((*holding(("in",)), Call("copy", (Held("in"), Held("out")))), r"calls copy with \['in', 'out'\]"),
+        ((Loop("k", 0, holding(("in",))),), "never waits for a FIFO"),
+    ],
+)
+def test_programs_that_would_crash_or_spin_are_refused(body: tuple[Statement, ...], message: str) -> None:
+    with pytest.raises(DesignError, match=message):
+        copier(*body)
+
+
+def test_links_that_the_compiler_would_get_wrong_are_refused() -> None:
+    half = Block("i32", N // 2)
+    parts = (fifo("p0", ONE, MEMTILE, block=half), fifo("p1", TWO, MEMTILE, block=half), fifo("out", MEMTILE, SHIM))
+    with pytest.raises(DesignError, match="do not lay 2 parts end to end"):
+        Simulation(design(parts, links=(Link(("p0", "p1"), ("out",), (0, N // 4)),)))
+    forward = (fifo("in", SHIM, MEMTILE, block=half), fifo("out", MEMTILE, SHIM))
+    with pytest.raises(DesignError, match="end to end in an object"):
+        Simulation(design(forward, links=(Link(("in",), ("out",)),)))
+
+
+def test_faults_can_be_put_in_place_of_kernels() -> None:
+    """Wrong data goes through as it is; a kernel that fails takes the launch with it."""
+
+    def wrong(source: Int32, target: Int32) -> None:
+        target[:] = source
+        target[5] ^= 1
+
+    def broken(source: Int32, target: Int32) -> None:
+        raise RuntimeError("core fault")
+
+    x, y = objects(2), np.zeros((2, N), np.int32)
+    built = design(IN_OUT, (core(ONE, *calling("copy", "in", "out")),), COPY)
+    launch(Simulation(built, {"copy": wrong}), *through(2), x=x, y=y)
+    assert (x != y).sum(1).tolist() == [1, 1]
+    with pytest.raises(RuntimeError, match="core fault"):
+        launch(Simulation(built, {"copy": broken}), *through(2), x=x, y=y)
