@@ -1,9 +1,9 @@
 // Element-wise arithmetic on vectors and accumulators.
 //
-// API: aie_api aie.hpp@2a408059. bfloat16 products always go to an accfloat accumulator, one product per lane through the
-// multiplier's datapath; float sums use the accumulator adder, also for vectors (detail/aie2/add.hpp), a bfloat16 vector sum
-// being narrowed by the rounding register. Products of float vectors are not here: AIE2 has none, and emulates one with
-// three to nine bfloat16 products. Integer sums wrap.
+// API: aie_api aie.hpp@2a408059. bfloat16 products always go to an accfloat accumulator, one product per lane through
+// the multiplier's datapath; float sums use the accumulator adder, also for vectors (detail/aie2/add.hpp), a bfloat16
+// vector sum being narrowed by the rounding register. Products of float vectors are not here: AIE2 has none, and
+// emulates one with three to nine bfloat16 products. Integer sums wrap.
 #pragma once
 
 #include "vector.hpp"
@@ -26,7 +26,8 @@ HOST_INLINE native<uint32_t, N> in_groups(F f, V... v) {
 template <bool Subtract, typename X>
 HOST_INLINE X sum(const X& a, const X& b) {
     if constexpr (std::is_same_v<X, accum<accfloat, X::size()>>) {
-        return X(in_groups<X::size()>([](auto x, auto y) HOST_LAMBDA { return add_floats<Subtract>(x, y); }, a.data, b.data));
+        return X(in_groups<X::size()>([](auto x, auto y) HOST_LAMBDA { return add_floats<Subtract>(x, y); }, a.data,
+                                      b.data));
     } else if constexpr (is_float<typename X::value_type>) {
         using A = accum<accfloat, X::size()>;
         return sum<Subtract>(A(a), A(b)).template to_vector<typename X::value_type>();
@@ -37,9 +38,11 @@ HOST_INLINE X sum(const X& a, const X& b) {
     }
 }
 
+// accauto: detail/accum.hpp default_accum_bits.
 template <typename T>
 struct default_accum {
-    using type = std::conditional_t<std::is_same_v<T, bfloat16>, accfloat, std::conditional_t<sizeof(T) == 1, acc32, acc64>>;
+    using type =
+        std::conditional_t<std::is_same_v<T, bfloat16>, accfloat, std::conditional_t<sizeof(T) <= 2, acc32, acc64>>;
 };
 template <typename Tag, typename T>
 using accum_tag = std::conditional_t<std::is_same_v<Tag, accauto>, typename default_accum<T>::type, Tag>;
@@ -85,43 +88,35 @@ HOST_INLINE auto msc(const accum<Tag, N>& acc, const vector<T1, N>& a, const vec
 }
 
 template <typename Tag = accauto, typename E, typename T, unsigned N>
-    requires(host::is_element<E>)
-HOST_INLINE auto mul(E a, const vector<T, N>& v) {
+requires(host::is_element<E>) HOST_INLINE auto mul(E a, const vector<T, N>& v) {
     return mul<Tag>(broadcast<E, N>(a), v);
 }
 template <typename Tag = accauto, typename E, typename T, unsigned N>
-    requires(host::is_element<E>)
-HOST_INLINE auto mul(const vector<T, N>& v, E a) {
+requires(host::is_element<E>) HOST_INLINE auto mul(const vector<T, N>& v, E a) {
     return mul<Tag>(v, broadcast<E, N>(a));
 }
 template <typename Tag = accauto, typename E, typename T, unsigned N>
-    requires(host::is_element<E>)
-HOST_INLINE auto negmul(E a, const vector<T, N>& v) {
+requires(host::is_element<E>) HOST_INLINE auto negmul(E a, const vector<T, N>& v) {
     return negmul<Tag>(broadcast<E, N>(a), v);
 }
 template <typename Tag = accauto, typename E, typename T, unsigned N>
-    requires(host::is_element<E>)
-HOST_INLINE auto negmul(const vector<T, N>& v, E a) {
+requires(host::is_element<E>) HOST_INLINE auto negmul(const vector<T, N>& v, E a) {
     return negmul<Tag>(v, broadcast<E, N>(a));
 }
 template <typename Tag, typename E, typename T, unsigned N>
-    requires(host::is_element<E>)
-HOST_INLINE auto mac(const accum<Tag, N>& acc, E a, const vector<T, N>& v) {
+requires(host::is_element<E>) HOST_INLINE auto mac(const accum<Tag, N>& acc, E a, const vector<T, N>& v) {
     return mac(acc, broadcast<E, N>(a), v);
 }
 template <typename Tag, typename E, typename T, unsigned N>
-    requires(host::is_element<E>)
-HOST_INLINE auto mac(const accum<Tag, N>& acc, const vector<T, N>& v, E a) {
+requires(host::is_element<E>) HOST_INLINE auto mac(const accum<Tag, N>& acc, const vector<T, N>& v, E a) {
     return mac(acc, v, broadcast<E, N>(a));
 }
 template <typename Tag, typename E, typename T, unsigned N>
-    requires(host::is_element<E>)
-HOST_INLINE auto msc(const accum<Tag, N>& acc, E a, const vector<T, N>& v) {
+requires(host::is_element<E>) HOST_INLINE auto msc(const accum<Tag, N>& acc, E a, const vector<T, N>& v) {
     return msc(acc, broadcast<E, N>(a), v);
 }
 template <typename Tag, typename E, typename T, unsigned N>
-    requires(host::is_element<E>)
-HOST_INLINE auto msc(const accum<Tag, N>& acc, const vector<T, N>& v, E a) {
+requires(host::is_element<E>) HOST_INLINE auto msc(const accum<Tag, N>& acc, const vector<T, N>& v, E a) {
     return msc(acc, v, broadcast<E, N>(a));
 }
 
@@ -167,13 +162,11 @@ HOST_INLINE accum<Tag, N> sub(const accum<Tag, N>& acc, const vector<T, N>& v) {
     return host::sum<true>(acc, accum<Tag, N>(v));
 }
 template <typename Tag, typename E, unsigned N>
-    requires(host::is_element<E>)
-HOST_INLINE accum<Tag, N> add(const accum<Tag, N>& acc, E a) {
+requires(host::is_element<E>) HOST_INLINE accum<Tag, N> add(const accum<Tag, N>& acc, E a) {
     return add(acc, broadcast<E, N>(a));
 }
 template <typename Tag, typename E, unsigned N>
-    requires(host::is_element<E>)
-HOST_INLINE accum<Tag, N> sub(const accum<Tag, N>& acc, E a) {
+requires(host::is_element<E>) HOST_INLINE accum<Tag, N> sub(const accum<Tag, N>& acc, E a) {
     return sub(acc, broadcast<E, N>(a));
 }
 
@@ -187,11 +180,12 @@ HOST_INLINE vector<T, N> neg(const vector<T, N>& v) {
         return host::sum<true>(vector<T, N>(), v);
     }
 }
-// The absolute value of the most negative integer wraps to itself.
+// The absolute value of the most negative integer wraps to itself. Peano has no abs of float vectors.
 template <typename T, unsigned N>
 HOST_INLINE vector<T, N> abs(const vector<T, N>& v) {
-    if constexpr (host::is_float<T>) {
-        return vector<T, N>(v.data & host::raw<T>((1u << (sizeof(T) * 8 - 1)) - 1));
+    static_assert(!std::is_same_v<T, float>, "not in the subset");
+    if constexpr (std::is_same_v<T, bfloat16>) {
+        return vector<T, N>(v.data & 0x7fff);
     } else if constexpr (std::is_signed_v<T>) {
         return vector<T, N>(v.data < 0 ? neg(v).data : v.data);
     } else {

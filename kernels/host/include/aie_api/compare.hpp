@@ -1,8 +1,10 @@
 // Comparisons, selection, maximum and minimum, bits and shifts.
 //
-// Floats compare as bfloat16 only (AIE2 has no comparator for float): by sign and magnitude, so -0 is below +0, and false
-// where an operand is NaN; max and min then give the first operand (xdna-emu vector_compare.rs, vector_arith.rs@7380bd56,
-// seen on silicon). Shifts go through the accumulator, so they round and saturate by the registers (detail/aie2/shift.hpp).
+// Floats compare as bfloat16 only (Peano has no comparison of float vectors). The comparator orders by sign and
+// magnitude, -0 below +0, and is false where an operand is NaN (xdna-emu vector_compare.rs@7380bd56, seen on silicon);
+// aie_api first adds +0 to one operand, which turns -0 into +0 and flushes denormals there (detail/aie2/compare.hpp).
+// max and min take both operands as they are and give the first where one is NaN. Shifts go through the accumulator and
+// saturate by the register.
 #pragma once
 
 #include "arithmetic.hpp"
@@ -40,6 +42,14 @@ template <typename T, unsigned N>
 HOST_INLINE auto greater_equal(const vector<T, N>& a, const vector<T, N>& b) {
     return (ordered(a) >= ordered(b)) & both_numbers(a, b);
 }
+// v + 0 on the accumulator adder, for bfloat16.
+template <typename T, unsigned N>
+HOST_INLINE vector<T, N> plus_zero(const vector<T, N>& v) {
+    if constexpr (std::is_same_v<T, bfloat16>)
+        return add(accum<accfloat, N>(v), accum<accfloat, N>()).template to_vector<T>();
+    else
+        return v;
+}
 template <unsigned N, typename V>
 HOST_INLINE mask<N> to_mask(V lanes) {
     return mask<N>(convert<int8_t, N>(lanes));
@@ -49,38 +59,38 @@ HOST_INLINE mask<N> to_mask(V lanes) {
 
 template <typename T, unsigned N>
 HOST_INLINE mask<N> lt(const vector<T, N>& a, const vector<T, N>& b) {
-    return host::to_mask<N>(host::less(a, b));
+    return host::to_mask<N>(host::less(host::plus_zero(a), b));
 }
 template <typename T, unsigned N>
 HOST_INLINE mask<N> ge(const vector<T, N>& a, const vector<T, N>& b) {
-    return host::to_mask<N>(host::greater_equal(a, b));
+    return host::to_mask<N>(host::greater_equal(host::plus_zero(a), b));
 }
 template <typename T, unsigned N>
 HOST_INLINE mask<N> gt(const vector<T, N>& a, const vector<T, N>& b) {
-    return lt(b, a);
+    return host::to_mask<N>(host::less(b, host::plus_zero(a)));
 }
 template <typename T, unsigned N>
 HOST_INLINE mask<N> le(const vector<T, N>& a, const vector<T, N>& b) {
-    return ge(b, a);
+    return host::to_mask<N>(host::greater_equal(b, host::plus_zero(a)));
 }
 template <typename T, unsigned N>
 HOST_INLINE mask<N> eq(const vector<T, N>& a, const vector<T, N>& b) {
-    return le(a, b) & ge(a, b);
+    return ge(a, b) & ge(b, a);
 }
-// On AIE2 the complement of eq, so a NaN differs from everything (detail/aie2/compare.hpp).
+// False where a bfloat16 is NaN, as eq is.
 template <typename T, unsigned N>
 HOST_INLINE mask<N> neq(const vector<T, N>& a, const vector<T, N>& b) {
-    return ~eq(a, b);
+    return lt(a, b) | lt(b, a);
 }
 
-#define HOST_WITH_SCALARS(name)                                  \
-    template <typename T, unsigned N>                            \
-    HOST_INLINE auto name(T a, const vector<T, N>& v) {          \
-        return name(broadcast<T, N>(a), v);                      \
-    }                                                            \
-    template <typename T, unsigned N>                            \
-    HOST_INLINE auto name(const vector<T, N>& v, T a) {          \
-        return name(v, broadcast<T, N>(a));                      \
+#define HOST_WITH_SCALARS(name)                         \
+    template <typename T, unsigned N>                   \
+    HOST_INLINE auto name(T a, const vector<T, N>& v) { \
+        return name(broadcast<T, N>(a), v);             \
+    }                                                   \
+    template <typename T, unsigned N>                   \
+    HOST_INLINE auto name(const vector<T, N>& v, T a) { \
+        return name(v, broadcast<T, N>(a));             \
     }
 HOST_WITH_SCALARS(lt)
 HOST_WITH_SCALARS(ge)
@@ -144,14 +154,16 @@ HOST_INLINE vector<T, N> bit_not(const vector<T, N>& v) {
 }
 
 template <typename T, unsigned N>
-    requires(std::is_integral_v<T>)
-HOST_INLINE vector<T, N> upshift(const vector<T, N>& v, unsigned shift) {
+requires(std::is_integral_v<T>) HOST_INLINE vector<T, N> upshift(const vector<T, N>& v, unsigned shift) {
     return accum<typename host::default_accum<T>::type, N>(v, int(shift)).template to_vector<T>();
 }
+// Arithmetic, towards -inf whatever the rounding register holds.
 template <typename T, unsigned N>
-    requires(std::is_integral_v<T>)
-HOST_INLINE vector<T, N> downshift(const vector<T, N>& v, unsigned shift) {
-    return accum<typename host::default_accum<T>::type, N>(v).template to_vector<T>(int(shift));
+requires(std::is_integral_v<T>) HOST_INLINE vector<T, N> downshift(const vector<T, N>& v, unsigned shift) {
+    const rounding_mode mode = swap_rounding(rounding_mode::floor);
+    const auto out = accum<typename host::default_accum<T>::type, N>(v).template to_vector<T>(int(shift));
+    set_rounding(mode);
+    return out;
 }
 
 }  // namespace aie

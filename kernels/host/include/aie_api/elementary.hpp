@@ -1,7 +1,7 @@
 // Reciprocals, and conversions between integers and floats, step by step as AIE2 computes them.
 //
-// Steps and constants: aie_api detail/aie2/elementary.hpp@2a408059. All roundings to bfloat16 follow the rounding register.
-// inv and invsqrt of float vectors are not here: they need the emulated float product.
+// Steps and constants: aie_api detail/aie2/elementary.hpp@2a408059. All roundings to bfloat16 follow the rounding
+// register. inv and invsqrt of float vectors are not here: they need the emulated float product.
 #pragma once
 
 #include "compare.hpp"
@@ -17,7 +17,8 @@ template <unsigned N>
 HOST_INLINE accum<accfloat, N> constant(float value) {
     return accum<accfloat, N>(broadcast<float, N>(value));
 }
-// 1.0078125 * 2^(23 - shift) for low halves, 2^16 times that for high halves: adding it moves an integer into the fraction.
+// 1.0078125 * 2^(23 - shift) for low halves, 2^16 times that for high halves: adding it moves an integer into the
+// fraction.
 template <unsigned N>
 HOST_INLINE accum<accfloat, N> magic(bool high, int shift) {
     return constant<N>(std::bit_cast<float>(uint32_t((high ? 0x5301 : 0x4b01) - 128 * shift) << 16));
@@ -43,7 +44,8 @@ HOST_INLINE vector<bfloat16, N> inv(const vector<bfloat16, N>& v) {
     return host::narrow(negmul(minus, residual));
 }
 
-// 1 / sqrt(v) by one Newton step from a guess on the bits; the halving of the bits rounds and saturates by the registers.
+// 1 / sqrt(v) by one Newton step from a guess on the bits; the halving of the bits rounds and saturates by the
+// registers.
 template <unsigned N>
 HOST_INLINE vector<bfloat16, N> invsqrt(const vector<bfloat16, N>& v) {
     constexpr float c2 = 0.703952253f, c3 = 2.38924456f;
@@ -59,8 +61,7 @@ HOST_INLINE vector<bfloat16, N> invsqrt(const vector<bfloat16, N>& v) {
 
 // v * 2^-shift, to the nearest float.
 template <typename TR = float, typename T, unsigned N>
-    requires(std::is_integral_v<T>)
-HOST_INLINE vector<TR, N> to_float(const vector<T, N>& v, int shift = 0) {
+requires(std::is_integral_v<T>) HOST_INLINE vector<TR, N> to_float(const vector<T, N>& v, int shift = 0) {
     const auto low = host::magic<N>(false, shift);
     if constexpr (sizeof(T) <= 2) {
         const auto moved = add(accum<acc32, N>(v), host::as_integer(low));
@@ -76,17 +77,18 @@ HOST_INLINE vector<TR, N> to_float(const vector<T, N>& v, int shift = 0) {
     }
 }
 
-// v * 2^shift, to the nearest integer, ties to even, saturated to TR. Useful range: |v * 2^shift| < 2^22 for 8 and 16 bits.
+// v * 2^shift, to the nearest integer, ties to even, saturated to TR. Useful range: |v * 2^shift| < 2^22 for 8 and 16
+// bits.
 template <typename TR = int32, unsigned N>
-HOST_INLINE vector<TR, N> to_fixed(const vector<float, N>& v, int shift = 0) {
-    using upper_type = std::conditional_t<std::is_signed_v<TR>, int16, uint16>;
+requires(std::is_signed_v<TR>)  // aie_api narrows to unsigned types as if they were signed
+    HOST_INLINE vector<TR, N> to_fixed(const vector<float, N>& v, int shift = 0) {
     const auto low = host::magic<N>(false, shift);
     const saturation_mode mode = swap_saturation(saturation_mode::saturate);
     accum<accfloat, N> rest(v);
-    vector<upper_type, N> upper;
+    vector<int16, N> upper;
     if constexpr (sizeof(TR) > 2) {
         const auto high = host::magic<N>(true, shift);
-        upper = sub(host::as_integer(add(rest, high)), host::as_integer(high)).template to_vector<upper_type>();
+        upper = sub(host::as_integer(add(rest, high)), host::as_integer(high)).template to_vector<int16>();
         const auto removed = sub(host::as_float(add(accum<acc32, N>(upper), host::as_integer(high))), high);
         rest = sub(rest, removed);
     }

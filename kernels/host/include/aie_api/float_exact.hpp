@@ -1,7 +1,7 @@
 // The floating point datapath on integers, one lane at a time: the path for lanes with NaN, infinities or overflow.
 //
-// Rules: xdna-emu vector_matmul/bf16_pipeline.rs and vector_float.rs@7380bd56 (validated against NPU1). Terms are aligned
-// to the largest exponent with 23 fraction bits, rounded to nearest even each, summed exactly, normalised once.
+// Rules: xdna-emu vector_matmul/bf16_pipeline.rs and vector_float.rs@7380bd56 (validated against NPU1). Terms are
+// aligned to the largest exponent with 23 fraction bits, rounded to nearest even each, summed exactly, normalised once.
 #pragma once
 
 #include "types.hpp"
@@ -58,11 +58,13 @@ struct float_sum {
         for (const term& t : terms) total += t.exponent ? shift_to_even(t.mantissa, top - t.exponent) : 0;
         const bool not_a_number = nan || (positive_infinity && negative_infinity);
         const uint32_t sign = total < 0 ? 0x80000000u : 0;
-        if (!not_a_number && (positive_infinity || negative_infinity)) return negative_infinity ? 0xff800000u : 0x7f800000u;
+        if (!not_a_number && (positive_infinity || negative_infinity))
+            return negative_infinity ? 0xff800000u : 0x7f800000u;
         if (total == 0) return not_a_number ? 0x7f800001u : 0;
         const uint64_t magnitude = total < 0 ? -total : total;
         const int lead = 63 - std::countl_zero(magnitude);
-        uint64_t mantissa = lead <= 23 ? magnitude << (23 - lead) : uint64_t(shift_to_even(int64_t(magnitude), lead - 23));
+        uint64_t mantissa =
+            lead <= 23 ? magnitude << (23 - lead) : uint64_t(shift_to_even(int64_t(magnitude), lead - 23));
         const int exponent = top + lead - 151 + int(mantissa >> 24);
         mantissa = mantissa >> 24 ? mantissa >> 1 : mantissa;
         if (not_a_number) {

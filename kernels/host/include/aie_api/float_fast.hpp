@@ -2,9 +2,9 @@
 //
 // A term of the sum is a multiple of 2^-24 of anything 2^25 times its size, so one unit q of the alignment grid, all
 // rounded terms and their sum are exact in a double. Adding 1.5 * 2^52 * q rounds a term to a multiple of q, to nearest
-// even, which is the alignment, and leaves the multiple in the low bits, where integers add up; the conversion of the exact
-// sum to float is the normalisation. Lanes with NaN or infinities go to float_exact.hpp. Needs the FPU's default rounding,
-// no fast-math.
+// even, which is the alignment, and leaves the multiple in the low bits, where integers add up; the conversion of the
+// exact sum to float is the normalisation. Lanes with NaN or infinities go to float_exact.hpp. Needs the FPU's default
+// rounding, no fast-math.
 #pragma once
 
 #include "float_exact.hpp"

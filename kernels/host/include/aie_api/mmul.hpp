@@ -1,8 +1,8 @@
 // aie::mmul for the native AIE2 shapes: bfloat16 4x8x4, int8 4x8x8, int16 4x4x4 (acc64) and 4x2x8
 // (acc32). Tiles are row-major.
 //
-// API and shapes: aie_api mmul.hpp, detail/aie2/mmul_*.hpp@2a408059. One mac is one instruction: for bfloat16 eight products
-// and the accumulator are aligned, summed exactly and rounded once; integers are exact, acc32 wraps.
+// API and shapes: aie_api mmul.hpp, detail/aie2/mmul_*.hpp@2a408059. One mac is one instruction: for bfloat16 eight
+// products and the accumulator are aligned, summed exactly and rounded once; integers are exact, acc32 wraps.
 #pragma once
 
 #include "arithmetic.hpp"
@@ -22,14 +22,15 @@ HOST_INLINE i16x16 largest_of_rows(i16x16 two_rows, const i16x8 (&b)[4]) {
     i16x16 largest = i16x16{} + int16_t(2 * no_exponent);
     [&]<size_t... P>(std::index_sequence<P...>) HOST_LAMBDA {
         ((largest = lanes_max(
-              largest, i16x16(__builtin_shufflevector(two_rows, two_rows, 2 * P, 2 * P, 2 * P, 2 * P, 2 * P + 1, 2 * P + 1,
-                                                      2 * P + 1, 2 * P + 1, 2 * P + 8, 2 * P + 8, 2 * P + 8, 2 * P + 8,
-                                                      2 * P + 9, 2 * P + 9, 2 * P + 9, 2 * P + 9) +
+              largest, i16x16(__builtin_shufflevector(two_rows, two_rows, 2 * P, 2 * P, 2 * P, 2 * P, 2 * P + 1,
+                                                      2 * P + 1, 2 * P + 1, 2 * P + 1, 2 * P + 8, 2 * P + 8, 2 * P + 8,
+                                                      2 * P + 8, 2 * P + 9, 2 * P + 9, 2 * P + 9, 2 * P + 9) +
                               join(b[P], b[P])))),
          ...);
-    }(std::make_index_sequence<4>());
-    return lanes_max(largest, i16x16(__builtin_shufflevector(largest, largest, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9,
-                                                             10, 11)));
+    }
+    (std::make_index_sequence<4>());
+    return lanes_max(largest, i16x16(__builtin_shufflevector(largest, largest, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15,
+                                                             8, 9, 10, 11)));
 }
 
 HOST_INLINE i16x16 largest_products(i16x16 a01, i16x16 a23, const i16x8 (&b)[4]) {
@@ -50,8 +51,8 @@ inline __attribute__((noinline)) u32x16 mac_4x8x4_exact(u16x32 a, u16x32 b, u32x
     return out;
 }
 
-// Four or eight lanes of the result, the `Part`th, and whether one of its terms is NaN or infinite. b: the rows of its tile,
-// once for each row of the result in these lanes; products: the largest sums of exponents of all sixteen lanes.
+// Four or eight lanes of the result, the `Part`th, and whether one of its terms is NaN or infinite. b: the rows of its
+// tile, once for each row of the result in these lanes; products: the largest sums of exponents of all sixteen lanes.
 template <unsigned Part, typename D>
 HOST_INLINE auto mac_part(u16x32 a, const D (&b)[8], u32x16 acc, i16x16 products, bool& special) {
     constexpr unsigned w = lane_count<D>, first = Part * w, row = first * 2;
@@ -66,9 +67,11 @@ HOST_INLINE auto mac_part(u16x32 a, const D (&b)[8], u32x16 acc, i16x16 products
         if constexpr (w == 4)  // low and high: one row of a
             ((units += align(D(__builtin_shufflevector(low, high, K, K, K, K)) * b[K], unit)), ...);
         else  // low and high: two rows
-            ((units += align(D(__builtin_shufflevector(low, high, K, K, K, K, K + 8, K + 8, K + 8, K + 8)) * b[K], unit)),
+            ((units +=
+              align(D(__builtin_shufflevector(low, high, K, K, K, K, K + 8, K + 8, K + 8, K + 8)) * b[K], unit)),
              ...);
-    }(std::make_index_sequence<8>());
+    }
+    (std::make_index_sequence<8>());
     return normalise<false>(value(units, unit));
 }
 
@@ -84,8 +87,10 @@ HOST_INLINE auto row_of_doubles(u16x32 b) {
 template <unsigned Lanes = float_lanes>
 HOST_INLINE u32x16 mac_4x8x4(u16x32 a, u16x32 b, u32x16 acc) {
     using i16x32 = native<int16_t, 32>;
-    const i16x16 a01 = exponent_of<7>(lanes_from<16, 0>(i16x32(a))), a23 = exponent_of<7>(lanes_from<16, 16>(i16x32(a)));
-    const i16x16 b01 = exponent_of<7>(lanes_from<16, 0>(i16x32(b))), b23 = exponent_of<7>(lanes_from<16, 16>(i16x32(b)));
+    const i16x16 a01 = exponent_of<7>(lanes_from<16, 0>(i16x32(a))),
+                 a23 = exponent_of<7>(lanes_from<16, 16>(i16x32(a)));
+    const i16x16 b01 = exponent_of<7>(lanes_from<16, 0>(i16x32(b))),
+                 b23 = exponent_of<7>(lanes_from<16, 16>(i16x32(b)));
     const i16x8 pairs[4] = {lanes_from<8, 0>(b01), lanes_from<8, 8>(b01), lanes_from<8, 0>(b23), lanes_from<8, 8>(b23)};
     const i16x16 products = largest_products(a01, a23, pairs);
     const native<double, Lanes> rows[8] = {row_of_doubles<0, Lanes>(b), row_of_doubles<1, Lanes>(b),
@@ -94,11 +99,13 @@ HOST_INLINE u32x16 mac_4x8x4(u16x32 a, u16x32 b, u32x16 acc) {
                                            row_of_doubles<6, Lanes>(b), row_of_doubles<7, Lanes>(b)};
     bool special = false;
     u32x16 out;
-    const auto first = mac_part<0>(a, rows, acc, products, special), second = mac_part<1>(a, rows, acc, products, special);
+    const auto first = mac_part<0>(a, rows, acc, products, special),
+               second = mac_part<1>(a, rows, acc, products, special);
     if constexpr (Lanes == 8) {
         out = join(first, second);
     } else {
-        const auto third = mac_part<2>(a, rows, acc, products, special), last = mac_part<3>(a, rows, acc, products, special);
+        const auto third = mac_part<2>(a, rows, acc, products, special),
+                   last = mac_part<3>(a, rows, acc, products, special);
         out = join(join(first, second), join(third, last));
     }
     if (special) [[unlikely]]

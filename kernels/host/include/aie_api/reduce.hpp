@@ -1,7 +1,8 @@
 // Reductions of a vector to a scalar, in the order of AIE2.
 //
-// Orders: aie_api detail/aie2/add_reduce.hpp, max_min_reduce.hpp@2a408059. Lane i meets lane i + half, then half the width.
-// A bfloat16 sum is a matrix product with ones (eight lanes are summed exactly and rounded once), then accumulator sums.
+// Orders: aie_api detail/aie2/add_reduce.hpp, max_min_reduce.hpp@2a408059. Lane i meets lane i + half, then half the
+// width. A bfloat16 sum is a matrix product with ones (eight lanes are summed exactly and rounded once), then
+// accumulator sums.
 #pragma once
 
 #include "compare.hpp"
@@ -73,9 +74,14 @@ HOST_INLINE T reduce_add(const vector<T, N>& v) {
     if constexpr (std::is_same_v<T, bfloat16>)
         return host::sum_bfloat16(v);
     else if constexpr (std::is_same_v<T, float>)
-        return host::fold<1>(accum<accfloat, N>(v), [](auto a, auto b) { return add(a, b); }).template to_vector<float>()[0];
+        return host::fold<1>(accum<accfloat, N>(v), [](auto a, auto b) { return add(a, b); })
+            .template to_vector<float>()[0];
     else
         return host::sum_integers(v);
+}
+template <typename T, unsigned N>
+requires(std::is_same_v<T, float>) HOST_INLINE T reduce_add(const accum<accfloat, N>& acc) {
+    return reduce_add(acc.template to_vector<float>());
 }
 template <typename T, unsigned N>
 HOST_INLINE T reduce_max(const vector<T, N>& v) {

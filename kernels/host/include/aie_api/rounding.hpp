@@ -1,8 +1,8 @@
 // Narrowing: accumulator to integer (shift, round, saturate) and fp32 to bfloat16, by the rounding register.
 //
-// Rules: xdna-emu src/interpreter/execute/vector_srs.rs and vector_float.rs@7380bd56, whose vectors equal Phoenix silicon.
-// On two's complement integers "up" adds one towards +inf; on a float's magnitude it adds one away from zero, so the
-// modes that look at the sign are mirrored there.
+// Rules: xdna-emu src/interpreter/execute/vector_srs.rs and vector_float.rs@7380bd56, whose vectors equal Phoenix
+// silicon. On two's complement integers "up" adds one towards +inf; on a float's magnitude it adds one away from zero,
+// so the modes that look at the sign are mirrored there.
 #pragma once
 
 #include "modes.hpp"

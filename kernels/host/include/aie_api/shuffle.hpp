@@ -37,14 +37,17 @@ HOST_INLINE auto concat(const accum<Tag, N>& first, const Rest&... rest) {
 
 // Chunks of `step` lanes taken in turn from a and b: the first and second N lanes of the result.
 template <typename T, unsigned N>
-HOST_INLINE std::pair<vector<T, N>, vector<T, N>> interleave_zip(const vector<T, N>& a, const vector<T, N>& b, unsigned step) {
+HOST_INLINE std::pair<vector<T, N>, vector<T, N>> interleave_zip(const vector<T, N>& a, const vector<T, N>& b,
+                                                                 unsigned step) {
     const int s = int(step);
-    const auto zipped = host::gather<2 * N>(concat(a, b), [s](int i) { return i / s % 2 * int(N) + i / (2 * s) * s + i % s; });
+    const auto zipped =
+        host::gather<2 * N>(concat(a, b), [s](int i) { return i / s % 2 * int(N) + i / (2 * s) * s + i % s; });
     return {zipped.template extract<N>(0), zipped.template extract<N>(1)};
 }
 // The even and the odd chunks of `step` lanes of a followed by b.
 template <typename T, unsigned N>
-HOST_INLINE std::pair<vector<T, N>, vector<T, N>> interleave_unzip(const vector<T, N>& a, const vector<T, N>& b, unsigned step) {
+HOST_INLINE std::pair<vector<T, N>, vector<T, N>> interleave_unzip(const vector<T, N>& a, const vector<T, N>& b,
+                                                                   unsigned step) {
     const int s = int(step);
     const auto joined = concat(a, b);
     return {host::gather<N>(joined, [s](int i) { return i / s * 2 * s + i % s; }),

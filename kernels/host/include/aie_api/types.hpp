@@ -1,7 +1,8 @@
 // Element types, accumulator tags and the lane storage of the host implementation of aie_api (AIE2 subset).
 //
-// Signatures follow AMD's aie_api (include/aie_api/*.hpp@2a408059). Only what is exact on the host is here: an operation
-// that is missing must not compile. Lanes hold raw bits (bfloat16 in 16, float in 32), so no host float rule leaks in.
+// Signatures follow AMD's aie_api (include/aie_api/*.hpp@2a408059). Only what is exact on the host is here: an
+// operation that is missing must not compile. Lanes hold raw bits (bfloat16 in 16, float in 32), so no host float rule
+// leaks in.
 #pragma once
 
 #include <stdint.h>
@@ -19,8 +20,8 @@ using uint16 = uint16_t;
 using int32 = int32_t;
 using uint32 = uint32_t;
 
-// A bfloat16 scalar: storage only. Conversion from float rounds to nearest even, as the compiler's scalar conversion does;
-// vector conversions follow the rounding register instead (accum::to_vector).
+// A bfloat16 scalar: storage only. Conversion from float rounds to nearest even, as the compiler's scalar conversion
+// does; vector conversions follow the rounding register instead (accum::to_vector).
 struct bfloat16 {
     uint16_t bits = 0;
     bfloat16() = default;
@@ -123,13 +124,13 @@ template <unsigned M, unsigned First, typename V>
 HOST_INLINE auto lanes_from(V v) {
     return [&]<size_t... I>(std::index_sequence<I...>) HOST_LAMBDA {
         return __builtin_shufflevector(v, v, (First + I)...);
-    }(std::make_index_sequence<M>());
+    }
+    (std::make_index_sequence<M>());
 }
 template <typename V>
 HOST_INLINE auto join(V low, V high) {
-    return [&]<size_t... I>(std::index_sequence<I...>) HOST_LAMBDA {
-        return __builtin_shufflevector(low, high, I...);
-    }(std::make_index_sequence<2 * lane_count<V>>());
+    return [&]<size_t... I>(std::index_sequence<I...>) HOST_LAMBDA { return __builtin_shufflevector(low, high, I...); }
+    (std::make_index_sequence<2 * lane_count<V>>());
 }
 
 // Whether any lane of a comparison result is set.

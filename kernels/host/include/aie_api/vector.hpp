@@ -22,9 +22,13 @@ struct lanes_of<vector<T, N>> {
     static constexpr unsigned count = N;
 };
 template <typename X>
-concept vector_type = requires { typename X::element_type; };
+concept vector_type = requires {
+    typename X::element_type;
+};
 template <typename X>
-concept accum_type = requires { typename X::tag_type; };
+concept accum_type = requires {
+    typename X::tag_type;
+};
 
 // Group `index` of W lanes; a shorter vector is padded with zeros.
 template <unsigned W, typename R, unsigned N>
@@ -46,6 +50,20 @@ HOST_INLINE void put_group(native<R, N>& v, unsigned index, native<R, W> p) {
 }
 template <unsigned W, unsigned N>
 inline constexpr unsigned groups = N >= W ? N / W : 1;
+
+// What AIE2 would do silently wrong stops the process.
+extern "C" void abort();
+HOST_INLINE void no_shift(int shift) {
+    if (shift != 0) [[unlikely]]
+        abort();  // aie_api ignores a shift between 32-bit integers and acc32
+}
+// AIE2 ignores the low address bits of an aligned access, up to 256 bits.
+template <typename T, unsigned N>
+HOST_INLINE void check_alignment(const T* pointer) {
+    constexpr uintptr_t bytes = sizeof(T) * N < 32 ? sizeof(T) * N : 32;
+    if (reinterpret_cast<uintptr_t>(pointer) % bytes) [[unlikely]]
+        abort();
+}
 }  // namespace host
 
 template <typename T, unsigned N>
@@ -138,12 +156,11 @@ class accum {
         return out.insert(0, *this);
     }
     template <typename Other>
-        requires(sizeof(host::raw<Other>) == sizeof(raw_type))
-    accum<Other, N> cast_to() const {
-        return accum<Other, N>(reinterpret_cast<typename accum<Other, N>::native_type>(data));
-    }
+    requires(sizeof(host::raw<Other>) == sizeof(raw_type)) accum<Other, N> cast_to()
+    const { return accum<Other, N>(reinterpret_cast<typename accum<Other, N>::native_type>(data)); }
 
-    // Float accumulators take bfloat16 or float as they are; integers are shifted up, saturated by the register.
+    // Float accumulators take bfloat16 or float as they are; integers are shifted up, and saturated to acc32 by the
+    // register (seen on silicon without overflow only). 32-bit integers and acc32 are one another's bits: no shift.
     template <typename T>
     void from_vector(const vector<T, N>& v, int shift = 0) {
         static_assert(floating == host::is_float<T>, "AIE2 converts within integers or within floats only");
@@ -151,6 +168,9 @@ class accum {
             data = host::convert<uint32_t, N>(v.data) << 16;
         } else if constexpr (floating) {
             data = v.data;
+        } else if constexpr (sizeof(T) == sizeof(raw_type)) {
+            host::no_shift(shift);
+            data = native_type(v.data);
         } else {
             for (unsigned g = 0; g < host::groups<8, N>; g++) {
                 auto wide = host::convert<int64_t, 8>(host::group<8, host::raw<T>, N>(v.data, g)) << shift;
@@ -168,6 +188,9 @@ class accum {
             out.data = host::float_to_bfloat16<N>(data);
         } else if constexpr (floating) {
             out.data = data;
+        } else if constexpr (sizeof(T) == sizeof(raw_type)) {
+            host::no_shift(shift);
+            out.data = typename vector<T, N>::native_type(data);
         } else {
             for (unsigned g = 0; g < host::groups<8, N>; g++) {
                 const auto wide = host::convert<int64_t, 8>(host::group<8, raw_type, N>(data, g));
@@ -176,17 +199,10 @@ class accum {
         }
         return out;
     }
-    auto to_vector() const
-        requires(floating)
-    {
-        return to_vector<float>();
-    }
+    auto to_vector() const requires(floating) { return to_vector<float>(); }
 
     template <typename T>
-        requires(floating && host::is_float<T>)
-    operator vector<T, N>() const {
-        return to_vector<T>();
-    }
+    requires(floating && host::is_float<T>) operator vector<T, N>() const { return to_vector<T>(); }
     template <typename T>
     accum& operator=(const vector<T, N>& v) {
         from_vector(v);
@@ -212,9 +228,7 @@ class mask {
     }
     bool empty() const { return count() == 0; }
     bool full() const { return count() == N; }
-    static mask from_uint32(uint32_t word)
-        requires(N <= 32)
-    {
+    static mask from_uint32(uint32_t word) requires(N <= 32) {
         mask m;
         for (unsigned i = 0; i < N; i++) m.data[i] = -int8_t(word >> i & 1);
         return m;
@@ -250,17 +264,6 @@ HOST_INLINE T* store_unaligned_v(T* pointer, const vector<T, N>& v, [[maybe_unus
     v.store(pointer);
     return pointer;
 }
-
-namespace host {
-extern "C" void abort();
-// AIE2 ignores the low address bits of an aligned access, up to 256 bits: what would read elsewhere there stops here.
-template <typename T, unsigned N>
-HOST_INLINE void check_alignment(const T* pointer) {
-    constexpr uintptr_t bytes = sizeof(T) * N < 32 ? sizeof(T) * N : 32;
-    if (reinterpret_cast<uintptr_t>(pointer) % bytes) [[unlikely]]
-        abort();
-}
-}  // namespace host
 
 template <unsigned N, typename T>
 HOST_INLINE vector<T, N> load_v(const T* pointer) {
