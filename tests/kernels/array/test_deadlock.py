@@ -1,4 +1,4 @@
-"""What cannot go on stops with the names of who waits for whom; what the chip would do wrong without a word is refused."""
+"""What cannot go on says who waits for whom; what the chip would do wrong without a word is refused."""
 
 from __future__ import annotations
 
@@ -129,8 +129,8 @@ def test_an_object_that_is_held_is_not_free() -> None:
             fifo("in", SHIM, MEMTILE),
             fifo("a", MEMTILE, ONE, TWO, depth=depth),
             fifo("out", ONE, SHIM),
+            fifo("token", TWO, ONE, depth=1),
         )
-        fifos = (*fifos, fifo("token", TWO, ONE, depth=1))
         links = (Link(("in",), ("a",)),)
         first = (Acquire("a"), Acquire("token"), Release("token"), Release("a"), *calling("copy", "a", "out"))
         second = (Acquire("a"), Release("a"), *calling("copy", "a", "token"))
