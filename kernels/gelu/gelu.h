@@ -19,28 +19,27 @@ constexpr int32 OFFSET_BITS = 0x3e800000;  // the bits of 0.25
 constexpr float TO_Q13 = 1536 - OFFSET;    // x + 1536 counts in steps of 2^-13
 constexpr int32 Q13_BITS = 0x44c00000;     // the bits of 1536
 constexpr int16 MIDDLE = 16384;            // u = 2 in Q13
-// Coefficients of sqrt(Phi(-u)) in z = u / 2 - 1, the highest first: minimax for h on [0, 4] (reference.py).
+// sqrt(Phi(-u)) = C0 + C1 z + z^2 (C2 + C3 z + z^2 (C4 + C5 z)), z = u / 2 - 1: minimax for h on [0, 4] (reference.py).
 constexpr int16 C5 = 600, C4 = -2836, C3 = -349, C2 = 9459, C1 = -11783;  // Q15
 constexpr int16 C0 = 1236;                                                // Q13
 
-// value * z + next, where z has 14 fraction bits; `shift` beyond 14 drops fraction bits of the result.
-inline __attribute__((always_inline)) Fixed step(const Fixed& value, const Fixed& z, int16 next, int shift = 14) {
-    return aie::add(aie::mul<acc32>(value, z).template to_vector<int16>(shift), aie::broadcast<int16, 32>(next));
-}
+inline __attribute__((always_inline)) Fixed all(int16 value) { return aie::broadcast<int16, 32>(value); }
 
 // gelu(x) of shifted = x + OFFSET. Needs rounding_mode::conv_even and saturation_mode::symmetric.
 inline __attribute__((always_inline)) Floats of_shifted(const Floats& shifted) {
-    const Integers steps = aie::add(shifted, Floats(aie::broadcast<float, 32>(TO_Q13))).template cast_to<acc32>();
+    const Integers steps = aie::add(shifted, Floats(aie::broadcast<float, 32>(TO_Q13))).cast_to<acc32>();
     const Integers x = aie::sub(steps, Integers(aie::broadcast<int32, 32>(Q13_BITS)));
-    const Fixed u = aie::abs(x.template to_vector<int16>());         // Q13, at most just below 4
-    const Fixed z = aie::sub(u, aie::broadcast<int16, 32>(MIDDLE));  // Q14
-    const Fixed high = step(step(step(step(aie::broadcast<int16, 32>(C5), z, C4), z, C3), z, C2), z, C1);
-    const Fixed root = step(high, z, C0, 16);                                 // Q13
-    const Fixed half = aie::mul<acc32>(u, root).template to_vector<int16>(14);  // Q12
-    const Integers h = aie::mac(Integers(aie::broadcast<int32, 32>(OFFSET_BITS)), half, root);
+    const Fixed u = aie::abs(x.to_vector<int16>());               // Q13, saturated just below 4
+    const Fixed z = aie::sub(u, all(MIDDLE));                     // Q14
+    const Fixed z2 = aie::mul<acc32>(z, z).to_vector<int16>(14);  // Q14
+    const Fixed c4 = aie::add(aie::mul<acc32>(all(C5), z).to_vector<int16>(14), all(C4));
+    const Fixed c2 = aie::add(aie::mac(aie::mul<acc32>(all(C3), z), c4, z2).to_vector<int16>(14), all(C2));
+    const Fixed root = aie::add(aie::mac(aie::mul<acc32>(all(C1), z), c2, z2).to_vector<int16>(16), all(C0));  // Q13
+    const Fixed u_root = aie::mul<acc32>(u, root).to_vector<int16>(14);                                       // Q12
+    const Integers h = aie::mac(Integers(aie::broadcast<int32, 32>(OFFSET_BITS)), u_root, root);
     // A float above 0.25 is above it as an integer too, and a negative float is a negative integer.
-    const auto positive = aie::max(shifted.template to_vector<float>().template cast_to<int32>(), OFFSET_BITS);
-    return aie::sub(Floats(positive.template cast_to<float>()), h.template cast_to<accfloat>());
+    const auto positive = aie::max(shifted.to_vector<float>().cast_to<int32>(), OFFSET_BITS);
+    return aie::sub(Floats(positive.cast_to<float>()), h.cast_to<accfloat>());
 }
 
 }  // namespace gelu

@@ -1,8 +1,8 @@
 """How matrices lie in the blocks that the matmul kernels read and write.
 
 An object of the array is one block. Within a block, sub-tiles as the matrix unit takes them lie one after the other:
-activations by rows of sub-tiles, weights by strips of 16 columns, so that a kernel walks through a strip in one go.
-bf16 values are carried as their bits, uint16.
+activations by rows of sub-tiles; weights by strips of 16 columns, two sub-tiles deep, so that a kernel walks through a
+strip in one go. bf16 values are carried as their bits, uint16.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ TILE = 64
 ROWS = 4  # of an activation sub-tile
 DEPTH = 8  # inner edge of every sub-tile: columns of activations, rows of weights
 STRIP = 16  # columns of weights whose sub-tiles lie together: what the kernel keeps in its accumulators
+DEEP = 2  # sub-tiles above each other that the kernel takes before the next column of them
 COLUMNS = {np.dtype(np.uint16): 4, np.dtype(np.int8): 8}  # of a weight sub-tile: mmul<4, 8, 4> and mmul<4, 8, 8>
 
 
@@ -65,8 +66,8 @@ def weight_matrix(blocks: NDArray[Any], tile: int = TILE) -> NDArray[Any]:
     """The inverse of both: float32 [K, N] of bf16 blocks, int8 [K, N] of int8 blocks."""
     rows, width = (2 * tile if blocks.dtype == np.int8 else tile), COLUMNS[blocks.dtype]
     k, n = blocks.shape[:2]
-    shape = (k, n, tile // STRIP, rows // DEPTH, STRIP // width, DEPTH, width)
-    matrix = blocks.reshape(shape).transpose(0, 3, 5, 1, 2, 4, 6).reshape(k * rows, n * tile)
+    shape = (k, n, tile // STRIP, rows // (DEEP * DEPTH), STRIP // width, DEEP, DEPTH, width)
+    matrix = blocks.reshape(shape).transpose(0, 3, 5, 6, 1, 2, 4, 7).reshape(k * rows, n * tile)
     return from_bf16(matrix) if blocks.dtype == np.uint16 else matrix
 
 
@@ -119,5 +120,5 @@ def _unblocked(blocks: NDArray[Any], block: tuple[int, int], sub: tuple[int, int
 def _strips(matrix: NDArray[Any], rows: int, columns: int) -> NDArray[Any]:
     width = COLUMNS[matrix.dtype]
     k, n = matrix.shape[0] // rows, matrix.shape[1] // columns
-    split = matrix.reshape(k, rows // DEPTH, DEPTH, n, columns // STRIP, STRIP // width, width)
-    return np.ascontiguousarray(split.transpose(0, 3, 4, 1, 5, 2, 6)).reshape(k, n, rows * columns)
+    split = matrix.reshape(k, rows // (DEEP * DEPTH), DEEP, DEPTH, n, columns // STRIP, STRIP // width, width)
+    return np.ascontiguousarray(split.transpose(0, 4, 5, 1, 6, 2, 3, 7)).reshape(k, n, rows * columns)

@@ -16,6 +16,7 @@ constexpr unsigned SQUARE = 16;               // edge of what the accumulator re
 constexpr unsigned EDGE = TILE / SQUARE;      // squares along an edge of the block
 constexpr unsigned ROWS = 4;                  // of a sub-tile
 constexpr unsigned GROUPS = SQUARE / ROWS;    // sub-tile rows of a square
+constexpr unsigned DEEP = 2;                  // steps of k before the next column of sub-tiles
 constexpr unsigned TABLE = 1024;              // floats
 constexpr unsigned FLAGS = 9, GELU = 1;       // word of the command, and its bit
 using ProductBf16 = aie::mmul<4, 8, 4, bfloat16, bfloat16, accauto>;
@@ -24,7 +25,8 @@ using Floats16 = aie::accum<accfloat, 16>;
 using Floats32 = aie::accum<accfloat, 32>;
 using Sums32 = aie::accum<acc32, 32>;
 
-// acc += a * b. All of a square's sums stay in registers while k runs over the block, unrolled: 128 MACs for 64 loads.
+// acc += a * b. All of a square's sums stay in registers while k runs over the block, unrolled. Two steps of k for a column
+// of sub-tiles, then the next column: so the first sums are needed, and the last ones ready, no faster than they load and store.
 template <typename Product, unsigned STEPS, typename In, typename Sum>
 inline __attribute__((always_inline)) void multiply(const In* __restrict a, const In* __restrict b, Sum* __restrict acc) {
     constexpr unsigned COLUMNS = SQUARE * ROWS / Product::size_C;  // sub-tiles of a square side by side
@@ -41,16 +43,23 @@ inline __attribute__((always_inline)) void multiply(const In* __restrict a, cons
                 sum[i][j] = Product(aie::load_v<Product::size_C>(acc + (i * COLUMNS + j) * Product::size_C));
         }
         AIE_LOOP_UNROLL_FULL
-        for (unsigned k = 0; k < STEPS; k++) {
-            aie::vector<In, Product::size_A> rows[GROUPS];
+        for (unsigned k = 0; k < STEPS; k += DEEP) {
+            aie::vector<In, Product::size_A> rows[DEEP][GROUPS];
             AIE_LOOP_UNROLL_FULL
-            for (unsigned i = 0; i < GROUPS; i++)
-                rows[i] = aie::load_v<Product::size_A>(left + (i * STEPS + k) * Product::size_A);
+            for (unsigned d = 0; d < DEEP; d++) {
+                AIE_LOOP_UNROLL_FULL
+                for (unsigned i = 0; i < GROUPS; i++)
+                    rows[d][i] = aie::load_v<Product::size_A>(left + (i * STEPS + k + d) * Product::size_A);
+            }
             AIE_LOOP_UNROLL_FULL
             for (unsigned j = 0; j < COLUMNS; j++) {
-                const auto column = aie::load_v<Product::size_B>(right + (k * COLUMNS + j) * Product::size_B);
                 AIE_LOOP_UNROLL_FULL
-                for (unsigned i = 0; i < GROUPS; i++) sum[i][j].mac(rows[i], column);
+                for (unsigned d = 0; d < DEEP; d++) {
+                    const auto column = aie::load_v<Product::size_B>(right);
+                    right += Product::size_B;
+                    AIE_LOOP_UNROLL_FULL
+                    for (unsigned i = 0; i < GROUPS; i++) sum[i][j].mac(rows[d][i], column);
+                }
             }
         }
         AIE_LOOP_UNROLL_FULL
@@ -63,12 +72,13 @@ inline __attribute__((always_inline)) void multiply(const In* __restrict a, cons
     }
 }
 
-// f(offset in the accumulator block, offset in the C block, sub-tile row) for the 4 x 8 sub-tiles of one column of them.
-template <typename F>
+// f(offset in the accumulator block, offset in the C block, sub-tile row) for the 4 x 8 sub-tiles of one column of them,
+// AT_ONCE of them side by side: each is a long chain of instructions.
+template <unsigned AT_ONCE, typename F>
 inline __attribute__((always_inline)) void down_column(unsigned column, F f) {
     const unsigned inside = column / 2 * (SQUARE * SQUARE) + column % 2 * 32;
     AIE_PREPARE_FOR_PIPELINING
-    AIE_LOOP_RANGE(TILE / ROWS, TILE / ROWS)
+    AIE_LOOP_UNROLL(AT_ONCE)
     for (unsigned row = 0; row < TILE / ROWS; row++)
         f(inside + row / GROUPS * (EDGE * SQUARE * SQUARE) + row % GROUPS * 64, (row * (TILE / 8) + column) * 32, row);
 }
@@ -82,7 +92,7 @@ inline __attribute__((always_inline)) void out(const float* __restrict acc, cons
         const auto [low, high] = aie::interleave_unzip(twice, twice, 4);  // 0 1 2 3 0 1 2 3 .. and 4 5 6 7 4 5 6 7 ..
         Floats32 offset = aie::concat(Floats16(low), Floats16(high));
         if constexpr (WITH_GELU) offset = aie::add(offset, Floats32(aie::broadcast<float, 32>(gelu::OFFSET)));
-        down_column(column, [&](unsigned from, unsigned to, unsigned) __attribute__((always_inline)) {
+        down_column<WITH_GELU ? 2 : 4>(column, [&](unsigned from, unsigned to, unsigned) __attribute__((always_inline)) {
             Floats32 x = aie::add(Floats32(aie::load_v<32>(acc + from)), offset);
             if constexpr (WITH_GELU) x = gelu::of_shifted(x);
             const auto [first, second] = aie::interleave_zip(x.template extract<16>(0).template to_vector<bfloat16>(),
@@ -115,7 +125,7 @@ inline __attribute__((always_inline)) void out_i8(const int32* __restrict acc, c
         const auto bias = aie::load_v<8>(table + TILE + column * 8);
         Floats32 offset = Floats32(aie::concat(bias, bias, bias, bias));
         if constexpr (WITH_GELU) offset = aie::add(offset, Floats32(aie::broadcast<float, 32>(gelu::OFFSET)));
-        down_column(column, [&](unsigned from, unsigned to, unsigned row) __attribute__((always_inline)) {
+        down_column<2>(column, [&](unsigned from, unsigned to, unsigned row) __attribute__((always_inline)) {
             const auto sums = to_float(Sums32(aie::load_v<32>(acc + from))).template to_vector<bfloat16>();
             const auto scaled = aie::mul(sums, column_scales).template to_vector<bfloat16>();
             Floats32 x = aie::mac(offset, scaled, aie::load_v<32>(row_scales + row * 32));
