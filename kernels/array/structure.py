@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from kernels.array.hardware import COLUMNS, exists
-from kernels.array.program import Acquire, Call, Core, Design, Held, Local, Loop, Release, Statement, Word, statements
+from kernels.array.program import (
+    Acquire,
+    Call,
+    Core,
+    Design,
+    Held,
+    Local,
+    Loop,
+    Release,
+    Start,
+    Statement,
+    Word,
+    statements,
+)
 from kernels.errors import Violation
+
+SYMBOL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def violations(design: Design) -> Iterator[Violation]:
@@ -15,16 +31,27 @@ def violations(design: Design) -> Iterator[Violation]:
     if design.columns not in COLUMNS:
         cure = f"Choose one of {', '.join(map(str, COLUMNS))} columns"
         yield Violation(f"design {design.name}", "columns", f"{design.columns} columns", f"npu1 has {COLUMNS}", cure)
-    yield from _unique("fifo", (fifo.name for fifo in design.fifos))
-    yield from _unique("buffer", (buffer.name for buffer in design.buffers))
-    yield from _unique("kernel", (kernel.name for kernel in design.kernels))
-    yield from _unique("sequence", (sequence.name for sequence in design.sequences))
+    yield from _symbols(design)
     yield from _unique("core", (str(core.tile) for core in design.cores))
     yield from _tiles(design)
     yield from _ends(design)
     yield from _links(design)
     for core in design.cores:
         yield from _programs(design, core)
+
+
+def _symbols(design: Design) -> Iterator[Violation]:
+    """FIFOs, buffers, kernels and sequences share one namespace, and kernel sources one folder of object files."""
+    named = (design.fifos, design.buffers, design.kernels, design.sequences)
+    symbols = [one.name for group in named for one in group]
+    tasks = [step.task for sequence in design.sequences for step in sequence.steps if isinstance(step, Start)]
+    arguments = [name for sequence in design.sequences for name, _ in sequence.arguments]
+    loops = [loop.name for core in design.cores for loop in statements(core.body) if isinstance(loop, Loop)]
+    for name in dict.fromkeys([*symbols, *tasks, *arguments, *loops]):
+        if not SYMBOL.fullmatch(name):
+            yield Violation(f"name {name!r}", "names", "not a symbol", "letters, digits and _ make one", "Rename it")
+    yield from _unique("symbol", symbols)
+    yield from _unique("object file", (f"{source.stem}.o" for source in design.sources))
 
 
 def _unique(kind: str, names: Iterable[str]) -> Iterator[Violation]:

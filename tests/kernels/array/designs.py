@@ -67,7 +67,7 @@ def one_tile(source: Block, result: Block, depth: int, tables: tuple[Block, ...]
     The kernel is scalar C: its pointers need no more than a word.
     """
     buffers = tuple(Buffer(f"table{i}", CORE, block) for i, block in enumerate(tables))
-    call = Call("run", (Held("source"), Held("result"), *(Local(buffer.name) for buffer in buffers)))
+    call = Call("mel", (Held("source"), Held("result"), *(Local(buffer.name) for buffer in buffers)))
     steps = there_and_back("source", "result", source.elements, result.elements)
     return Design(
         name="one_tile",
@@ -78,7 +78,7 @@ def one_tile(source: Block, result: Block, depth: int, tables: tuple[Block, ...]
         ),
         links=(),
         buffers=buffers,
-        kernels=(Kernel("run", (source, result, *tables), "test/run.cc", alignment=4),),
+        kernels=(Kernel("mel", (source, result, *tables), "test/mel.cc", alignment=4),),
         cores=(Core(CORE, with_(("source", "result"), call), stack),),
         sequences=(Sequence("run", (("x", source), ("y", result)), steps),),
     )

@@ -74,6 +74,9 @@ def test_names_come_first() -> None:
         lambda d: replace(d, sequences=(*d.sequences, *d.sequences)),
         lambda d: replace(d, cores=(*d.cores, *d.cores)),
         lambda d: replace(d, buffers=(Buffer("b", CORE, d.fifos[0].block),) * 2),
+        lambda d: replace(d, buffers=(Buffer("run", CORE, d.fifos[0].block),)),  # as the sequence
+        lambda d: replace(d, buffers=(Buffer("2nd", CORE, d.fifos[0].block),)),
+        lambda d: replace(d, kernels=(*d.kernels, Kernel("k", (), "other/copy.cc"))),  # two copy.o
     ],
 )
 def test_names_are_known_and_unique(change: object) -> None:
