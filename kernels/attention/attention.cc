@@ -13,12 +13,14 @@
 #include <stdint.h>
 
 #include "loops.h"
+#include "rows/floats.h"
 
 namespace {
 
 using Product = aie::mmul<4, 8, 4, bfloat16, bfloat16, accauto>;
-using Floats = aie::accum<accfloat, 16>;
-using Narrow = aie::vector<bfloat16, 16>;
+using floats::Floats;
+using floats::Narrow;
+using floats::Pair;
 using Narrow32 = aie::vector<bfloat16, 32>;
 using Fixed = aie::vector<int16, 32>;
 using Sums = aie::accum<acc32, 32>;
@@ -158,22 +160,6 @@ inline bool settle(float* acc, float* state, float* offsets, const bfloat16* pea
     return moved;
 }
 
-// 1 / x: a bfloat16 guess and two Newton steps, y += y (1 - x y) on x and y of two bfloat16 each.
-inline Floats reciprocal(const Floats& x) {
-    const Narrow high = x.to_vector<bfloat16>();
-    const Narrow low = aie::sub(x, Floats(high)).to_vector<bfloat16>();
-    Floats y(aie::inv(high));
-    AIE_LOOP_NO_UNROLL
-    for (int step = 0; step < 2; step++) {
-        const Narrow guess = y.to_vector<bfloat16>();
-        const Narrow rest = aie::sub(y, Floats(guess)).to_vector<bfloat16>();
-        Floats error = aie::msc(Floats(aie::broadcast<float, 16>(1.0f)), high, guess);
-        error = aie::msc(aie::msc(error, high, rest), low, guess);
-        y = aie::mac(y, guess, error.to_vector<bfloat16>());
-    }
-    return y;
-}
-
 }  // namespace
 
 extern "C" {
@@ -261,21 +247,17 @@ void attn_values(const bfloat16* __restrict p, const bfloat16* __restrict v, flo
     }
 }
 
-// O / sums of P, to bfloat16, as an activation block. The products keep 16 bits of both factors.
+// O / sums of P, to bfloat16, as an activation block.
 void attn_end(const float* __restrict acc, const float* __restrict state, bfloat16* __restrict c) {
     set_modes();
     for (int tile = 0; tile < FOURS; tile++) {
-        const Floats factor = reciprocal(Floats(aie::load_v<16>(state + tile * SUMS)));
-        const Narrow high = factor.to_vector<bfloat16>();
-        const Narrow low = aie::sub(factor, Floats(high)).to_vector<bfloat16>();
+        const Pair factor = floats::split(floats::reciprocal(Floats(aie::load_v<16>(state + tile * SUMS))));
         for (int d = 0; d < EIGHTS; d++) {
             Narrow out[2];
             AIE_LOOP_UNROLL_FULL
             for (int i = 0; i < 2; i++) {
                 const Floats x(aie::load_v<16>(acc + (tile * FOURS + 2 * d + i) * SUMS));
-                const Narrow x_high = x.to_vector<bfloat16>();
-                const Narrow x_low = aie::sub(x, Floats(x_high)).to_vector<bfloat16>();
-                out[i] = aie::mac(aie::mac(aie::mul(x_low, high), x_high, low), x_high, high).to_vector<bfloat16>();
+                out[i] = floats::times(floats::split(x), factor).to_vector<bfloat16>();
             }
             const auto [first_half, second_half] = aie::interleave_zip(out[0], out[1], 4);
             aie::store_v(c + (tile * EIGHTS + d) * SUB_TILE, aie::concat(first_half, second_half));
