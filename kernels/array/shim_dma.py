@@ -15,7 +15,7 @@ from kernels.array.stream import Descriptor, Task
 class ShimChannel:
     """One DMA channel of a shim tile: its queue, and where it is in the task in front.
 
-    ``on_token`` is called when a task with a token has ended. ``peak`` is the most tasks ever queued in a launch, the
+    ``on_end`` is called when a task has ended. ``peak`` is the most tasks ever queued in a launch, the
     running one included.
     """
 
@@ -24,7 +24,7 @@ class ShimChannel:
         self.name = str(channel)
         self.queue: deque[Task] = deque()
         self.arguments: Sequence[Words] = ()
-        self.on_token: Callable[[], None] = lambda: None
+        self.on_end: Callable[[Task], None] = lambda _: None
         self.bytes_moved = self.peak = 0
         self._passes: Iterator[tuple[int, Descriptor]] = iter(())
         self._at = self._left = 0  # words of the pass
@@ -74,10 +74,9 @@ class ShimChannel:
         raise NotImplementedError
 
     def _finish(self) -> bool:
-        """Take the task that has ended off the queue and give its token; whether there is another."""
+        """Take the task that has ended off the queue; whether there is another."""
         if self.queue:
-            if self.queue.popleft().token:
-                self.on_token()
+            self.on_end(self.queue.popleft())
             if self.queue:
                 self._passes = _passes(self.queue[0])
                 return True
