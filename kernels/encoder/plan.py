@@ -85,10 +85,9 @@ class _Arena:
     def residual(self, argument: str, groups: int, width: int) -> Residual:
         return Residual(argument, self.take(2 * groups * width * GROUP), groups, width)
 
-    def weights(self, columns: int, out: int, steps: int, *, bias: bool = True) -> Weights:
+    def weights(self, columns: int, out: int, steps: int) -> Weights:
         tiles = -(-out // (TILE * columns))
-        table_objects = -(-tiles * TILE // TABLE_OBJECT) if bias else 0
-        packed = Weights(self.used, tiles, steps, table_objects)
+        packed = Weights(self.used, tiles, steps, table_objects=-(-tiles * TILE // TABLE_OBJECT))
         self.take(columns * packed.per_column)
         return packed
 
@@ -102,7 +101,7 @@ def plan(shape: Shape, columns: int = 4) -> Plan:
     conv = here.matrix(SETS * groups, width)
     qkv = RowBlocks(ACTIVATIONS, here.take(3 * shape.padded_heads * groups * GROUP), groups, 3 * shape.padded_heads)
     positions = stored.residual(WEIGHTS, groups, width)
-    conv1 = stored.weights(columns, shape.padded_width, shape.conv_steps, bias=False)
+    conv1 = stored.weights(columns, shape.padded_width, shape.conv_steps)
     conv2 = stored.weights(columns, shape.padded_width, SETS * shape.width // TILE)
     layers = tuple(_layer(stored, shape, columns) for _ in range(shape.layers))
     matmuls = [(conv1, SETS, True), (conv2, 1, True)]
