@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from kernels.array.channels import End, Wiring
 from kernels.array.dma import unfolded
 from kernels.array.hardware import LAUNCH_ARGUMENTS, MAX_PASSES, QUEUED_TASKS, SHIM
+from kernels.array.hazards import Touched, shared, touched
 from kernels.array.program import ITEM_BYTES, Await, Free, Sequence, Start, Tile
 from kernels.array.transfers import violations as transfer_violations
 from kernels.errors import Violation
@@ -60,6 +61,7 @@ class _Walk:
         self.awaits = 0
         self.started_at: dict[str, int] = {}  # how many awaits came before the start of a task
         self.held: set[str] = set()  # tasks whose descriptors are taken
+        self.touched: dict[str, tuple[Touched, ...]] = {}  # what the tasks of the queues visit
         self.use = SequenceUse(sequence.name, 0, 0, 0)
 
     def violations(self) -> Iterator[Violation]:
@@ -91,6 +93,7 @@ class _Walk:
             yield self._broken("tasks", f"{start.fifo} meets no shim", limit, "Name a FIFO of the shim", start)
             return
         yield from self._task(start, end)
+        yield from self._hazards(start, end)
         yield from self._resources(start, end)
 
     def _task(self, start: Start, end: End) -> Iterator[Violation]:
@@ -116,6 +119,18 @@ class _Walk:
             unfolded(start)
         except ValueError as error:
             yield self._broken("repeat", str(error), "a chain steps by other than its length", "Use own tasks", start)
+
+    def _hazards(self, start: Start, end: End) -> Iterator[Violation]:
+        self.touched[start.task] = own = touched(start)
+        for fifo, channel in self.channels.items():
+            if self.ends[fifo].direction != end.direction:
+                for other in channel.queue:
+                    argument = shared(own, self.touched[other.task])
+                    if argument is not None:
+                        reads, writes = ("reads", "write") if end.direction == "out" else ("writes", "read")
+                        found = f"{reads} elements of {argument} that task {other.task} may still {writes}"
+                        cure = "Await (or free) the other before, or use another region"
+                        yield self._broken("hazard", found, "order holds on one channel only", cure, start)
 
     def _resources(self, start: Start, end: End) -> Iterator[Violation]:
         channel = self.channels.setdefault(start.fifo, _Channel())
@@ -173,6 +188,8 @@ class _Walk:
         """A channel works in order: the task and all before it have ended."""
         queue = self.channels[start.fifo].queue
         if start in queue:
+            for ended in queue[: queue.index(start) + 1]:
+                del self.touched[ended.task]
             del queue[: queue.index(start) + 1]
 
     def _return(self, start: Start) -> None:

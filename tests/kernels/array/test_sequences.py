@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
+import hypothesis.strategies as st
 import pytest
+from hypothesis import given
 
 from kernels.array.check import check
+from kernels.array.dma import pattern
+from kernels.array.hazards import shared, touched
 from kernels.array.program import Await, Block, Design, Dim, Free, Sequence, Start, Step, Transfer
 from tests.kernels.array.designs import forward, matmul, names, seed_mel, violations
 
@@ -192,9 +197,48 @@ def test_flow_that_data_decide_is_left_to_simulation() -> None:
     steps = (
         Start("a", "a", (Transfer("x", 0, 4_096),)),
         Start("b", "b", (Transfer("x", 0, 4_096),)),
-        Start("c", "c", (Transfer("x", 0, 8_192),), token=True),
+        Start("c", "c", (Transfer("x", 4_096, 8_192),), token=True),
         Await("c"),
         Free("a"),
         Free("b"),
     )
     check(replace(design, sequences=(Sequence("run", arguments, steps),)))
+
+
+def test_reading_what_is_still_being_written() -> None:
+    """Order holds on a channel only: the second op must start after the first one's result is awaited."""
+    into_x = Start("o0", "out_shim", (Transfer("x", 1_024, 4 * OBJECT),), token=True)
+    reads = Start("i1", "in_shim", (Transfer("x", 1_024 + 3 * OBJECT, OBJECT),))
+    first = (into_x, send("i0", 4))
+    check(run(*first, Await("o0"), Free("i0"), get("o1"), reads, Await("o1"), Free("i1")))
+    early = run(*first, reads, Await("o0"), Free("i0"), get("o1"), Await("o1"), Free("i1"))
+    (violation,) = violations(early)
+    assert violation.name == "hazard"
+    assert "task o0 may still write" in violation.found
+    beside = replace(reads, transfers=(Transfer("x", 1_024 + 4 * OBJECT, OBJECT),))
+    check(run(*first, beside, Await("o0"), Free("i0"), get("o1"), Await("o1"), Free("i1")))
+
+
+def test_writing_what_is_still_being_read() -> None:
+    over_x = Start("o", "out_shim", (Transfer("x", 0, OBJECT),), token=True)
+    (violation,) = violations(run(send("i"), over_x, Await("o"), Free("i")))
+    assert violation.name == "hazard"
+    assert "task i may still read" in violation.found
+
+
+@st.composite
+def tasks(draw: st.DrawFn) -> Start:
+    dims = draw(st.lists(st.builds(Dim, st.integers(1, 4), st.integers(0, 12)), max_size=4).map(tuple))
+    length = math.prod(dim.size for dim in dims[-3:]) if dims else draw(st.integers(1, 8))
+    return Start("t", "f", (Transfer("x", draw(st.integers(0, 40)), length, dims),), draw(st.integers(0, 3)))
+
+
+def elements(start: Start) -> set[int]:
+    visited = pattern(start.transfers[0])
+    return {int(i) for number in range(start.repeat + 1) for i in visited.indices(number)}
+
+
+@given(tasks(), tasks())
+def test_hazards_are_exact(one: Start, other: Start) -> None:
+    """Regions that interleave without touching are no hazard."""
+    assert (shared(touched(one), touched(other)) is not None) == bool(elements(one) & elements(other))
