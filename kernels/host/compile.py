@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import platformdirs
@@ -22,12 +23,12 @@ from kernels.errors import KernelsError
 
 INCLUDE = Path(__file__).parent / "include"
 KERNELS = Path(__file__).parents[1]
+CACHE = Path(platformdirs.user_cache_dir("whisperx-npu")) / "kernels"
 NATIVE = "native"  # -march: fastest on this machine; results do not depend on it
 FLAGS = (
     "-std=c++20",
     "-O3",
     "-fPIC",
-    "-shared",
     "-fvisibility=default",
     "-fno-fast-math",
     "-Wall",
@@ -43,35 +44,40 @@ class CompileError(KernelsError):
 def build(
     sources: Sequence[Path], defines: Mapping[str, int] | None = None, march: str = NATIVE, cache: Path | None = None
 ) -> ctypes.CDLL:
-    """The loaded library of these kernel sources, compiled unless the cache (default: the user's) holds it already.
+    """The loaded library of these kernel sources; what the cache (default: the user's) holds is not compiled again.
 
-    ``defines`` become -D options. Raises CompileError.
+    ``defines`` become -D options. Every source is an object of its own, so that overlays share what they have in
+    common. Raises CompileError.
     """
-    folder = cache or Path(platformdirs.user_cache_dir("whisperx-npu")) / "kernels"
+    folder = cache or CACHE
     flags = [*FLAGS, f"-march={march}", *(f"-D{name}={value}" for name, value in sorted((defines or {}).items()))]
-    library = folder / f"{_fingerprint(sources, flags, march)}.so"
-    if not library.exists():
-        _compile(sources, flags, library)
-    return ctypes.CDLL(str(library))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        objects = list(pool.map(lambda source: _made(folder, [source], [*flags, "-c"], march, ".o"), sources))
+    return ctypes.CDLL(str(_made(folder, objects, [*flags, "-shared"], march, ".so")))
 
 
-def _compile(sources: Sequence[Path], flags: Sequence[str], library: Path) -> None:
-    library.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=library.parent) as folder:
-        unfinished = Path(folder) / library.name
-        command = [_compiler(), *flags, f"-I{INCLUDE}", f"-I{KERNELS}", *map(str, sources), "-o", str(unfinished)]
+def _made(folder: Path, inputs: Sequence[Path], flags: Sequence[str], march: str, suffix: str) -> Path:
+    """The file that these inputs and flags make; written whole or not at all."""
+    path = folder / f"{_fingerprint(inputs, flags, march)}{suffix}"
+    if path.exists():
+        return path
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        unfinished = Path(temporary) / path.name
+        command = [_compiler(), *flags, f"-I{INCLUDE}", f"-I{KERNELS}", *map(str, inputs), "-o", str(unfinished)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # our own command line
         if done.returncode != 0:
-            raise CompileError(f"{' '.join(map(str, sources))} do not compile on the host:\n{done.stderr}")
-        unfinished.replace(library)
+            raise CompileError(f"{' '.join(map(str, inputs))} do not compile on the host:\n{done.stderr}")
+        unfinished.replace(path)
+    return path
 
 
-def _fingerprint(sources: Sequence[Path], flags: Sequence[str], march: str) -> str:
+def _fingerprint(inputs: Sequence[Path], flags: Sequence[str], march: str) -> str:
     digest = hashlib.sha256()
     for text in (*flags, _version(march)):
         digest.update(text.encode() + b"\0")
     headers = sorted(path for folder in (INCLUDE, KERNELS) for path in folder.rglob("*.h*"))
-    for path in (*sources, *headers):
+    for path in (*inputs, *headers):
         digest.update(str(path).encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:32]
 
