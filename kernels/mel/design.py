@@ -1,0 +1,152 @@
+"""The mel overlay: a column's cores share the bins, columns share the frames, one launch does a whole window.
+
+    core row 3     bins of the highest bands   \\
+    core row 2                                  |  each gets every object of samples of its column
+    core row 1                                  |
+    core row 0     bins of the lowest bands    /
+    memtile        joins what the four cores give
+    shim           reads objects of samples, which overlap as frames do; writes the joined energies
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from numpy.typing import NDArray
+
+from kernels.array.program import (
+    Acquire,
+    Await,
+    Block,
+    Buffer,
+    Call,
+    Core,
+    Design,
+    Dim,
+    Free,
+    Held,
+    Kernel,
+    Link,
+    Local,
+    ObjectFifo,
+    Release,
+    Sequence,
+    Start,
+    Step,
+    Tile,
+    Transfer,
+)
+from kernels.mel.filters import CORES, HOP, Share, shares
+from kernels.mel.plan import Plan
+from kernels.mel.tables import FOLDED, POWER, constants
+
+STACK_BYTES = 2048  # spilled accumulators and vectors; to be held against the compiler's own count
+RUN = HOP  # int16 elements of the inner dimension of a transfer: divides every object and the step between them
+
+
+def window(n_mels: int, columns: int = 4) -> Design:
+    """A window of 30 s in one launch, four frames in an object."""
+    return mel(f"mel_{n_mels}_{columns}col", Plan(n_mels, columns, per_object=4))
+
+
+def batch(frames: int, n_mels: int = 80, columns: int = 1, depth: int = 2, per_object: int | None = None) -> Design:
+    """``frames`` frames a launch, by default one object in each column: as the first mel designs for this chip worked.
+
+    An object of many frames leaves no room beside the table, which ``check`` tells; ``per_object`` makes them smaller.
+    """
+    plan = Plan(n_mels, columns, per_object or -(-frames // columns), frames)
+    return mel(f"mel_{n_mels}_batch{frames}_{columns}col_depth{depth}", plan, depth)
+
+
+def mel(name: str, plan: Plan, depth: int = 2) -> Design:
+    """The overlay of ``plan`` with FIFOs of ``depth`` objects on the cores, and its one sequence.
+
+    The sequence's arguments are the samples (int16, host.pack) and the energies (bf16, host.energies).
+    """
+    places = [
+        (Tile(col, row + 2), share) for col in range(plan.columns) for row, share in enumerate(shares(plan.n_mels))
+    ]
+    return Design(
+        name=name,
+        columns=plan.columns,
+        fifos=tuple(fifo for col in range(plan.columns) for fifo in _fifos(plan, col, depth)),
+        links=tuple(_join(plan, col) for col in range(plan.columns)),
+        buffers=tuple(buffer for tile, share in places for buffer in _buffers(plan, tile, share)),
+        kernels=(_kernel(plan),),
+        cores=tuple(_core(plan, tile) for tile, _ in places),
+        sequences=(_sequence(plan),),
+    )
+
+
+def _samples(plan: Plan) -> Block:
+    return Block("i16", plan.object_samples)
+
+
+def _energies(plan: Plan) -> Block:
+    return Block("bf16", plan.core_energies)
+
+
+def _fifos(plan: Plan, col: int, depth: int) -> Iterator[ObjectFifo]:
+    shim, memtile = Tile(col, 0), Tile(col, 1)
+    cores = tuple(Tile(col, row + 2) for row in range(CORES))
+    yield ObjectFifo(f"samples{col}", shim, cores, _samples(plan), (depth,) * (CORES + 1))
+    for row, tile in enumerate(cores):
+        yield ObjectFifo(f"part{col}{row}", tile, (memtile,), _energies(plan), (depth, 2))
+    yield ObjectFifo(f"energies{col}", memtile, (shim,), Block("bf16", plan.object_energies), (2, 2))
+
+
+def _join(plan: Plan, col: int) -> Link:
+    parts = tuple(f"part{col}{row}" for row in range(CORES))
+    return Link(parts, (f"energies{col}",), tuple(row * plan.core_energies for row in range(CORES)))
+
+
+def _blocks(plan: Plan) -> dict[str, Block]:
+    """What every core keeps, by name, in the order of the kernel's arguments."""
+    table, weights, spans = constants(shares(plan.n_mels)[0], plan)
+    return {
+        "table": Block("i16", table.size),
+        "weights": Block("bf16", weights.size),
+        "spans": Block("i32", spans.size),
+        "folded": Block("i16", FOLDED),
+        "power": Block("bf16", POWER),
+    }
+
+
+def _buffers(plan: Plan, tile: Tile, share: Share) -> Iterator[Buffer]:
+    table, weights, spans = constants(share, plan)
+    initial: dict[str, NDArray[Any]] = {"table": table, "weights": weights, "spans": spans}
+    for name, block in _blocks(plan).items():
+        yield Buffer(f"{name}{tile.col}{tile.row - 2}", tile, block, initial.get(name))
+
+
+def _kernel(plan: Plan) -> Kernel:
+    return Kernel("mel_frames", (_samples(plan), *_blocks(plan).values(), _energies(plan), "i32", "i32"), "mel/mel.cc")
+
+
+def _core(plan: Plan, tile: Tile) -> Core:
+    col, row = tile.col, tile.row - 2
+    samples, part = f"samples{col}", f"part{col}{row}"
+    kept = tuple(Local(f"{name}{col}{row}") for name in _blocks(plan))
+    call = Call("mel_frames", (Held(samples), *kept, Held(part), plan.per_object, plan.band_groups))
+    body = (Acquire(samples), Acquire(part), call, Release(samples), Release(part))
+    return Core(tile, body, STACK_BYTES)
+
+
+def _sequence(plan: Plan) -> Sequence:
+    arguments = (("samples", Block("i16", plan.input_samples)), ("energies", Block("bf16", plan.output_energies)))
+    columns = range(plan.columns)
+    steps: list[Step] = []
+    for col in columns:
+        out = Transfer("energies", col * plan.column_energies, plan.column_energies)
+        steps.append(Start(f"out{col}", f"energies{col}", (out,), token=True))
+        steps.append(Start(f"in{col}", f"samples{col}", (_overlapping(plan, col),)))
+    steps += [Await(f"out{col}") for col in columns]
+    steps += [Free(f"in{col}") for col in columns]
+    return Sequence("mel", arguments, tuple(steps))
+
+
+def _overlapping(plan: Plan, col: int) -> Transfer:
+    """The column's objects of samples: runs of the argument, each of which overlaps the next one."""
+    dims = (Dim(plan.objects, plan.object_hop), Dim(plan.object_samples // RUN, RUN), Dim(RUN, 1))
+    return Transfer("samples", col * plan.objects * plan.object_hop, plan.objects * plan.object_samples, dims)

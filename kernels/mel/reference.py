@@ -1,0 +1,86 @@
+"""What the mel kernel is held against: Whisper's recipe in float64, and the kernel itself called in plain loops."""
+
+from __future__ import annotations
+
+import ctypes
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels.host.compile import build
+from kernels.mel.filters import CORES, HOP, N_FFT, Share, mel_filters, shares
+from kernels.mel.host import Bits, Float32, Int16, energies, gain, log_mel, pack
+from kernels.mel.plan import WINDOW_FRAMES, WINDOW_SAMPLES, Plan
+from kernels.mel.tables import FOLDED, POWER, constants
+
+Float64 = NDArray[np.float64]
+
+SOURCE = Path(__file__).with_name("mel.cc")
+
+
+def whisper_log_mel(samples: NDArray[Any], n_mels: int) -> Float64:
+    """openai/whisper audio.py in float64: samples [n <= 480,000] -> [n_mels, 3000]."""
+    window = np.zeros(WINDOW_SAMPLES)
+    window[: len(samples)] = samples
+    padded = np.pad(window, N_FFT // 2, mode="reflect")
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(N_FFT) / N_FFT)
+    frames = np.lib.stride_tricks.sliding_window_view(padded, N_FFT)[::HOP][:WINDOW_FRAMES]
+    power = np.abs(np.fft.rfft(frames * hann)) ** 2
+    log = np.log10(np.maximum(mel_filters(n_mels) @ power.T, 1e-10))
+    result: Float64 = (np.maximum(log, log.max() - 8.0) + 4.0) / 4.0
+    return result
+
+
+def call_kernel(argument: Int16, plan: Plan) -> Bits:
+    """What a launch writes for its first argument: the kernel called object by object, without any array around it."""
+    kernel = build([SOURCE]).mel_frames
+    kernel.restype = None
+    objects = plan.columns * plan.objects
+    output = _aligned(objects * plan.object_energies, np.uint16).reshape(objects, CORES, -1)
+    folded, power = _aligned(FOLDED, np.int16), _aligned(POWER, np.uint16)
+    chunk, out = _aligned(plan.object_samples, np.int16), _aligned(plan.core_energies, np.uint16)
+    for row, share in enumerate(shares(plan.n_mels)):
+        kept = [_pointer(array) for array in _constants(share, plan)]
+        for number in range(objects):
+            start = number * plan.object_hop
+            chunk[:] = argument[start : start + plan.object_samples]
+            pointers = (_pointer(chunk), *kept, _pointer(folded), _pointer(power), _pointer(out))
+            kernel(*pointers, plan.per_object, plan.band_groups)
+            output[number, row] = out
+    return output.ravel()
+
+
+def kernel_log_mel(samples: NDArray[Any], n_mels: int) -> Float32:
+    """The whole path of one window on the host: float32 [n_mels, 3000]. Only frames that see audio are computed."""
+    frames = min(WINDOW_FRAMES, -(-(len(samples) + N_FFT // 2) // HOP))
+    plan = Plan(n_mels, columns=1, per_object=4, frames=frames)
+    power = gain(samples)
+    spectrum = np.zeros((n_mels, WINDOW_FRAMES), np.float32)
+    spectrum[:, :frames] = energies(call_kernel(pack(samples, plan, power), plan), plan)
+    return log_mel(spectrum, power)
+
+
+@cache
+def _constants(share: Share, plan: Plan) -> tuple[NDArray[Any], ...]:
+    return tuple(_copied(array) for array in constants(share, plan))
+
+
+def _copied(array: NDArray[Any]) -> NDArray[Any]:
+    copy = _aligned(array.size, array.dtype.type)
+    copy[:] = array
+    return copy
+
+
+def _aligned(elements: int, dtype: type[np.generic]) -> NDArray[Any]:
+    """Memory at a multiple of 64 bytes, as vector loads need."""
+    item = np.dtype(dtype).itemsize
+    memory = np.zeros(elements * item + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start : start + elements * item].view(dtype)
+
+
+def _pointer(array: NDArray[Any]) -> ctypes.c_void_p:
+    return ctypes.c_void_p(array.ctypes.data)

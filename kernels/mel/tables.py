@@ -1,0 +1,127 @@
+"""The constants that are resident on each core: the folded DFT table, the mel weights, and which bins a band meets.
+
+The window is part of the table, and the table has half the rows of a frame, as the kernel folds it. Rows with a small
+window are stored two or four times as large, and the kernel multiplies the other samples up instead: small rows keep
+more bits. What rounding error is left leaks the loudest bins into all others, so it is chosen such that it leaks least.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels.matmul.blocks import to_bf16
+from kernels.mel.filters import BIN_BLOCK, BIN_BLOCKS, BINS, GROUP, N_FFT, Float64, Share, mel_filters, shares
+from kernels.mel.plan import Plan
+
+Int16 = NDArray[np.int16]
+Int32 = NDArray[np.int32]
+Bits = NDArray[np.uint16]
+
+ROWS = 204  # n = 0 to 203: 51 sub-tiles of 4; the window is 0 at 0, and the rows after 200 are 0
+BLOCK = 16  # rows that share a factor
+FACTORS = (1, 1, 1, 1, 2, 2, 4, 4, 4, 4, 4, 4, 4)  # of the samples, by blocks of rows; mel.cc has the same steps
+LARGEST = max(FACTORS)
+AMPLITUDE = 31_900  # of the table's largest value; int16, and below the 32,400 where 30 bits could overflow
+NEAR = 3  # bins on either side whose leaks do not matter: the window is as wide
+SWEEPS = 6
+TILE = 4  # edge of a DFT sub-tile, in bins and in samples
+FOLDED = len(FACTORS) * 4 * 4 * TILE**2  # int16: sums and differences of both planes, for the sub-tiles of every block
+POWER = BIN_BLOCKS * BIN_BLOCK * 4  # bf16: every bin of four frames
+
+
+def constants(share: Share, plan: Plan) -> tuple[Int16, Bits, Int32]:
+    """Table, weights and spans of one core, as large as the largest core of the column needs them: zeros behind."""
+    every = [mel_weights(one, plan.n_mels) for one in shares(plan.n_mels)]
+    weights, spans = mel_weights(share, plan.n_mels)
+    room = max(tiles.size for tiles, _ in every), 2 * plan.band_groups
+    return dft_table(share), np.pad(weights, (0, room[0] - weights.size)), np.pad(spans, (0, room[1] - spans.size))
+
+
+def dft_table(share: Share) -> Int16:
+    """Permutations, then [7 blocks of 8 bins][51 steps][cos, cos, sin, sin][4 bins][4 samples], flat int16."""
+    bins = share.first_bin + np.arange(BIN_BLOCK * BIN_BLOCKS)
+    cos, sin = (np.pad(part, ((0, BIN_BLOCK * BIN_BLOCKS), (0, 0)))[bins] for part in folded_dft())
+    both = np.stack([cos, sin]).reshape(2, BIN_BLOCKS, BIN_BLOCK // TILE, TILE, ROWS // TILE, TILE)
+    return np.concatenate([permutations().ravel(), both.transpose(1, 4, 0, 2, 3, 5).ravel()])
+
+
+def permutations() -> Int16:
+    """For each factor, 4x4 matrices times it: identity; rows 3, 2, 1 to places 1, 2, 3; row 0 to place 0."""
+    backward = np.eye(TILE)[[0, 3, 2, 1]]
+    first = np.diag([1, 0, 0, 0])
+    one = np.stack([np.eye(TILE), backward - first, first])
+    return np.stack([factor * one for factor in sorted(set(FACTORS))]).astype(np.int16)
+
+
+def row_factors() -> Float64:
+    """What the kernel multiplies the samples of each row by, float64 [204]."""
+    return np.repeat(FACTORS, BLOCK)[:ROWS].astype(np.float64)
+
+
+def exact_rows() -> tuple[Float64, Float64]:
+    """Cosines and sines times the periodic Hann window, before rounding: float64 [201 bins, 204 rows] each.
+
+    Row 200 is halved, as the fold counts its sample twice. Bins 0 and 200 weigh nothing in any band and are zero.
+    """
+    n = np.arange(ROWS)
+    window = np.where(n <= N_FFT // 2, 0.5 - 0.5 * np.cos(2 * np.pi * n / N_FFT), 0.0)
+    window[N_FFT // 2] /= 2
+    scaled = AMPLITUDE * LARGEST * window / row_factors()
+    phase = 2 * np.pi * (np.arange(BINS)[:, None] * n % N_FFT) / N_FFT
+    used = (np.arange(BINS)[:, None] > 0) & (np.arange(BINS)[:, None] < BINS - 1)
+    return np.where(used, np.cos(phase) * scaled, 0.0), np.where(used, np.sin(phase) * scaled, 0.0)
+
+
+@cache
+def folded_dft() -> tuple[Int16, Int16]:
+    """Cosine and sine rows of every bin, int16 [201, 204] each, as they are on the cores."""
+    cos, sin = exact_rows()
+    angle = 2 * np.pi * np.outer(np.arange(ROWS), np.arange(BINS)) / N_FFT
+    factors = row_factors()[:, None]
+    rounded = (_least_leak(rows, 2 * wave(angle) * factors) for rows, wave in ((cos, np.cos), (sin, np.sin)))
+    first, second = (rows.astype(np.int16) for rows in rounded)
+    return first, second
+
+
+def _least_leak(rows: Float64, tones: Float64) -> Float64:
+    """``rows`` [bins, rows] rounded up or down such that no tone leaks much into a bin that it is far from.
+
+    ``tones`` [rows, bins] is what one step of each row gives for a tone at each bin. A leak counts as the filters weigh
+    the two bins. Starts from the nearest integers and flips whatever lowers the sum of the eighth powers, row by row.
+    """
+    bins = np.arange(len(rows))
+    filters = mel_filters(80)
+    level = np.sqrt([filters[:, max(0, k - NEAR) : k + NEAR + 1].max() for k in bins])
+    matters = (np.abs(bins[:, None] - bins) > NEAR) * level[:, None] / level
+    rounded = np.rint(rows)
+    leaks = ((rounded - rows) @ tones) * matters
+    cost = np.sum(leaks**8, axis=1)
+    for _ in range(SWEEPS):
+        for n in np.flatnonzero(np.any(rows, axis=0)):
+            other = 2 * np.floor(rows[:, n]) + 1 - rounded[:, n]
+            changed = leaks + (other - rounded[:, n])[:, None] * (tones[n] * matters)
+            squares = changed * changed
+            squares *= squares
+            new_cost = np.einsum("kf,kf->k", squares, squares)
+            better = (new_cost < cost) & (rows[:, n] != 0)
+            leaks[better], cost[better], rounded[better, n] = changed[better], new_cost[better], other[better]
+    return rounded
+
+
+def mel_weights(share: Share, n_mels: int) -> tuple[Bits, Int32]:
+    """Weights as bf16 sub-tiles [4 bands][8 bins], flat, only where there are any; and for each group of four bands the
+    first block of bins and the number of blocks that it meets, int32 [2 * groups]."""
+    filters = np.zeros((share.groups * GROUP, BIN_BLOCK * BIN_BLOCKS))
+    mine = mel_filters(n_mels)[share.first_band : share.first_band + share.bands, share.first_bin :]
+    width = min(mine.shape[1], filters.shape[1])
+    filters[: share.bands, :width] = mine[:, :width]
+    tiles = filters.reshape(share.groups, GROUP, BIN_BLOCKS, BIN_BLOCK).transpose(0, 2, 1, 3)
+    kept, spans = [], []
+    for group in tiles:
+        blocks = np.flatnonzero(group.any(axis=(1, 2)))
+        spans += [blocks[0], len(blocks)]
+        kept.append(group[blocks[0] : blocks[-1] + 1].ravel())
+    return to_bf16(np.concatenate(kept)), np.array(spans, np.int32)
