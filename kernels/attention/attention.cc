@@ -126,7 +126,7 @@ inline void scale(float* x, const Narrow& factor) {
 
 // From the middle to u in whole octaves.
 inline Floats octaves(const Narrow& u) {
-    const Floats grid(aie::broadcast<float, 16>(3 << 20));  // floats here are multiples of 0.25
+    const Floats grid(aie::broadcast<float, 16>(1.5f * (1 << 21)));  // floats here are multiples of 0.25
     const Floats moved = aie::sub(Floats(u), Floats(aie::broadcast<float, 16>(MIDDLE)));
     return aie::sub(aie::add(moved, grid), grid);
 }
@@ -193,12 +193,11 @@ void attn_scores(const bfloat16* __restrict q, const bfloat16* __restrict k, bfl
     bfloat16* peaks = reinterpret_cast<bfloat16*>(table + FOURS * SUMS);
     Narrow low = aie::broadcast<bfloat16, 16>(LOW);
     if (kt) low = aie::broadcast<bfloat16, 16>(NEVER);
-    Narrow32 peak = weigh(q, k, p, table, peaks, valid);
     AIE_LOOP_NO_UNROLL
-    for (int round = 0; round < ROUNDS; round++) {
-        if (kt && aie::ge(peak, aie::broadcast<bfloat16, 32>(HIGH)).empty()) return;
+    for (int round = 0;; round++) {
+        const Narrow32 peak = weigh(q, k, p, table, peaks, valid);
+        if (round == ROUNDS || (kt && aie::ge(peak, aie::broadcast<bfloat16, 32>(HIGH)).empty())) return;
         if (!settle(acc, state, table, peaks, low, kt)) return;
-        peak = weigh(q, k, p, table, peaks, valid);
     }
 }
 

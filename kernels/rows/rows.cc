@@ -185,7 +185,8 @@ void quant_max(const bfloat16* __restrict a, float* __restrict state, int32_t k,
     }
 }
 
-// The rows' scales, largest / 127, as floats at the start of the C object; 127 / largest stays. A row of zeros takes 1.
+// The rows' scales, largest / 127 rounded up to bfloat16, as floats at the start of the C object; 1 / scale stays in
+// state. A row of zeros has the scale 1. What lies less than 2^-15 above a bfloat16 counts as equal to it.
 void quant_scale(float* __restrict state, bfloat16* __restrict c) {
     set_modes();
     int16* largest = reinterpret_cast<int16*>(state);
@@ -196,15 +197,17 @@ void quant_scale(float* __restrict state, bfloat16* __restrict c) {
         most = aie::max(most, aie::shuffle_down_rotate(most, 1));
         for (int row = 0; row < 4; row++) largest[tile * 4 + row] = most.get(8 * row);
     }
-    const Pair steps = floats::split(floats::constant(127.0f)), step = floats::split(floats::constant(1.0f / 127));
+    const Pair step = floats::split(floats::constant(1.0f / 127));
     float* scales = reinterpret_cast<float*>(c);
     for (int row = 0; row < ROWS; row += 16) {
         const aie::vector<int16, 16> bits = aie::load_v<16>(largest + row);
         const auto zero = aie::eq(bits, aie::zeros<int16, 16>());
-        const Floats most(aie::select(bits.cast_to<bfloat16>(), aie::broadcast<bfloat16, 16>(1.0f), zero));
-        aie::store_v(scales + row, floats::times(floats::split(most), step).to_vector<float>());
-        const Pair inverse = floats::split(floats::reciprocal(most));
-        aie::store_v(state + SCALE + row, floats::times(inverse, steps).to_vector<float>());
+        const Narrow most = aie::select(bits.cast_to<bfloat16>(), aie::broadcast<bfloat16, 16>(127.0f), zero);
+        const aie::vector<float, 16> exact = aie::mac(aie::mul(most, step.low), most, step.high).to_vector<float>();
+        const auto above = aie::add(exact.cast_to<int32>(), aie::broadcast<int32, 16>(0xff00));
+        const auto scale = aie::bit_and(above, aie::broadcast<int32, 16>(-0x10000)).cast_to<float>();
+        aie::store_v(scales + row, scale);
+        aie::store_v(state + SCALE + row, floats::reciprocal(Floats(scale)).to_vector<float>());
     }
 }
 
@@ -212,7 +215,7 @@ void quant_scale(float* __restrict state, bfloat16* __restrict c) {
 void quant_out(const bfloat16* __restrict a, const float* __restrict state, bfloat16* __restrict c, int32_t k, int32_t column) {
     set_modes();
     int8* out = reinterpret_cast<int8*>(c) + k / 2 * (2 * PART) + k % 2 * SUB_ROW;
-    const aie::accum<accfloat, 32> grid(aie::broadcast<float, 32>(3 << 22));  // floats here are integers
+    const aie::accum<accfloat, 32> grid(aie::broadcast<float, 32>(1.5f * (1 << 23)));  // floats here are integers
     for (int tile = 0; tile < ROWS / 4; tile++) {
         const Pair upper = floats::split(of_pair(state + SCALE, 2 * tile)), lower = floats::split(of_pair(state + SCALE, 2 * tile + 1));
         const auto high = aie::concat(upper.high, lower.high), low = aie::concat(upper.low, lower.low);
