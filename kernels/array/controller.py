@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from kernels.array.fifos import WORD_BYTES, Ready, Words
-from kernels.array.races import Races
+from kernels.array.hazards import Hazards
 from kernels.array.shim import Channel
 from kernels.array.shim_dma import ShimChannel
 from kernels.array.stream import Descriptor, Task, Wait
@@ -32,7 +32,7 @@ class Controller:
         self.waits_for: ShimChannel | None = None
         self._arguments: Sequence[Words] = ()
         self._tokens: Counter[Channel] = Counter()
-        self._races = Races()
+        self._hazards = Hazards()
         self._ready = ready
         for channel in channels.values():
             channel.on_end = partial(self._end, channel)
@@ -41,7 +41,7 @@ class Controller:
         """A new launch."""
         self.steps, self.at, self._arguments = steps, 0, arguments
         self._tokens.clear()
-        self._races = Races()
+        self._hazards = Hazards()
         for channel in self.channels.values():
             channel.begin(arguments)
         self._ready.appendleft(self)
@@ -59,18 +59,18 @@ class Controller:
                 raise SimulationError(f"Step {self.at}: no FIFO goes through {step.channel}.")
             if isinstance(step, Task):
                 self._check(step, channel)
-                self._races.start(self.at, step)
+                self._hazards.start(self.at, step)
                 channel.push(step)
             elif self._tokens[step.channel]:
                 self._tokens[step.channel] -= 1
-                self._races.token(step.channel)
+                self._hazards.token(step.channel)
             else:
                 self.waits_for = channel
                 return
             self.at += 1
 
     def _end(self, channel: ShimChannel, task: Task) -> None:
-        self._races.ended(channel.channel)
+        self._hazards.ended(channel.channel)
         self._tokens[channel.channel] += task.token
         if task.token and self.waits_for is channel:
             self.waits_for = None

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernels.array.dma import Pattern
+from kernels.array.hazards import Footprint, Hazards
 from kernels.array.program import Await, Dim, Link, Step
-from kernels.array.races import Footprint, Races
 from kernels.array.shim import Channel
 from kernels.array.simulate import Simulation
 from kernels.array.stream import Descriptor, Task
@@ -63,17 +63,17 @@ def touched(pattern: Pattern, passes: int) -> set[int]:
 
 @given(words, words, st.integers(1, 4), st.integers(1, 4))
 def test_tasks_meet_where_they_touch_the_same_word(one: Pattern, other: Pattern, first: int, second: int) -> None:
-    def start(races: Races, channel: Channel, pattern: Pattern, passes: int) -> None:
-        races.start(0, Task(channel, (Descriptor(0, 0, pattern),), passes - 1, False))
+    def start(hazards: Hazards, channel: Channel, pattern: Pattern, passes: int) -> None:
+        hazards.start(0, Task(channel, (Descriptor(0, 0, pattern),), passes - 1, False))
 
-    races = Races()
-    start(races, Channel(0, "S2MM", 0), one, first)
+    hazards = Hazards()
+    start(hazards, Channel(0, "S2MM", 0), one, first)
     common = touched(one, first) & touched(other, second)
     if common:
         with pytest.raises(SimulationError, match=f"byte {4 * min(common)} of argument 0"):
-            start(races, Channel(1, "MM2S", 0), other, second)
+            start(hazards, Channel(1, "MM2S", 0), other, second)
     else:
-        start(races, Channel(1, "MM2S", 0), other, second)
+        start(hazards, Channel(1, "MM2S", 0), other, second)
 
 
 def test_different_arguments_never_meet() -> None:
