@@ -11,7 +11,7 @@ from hypothesis import given
 
 from kernels.array.check import check
 from kernels.array.dma import pattern
-from kernels.array.hazards import shared, touched
+from kernels.array.overlap import shared, touched
 from kernels.array.program import Await, Block, Design, Dim, Free, Sequence, Start, Step, Transfer
 from tests.kernels.array.designs import forward, matmul, names, seed_mel, violations
 
