@@ -1,9 +1,10 @@
-// GELU on 32 fp32 values in accumulators: gelu(x) = max(x, 0) - h(|x|), h(u) = u * Phi(-u), Phi the normal distribution.
+// GELU on 32 fp32 values in accumulators: gelu(x) = max(x, 0) - h(|x|), h(u) = u * Phi(-u), Phi the normal
+// distribution.
 //
-// h is at most 0.17 and next to nothing beyond 4, so 16-bit fixed point serves: 32 lanes for each instruction where bf16
-// has 16, and 15 bits where it has 8. Phi(-u) is the square of a polynomial of degree 5. max(x, 0) stays in fp32. Both
-// halves are made with 0.25 added: floats in [0.25, 0.5) count in steps of 2^-25, so the integer product lands in the
-// mantissa of 0.25 and needs no conversion.
+// h is at most 0.17 and next to nothing beyond 4, so 16-bit fixed point serves: 32 lanes for each instruction where
+// bf16 has 16, and 15 bits where it has 8. Phi(-u) is the square of a polynomial of degree 5. max(x, 0) stays in fp32.
+// Both halves are made with 0.25 added: floats in [0.25, 0.5) count in steps of 2^-25, so the integer product lands in
+// the mantissa of 0.25 and needs no conversion.
 #pragma once
 
 #include <aie_api/aie.hpp>
@@ -20,7 +21,7 @@ constexpr float TO_Q13 = 1536 - OFFSET;    // x + 1536 counts in steps of 2^-13
 constexpr int32 Q13_BITS = 0x44c00000;     // the bits of 1536
 constexpr int16 MIDDLE = 16384;            // u = 2 in Q13
 // sqrt(Phi(-u)) = C0 + C1 z + z^2 (C2 + C3 z + z^2 (C4 + C5 z)), z = u / 2 - 1: minimax for h on [0, 4] (reference.py).
-constexpr int16 C5 = 600, C4 = -2836, C3 = -349, C2 = 9459, C1 = -11783;  // Q15
+constexpr int16 C5 = 593, C4 = -2836, C3 = -341, C2 = 9456, C1 = -11783;  // Q15
 constexpr int16 C0 = 1236;                                                // Q13
 
 inline __attribute__((always_inline)) Fixed all(int16 value) { return aie::broadcast<int16, 32>(value); }

@@ -20,6 +20,7 @@ TILE = 64
 ROWS = 4  # of an activation sub-tile
 DEPTH = 8  # inner edge of every sub-tile: columns of activations, rows of weights
 STRIP = 16  # columns of weights whose sub-tiles lie together: what the kernel keeps in its accumulators
+NOTHING = np.float32(2.0**-100)
 DEEP = 2  # sub-tiles above each other that the kernel takes before the next column of them
 COLUMNS = {np.dtype(np.uint16): 4, np.dtype(np.int8): 8}  # of a weight sub-tile: mmul<4, 8, 4> and mmul<4, 8, 8>
 
@@ -75,10 +76,10 @@ def quantise_rows(activations: Float32) -> tuple[Int8, Float32]:
     """Symmetric int8 [M, K] and its scales float32 [M], one for each row (token): a row is ``values * scale``.
 
     A scale is the row's largest magnitude / 127, rounded up to bf16, because the kernel multiplies by bf16: the range
-    shrinks by at most 2**-7, and the product is exact. A row of zeros has the scale 1.
+    shrinks by at most 2**-7, and the product is exact. A row with nothing above 2**-100 has the scale 1.
     """
     largest = np.abs(activations).max(axis=1, initial=0)
-    scales = np.where(largest > 0, _up_to_bf16(largest / np.float32(127)), np.float32(1)).astype(np.float32)
+    scales = np.where(largest > NOTHING, _up_to_bf16(largest / np.float32(127)), np.float32(1)).astype(np.float32)
     return np.rint(activations / scales[:, None]).astype(np.int8), scales
 
 

@@ -9,6 +9,8 @@
 #ifndef TILE
 #define TILE 64
 #endif
+#define ALWAYS __attribute__((always_inline))
+#define INLINE inline ALWAYS
 
 namespace {
 
@@ -25,10 +27,11 @@ using Floats16 = aie::accum<accfloat, 16>;
 using Floats32 = aie::accum<accfloat, 32>;
 using Sums32 = aie::accum<acc32, 32>;
 
-// acc += a * b. All of a square's sums stay in registers while k runs over the block, unrolled. Two steps of k for a column
-// of sub-tiles, then the next column: so the first sums are needed, and the last ones ready, no faster than they load and store.
+// acc += a * b. All of a square's sums stay in registers while k runs over the block, unrolled. Two steps of k for a
+// column of sub-tiles, then the next column: so the first sums are needed, and the last ones ready, no faster than they
+// load and store.
 template <typename Product, unsigned STEPS, typename In, typename Sum>
-inline __attribute__((always_inline)) void multiply(const In* __restrict a, const In* __restrict b, Sum* __restrict acc) {
+INLINE void multiply(const In* __restrict a, const In* __restrict b, Sum* __restrict acc) {
     constexpr unsigned COLUMNS = SQUARE * ROWS / Product::size_C;  // sub-tiles of a square side by side
     AIE_PREPARE_FOR_PIPELINING
     AIE_LOOP_RANGE(EDGE * EDGE, EDGE * EDGE)
@@ -37,9 +40,9 @@ inline __attribute__((always_inline)) void multiply(const In* __restrict a, cons
         const In* __restrict right = b + square % EDGE * (STEPS * COLUMNS * Product::size_B);
         Product sum[GROUPS][COLUMNS];
         AIE_LOOP_UNROLL_FULL
-        for (unsigned i = 0; i < GROUPS; i++) {
+        for (unsigned j = 0; j < COLUMNS; j++) {
             AIE_LOOP_UNROLL_FULL
-            for (unsigned j = 0; j < COLUMNS; j++)
+            for (unsigned i = 0; i < GROUPS; i++)
                 sum[i][j] = Product(aie::load_v<Product::size_C>(acc + (i * COLUMNS + j) * Product::size_C));
         }
         AIE_LOOP_UNROLL_FULL
@@ -63,52 +66,52 @@ inline __attribute__((always_inline)) void multiply(const In* __restrict a, cons
             }
         }
         AIE_LOOP_UNROLL_FULL
-        for (unsigned i = 0; i < GROUPS; i++) {
+        for (unsigned j = 0; j < COLUMNS; j++) {
             AIE_LOOP_UNROLL_FULL
-            for (unsigned j = 0; j < COLUMNS; j++)
+            for (unsigned i = 0; i < GROUPS; i++)
                 aie::store_v(acc + (i * COLUMNS + j) * Product::size_C, sum[i][j].template to_vector<Sum>());
         }
         acc += SQUARE * SQUARE;
     }
 }
 
-// f(offset in the accumulator block, offset in the C block, sub-tile row) for the 4 x 8 sub-tiles of one column of them,
-// AT_ONCE of them side by side: each is a long chain of instructions.
+// f(offset in the accumulator block, offset in the C block, sub-tile row) for the 4 x 8 sub-tiles of one column of
+// them, AT_ONCE side by side: each is a long chain of instructions.
 template <unsigned AT_ONCE, typename F>
-inline __attribute__((always_inline)) void down_column(unsigned column, F f) {
+INLINE void down_column(unsigned column, F f) {
     const unsigned inside = column / 2 * (SQUARE * SQUARE) + column % 2 * 32;
-    AIE_PREPARE_FOR_PIPELINING
     AIE_LOOP_UNROLL(AT_ONCE)
     for (unsigned row = 0; row < TILE / ROWS; row++)
         f(inside + row / GROUPS * (EDGE * SQUARE * SQUARE) + row % GROUPS * 64, (row * (TILE / 8) + column) * 32, row);
 }
 
 template <bool WITH_GELU>
-inline __attribute__((always_inline)) void out(const float* __restrict acc, const float* __restrict bias,
-                                               bfloat16* __restrict c) {
+INLINE void out(const float* __restrict acc, const float* __restrict bias, bfloat16* __restrict c) {
     for (unsigned column = 0; column < TILE / 8; column++) {
         const auto eight = aie::load_v<8>(bias + column * 8);
         const auto twice = aie::concat(eight, eight);
         const auto [low, high] = aie::interleave_unzip(twice, twice, 4);  // 0 1 2 3 0 1 2 3 .. and 4 5 6 7 4 5 6 7 ..
         Floats32 offset = aie::concat(Floats16(low), Floats16(high));
         if constexpr (WITH_GELU) offset = aie::add(offset, Floats32(aie::broadcast<float, 32>(gelu::OFFSET)));
-        down_column<WITH_GELU ? 2 : 4>(column, [&](unsigned from, unsigned to, unsigned) __attribute__((always_inline)) {
+        down_column<WITH_GELU ? 2 : 4>(column, [&](unsigned from, unsigned to, unsigned) ALWAYS {
             Floats32 x = aie::add(Floats32(aie::load_v<32>(acc + from)), offset);
             if constexpr (WITH_GELU) x = gelu::of_shifted(x);
-            const auto [first, second] = aie::interleave_zip(x.template extract<16>(0).template to_vector<bfloat16>(),
-                                                             x.template extract<16>(1).template to_vector<bfloat16>(), 4);
+            const auto left = x.template extract<16>(0).template to_vector<bfloat16>();
+            const auto right = x.template extract<16>(1).template to_vector<bfloat16>();
+            const auto [first, second] = aie::interleave_zip(left, right, 4);
             aie::store_v(c + to, aie::concat(first, second));
         });
     }
 }
 
-// int32 sums below 2^27 as fp32, rounded once: the upper 15 bits and the lower 12 are counted in mantissas of their own.
-inline __attribute__((always_inline)) Floats32 to_float(const Sums32& sums) {
+// int32 sums below 2^27 as fp32, rounded once: the upper 15 bits and the lower 12 count in mantissas of their own.
+INLINE Floats32 to_float(const Sums32& sums) {
     constexpr int32 HIGH_BITS = 0x51400000, LOW_BITS = 0x4b400000;  // of 1.5 * 2^35 and 1.5 * 2^23
     constexpr float BOTH = 1.5f * 0x1p35f + 1.5f * 0x1p23f;
     const auto high = sums.template to_vector<int16>(12);
     const Sums32 low = aie::msc(sums, high, aie::broadcast<int16, 32>(4096));
-    const Sums32 high_steps = aie::mac(Sums32(aie::broadcast<int32, 32>(HIGH_BITS)), high, aie::broadcast<int16, 32>(1));
+    const auto one = aie::broadcast<int16, 32>(1);
+    const Sums32 high_steps = aie::mac(Sums32(aie::broadcast<int32, 32>(HIGH_BITS)), high, one);
     const Sums32 low_steps = aie::add(low, Sums32(aie::broadcast<int32, 32>(LOW_BITS)));
     const Floats32 exact = aie::sub(high_steps.template cast_to<accfloat>(), Floats32(aie::broadcast<float, 32>(BOTH)));
     return aie::add(exact, low_steps.template cast_to<accfloat>());
@@ -116,8 +119,8 @@ inline __attribute__((always_inline)) Floats32 to_float(const Sums32& sums) {
 
 // sums * column scale * row scale + bias. Scales are bf16; what they multiply is rounded to bf16 twice.
 template <bool WITH_GELU>
-inline __attribute__((always_inline)) void out_i8(const int32* __restrict acc, const float* __restrict table,
-                                                  const bfloat16* __restrict row_scales, bfloat16* __restrict c) {
+INLINE void out_i8(const int32* __restrict acc, const float* __restrict table, const bfloat16* __restrict row_scales,
+                   bfloat16* __restrict c) {
     for (unsigned column = 0; column < TILE / 8; column++) {
         const auto scales = aie::load_v<8>(table + column * 8);
         const auto two_rows = Floats16(aie::concat(scales, scales)).template to_vector<bfloat16>();
@@ -125,7 +128,7 @@ inline __attribute__((always_inline)) void out_i8(const int32* __restrict acc, c
         const auto bias = aie::load_v<8>(table + TILE + column * 8);
         Floats32 offset = Floats32(aie::concat(bias, bias, bias, bias));
         if constexpr (WITH_GELU) offset = aie::add(offset, Floats32(aie::broadcast<float, 32>(gelu::OFFSET)));
-        down_column<2>(column, [&](unsigned from, unsigned to, unsigned row) __attribute__((always_inline)) {
+        down_column<2>(column, [&](unsigned from, unsigned to, unsigned row) ALWAYS {
             const auto sums = to_float(Sums32(aie::load_v<32>(acc + from))).template to_vector<bfloat16>();
             const auto scaled = aie::mul(sums, column_scales).template to_vector<bfloat16>();
             Floats32 x = aie::mac(offset, scaled, aie::load_v<32>(row_scales + row * 32));
@@ -156,12 +159,12 @@ void gemm_table(const bfloat16* __restrict b, float* __restrict table, int32_t i
     constexpr unsigned COUNT = TILE * TILE / 2 < TABLE ? TILE * TILE / 2 : TABLE;
     const float* values = reinterpret_cast<const float*>(b);
     float* to = table + unsigned(i) * COUNT;
-    AIE_PREPARE_FOR_PIPELINING
-    for (unsigned n = 0; n < COUNT; n += 8) aie::store_v(to + n, aie::load_v<8>(values + n));
+    AIE_LOOP_UNROLL(4)
+    for (unsigned n = 0; n < COUNT; n += 16) aie::store_v(to + n, aie::load_v<16>(values + n));
 }
 
 void gemm_zero(float* __restrict acc) {
-    AIE_PREPARE_FOR_PIPELINING
+    AIE_LOOP_UNROLL(8)
     for (unsigned n = 0; n < TILE * TILE; n += 16) aie::store_v(acc + n, aie::zeros<float, 16>());
 }
 
