@@ -29,6 +29,7 @@ from kernels.array.program import (
     Word,
 )
 
+SOURCE = "../tests/kernels/array/scale.cc"  # sources are relative to the package kernels
 PART, WHOLE, PRM, TABLE = Block("i32", 64), Block("i32", 128), Block("i32", 16), Block("i16", 8)
 SHIM, MEMTILE, CORES = Tile(0, 0), Tile(0, 1), (Tile(0, 2), Tile(0, 3))
 
@@ -44,13 +45,16 @@ def core(number: int) -> Core:
     return Core(CORES[number], body, 1_024)
 
 
+TAIL = Transfer("x", 1_024, 128)
 SEQUENCE = Sequence(
     "run",
     (("x", Block("i32", 4_096)), ("y", Block("i32", 8_192))),
     (
         Start("result", "out", (Transfer("y", 0, 128, (Dim(4, 256), Dim(1, 0), Dim(2, 128), Dim(64, 1))),), 3, True),
-        Start("both", "in", (Transfer("x", 0, 128), Transfer("x", 256, 128, (Dim(2, 128), Dim(64, 1)))), 1),
+        Start("first", "in", (Transfer("x", 0, 128),)),
+        Start("both", "in", (Transfer("x", 256, 128, (Dim(2, 256), Dim(1, 0), Dim(2, 128), Dim(64, 1))), TAIL), 1),
         Await("result"),
+        Free("first"),
         Free("both"),
     ),
 )
@@ -74,8 +78,8 @@ def design(*sequences: Sequence) -> Design:
             *(Buffer(f"table{n}", CORES[n], TABLE, np.arange(8, dtype=np.int16) * (n - 2)) for n in range(2)),
         ),
         kernels=(
-            Kernel("command", (PART, PRM), "test/scale.cc"),
-            Kernel("scale", (PART, TABLE, PART, PRM, "i32", "i32"), "test/scale.cc"),
+            Kernel("command", (PART, PRM), SOURCE),
+            Kernel("scale", (PART, TABLE, PART, PRM, "i32", "i32"), SOURCE),
         ),
         cores=(core(0), core(1)),
         sequences=sequences or (SEQUENCE,),

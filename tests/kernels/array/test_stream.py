@@ -175,9 +175,9 @@ def patched(at: int, value: int) -> bytes:
         (patched(0, 0x06030200), "version 0.1"),
         (patched(0, 0x06040100), "device generation 4; Phoenix and Hawk Point are 3"),
         (patched(4, 0x0105), "array of 5 columns"),
-        (patched(8, 9), "says 9 instructions, the stream holds 10"),
-        (RUN[:-4], "says 396 bytes, the stream has 392"),
-        (RUN[:12] + struct.pack("<I", 392) + RUN[16:-4], "ends inside the instruction at byte 380"),
+        (patched(8, 9), "says 9 instructions, the stream holds 13"),
+        (RUN[:-4], "says 516 bytes, the stream has 512"),
+        (RUN[:12] + struct.pack("<I", 512) + RUN[16:-4], "ends inside the instruction at byte 500"),
         (patched(16, 8), "LOADPDI at byte 16"),
         (patched(16, 0x42), "Instruction 0x42 at byte 16"),
         (patched(20, 1), "reserved words"),
@@ -186,7 +186,7 @@ def patched(at: int, value: int) -> bytes:
         (patched(24, 0x0201D000), "Address 0x201d000 at byte 16 is outside 1 columns"),
         (patched(24, 0x1D002), "outside"),
         (patched(0x60, 5), "Argument 5 at byte 64: a launch has 5 at most"),
-        (patched(0x184, 1 << 16), "wait at byte 380 is for tiles outside 1 columns"),
+        (patched(508, 1 << 16), "wait at byte 500 is for tiles outside 1 columns"),
     ],
 )
 def test_malformed(data: bytes, message: str) -> None:
