@@ -52,7 +52,7 @@ class CoreProcess:
         self._select = select
         self._operations: list[Operation] = []
         self._at = 0
-        if not _held(core.body, set(), core.tile)[1]:
+        if not _waits(core.body):
             raise DesignError(f"Core {core.tile} never waits for a FIFO: it would spin.")
         for ring, reads in near.rings.values():
             if reads:
@@ -207,32 +207,13 @@ def _run(
     return run
 
 
-def _held(body: Sequence[Statement], held: set[str], tile: Tile) -> tuple[set[str], bool]:
-    """What is held after a body and whether it surely waits for a FIFO; raises DesignError for a broken balance."""
-    start, waits = set(held), False
-    for statement in body:
-        if isinstance(statement, Acquire):
-            if statement.fifo in held:
-                raise DesignError(f"Core {tile} acquires {statement.fifo} and holds one object of it already.")
-            held, waits = held | {statement.fifo}, True
-        elif isinstance(statement, Release):
-            if statement.fifo not in held:
-                raise DesignError(f"Core {tile} releases {statement.fifo} and holds none of its objects.")
-            held = held - {statement.fifo}
-        elif isinstance(statement, Call):
-            missing = {argument.fifo for argument in statement.args if isinstance(argument, Held)} - held
-            if missing:
-                raise DesignError(
-                    f"Core {tile} calls {statement.kernel} with {sorted(missing)}, which it does not hold."
-                )
-        else:
-            inner = _held(statement.body, set(held), tile)[1]
-            waits = waits or (inner and isinstance(statement.count, int) and statement.count > 0)
-    if held != start:
-        raise DesignError(
-            f"Core {tile}: a body must hold at its end what it held at its start, not {sorted(held ^ start)}."
-        )
-    return held, waits
+def _waits(body: Sequence[Statement]) -> bool:
+    """Whether a pass over the body surely acquires something; else a core could spin for ever without a word."""
+    return any(
+        isinstance(part, Acquire)
+        or (isinstance(part, Loop) and isinstance(part.count, int) and part.count > 0 and _waits(part.body))
+        for part in body
+    )
 
 
 def _rest(body: Sequence[Statement], near: Surroundings, number: int = 0) -> int:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels.array import programs, structure
 from kernels.array.controller import Controller
 from kernels.array.cores import VIEWS, CoreProcess, Function, Surroundings
 from kernels.array.deadlock import explain, leftovers
@@ -27,7 +28,7 @@ from kernels.array.shim import Channel
 from kernels.array.shim_dma import InputChannel, OutputChannel, ShimChannel
 from kernels.array.stream import channels, tasks
 from kernels.array.txn import decode
-from kernels.errors import DeadlockError, SimulationError
+from kernels.errors import DeadlockError, DesignError, SimulationError
 from kernels.host.compile import build
 
 KERNELS = Path(__file__).parents[1]
@@ -69,6 +70,7 @@ class Simulation:
         kernels: Mapping[str, Callable[..., object]] | None = None,
         library: ctypes.CDLL | None = None,
     ) -> None:
+        _check(design)
         self.design = design
         self._ready: Ready = deque()
         self._hangs = False
@@ -148,6 +150,13 @@ class Simulation:
         return CoreProcess(
             core, Surroundings(rings, buffers, functions), partial(select, number) if select else int, self._ready
         )
+
+
+def _check(design: Design) -> None:
+    """Refuse what would crash: names that mean nothing, kernels on objects that are not held. ``check`` knows more."""
+    found = tuple(structure.violations(design)) or tuple(programs.violations(design))
+    if found:
+        raise DesignError(f"Design {design.name} cannot run:", found)
 
 
 def _function(kernel: Kernel, replaced: Mapping[str, Callable[..., object]], library: ctypes.CDLL | None) -> Function:

@@ -65,12 +65,13 @@ def test_too_little_input_names_the_channel_that_has_no_more() -> None:
 
 
 def test_a_missing_partner_holds_up_everyone_behind_it() -> None:
-    """One of four receivers of a broadcast waits for a core that has no program: all or none, so nobody gets more."""
+    """One of four receivers of a broadcast waits for a core that gets no input: all or none, so nobody gets more."""
     fifos = (
         fifo("in", SHIM, MEMTILE),
         fifo("all", MEMTILE, *CORES),
         *(fifo(f"part{i}", tile, MEMTILE) for i, tile in enumerate(CORES)),
         fifo("out", MEMTILE, SHIM, block=Block("i32", 4 * N)),
+        fifo("idle", Tile(1, 0), Tile(1, 4)),
         fifo("never", Tile(1, 4), CORES[2]),
     )
     parts = tuple(f"part{i}" for i in range(4))
@@ -78,6 +79,7 @@ def test_a_missing_partner_holds_up_everyone_behind_it() -> None:
     bodies = [calling("copy", "all", part) for part in parts]
     bodies[2] = (*bodies[2], *holding(("never",)))
     cores = tuple(core(tile, *body) for tile, body in zip(CORES, bodies, strict=True))
+    cores = (*cores, core(Tile(1, 4), *calling("copy", "idle", "never")))
     simulation = Simulation(design(fifos, cores, COPY, links, columns=2), {"copy": copy})
     x, y = objects(8), np.zeros((8, 4 * N), np.int32)
     with pytest.raises(DeadlockError) as stuck:
@@ -85,9 +87,9 @@ def test_a_missing_partner_holds_up_everyone_behind_it() -> None:
     waits = stuck.value.waits
     held_up = "which is emptied by core (0, 4) at Acquire(fifo='never')"
     assert any(line.startswith("MM2S channel 0 of column 0") and held_up in line for line in waits)
-    assert any(
-        line.startswith("core (0, 4)") and line.endswith("never at (1, 4) (0 of 2 full) from nobody") for line in waits
-    )
+    blamed = "an object of never at (1, 4) (0 of 2 full) from core (1, 4) at Acquire(fifo='idle')"
+    assert any(line.startswith("core (0, 4)") and line.endswith(blamed) for line in waits)
+    assert any(line.endswith("from MM2S channel 0 of column 1 (no task)") for line in waits)
     assert simulation.network.rings["all", CORES[0]][0].high_water == 2
 
 
@@ -236,12 +238,12 @@ def test_arguments_are_flat_bytes_and_as_many_as_the_stream_names() -> None:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ((Acquire("in"), Acquire("in"), Release("in"), Release("in")), "holds one object of it already"),
-        ((Release("in"),), "holds none of its objects"),
-        ((Acquire("in"),), "must hold at its end what it held at its start"),
-        ((Loop("k", 2, (Acquire("in"),)),), "must hold at its end what it held at its start"),
-        ((*holding(("in",)), Call("copy", (Held("in"), Held("out")))), r"calls copy with \['in', 'out'\]"),
-        ((Loop("k", 0, holding(("in",))),), "never waits for a FIFO"),
+        ((Acquire("in"), Acquire("in"), Release("in"), Release("in")), "in is held already"),
+        ((Release("in"),), "in is not held"),
+        ((Acquire("in"),), "keeps an object of in on each pass"),
+        ((Loop("k", 2, (Acquire("in"),)),), "loop k keeps an object of in on each pass"),
+        ((*holding(("in",)), Call("copy", (Held("in"), Held("out")))), "copy works on in, which is not held"),
+        ((Loop("k", 0, calling("copy", "in", "out")),), "never waits for a FIFO"),
     ],
 )
 def test_programs_that_would_crash_or_spin_are_refused(body: tuple[Statement, ...], message: str) -> None:
@@ -249,11 +251,17 @@ def test_programs_that_would_crash_or_spin_are_refused(body: tuple[Statement, ..
         copier(*body)
 
 
+def test_a_fifo_to_a_core_without_a_program_is_refused() -> None:
+    with pytest.raises(DesignError, match=r"fifo in: ends: core \(0, 2\) has no program"):
+        Simulation(design(IN_OUT[:1]))
+
+
 def test_links_that_the_compiler_would_get_wrong_are_refused() -> None:
     half = Block("i32", N // 2)
     parts = (fifo("p0", ONE, MEMTILE, block=half), fifo("p1", TWO, MEMTILE, block=half), fifo("out", MEMTILE, SHIM))
+    cores = (core(ONE, *holding(("p0",))), core(TWO, *holding(("p1",))))
     with pytest.raises(DesignError, match="do not lay 2 parts end to end"):
-        Simulation(design(parts, links=(Link(("p0", "p1"), ("out",), (0, N // 4)),)))
+        Simulation(design(parts, cores, links=(Link(("p0", "p1"), ("out",), (0, N // 4)),)))
     forward = (fifo("in", SHIM, MEMTILE, block=half), fifo("out", MEMTILE, SHIM))
     with pytest.raises(DesignError, match="end to end in an object"):
         Simulation(design(forward, links=(Link(("in",), ("out",)),)))
