@@ -27,7 +27,6 @@ CACHE = Path(platformdirs.user_cache_dir("whisperx-npu")) / "kernels"
 NATIVE = "native"  # -march: fastest on this machine; results do not depend on it
 FLAGS = (
     "-std=c++20",
-    "-O3",
     "-fPIC",
     "-fvisibility=default",
     "-fno-fast-math",
@@ -42,15 +41,20 @@ class CompileError(KernelsError):
 
 
 def build(
-    sources: Sequence[Path], defines: Mapping[str, int] | None = None, march: str = NATIVE, cache: Path | None = None
+    sources: Sequence[Path],
+    defines: Mapping[str, int] | None = None,
+    march: str = NATIVE,
+    optimise: int = 3,
+    cache: Path | None = None,
 ) -> ctypes.CDLL:
     """The loaded library of these kernel sources; what the cache (default: the user's) holds is not compiled again.
 
-    ``defines`` become -D options. Every source is an object of its own, so that overlays share what they have in
-    common. Raises CompileError.
+    ``defines`` become -D options, ``optimise`` is the level after -O. Every source is an object of its own, so that
+    overlays share what they have in common. Raises CompileError.
     """
     folder = cache or CACHE
-    flags = [*FLAGS, f"-march={march}", *(f"-D{name}={value}" for name, value in sorted((defines or {}).items()))]
+    macros = [f"-D{name}={value}" for name, value in sorted((defines or {}).items())]
+    flags = [*FLAGS, f"-march={march}", f"-O{optimise}", *macros]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         objects = list(pool.map(lambda source: _made(folder, [source], [*flags, "-c"], march, ".o"), sources))
     return ctypes.CDLL(str(_made(folder, objects, [*flags, "-shared"], march, ".so")))

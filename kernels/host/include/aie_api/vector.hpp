@@ -89,6 +89,7 @@ class vector {
         vector& parent;
         unsigned index;
         operator T() const { return parent.get(index); }
+        element_ref& operator=(const element_ref& other) { return *this = T(other); }
         element_ref& operator=(T value) {
             parent.set(value, index);
             return *this;
