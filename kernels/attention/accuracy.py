@@ -72,7 +72,7 @@ def measure(head: Heads) -> Error:
 
 
 def adversarial() -> Iterator[Heads]:
-    """What speech never looks like: every count of keys around a tile's, equal scores, one key above all, huge scores."""
+    """What speech never looks like: counts of keys around a tile's, equal scores, one key above all, huge scores."""
     for valid in (1, 63, 64, 65, 1500):
         yield _random(f"random, {valid} keys", 1.0, valid)
     yield _random("equal scores, 1500 keys", 0.0, 1500)

@@ -133,7 +133,8 @@ inline Floats octaves(const Narrow& u) {
 
 // Moves the references of rows whose largest u lies outside [low, HIGH) to it, and scales what has been summed with
 // them. Returns whether any moved: the tile has to be weighed again then.
-inline bool settle(float* acc, float* state, float* offsets, const bfloat16* peaks, const Narrow& low, bool summed) {
+inline bool settle(float* acc, float* state, float* offsets, const bfloat16* peaks, const Narrow& low,
+                   bool summed) {
     bool moved = false;
     for (int tile = 0; tile < FOURS; tile++) {
         Narrow32 peak = aie::load_v<32>(peaks + tile * SUB_TILE);
@@ -164,7 +165,7 @@ inline bool settle(float* acc, float* state, float* offsets, const bfloat16* pea
 
 extern "C" {
 
-// Q: an activation block; the column's own of those that pass by is kept, each sub-tile transposed to 8 dims x 4 queries.
+// Q: an activation block. A column keeps its own of those that pass by, sub-tiles transposed to 8 dims x 4 queries.
 void attn_query(const bfloat16* __restrict a, bfloat16* __restrict c, int32_t i, int32_t column) {
     if (i != column) return;
     AIE_PREPARE_FOR_PIPELINING
@@ -173,8 +174,8 @@ void attn_query(const bfloat16* __restrict a, bfloat16* __restrict c, int32_t i,
         aie::store_v(c + t * SUB_TILE, aie::transpose(aie::load_v<32>(a + t * SUB_TILE), 4, 8));
 }
 
-// acc: O, [queries / 4][dims / 4] sub-tiles of 4 queries x 4 dims. state: the sums of P, [queries / 4] of 4 queries x 4
-// equal columns. table: MIDDLE - reference, [queries / 4] of 4 equal rows x 4 queries, then room for each query's peaks.
+// acc: O, [queries / 4][dims / 4] sub-tiles of 4 queries x 4 dims. state: the sums of P, [queries / 4] of 4 queries x
+// 4 equal columns. table: MIDDLE - reference, [queries / 4] of 4 equal rows x 4 queries, then room for the peaks.
 void attn_begin(float* __restrict acc, float* __restrict table, float* __restrict state) {
     const auto zero = aie::zeros<float, 16>();
     AIE_PREPARE_FOR_PIPELINING
@@ -185,9 +186,10 @@ void attn_begin(float* __restrict acc, float* __restrict table, float* __restric
     }
 }
 
-// q: from attn_query. k: the activation block of key tile kt. p: weights of the tile, [queries / 4][keys / 8] sub-tiles.
-void attn_scores(const bfloat16* __restrict q, const bfloat16* __restrict k, bfloat16* __restrict p, float* __restrict acc,
-                 float* __restrict table, float* __restrict state, const int32_t* __restrict prm, int32_t kt) {
+// q: from attn_query. k: the activation block of key tile kt. p: the weights, [queries / 4][keys / 8] sub-tiles.
+void attn_scores(const bfloat16* __restrict q, const bfloat16* __restrict k, bfloat16* __restrict p,
+                 float* __restrict acc, float* __restrict table, float* __restrict state,
+                 const int32_t* __restrict prm, int32_t kt) {
     set_modes();
     const int valid = prm[VALID] - kt * KEYS;
     bfloat16* peaks = reinterpret_cast<bfloat16*>(table + FOURS * SUMS);
@@ -202,7 +204,8 @@ void attn_scores(const bfloat16* __restrict q, const bfloat16* __restrict k, bfl
 }
 
 // O += P V and the sums of P, in which P counts as it was rounded. v: the activation block of the key tile.
-void attn_values(const bfloat16* __restrict p, const bfloat16* __restrict v, float* __restrict acc, float* __restrict state) {
+void attn_values(const bfloat16* __restrict p, const bfloat16* __restrict v, float* __restrict acc,
+                 float* __restrict state) {
     const auto ones = aie::broadcast<bfloat16, 32>(1.0f);
     for (int four = 0; four < 4; four++) {  // times four sub-tiles of queries
         const bfloat16* __restrict weights = p + four * 4 * EIGHTS * SUB_TILE;

@@ -67,7 +67,8 @@ def call_kernels(query: NDArray[Any], key: NDArray[Any], value: NDArray[Any], va
 
 def _weights(query: NDArray[Any], key: NDArray[Any]) -> Float64:
     scores = OCTAVES * query.astype(np.float64) @ key.astype(np.float64).T
-    return np.exp2(scores - scores.max(axis=1, keepdims=True))
+    weights: Float64 = np.exp2(scores - scores.max(axis=1, keepdims=True))
+    return weights
 
 
 def _mean(weights: Float64, value: NDArray[Any]) -> Float64:

@@ -51,8 +51,8 @@ inline Floats inverse_root(const Floats& x) {
         const Pair square = split(times(guess, guess));
         Floats error = aie::msc(aie::msc(constant(1.0f), value.high, square.high), value.high, square.low);
         error = aie::msc(error, value.low, square.high);
-        const Narrow half = aie::mul(error.to_vector<bfloat16>(), aie::broadcast<bfloat16, 16>(0.5f)).to_vector<bfloat16>();
-        y = aie::mac(y, guess.high, half);
+        const auto half = aie::mul(error.to_vector<bfloat16>(), aie::broadcast<bfloat16, 16>(0.5f));
+        y = aie::mac(y, guess.high, half.to_vector<bfloat16>());
     }
     return y;
 }

@@ -1,7 +1,7 @@
 // What is done to rows: residual sum, layer norm, int8 quantisation. A core takes 64 / COLS rows of a 64-row block.
 //
-// All blocks lie in 4x8 sub-tiles, so 16 elements are two rows of eight columns; a core's part of a block is contiguous.
-// acc holds the sums of COLS blocks side by side, a float for each element in the blocks' own order.
+// All blocks lie in 4x8 sub-tiles, so 16 elements are two rows of eight columns, and a core's part of a block is
+// contiguous. acc holds the sums of COLS blocks side by side, a float for each element in the blocks' own order.
 #include <aie_api/aie.hpp>
 #include <stdint.h>
 
@@ -61,7 +61,7 @@ inline int filled(const int32_t* prm, int g) {
     return left < 0 ? 0 : left > EIGHTS ? EIGHTS : left;
 }
 
-// Starts the statistics: the mean of the first 64 columns is near enough to the row's to keep sums of differences small.
+// Starts the statistics: the mean of the first 64 columns is near enough to the row's to keep differences small.
 inline void begin(const float* acc, float* state) {
     for (int pair = 0; pair < ROWS / 2; pair++) {
         Floats mean = aie::zeros<accfloat, 16>();
@@ -69,7 +69,8 @@ inline void begin(const float* acc, float* state) {
             const Floats x(aie::load_v<16>(acc + element(pair, eight)));
             mean = aie::mac(mean, x.to_vector<bfloat16>(), aie::broadcast<bfloat16, 16>(1.0f / 64));
         }
-        for (int row = 2 * pair; row < 2 * pair + 2; row++) state[SHIFT + row] = state[SUM + row] = state[SQUARES + row] = 0;
+        for (int row = 2 * pair; row < 2 * pair + 2; row++)
+            state[SHIFT + row] = state[SUM + row] = state[SQUARES + row] = 0;
         add_to(state + SHIFT, pair, mean);
     }
 }
@@ -154,9 +155,9 @@ void row_add(const bfloat16* __restrict a, const bfloat16* __restrict b, float* 
     }
 }
 
-// Object g of the row. Pass 0: x' as plane 0 (high half) and plane 1 (low half); pass 1: its layer norm, zero in padding.
-void row_out(const float* __restrict acc, float* __restrict state, bfloat16* __restrict c, const int32_t* __restrict prm,
-             int32_t pass, int32_t g, int32_t plane) {
+// Object g of the row. Pass 0: x' as plane 0 (high half) and plane 1 (low half); pass 1: its layer norm, padding 0.
+void row_out(const float* __restrict acc, float* __restrict state, bfloat16* __restrict c,
+             const int32_t* __restrict prm, int32_t pass, int32_t g, int32_t plane) {
     set_modes();
     const int eights = filled(prm, g);
     if (pass == 0) {
@@ -212,12 +213,14 @@ void quant_scale(float* __restrict state, bfloat16* __restrict c) {
 }
 
 // Column block k of the eight (bfloat16, 64 columns) that fill a C object with four (int8, 128 columns).
-void quant_out(const bfloat16* __restrict a, const float* __restrict state, bfloat16* __restrict c, int32_t k, int32_t column) {
+void quant_out(const bfloat16* __restrict a, const float* __restrict state, bfloat16* __restrict c, int32_t k,
+               int32_t column) {
     set_modes();
     int8* out = reinterpret_cast<int8*>(c) + k / 2 * (2 * PART) + k % 2 * SUB_ROW;
     const aie::accum<accfloat, 32> grid(aie::broadcast<float, 32>(1.5f * (1 << 23)));  // floats here are integers
     for (int tile = 0; tile < ROWS / 4; tile++) {
-        const Pair upper = floats::split(of_pair(state + SCALE, 2 * tile)), lower = floats::split(of_pair(state + SCALE, 2 * tile + 1));
+        const Pair upper = floats::split(of_pair(state + SCALE, 2 * tile));
+        const Pair lower = floats::split(of_pair(state + SCALE, 2 * tile + 1));
         const auto high = aie::concat(upper.high, lower.high), low = aie::concat(upper.low, lower.low);
         AIE_PREPARE_FOR_PIPELINING
         AIE_LOOP_RANGE(8, 8)
