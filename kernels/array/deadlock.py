@@ -33,12 +33,9 @@ def explain(controller: Controller, cores: Sequence[CoreProcess], rings: Rings) 
 
 def leftovers(channels: Iterable[ShimChannel], cores: Iterable[CoreProcess], rings: Rings) -> tuple[str, ...]:
     """What is not done although the stream has ended: queued tasks, objects in FIFOs, cores inside their program."""
-    lines = [_state(channel) for channel in channels if channel.queue]
-    for ring in _distinct(rings):
-        if ring.full:
-            lines.append(f"{ring.name}: {ring.full} of {ring.depth} objects full, not taken")
-        elif ring.free + ring.full < ring.depth and isinstance(ring.writer, ShimChannel):
-            lines.append(f"{ring.name}: an object that {ring.writer.name} has filled in part")
+    lines = [_state(channel) for channel in channels if channel.queue or channel.begun]
+    full = (ring for ring in _distinct(rings) if ring.full)
+    lines.extend(f"{ring.name}: {ring.full} of {ring.depth} objects full, not taken" for ring in full)
     lines.extend(f"{_state(core)}" for core in cores if not core.resting)
     return tuple(lines)
 

@@ -132,6 +132,7 @@ def _folds(visited: Pattern) -> bool:
     return visited.contiguous and visited.step.size > 1 and visited.step.stride == visited.length
 
 
+@lru_cache(maxsize=256)
 def _joined(dims: tuple[Dim, ...]) -> tuple[Dim, ...]:
     """Drop dimensions of one step and join an outer dimension to the inner one that it merely continues."""
     result: list[Dim] = []

@@ -49,8 +49,17 @@ class ShimChannel:
         raise NotImplementedError
 
     @property
+    def begun(self) -> int:
+        """Words that an object needs, or has, beyond what has been moved of it; 0 between objects."""
+        raise NotImplementedError
+
+    @property
     def where(self) -> str:
         """The task in front and how far it is."""
+        return self._task + (f", {self.begun * WORD_BYTES} B of an object to go" if self.begun else "")
+
+    @property
+    def _task(self) -> str:
         if not self.queue:
             return "no task"
         bds = ", ".join(str(descriptor.bd) for descriptor in self.queue[0].chain)
@@ -104,9 +113,8 @@ class InputChannel(ShimChannel):
             self._moved(count)
 
     @property
-    def where(self) -> str:
-        begun = f", {self.writer.left * WORD_BYTES} B of an object to go" if self.writer.at and self.writer.left else ""
-        return super().where + begun
+    def begun(self) -> int:
+        return self.writer.left if self.writer.at else 0
 
     def _begin(self, memory: Words, pattern: Pattern, number: int) -> None:
         self._words: Words = pattern.take(memory, number)
@@ -127,15 +135,21 @@ class OutputChannel(ShimChannel):
             reader.done()
             self._moved(len(words))
 
+    @property
+    def begun(self) -> int:
+        return self.reader.left
+
     def _begin(self, memory: Words, pattern: Pattern, number: int) -> None:
         self._memory, self._pattern, self._number = memory, pattern, number
-        self._run = pattern.view(memory, number) if pattern.contiguous else None
+        self._view = pattern.view(memory, number)
+        self._inner = self._view[0].size  # words of the view's outermost dimension, 1 where it has only one
 
     def _store(self, words: Words) -> None:
-        if self._run is None:
-            self._pattern.put(self._memory, words, self._number, self._at)
+        at, inner, view = self._at, self._inner, self._view
+        if at % inner == 0 and len(words) % inner == 0:
+            view[at // inner : (at + len(words)) // inner] = words.reshape(-1, *view.shape[1:])
         else:
-            self._run[self._at : self._at + len(words)] = words
+            self._pattern.put(self._memory, words, self._number, at)
 
 
 def _passes(task: Task) -> Iterator[tuple[int, Descriptor]]:

@@ -151,6 +151,17 @@ def test_objects_left_over_are_an_error_and_the_overlay_then_hangs() -> None:
         launch(simulation, *through(1), x=x, y=y)
 
 
+def test_an_object_moved_in_part_is_left_over() -> None:
+    simulation = copier(*calling("copy", "in", "out"))
+    x, y = objects(1), np.zeros((1, N), np.int32)
+    with pytest.raises(DeadlockError) as left:
+        launch(simulation, receive("y", "out", "y", 4), send("x", "in", "x", N), Await("y"), x=x, y=y)
+    assert left.value.waits == ("S2MM channel 0 of column 0 (no task, 48 B of an object to go)",)
+    with pytest.raises(DeadlockError) as left:
+        launch(copier(*calling("copy", "in", "out")), send("x", "in", "x", 4), x=x, y=y)
+    assert left.value.waits == ("MM2S channel 0 of column 0 (no task, 48 B of an object to go)",)
+
+
 def test_a_core_inside_its_program_and_a_task_without_data_are_left_over() -> None:
     simulation = copier(*calling("copy", "in", "out"), *calling("copy", "in", "out"))
     x, y = objects(3), np.zeros((3, N), np.int32)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import subprocess
+from collections import deque
 from dataclasses import replace
+from random import Random
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -13,6 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from kernels.array.encode import encode
+from kernels.array.fifos import Process
 from kernels.array.simulate import Launch, Simulation
 from kernels.errors import SimulationError
 from tests.kernels.array.small_matmul import KERNELS, SIDE, A, Shape, matmul, sequence
@@ -118,6 +122,23 @@ def test_two_runs_are_alike_to_the_last_count(library: ctypes.CDLL) -> None:
     runs = [simulated(Simulation(matmul(shape), library=library), shape, a, b) for _ in range(2)]
     np.testing.assert_array_equal(runs[0][0], runs[1][0])
     assert runs[0][1] == runs[1][1]
+
+
+@given(st.randoms(use_true_random=False), st.integers(1, 3))
+@settings(max_examples=25)
+def test_the_result_does_not_depend_on_who_goes_first(library: ctypes.CDLL, chance: Random, depth: int) -> None:
+    """Streams, cores, channels and controller in any order: nobody is forgotten, and the result is the same."""
+
+    class Shuffled(deque[Process]):
+        def popleft(self) -> Process:
+            self.rotate(chance.randrange(len(self)))
+            return super().popleft()
+
+    shape = Shape(2, 2, 2, 3, 4, depth)
+    a, b = data(shape, seed=3)
+    with mock.patch("kernels.array.simulate.deque", Shuffled):
+        c, _ = simulated(Simulation(matmul(shape), library=library), shape, a, b)
+    np.testing.assert_array_equal(c, direct(shape, library, a, b))
 
 
 def test_the_library_is_told_which_core_runs(library: ctypes.CDLL) -> None:
