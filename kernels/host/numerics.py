@@ -71,7 +71,11 @@ def _rounds_up(mode: Rounding, guard: Bools, sticky: Bools, odd: Bools, down: Bo
 
 
 def shift_round_saturate(
-    acc: Ints, shift: int, to: DTypeLike, rounding: Rounding = Rounding.FLOOR, saturation: Saturation = Saturation.NONE
+    acc: NDArray[np.integer],
+    shift: int,
+    to: DTypeLike,
+    rounding: Rounding = Rounding.FLOOR,
+    saturation: Saturation = Saturation.NONE,
 ) -> NDArray[np.integer]:
     """``acc >> shift`` as the integer type ``to``, for 0 <= shift < 64 and accumulators of any width up to 64 bits."""
     exact = acc.astype(object)
