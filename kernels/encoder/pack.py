@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
 from kernels.encoder.command import command
-from kernels.encoder.plan import SETS, LayerWeights, Plan
+from kernels.encoder.plan import SETS, Plan
 from kernels.encoder.regions import BLOCK, ROWS, TILE, Matrix, Residual
 from kernels.encoder.steps import GROUP, Weights
 from kernels.encoder.weights import Encoder, Float32, Layer, Linear, Norm, by_head, by_tap
-from kernels.matmul.blocks import activation_blocks, activation_matrix, from_bf16, to_bf16, weight_blocks
+from kernels.matmul.blocks import (
+    activation_blocks,
+    activation_matrix,
+    from_bf16,
+    quantise_columns,
+    to_bf16,
+    weight_blocks,
+    weight_blocks_i8,
+)
 
 Bits = NDArray[np.uint16]  # bf16
 
@@ -24,37 +30,61 @@ def pack_weights(plan: Plan, encoder: Encoder) -> Bits:
     bias = encoder.conv1.bias[:, None]
     hi = from_bf16(to_bf16(bias))
     first = Linear(np.hstack([by_tap(encoder.conv1), hi, bias - hi]), np.zeros(plan.shape.width, np.float32))
-    matrices = [(plan.conv1, first), (plan.conv2, Linear(by_tap(encoder.conv2), encoder.conv2.bias))]
+    second = Linear(by_tap(encoder.conv2), encoder.conv2.bias)
+    for place, linear in ((plan.conv1, first), (plan.conv2, second)):
+        _place(arena, place, _pack(linear, place, plan.columns))
+    pack = _pack_i8 if plan.int8 else _pack
     for packed, layer in zip(plan.layers, encoder.layers, strict=True):
-        matrices += _matrices(plan, packed, layer)
-    for place, linear in matrices:
-        end = place.offset + plan.columns * place.per_column
-        arena[place.offset : end] = _pack(linear, place, plan.columns)
+        for parts, linear in zip(packed.all, _matrices(plan, layer), strict=True):
+            row = 0
+            for place in parts:
+                end = row + place.tiles * plan.columns * TILE
+                _place(arena, place, pack(Linear(linear.weight[row:end], linear.bias[row:end]), place, plan.columns))
+                row = end
     return arena
 
 
-def _matrices(plan: Plan, packed: LayerWeights, layer: Layer) -> Iterator[tuple[Weights, Linear]]:
-    yield packed.qkv, by_head(layer.qkv.after(layer.attention_norm), plan.shape)
-    yield packed.out, layer.out
-    up = layer.up.after(layer.ffn_norm)
-    weights, biases = (np.split(part, len(packed.up)) for part in (up.weight, up.bias))
-    yield from zip(packed.up, map(Linear, weights, biases), strict=True)
-    yield packed.down, layer.down
+def _matrices(plan: Plan, layer: Layer) -> tuple[Linear, Linear, Linear, Linear]:
+    """In the order of LayerWeights.all."""
+    qkv = by_head(layer.qkv.after(layer.attention_norm), plan.shape)
+    return qkv, layer.out, layer.up.after(layer.ffn_norm), layer.down
+
+
+def _place(arena: Bits, place: Weights, columns: Bits) -> None:
+    arena[place.offset : place.offset + columns.size] = columns.reshape(-1)
 
 
 def _pack(linear: Linear, place: Weights, columns: int) -> Bits:
-    """[columns][table, tiles x steps blocks]: column tile t of array column c is column block t * columns + c."""
-    tiles, steps = place.tiles, place.steps
-    padded = np.zeros((steps * TILE, tiles * columns * TILE), np.float32)
-    padded[: linear.weight.shape[1], : len(linear.weight)] = linear.weight.T
-    blocks = weight_blocks(padded).reshape(steps, tiles, columns, BLOCK).transpose(2, 1, 0, 3)
-    bias = np.zeros(tiles * columns * TILE, np.float32)
-    bias[: len(linear.bias)] = linear.bias
+    """[columns, table and tiles x steps blocks]: column tile t of array column c is column block t * columns + c."""
+    weight, bias = _padded(linear, place.steps * TILE, place.tiles * columns * TILE)
+    tables = bias.reshape(place.tiles, columns, TILE).transpose(1, 0, 2)
+    return _columns(tables, weight_blocks(weight), place)
+
+
+def _pack_i8(linear: Linear, place: Weights, columns: int) -> Bits:
+    """The same in int8, with each tile's scales in front of its bias."""
+    weight, bias = _padded(linear, 2 * place.steps * TILE, place.tiles * columns * TILE)
+    values, scales = quantise_columns(weight)
+    tables = np.stack([part.reshape(place.tiles, columns, TILE) for part in (scales, bias)], axis=2)
+    return _columns(tables.transpose(1, 0, 2, 3), weight_blocks_i8(values).view(np.uint16), place)
+
+
+def _columns(tables: Float32, blocks: Bits, place: Weights) -> Bits:
+    """Tables [columns, ...] and blocks [steps, tiles x columns, block] side by side, for each column of the array."""
+    columns = len(tables)
+    sorted_blocks = blocks.reshape(place.steps, place.tiles, columns, BLOCK).transpose(2, 1, 0, 3)
+    values = np.ascontiguousarray(tables).reshape(columns, -1).view(np.uint16)
     table = np.zeros((columns, place.table_objects * BLOCK), np.uint16)
-    if place.table_objects:
-        values = bias.reshape(tiles, columns, TILE).transpose(1, 0, 2).reshape(columns, -1)
-        table[:, : 2 * values.shape[1]] = np.ascontiguousarray(values).view(np.uint16)
-    return np.hstack([table, blocks.reshape(columns, -1)]).reshape(-1)
+    table[:, : values.shape[1]] = values
+    return np.hstack([table, sorted_blocks.reshape(columns, -1)])
+
+
+def _padded(linear: Linear, wide: int, out: int) -> tuple[Float32, Float32]:
+    """The weight transposed, [wide, out], and the bias, [out]: zero where the checkpoint has none."""
+    weight, bias = np.zeros((wide, out), np.float32), np.zeros(out, np.float32)
+    weight[: linear.weight.shape[1], : len(linear.weight)] = linear.weight.T
+    bias[: len(linear.bias)] = linear.bias
+    return weight, bias
 
 
 def pack_commands(plan: Plan) -> Bits:

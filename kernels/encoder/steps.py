@@ -17,6 +17,7 @@ from kernels.encoder.regions import BLOCK, ROWS, Matrix, Residual, RowBlocks, tr
 
 IN_FLIGHT = 2
 GROUP = ROWS * BLOCK  # elements of one column block of a group
+ROW_SCALES = 64  # float32, at the start of a block of scales
 COMMANDS, WEIGHTS = "commands", "weights"
 
 
@@ -47,17 +48,31 @@ class Steps:
         self._count = 0
 
     def matmul(
-        self, command: int, sources: tuple[Matrix, ...], weights: Weights, out: Matrix | RowBlocks, first: int = 0
+        self,
+        command: int,
+        sources: tuple[Matrix, ...],
+        weights: Weights,
+        out: Matrix | RowBlocks,
+        first: int = 0,
+        scales: Matrix | None = None,
     ) -> None:
-        """out[:, first * 64 ...] = sources (side by side in K) @ weights; a group of rows passes over all weights."""
+        """out[:, first * 64 ...] = sources (side by side in K) @ weights; a group of rows passes over all weights.
+
+        ``scales`` are those of the rows of int8 sources: an object in front of each group.
+        """
         groups = sources[0].groups
-        kept = self._command(command)
+        kept = [] if scales else self._command(command)
+        if scales:
+            self.ops.append((command, len(self.steps)))
         for col in range(self.columns):
             kept += self._weights(col, weights, groups)
 
         def start(group: int) -> None:
             for col in range(self.columns):
                 self._tiles(col, out, group, first, weights.tiles)
+                if scales:  # the command rides along with the first: a fifth task would not fit the channel's queue
+                    ahead = () if group else (self._command_object(col, command),)
+                    self._start(f"a_in{col}", *ahead, self._panel(col, scales, group, 1))
                 panel = tuple(self._panel(col, source, group, weights.steps // len(sources)) for source in sources)
                 self._start(f"a_in{col}", *panel, repeat=weights.tiles - 1)
 
@@ -109,13 +124,39 @@ class Steps:
         self._groups(x.groups, start)
         self._free(kept)
 
+    def quantise(self, command: int, source: Matrix, steps: int, out: Matrix, scales: Matrix) -> None:
+        """out = the first ``steps`` column blocks of ``source`` as int8, ``scales`` = those of its rows.
+
+        Rows pass twice, the second time filled up to whole objects of eight blocks with blocks that nobody reads. The
+        array's columns interleave what they write to ``scales``, four blocks wide, so that all 64 scales of a row
+        block come to lie at the start of its first one; the rest is waste.
+        """
+        kept = self._command(command)
+        part, objects = BLOCK // self.columns, out.width // 4
+        run = 2 * ROW_SCALES // self.columns  # the scales of one core's rows, then what else its object holds
+        spread = ((scales.width, GROUP), (BLOCK // run // self.columns, run * self.columns))
+
+        def start(group: int) -> None:
+            for col in range(self.columns):
+                at = scales.at(group) + col * run
+                kept_scales = transfer(scales.argument, at, *spread, run=run, iteration=(ROWS, BLOCK))
+                self._start(f"c_out{col}", kept_scales, repeat=ROWS - 1)
+                packed = self._parts(out.argument, out.at(group) + col * part, GROUP, objects)
+                self._start(f"c_out{col}", packed, repeat=objects - 1, token=True)
+                panel = self._panel(col, source, group, steps)
+                filling = self._panel(col, source, group, 8 * objects - steps) if 8 * objects > steps else None
+                self._start(f"a_in{col}", panel, panel, *([filling] if filling else []))
+
+        self._groups(source.groups, start)
+        self._free(kept)
+
     def _command(self, command: int) -> list[str]:
         """The command object of every core: commands lie one after the other, each once for every core row."""
         self.ops.append((command, len(self.steps)))
-        return [
-            self._start(f"a_in{col}", transfer(COMMANDS, command * GROUP, run=len(rows_of(col, self.columns)) * BLOCK))
-            for col in range(self.columns)
-        ]
+        return [self._start(f"a_in{col}", self._command_object(col, command)) for col in range(self.columns)]
+
+    def _command_object(self, col: int, command: int) -> Transfer:
+        return transfer(COMMANDS, command * GROUP, run=len(rows_of(col, self.columns)) * BLOCK)
 
     def _weights(self, col: int, weights: Weights, passes: int) -> list[str]:
         at, table = weights.offset + col * weights.per_column, weights.table_objects * BLOCK

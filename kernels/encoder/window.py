@@ -12,8 +12,19 @@ from itertools import groupby
 
 from kernels.array.program import Sequence
 from kernels.encoder.core import Op
-from kernels.encoder.plan import SETS, LayerWeights, Plan, attention_words, matmul_words, rows_words
-from kernels.encoder.regions import Matrix, Residual, RowBlocks
+from kernels.encoder.plan import (
+    SETS,
+    LayerWeights,
+    Parts,
+    Plan,
+    attention_words,
+    matmul_words,
+    packed_width,
+    quantise_words,
+    rows_words,
+)
+from kernels.encoder.regions import TILE, Matrix, Residual, RowBlocks
+from kernels.encoder.shapes import HEAD
 from kernels.encoder.steps import Steps, Weights
 
 Step = tuple[Op, Callable[[Steps], None]]
@@ -44,8 +55,8 @@ def launches(plan: Plan, overlays: Mapping[str, frozenset[Op]]) -> list[tuple[st
 
 
 def sequence(plan: Plan, name: str, steps: list[Step]) -> Sequence:
-    """These ops as one launch."""
-    return Sequence(name, plan.arguments, tuple(run(plan, steps).steps))
+    """These ops as one launch; a hyphen is no part of a symbol."""
+    return Sequence(name.replace("-", "_"), plan.arguments, tuple(run(plan, steps).steps))
 
 
 def run(plan: Plan, steps: list[Step]) -> Steps:
@@ -73,17 +84,33 @@ def layers(plan: Plan, numbers: range) -> Iterator[Step]:
 
 
 def _layer(plan: Plan, layer: LayerWeights) -> Iterator[Step]:
-    here, there = plan.residuals
-    yield _matmul(plan, (plan.norm,), layer.qkv, plan.qkv)
+    shape, (here, there) = plan.shape, plan.residuals
+    yield from _product(plan, plan.norm, shape.width, layer.qkv, plan.qkv)
     yield _attention(plan)
-    yield _matmul(plan, (plan.context,), layer.out, plan.added)
+    yield from _product(plan, plan.context, shape.padded_heads * HEAD, layer.out, plan.added)
     yield _add(plan, here, there)
-    first = 0
-    for part in layer.up:
-        yield _matmul(plan, (plan.norm,), part, plan.hidden, first, gelu=True)
-        first += part.tiles * plan.columns
-    yield _matmul(plan, (plan.hidden,), layer.down, plan.added)
+    yield from _product(plan, plan.norm, shape.width, layer.up, plan.hidden, gelu=True)
+    yield from _product(plan, plan.hidden, shape.hidden, layer.down, plan.added)
     yield _add(plan, there, here)
+
+
+def _product(
+    plan: Plan, source: Matrix, wide: int, parts: Parts, out: Matrix | RowBlocks, *, gelu: bool = False
+) -> Iterator[Step]:
+    """out = source @ weights, part by part; the source is quantised before, if that is the plan."""
+    if plan.int8:
+        packed = Matrix(plan.packed.argument, plan.packed.offset, plan.packed.groups, packed_width(wide))
+        yield _quantise(plan, source, wide, packed)
+        source = packed
+    first = 0
+    for part in parts:
+        yield _matmul(plan, (source,), part, out, first, gelu=gelu, int8=plan.int8)
+        first += part.tiles * plan.columns
+
+
+def _quantise(plan: Plan, source: Matrix, wide: int, packed: Matrix) -> Step:
+    command = plan.command(quantise_words(plan.shape, wide))
+    return "quantise", lambda steps: steps.quantise(command, source, wide // TILE, packed, plan.scales)
 
 
 def _matmul(
@@ -94,9 +121,12 @@ def _matmul(
     first: int = 0,
     *,
     gelu: bool = False,
+    int8: bool = False,
 ) -> Step:
-    command = plan.command(matmul_words(weights, sources[0].groups, gelu=gelu))
-    return "matmul", lambda steps: steps.matmul(command, sources, weights, out, first)
+    command = plan.command(matmul_words(weights, sources[0].groups, gelu=gelu, int8=int8))
+    scales = plan.scales if int8 else None
+    op: Op = "matmul_i8" if int8 else "matmul"
+    return op, lambda steps: steps.matmul(command, sources, weights, out, first, scales)
 
 
 def _attention(plan: Plan) -> Step:

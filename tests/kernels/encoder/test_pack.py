@@ -64,7 +64,7 @@ def test_weights_come_back_in_the_order_of_the_array(columns: int) -> None:
     encoder = random_encoder(TINY, seed=3)
     placed = plan(TINY, columns)
     arena = pack_weights(placed, encoder)
-    place = placed.layers[1].down
+    (place,) = placed.layers[1].down
     for col in range(columns):
         at = place.offset + col * place.per_column
         table = arena[at : at + place.table_objects * BLOCK].view(np.float32)
@@ -116,7 +116,9 @@ def test_the_convolutions_as_products_are_whispers(name: str) -> None:
     pack_mel(placed, mel, activations)
     rows = load(activations, placed.conv_in).astype(np.float64)
     arena, place = pack_weights(placed, encoder), placed.conv1
-    blocks = arena[place.offset : place.offset + 4 * place.per_column].reshape(4, place.tiles, place.steps, BLOCK)
+    stored = arena[place.offset : place.offset + 4 * place.per_column].reshape(4, -1, BLOCK)
+    assert not stored[:, : place.table_objects].any()  # the bias is in the weights
+    blocks = stored[:, place.table_objects :].reshape(4, place.tiles, place.steps, BLOCK)
     weights = weight_matrix(np.ascontiguousarray(blocks.transpose(2, 1, 0, 3)).reshape(place.steps, -1, BLOCK))
     before, even, odd = np.split(gelu(rows @ weights), 3)
     taps = np.hstack([part[: shape.frames] for part in (before, even, odd)])

@@ -14,26 +14,29 @@ from kernels.encoder.window import launches, window
 from kernels.errors import DesignError
 from kernels.registry import FUSED, SEPARATE
 
+REGIONS = ("conv_in", "conv", "added", "norm", "qkv", "context", "hidden", "packed", "scales")
 
-@pytest.mark.parametrize("shape", SHAPES.values(), ids=str)
-def test_regions_do_not_overlap(shape: object) -> None:
-    placed = plan(shape)  # type: ignore[arg-type]
+
+@pytest.mark.parametrize("int8", [False, True])
+@pytest.mark.parametrize("name", SHAPES)
+def test_regions_do_not_overlap(name: str, int8: bool) -> None:
+    placed = plan(SHAPES[name], int8=int8)
     assert _tiled(_regions(placed, "activations"), placed.activation_elements)
     assert _tiled(_regions(placed, "weights"), placed.weight_elements)
 
 
 def _regions(placed: Plan, argument: str) -> list[tuple[int, int]]:
-    values = [getattr(placed, name) for name in ("conv_in", "conv", "added", "norm", "qkv", "context", "hidden")]
+    values = [getattr(placed, name) for name in REGIONS]
     values += [*placed.residuals, placed.positions]
     regions = [
         (value.offset, value.elements)
         for value in values
-        if isinstance(value, Matrix | Residual | RowBlocks) and value.argument == argument
+        if isinstance(value, Matrix | Residual | RowBlocks) and value.argument == argument and value.elements
     ]
     if argument == "weights":
         matrices = [placed.conv1, placed.conv2]
         for layer in placed.layers:
-            matrices += [layer.qkv, layer.out, *layer.up, layer.down]
+            matrices += [part for parts in layer.all for part in parts]
         regions += [(matrix.offset, placed.columns * matrix.per_column) for matrix in matrices]
     return sorted(regions)
 
