@@ -87,8 +87,8 @@ def _stream(design: Design, name: str, folder: Path) -> bytes:
     ours = encode(design, next(sequence for sequence in design.sequences if sequence.name == name))
     if data != ours:
         raise ToolchainError(
-            f"aiecc wrote another instruction stream for sequence {name} than this version expects "
-            f"({len(data)} bytes, {len(ours)} expected); use the pinned mlir-aie."
+            f"aiecc wrote another instruction stream for sequence {name} ({len(data)} bytes, {len(ours)} expected); "
+            "use the pinned mlir-aie."
         )
     return data
 
@@ -96,7 +96,7 @@ def _stream(design: Design, name: str, folder: Path) -> bytes:
 def _use(core: Core, kernels: Mapping[str, elf.Function], tools: Toolchain, scratch: Path) -> CoreUse:
     """Measure one core: its program in the linked file, its stack by compiling its function once more for the sizes."""
     name = f"core_{core.tile.col}_{core.tile.row}"
-    program = _object(_result(scratch / f"main_{name}.elf")).text
+    program = _object(scratch / f"main_{name}.elf").text
     sized = scratch / f"{name}.sized.o"
     run([tools.peano / "bin" / "llc", _result(scratch / f"main_{name}.opt.ll"), *LLC_FLAGS, "-o", sized], scratch)
     script = _result(scratch / f"main_{name}.ld.script").read_text(encoding="utf-8")
@@ -120,14 +120,14 @@ def _use(core: Core, kernels: Mapping[str, elf.Function], tools: Toolchain, scra
 
 
 def _result(path: Path) -> Path:
-    """A file that a compiler was to write: aiecc skips some steps with no more than a warning."""
+    """A file that a compiler was to write: aiecc skips steps whose tools it does not find, without a word."""
     if not path.is_file():
-        raise ToolchainError(f"aiecc ended well and did not write {path.name}; is xclbinutil where it looks for it?")
+        raise ToolchainError(f"{path.name} was not written, though no compiler failed; is XRT's xclbinutil on PATH?")
     return path
 
 
 def _object(path: Path) -> elf.ObjectFile:
     try:
-        return elf.read(path.read_bytes())
+        return elf.read(_result(path).read_bytes())
     except elf.ObjectError as error:
         raise ToolchainError(f"{path.name}: {error}") from None

@@ -45,7 +45,7 @@ def read(data: bytes) -> ObjectFile:
     """Read an object file or an executable. Raises ObjectError."""
     try:
         return _Elf(data).object_file()
-    except (struct.error, IndexError, ValueError) as error:
+    except (struct.error, LookupError, ValueError) as error:
         raise ObjectError(f"Not an ELF file that can be read: {error}.") from None
 
 

@@ -131,12 +131,15 @@ def _write(design: Design, trial: Trial, parts: _Parts, target: Target, folder: 
 
 
 def _selftest(design: Design, trial: Trial, folder: Path) -> SelfTest:
-    after = expected(design, trial)
-    names = [f"{SELFTEST}/{number}" for number in range(len(after))]
+    before = [_file(folder, f"{SELFTEST}/{n}.in.bin", one.tobytes()) for n, one in enumerate(trial.arguments)]
+    after = [
+        file if (one == was).all() else _file(folder, f"{SELFTEST}/{n}.out.bin", one.tobytes())
+        for n, (file, was, one) in enumerate(zip(before, trial.arguments, expected(design, trial), strict=True))
+    ]
     return SelfTest(
         trial.sequence,
-        tuple(_file(folder, f"{name}.in.bin", one.tobytes()) for name, one in zip(names, trial.arguments, strict=True)),
-        tuple(_file(folder, f"{name}.out.bin", one.tobytes()) for name, one in zip(names, after, strict=True)),
+        tuple(before),
+        tuple(after),
         tuple(
             Judged(one.name, one.argument, one.block.dtype, one.offset, one.block.elements, one.tolerance)
             for one in trial.results

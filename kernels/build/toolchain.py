@@ -87,34 +87,32 @@ def find(environment: Mapping[str, str] = os.environ, *, any_version: bool = Fal
 
 def run(command: Sequence[str | Path], folder: Path, seconds: float = SECONDS) -> str:
     """Run a compiler in ``folder``; the end of what it printed. Raises ToolchainError where it fails or never ends."""
-    process = subprocess.Popen(  # noqa: S603  # programs that find() found
-        [*map(str, command)], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
-    )
     expired: list[str] = []
-
-    def stop(why: str) -> None:
-        expired.append(why)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-
-    clock = Timer(seconds, stop, [f"took more than {seconds:,.0f} s"])
-    clock.start()
     tail: deque[bytes] = deque(maxlen=2)
     total = 0
-    try:
-        assert process.stdout is not None  # noqa: S101  # PIPE
-        while chunk := process.stdout.read(1 << 16):
-            tail.append(chunk)
-            total += len(chunk)
-            if total > LOG_BYTES and not expired:
-                stop(f"printed more than {LOG_BYTES:,} bytes")
-    finally:
-        clock.cancel()
-        process.wait()
+    with subprocess.Popen(  # noqa: S603  # programs that find() found
+        [*map(str, command)], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    ) as process:
+
+        def stop(why: str) -> None:
+            expired.append(why)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+        clock = Timer(seconds, stop, [f"took more than {seconds:,.0f} s"])
+        clock.start()
+        try:
+            while process.stdout and (chunk := process.stdout.read(1 << 16)):
+                tail.append(chunk)
+                total += len(chunk)
+                if total > LOG_BYTES and not expired:
+                    stop(f"printed more than {LOG_BYTES:,} bytes")
+        finally:
+            clock.cancel()
     text = b"".join(tail)[-TAIL_BYTES:].decode("utf-8", "replace")
-    name = Path(command[0]).name
     if expired or process.returncode != 0:
-        raise ToolchainError(f"{name} {(expired or [f'ended with {process.returncode}'])[0]}:\n{text}")
+        why = expired[0] if expired else f"ended with {process.returncode}"
+        raise ToolchainError(f"{Path(command[0]).name} {why}:\n{text}")
     return text
 
 

@@ -2,7 +2,7 @@
 
 Sections: generateMemTopologyJson, generateKernelsJson and generatePartitionJson of tools/aiecc/aiecc.cpp,
 mlir-aie@97962964; their binary form: xclbin.h of XRT@963c58ee, read as get_aie_partition and get_kernel_arguments of
-xclbin_parser.cpp do. What ``write`` makes was not read by XRT itself.
+xclbin_parser.cpp do. What is written here was not read by XRT itself.
 """
 
 from __future__ import annotations
@@ -58,9 +58,8 @@ class Xclbin:
         return self.pdi[len(SIMULATED) :] if self.pdi.startswith(SIMULATED) else None
 
 
-def write_simulated(uuid: UUID, columns: int, description: bytes) -> bytes:
-    """An xclbin for the simulated device: no chip could be configured with it."""
-    pdi = SIMULATED + description
+def write(uuid: UUID, columns: int, pdi: bytes, platform: str = "") -> bytes:
+    """The xclbin of one overlay: what aiecc and xclbinutil would make of this configuration."""
     sections = (
         Section(Kind.MEM_TOPOLOGY, "mem_topology", _memories()),
         Section(Kind.AIE_PARTITION, "aie_partition", _partition(columns, pdi, uuid)),
@@ -70,7 +69,12 @@ def write_simulated(uuid: UUID, columns: int, description: bytes) -> bytes:
         Section(Kind.GROUP_CONNECTIVITY, "group_connecti", _connections()),
         Section(Kind.GROUP_TOPOLOGY, "group_topology", _memories()),
     )
-    return pack(Axlf(uuid, sections, platform="simulated"))
+    return pack(Axlf(uuid, sections, platform))
+
+
+def write_simulated(uuid: UUID, columns: int, description: bytes) -> bytes:
+    """An xclbin for the simulated device: no chip could be configured with it."""
+    return write(uuid, columns, SIMULATED + description, platform="simulated")
 
 
 def read(data: bytes) -> Xclbin:
