@@ -37,7 +37,7 @@ class Pass:
     length: int
 
     def times(self, passes: int) -> Cycles:
-        return Cycles(CALL + passes * self.busiest + self.length, CALL + passes * (self.length + JUMP))
+        return Cycles(CALL + (passes - 1) * self.busiest + self.length, CALL + passes * (self.length + JUMP))
 
 
 # A square of 16 x 16 sums over 64 (bf16) or 128 (int8) of k: 128 MACs, 160 loads (32 of them into accumulators), 32

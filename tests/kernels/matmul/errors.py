@@ -1,0 +1,138 @@
+"""The matmul kernels' errors on real activations and on Whisper-sized random ones: a table for the documentation.
+
+python -m tests.kernels.matmul.errors [RECORDING ...]
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels.encoder import reference as encoder
+from kernels.encoder.shapes import SHAPES
+from kernels.encoder.weights import Encoder, Linear, random_encoder
+from kernels.matmul import blocks, reference
+from kernels.matmul.reference import Error, Float32, Float64
+from tests.kernels.demo import SAMPLE, demo_encoder, window
+
+ROWS = 512  # of 1,500, evenly spread: enough for every figure to settle
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """One product of an encoder: what goes in, its weight and bias, and whether GELU follows."""
+
+    name: str
+    a: Float32
+    linear: Linear
+    gelu: bool
+
+    @property
+    def b(self) -> Float32:
+        return np.ascontiguousarray(self.linear.weight.T)
+
+
+@dataclass(frozen=True, slots=True)
+class Errors:
+    """Of one product: the kernel's against float64 on the same operands, and everything from unrounded operands on.
+
+    ``rounding`` is what rounding the exact result to bf16 costs by itself, ``quantisation`` what int8 operands do.
+    """
+
+    name: str
+    rounding: Error
+    bf16: Error
+    bf16_whole: Error
+    int8: Error
+    int8_whole: Error
+    quantisation: Error
+
+
+@cache
+def real(path: Path = SAMPLE) -> tuple[Product, ...]:
+    """Every product of the demo model's layers on a window of speech."""
+    return tuple(_products(demo_encoder(), encoder.embed(demo_encoder(), window(path))))
+
+
+@cache
+def whisper_base() -> tuple[Product, ...]:
+    """The products of a layer of Whisper base's size, weights and input random."""
+    weights = random_encoder(SHAPES["base"])
+    x = np.random.default_rng(1).standard_normal((ROWS, 512)) * 2
+    return tuple(_products(weights, x, layers=1))
+
+
+def _products(weights: Encoder, x: Float64, layers: int | None = None) -> Iterator[Product]:
+    for number, layer in enumerate(weights.layers[:layers]):
+        normal = encoder.normalise(x, layer.attention_norm)
+        context = encoder.attend(encoder.apply(layer.qkv, normal))
+        x = x + encoder.apply(layer.out, context)
+        second = encoder.normalise(x, layer.ffn_norm)
+        inner = encoder.gelu(encoder.apply(layer.up, second))
+        x = x + encoder.apply(layer.down, inner)
+        pairs = {"qkv": (normal, layer.qkv), "out": (context, layer.out), "up": (second, layer.up)}
+        for name, (a, linear) in (pairs | {"down": (inner, layer.down)}).items():
+            every = max(1, len(a) // ROWS)
+            yield Product(f"{name}, layer {number}", a[::every][:ROWS].astype(np.float32), linear, name == "up")
+
+
+def errors(product: Product) -> Errors:
+    """The product by the bf16 kernels and by the int8 kernels, and how far off they are."""
+    a, b, bias, gelu = product.a, product.b, product.linear.bias, product.gelu
+    true = reference.exact(a, b, bias, gelu)
+    same = reference.exact(_bf16(a), _bf16(b), bias, gelu)
+    rows, columns = blocks.quantise_rows(a), blocks.quantise_columns(b)
+    quantised = reference.exact(rows[0] * rows[1][:, None].astype(np.float64), columns[0] * columns[1], bias, gelu)
+    c = reference.matmul(a, b, bias, gelu)
+    c_i8 = reference.matmul_i8(rows, columns, bias, gelu)
+    return Errors(
+        product.name,
+        rounding=reference.error(_bf16(same.astype(np.float32)), same),
+        bf16=reference.error(c, same),
+        bf16_whole=reference.error(c, true),
+        int8=reference.error(c_i8, quantised),
+        int8_whole=reference.error(c_i8, true),
+        quantisation=reference.error(quantised, true),
+    )
+
+
+def _bf16(values: NDArray[np.float32]) -> Float32:
+    return blocks.from_bf16(blocks.to_bf16(values))
+
+
+def table(title: str, products: Iterable[Product]) -> Iterator[str]:
+    """Markdown: relative L2 error, typical (median) and largest, and the worst element over the mean square's root."""
+    measured = [errors(product) for product in products]
+    yield f"| {title} | typical | largest | worst element |"
+    yield "|---|---|---|---|"
+    rows = {
+        "rounding the exact result to bf16": "rounding",
+        "bf16 kernel, same operands": "bf16",
+        "bf16, from float32 operands": "bf16_whole",
+        "int8 kernel, same operands": "int8",
+        "quantisation to int8 alone": "quantisation",
+        "int8, from float32 operands": "int8_whole",
+    }
+    for label, name in rows.items():
+        of_name: list[Error] = [getattr(each, name) for each in measured]
+        relative = [error.relative for error in of_name]
+        worst = max(error.worst for error in of_name)
+        yield f"| {label} | {np.median(relative):.5f} | {max(relative):.5f} | {worst:.3f} |"
+
+
+def main() -> None:
+    """Print both tables."""
+    recordings = [Path(name) for name in sys.argv[1:]] or [SAMPLE]
+    speech = [product for path in recordings for product in real(path)]
+    lines = [*table("demo model on speech", speech), "", *table("Whisper base, random", whisper_base())]
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""The cycle estimates: bounded by the multiplier, and where the design's budget needs them."""
+
+from __future__ import annotations
+
+import pytest
+
+from kernels.matmul.cycles import cycles
+
+MACS = 64 * 64 * 64 // 128  # of a bf16 block; int8 has twice the depth at twice the rate
+
+
+@pytest.mark.parametrize("name", ["gemm_mac", "gemm_mac_i8"])
+def test_a_product_is_bound_by_its_macs(name: str) -> None:
+    block = cycles(gelu=False)[name]
+
+    assert MACS < block.best < 1.15 * MACS
+    assert block.best < block.nominal < 1.5 * MACS
+
+
+def test_a_bf16_block_stays_within_its_budget() -> None:
+    assert cycles(gelu=False)["gemm_mac"].nominal <= 2_720
+
+
+@pytest.mark.parametrize("name", ["gemm_out", "gemm_out_i8"])
+def test_gelu_takes_two_cycles_for_each_element_at_most(name: str) -> None:
+    plain, gelu = cycles(gelu=False)[name], cycles(gelu=True)[name]
+
+    assert gelu.nominal - plain.nominal <= 2 * 64 * 64
+    assert gelu.best - plain.best < 0.5 * 64 * 64
+
+
+@pytest.mark.parametrize("tile", [16, 32])
+def test_smaller_tiles_cost_less(tile: int) -> None:
+    small, whole = cycles(gelu=True, tile=tile), cycles(gelu=True)
+
+    assert all(small[name].nominal <= whole[name].nominal for name in whole)
