@@ -61,7 +61,8 @@ inline int filled(const int32_t* prm, int g) {
     return left < 0 ? 0 : left > EIGHTS ? EIGHTS : left;
 }
 
-// Starts the statistics: the mean of the first 64 columns is near enough to the row's to keep differences small.
+// Starts the statistics: the mean of the first 64 columns (all of them filled) is near enough to the row's to keep the
+// differences small.
 inline void begin(const float* acc, float* state) {
     for (int pair = 0; pair < ROWS / 2; pair++) {
         Floats mean = aie::zeros<accfloat, 16>();

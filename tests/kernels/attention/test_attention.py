@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernels.attention import reference
-from kernels.attention.accuracy import ATTENTION, Heads, adversarial, measure, table
+from kernels.attention.accuracy import ATTENTION, SPEECH, Heads, adversarial, measure, table
 from kernels.attention.reference import attend, call_kernels, rounded
 from kernels.encoder.shapes import SHAPES
 from kernels.encoder.weights import random_encoder
@@ -30,7 +30,7 @@ def test_unlikely_data(head: Heads) -> None:
 def test_every_head_of_real_speech() -> None:
     errors = [measure(head) for head in heads(demo_encoder(), window(), "speech", tiles=(1, 22))]
     assert len(errors) == 16
-    assert all(error.within(ATTENTION) for error in errors), table(errors)
+    assert all(error.within(SPEECH) for error in errors), table(errors)
 
 
 def test_heads_of_a_whisper_of_base_size() -> None:
