@@ -18,7 +18,8 @@ from kernels.encoder import reference as encoder
 from kernels.encoder.shapes import SHAPES
 from kernels.encoder.weights import Encoder, Linear, random_encoder
 from kernels.matmul import blocks, reference
-from kernels.matmul.reference import Error, Float32, Float64
+from kernels.matmul.blocks import Float32
+from kernels.matmul.reference import Error, Float64
 from tests.kernels.demo import SAMPLE, demo_encoder, window
 
 ROWS = 512  # of 1,500, evenly spread: enough for every figure to settle
