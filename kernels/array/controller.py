@@ -10,14 +10,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from kernels.array.fifos import WORD_BYTES, Ready, Words
+from kernels.array.fifos import Ready, Words
+from kernels.array.hardware import QUEUED_TASKS, WORD_BYTES
 from kernels.array.hazards import Hazards
 from kernels.array.shim import Channel
 from kernels.array.shim_dma import ShimChannel
 from kernels.array.stream import Descriptor, Task, Wait
 from kernels.errors import SimulationError
-
-QUEUE = 4  # tasks of a channel, the running one included; the chip drops a fifth (mlir-aie does not look)
 
 
 class Controller:
@@ -77,9 +76,11 @@ class Controller:
             self._ready.appendleft(self)
 
     def _check(self, task: Task, channel: ShimChannel) -> None:
-        """Refuse what the chip would do wrong without a word."""
-        if len(channel.queue) == QUEUE:
-            raise SimulationError(f"Step {self.at}: {channel.name} has {QUEUE} tasks queued already; await one first.")
+        """Refuse what the chip would do wrong without a word; a queue's tasks are those that have not ended."""
+        if len(channel.queue) == QUEUED_TASKS:
+            raise SimulationError(
+                f"Step {self.at}: {channel.name} has {QUEUED_TASKS} tasks queued already; await one first."
+            )
         column = [other for other in self.channels.values() if other.channel.column == task.channel.column]
         queued = {one.bd for other in column for pending in other.queue for one in pending.chain}
         for descriptor in task.chain:

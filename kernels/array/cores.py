@@ -7,7 +7,7 @@ tried again. Nothing of the program's text is looked at while it runs.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,8 @@ from kernels.array.program import Acquire, Call, Core, DType, Held, Index, Local
 from kernels.errors import DesignError
 
 Operation = Callable[[], int]
-Values = tuple[Any, ...]  # what a kernel is handed for each slot of a ring
+Pass = list[int]  # of a loop: the number of the current pass, and how many there are
+Loops = tuple[tuple[str, Pass], ...]  # around a statement, outermost first
 VIEWS: dict[DType, Any] = {"bf16": np.uint16, "f32": np.float32, "i8": np.int8, "i16": np.int16, "i32": np.int32}
 
 
@@ -39,6 +40,19 @@ class Surroundings:
     functions: Mapping[str, Function]
 
 
+@dataclass(slots=True)
+class Arguments:
+    """What a call hands over: ``values`` by position, and which of them change from call to call, with what.
+
+    ``read`` and ``written`` are objects held of a ring, with what stands for each of its slots.
+    """
+
+    values: list[Any]
+    read: list[tuple[int, tuple[Any, ...], Ring]] = field(default_factory=list)
+    written: list[tuple[int, tuple[Any, ...], Ring]] = field(default_factory=list)
+    passes: list[tuple[int, Pass]] = field(default_factory=list)
+
+
 class CoreProcess:
     """One core. ``counts`` are its kernel calls since the launch began, by ``kernels``; the rest stays between them."""
 
@@ -47,7 +61,7 @@ class CoreProcess:
         self.name = f"core {core.tile}"
         self.kernels: list[str] = []
         self.counts: list[int] = []
-        self.labels: list[tuple[Statement, tuple[tuple[str, list[int]], ...]]] = []
+        self.labels: list[tuple[Statement, Loops]] = []
         self._near = near
         self._select = select
         self._operations: list[Operation] = []
@@ -74,16 +88,16 @@ class CoreProcess:
     @property
     def resting(self) -> bool:
         """Whether the core has taken nothing in since its program last began."""
-        return self._at <= self._rest and all(cell[0] == 0 for _, cell in self.labels[self._at][1])
+        return self._at <= self._rest and all(number == 0 for _, (number, _) in self.labels[self._at][1])
 
     @property
     def where(self) -> str:
         """The statement that the core waits at, and the pass of every loop around it."""
         statement, loops = self.labels[self._at]
-        passes = "".join(f", {name} {cell[0] + 1} of {cell[1]}" for name, cell in loops)
+        passes = "".join(f", {name} {number + 1} of {count}" for name, (number, count) in loops)
         return f"{statement}{passes}"
 
-    def _body(self, body: Sequence[Statement], loops: tuple[tuple[str, list[int]], ...]) -> None:
+    def _body(self, body: Sequence[Statement], loops: Loops) -> None:
         for statement in body:
             if isinstance(statement, Loop):
                 self._loop(statement, loops)
@@ -98,43 +112,39 @@ class CoreProcess:
                 operation = self._call(statement, dict(loops), following)
             self._operations.append(operation)
 
-    def _loop(self, loop: Loop, loops: tuple[tuple[str, list[int]], ...]) -> None:
-        cell = [0, 0]  # the number of the pass, and of passes
+    def _loop(self, loop: Loop, loops: Loops) -> None:
+        current: Pass = [0, 0]
         begin = len(self._operations)
         self._operations.append(lambda: 0)  # its end is not known yet
         self.labels.append((loop, loops))
-        self._body(loop.body, (*loops, (loop.name, cell)))
+        self._body(loop.body, (*loops, (loop.name, current)))
         end = len(self._operations)
-        self._operations.append(_again(cell, begin + 1, end + 1))
+        self._operations.append(_again(current, begin + 1, end + 1))
         self.labels.append((loop, loops))
         if isinstance(loop.count, Word):
             count = self._near.buffers[loop.count.buffer].view(np.int32)[loop.count.index :]
         else:
             count = np.array([loop.count], np.int32)
-        self._operations[begin] = _begin(cell, count, begin + 1, end + 1)
+        self._operations[begin] = _begin(current, count, begin + 1, end + 1)
 
-    def _call(self, call: Call, loops: Mapping[str, list[int]], following: int) -> Operation:
+    def _call(self, call: Call, loops: Mapping[str, Pass], following: int) -> Operation:
         function = self._near.functions[call.kernel]
         if call.kernel not in self.kernels:
             self.kernels.append(call.kernel)
             self.counts.append(0)
-        arguments: list[Any] = [None] * len(call.args)
-        read: list[tuple[int, Values, Ring]] = []
-        written: list[tuple[int, Values, Ring]] = []
-        passes: list[tuple[int, list[int]]] = []
+        arguments = Arguments([None] * len(call.args))
         for i, argument in enumerate(call.args):
             if isinstance(argument, Held):
                 ring, reads = self._near.rings[argument.fifo]
-                values = tuple(function.argument(slot, i) for slot in ring.slots)
-                (read if reads else written).append((i, values, ring))
+                slots = tuple(function.argument(slot, i) for slot in ring.slots)
+                (arguments.read if reads else arguments.written).append((i, slots, ring))
             elif isinstance(argument, Local):
-                arguments[i] = function.argument(self._near.buffers[argument.buffer], i)
+                arguments.values[i] = function.argument(self._near.buffers[argument.buffer], i)
             elif isinstance(argument, Index):
-                passes.append((i, loops[argument.loop]))
+                arguments.passes.append((i, loops[argument.loop]))
             else:
-                arguments[i] = argument
-        number = self.kernels.index(call.kernel)
-        return _run(function.call, arguments, (read, written, passes), (self.counts, number), following)
+                arguments.values[i] = argument
+        return _run(function.call, arguments, self.counts, self.kernels.index(call.kernel), following)
 
 
 def _acquire(ring: Ring, reads: bool, following: int) -> Operation:
@@ -167,40 +177,35 @@ def _release(ring: Ring, reads: bool, following: int) -> Operation:
     return release
 
 
-def _begin(cell: list[int], count: NDArray[np.int32], body: int, after: int) -> Operation:
+def _begin(current: Pass, count: NDArray[np.int32], body: int, after: int) -> Operation:
     def begin() -> int:
-        cell[0], cell[1] = 0, int(count[0])
-        return body if cell[1] > 0 else after
+        current[0], current[1] = 0, int(count[0])
+        return body if current[1] > 0 else after
 
     return begin
 
 
-def _again(cell: list[int], body: int, after: int) -> Operation:
+def _again(current: Pass, body: int, after: int) -> Operation:
     def again() -> int:
-        cell[0] = number = cell[0] + 1
-        return body if number < cell[1] else after
+        current[0] = number = current[0] + 1
+        return body if number < current[1] else after
 
     return again
 
 
 def _run(
-    function: Callable[..., object],
-    arguments: list[Any],
-    varying: tuple[list[tuple[int, Values, Ring]], list[tuple[int, Values, Ring]], list[tuple[int, list[int]]]],
-    count: tuple[list[int], int],
-    following: int,
+    function: Callable[..., object], arguments: Arguments, counts: list[int], number: int, following: int
 ) -> Operation:
-    read, written, passes = varying
-    counts, number = count
+    values, read, written, passes = arguments.values, arguments.read, arguments.written, arguments.passes
 
     def run() -> int:
-        for i, values, ring in read:
-            arguments[i] = values[ring.at_read]
-        for i, values, ring in written:
-            arguments[i] = values[ring.at_write]
-        for i, cell in passes:
-            arguments[i] = cell[0]
-        function(*arguments)
+        for i, slots, ring in read:
+            values[i] = slots[ring.at_read]
+        for i, slots, ring in written:
+            values[i] = slots[ring.at_write]
+        for i, current in passes:
+            values[i] = current[0]
+        function(*values)
         counts[number] += 1
         return following
 

@@ -14,7 +14,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-WORD_BYTES = 4  # what a stream moves at a time
+from kernels.array.hardware import WORD_BYTES
+
 Words = NDArray[np.uint32]
 ALIGNMENT = 64  # bytes; the widest access of a kernel is 512 bits
 POISON = 0xFF  # what memory holds before anything is stored: NaN as bf16 and f32, -1 as an integer

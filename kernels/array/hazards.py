@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.array.dma import Pattern
-from kernels.array.fifos import WORD_BYTES
+from kernels.array.hardware import WORD_BYTES
 from kernels.array.shim import Channel
 from kernels.array.stream import Task
 from kernels.errors import SimulationError

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.array.dma import Pattern
-from kernels.array.fifos import WORD_BYTES, Ready, Ring, Stream, memory
+from kernels.array.fifos import Ready, Ring, Stream, memory
+from kernels.array.hardware import WORD_BYTES
 from kernels.array.program import ITEM_BYTES, Design, Dim, Link, ObjectFifo, Tile
 from kernels.errors import DesignError
 

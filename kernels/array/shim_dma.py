@@ -6,7 +6,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
 from kernels.array.dma import Pattern
-from kernels.array.fifos import WORD_BYTES, Reader, Ready, Ring, Words, Writer
+from kernels.array.fifos import Reader, Ready, Ring, Words, Writer
+from kernels.array.hardware import WORD_BYTES
 from kernels.array.network import Order
 from kernels.array.shim import Channel
 from kernels.array.stream import Descriptor, Task

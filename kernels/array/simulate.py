@@ -21,7 +21,8 @@ from kernels.array import programs, structure
 from kernels.array.controller import Controller
 from kernels.array.cores import VIEWS, CoreProcess, Function, Surroundings
 from kernels.array.deadlock import explain, leftovers
-from kernels.array.fifos import WORD_BYTES, Ready, Words, memory
+from kernels.array.fifos import Ready, Words, memory
+from kernels.array.hardware import WORD_BYTES
 from kernels.array.network import network
 from kernels.array.program import Block, Core, Design, Kernel, Tile
 from kernels.array.shim import Channel
