@@ -31,10 +31,6 @@ def violations(design: Design) -> Iterator[Violation]:
 
 def _link(link: Link, sources: Sequence[ObjectFifo], targets: Sequence[ObjectFifo]) -> Iterator[Violation]:
     where = f"link {' '.join(link.sources)} to {' '.join(link.targets)}"
-    if not sources or not targets or (len(sources) > 1 and len(targets) > 1):
-        limit = "one to one, many to one or one to many"
-        yield Violation(where, "link", f"{len(sources)} to {len(targets)} FIFOs", limit, "Use two links")
-        return
     tile = targets[0].source
     if tile.kind != "memtile" or any(f.source != tile for f in targets) or any(f.targets != (tile,) for f in sources):
         cure = "End every source, and begin every target, on one memtile"

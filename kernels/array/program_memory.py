@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kernels.array.hardware import PROGRAM_BYTES
-from kernels.array.program import Acquire, Call, Core, Design, Loop, Release, Statement, statements
+from kernels.array.program import Acquire, Call, Core, Design, Loop, Release, Statement, Tile, statements
 from kernels.errors import Violation
 
 START_BYTES = 256  # start-up code and the endless loop [guess]
@@ -61,11 +61,14 @@ def violations(design: Design) -> Iterator[Violation]:
 
 
 def warnings(design: Design) -> Iterator[str]:
-    """Cores that may not fit, by the estimate."""
+    """Cores that may not fit, by the estimate; cores of one estimate in one sentence."""
+    tiles: dict[ProgramEstimate, list[Tile]] = {}
     for core in design.cores:
-        needed = estimate(design, core)
+        tiles.setdefault(estimate(design, core), []).append(core.tile)
+    for needed, same in tiles.items():
         if needed.total_bytes > PROGRAM_BYTES >= needed.measured_bytes:
-            yield f"core {core.tile}: {needed}; only the compiler can tell"
+            many = "" if len(same) == 1 else f" and {len(same) - 1} more"
+            yield f"core {same[0]}{many}: {needed}; only the compiler can tell"
 
 
 def _bytes(statement: Statement, dynamic: bool) -> int:

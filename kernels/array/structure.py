@@ -99,9 +99,13 @@ def _ends(design: Design) -> Iterator[Violation]:
 def _links(design: Design) -> Iterator[Violation]:
     names = {fifo.name for fifo in design.fifos}
     for link in design.links:
+        where = f"link {' '.join(link.sources)} to {' '.join(link.targets)}"
+        if min(len(link.sources), len(link.targets)) != 1:
+            found = f"{len(link.sources)} to {len(link.targets)} FIFOs"
+            yield Violation(where, "links", found, "one to one, many to one or one to many", "Use two links")
         for name in (*link.sources, *link.targets):
             if name not in names:
-                yield _unknown(f"link {' '.join(link.sources)} to {' '.join(link.targets)}", "fifo", name)
+                yield _unknown(where, "fifo", name)
     linked = Counter(name for link in design.links for name in (*link.sources, *link.targets))
     for name, times in linked.items():
         if times > 1:

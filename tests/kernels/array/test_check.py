@@ -128,6 +128,13 @@ def test_program_memory_is_an_estimate_and_warns() -> None:
     assert names(too_big) == {"program memory"}
 
 
+def test_one_warning_for_cores_alike() -> None:
+    """Sixteen cores with the same program, whose kernels are of unknown size."""
+    warnings = check(overlay("encoder", ENCODER_OPS)).warnings
+    assert len(warnings) <= 1
+    assert all("core (0, 2) and 15 more: about" in warning for warning in warnings)
+
+
 def test_a_static_body_is_unrolled() -> None:
     """Depth 3 and 2 repeat a flat body six times; in a loop the core picks objects at run time instead."""
 

@@ -77,8 +77,8 @@ def test_a_fifo_is_in_one_link() -> None:
 
 def test_many_to_many() -> None:
     design = seed_mel_tiles(4, 2)
-    link = Link(("frames0", "frames1"), ("bands0", "bands1"))
-    assert "link" in names(replace(design, links=(link,)))
+    for link in (Link(("frames0", "frames1"), ("bands0", "bands1")), Link((), ("bands0",)), Link(("frames0",), ())):
+        assert names(replace(design, links=(link,))) == {"links"}
 
 
 def test_memtile_ends_are_linked() -> None:
