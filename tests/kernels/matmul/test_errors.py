@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kernels.matmul import blocks, reference
-from tests.kernels.matmul.errors import Product, errors, real, whisper_base
+from tests.kernels.matmul.errors import Product, errors, real, table, whisper_base
 
 
 def hold(product: Product) -> None:
@@ -72,3 +72,12 @@ def test_scales_of_the_wrong_rows_are_out_of_tolerance() -> None:
     assert not reference.error(c, reference.exact(product.a, product.b, product.linear.bias)).within(
         reference.INT8_WHOLE
     )
+
+
+def test_the_table_shows_typical_and_largest() -> None:
+    products = whisper_base()[:2]
+    measured = [errors(product).int8.relative for product in products]
+
+    row = next(line for line in table("random", products) if line.startswith("| int8 kernel"))
+
+    assert f"| {np.mean(measured):.5f} | {max(measured):.5f} |" in row
