@@ -48,8 +48,7 @@ inline void set_modes() {
 
 // sums[i][j] += K sub-tiles i (4 keys each) times Q^T sub-tiles j (4 queries each).
 inline void multiply_keys(const bfloat16* __restrict k, const bfloat16* __restrict q, Product (&sums)[4][2]) {
-    AIE_PREPARE_FOR_PIPELINING
-    AIE_LOOP_RANGE(EIGHTS, EIGHTS)
+    AIE_LOOP_UNROLL_FULL
     for (int d = 0; d < EIGHTS; d++) {
         const auto q0 = aie::load_v<32>(q + d * SUB_TILE);
         const auto q1 = aie::load_v<32>(q + (EIGHTS + d) * SUB_TILE);
@@ -81,9 +80,11 @@ inline aie::mask<32> first(int keys) {
 inline Narrow32 weigh(const bfloat16* __restrict q, const bfloat16* __restrict k, bfloat16* __restrict p,
                       const float* __restrict offsets, bfloat16* __restrict peaks, int valid) {
     Narrow32 peak = aie::broadcast<bfloat16, 32>(MASKED);
+    AIE_LOOP_NO_UNROLL
     for (int pair = 0; pair < FOURS / 2; pair++) {
         const Floats start0(aie::load_v<16>(offsets + pair * 32)), start1(aie::load_v<16>(offsets + pair * 32 + 16));
         Narrow32 largest[2] = {aie::broadcast<bfloat16, 32>(MASKED), aie::broadcast<bfloat16, 32>(MASKED)};
+        AIE_LOOP_NO_UNROLL
         for (int part = 0; part < 4; part++) {
             Product sums[4][2] = {{start0, start1}, {start0, start1}, {start0, start1}, {start0, start1}};
             multiply_keys(k + part * 4 * EIGHTS * SUB_TILE, q + pair * 2 * EIGHTS * SUB_TILE, sums);
@@ -136,6 +137,7 @@ inline Floats octaves(const Narrow& u) {
 inline bool settle(float* acc, float* state, float* offsets, const bfloat16* peaks, const Narrow& low,
                    bool summed) {
     bool moved = false;
+    AIE_LOOP_NO_UNROLL
     for (int tile = 0; tile < FOURS; tile++) {
         Narrow32 peak = aie::load_v<32>(peaks + tile * SUB_TILE);
         peak = aie::max(peak, aie::shuffle_down_rotate(peak, 16));
@@ -156,6 +158,7 @@ inline bool settle(float* acc, float* state, float* offsets, const bfloat16* pea
         const auto bits = down.cast_to<acc32>().to_vector<int16>(9).cast_to<bfloat16>();
         const Narrow factor = aie::transpose(bits, 4, 4);
         scale(state + tile * SUMS, factor);
+        AIE_LOOP_NO_UNROLL
         for (int i = 0; i < FOURS; i++) scale(acc + (tile * FOURS + i) * SUMS, factor);
     }
     return moved;
@@ -207,10 +210,12 @@ void attn_scores(const bfloat16* __restrict q, const bfloat16* __restrict k, bfl
 void attn_values(const bfloat16* __restrict p, const bfloat16* __restrict v, float* __restrict acc,
                  float* __restrict state) {
     const auto ones = aie::broadcast<bfloat16, 32>(1.0f);
+    AIE_LOOP_NO_UNROLL
     for (int four = 0; four < 4; four++) {  // times four sub-tiles of queries
         const bfloat16* __restrict weights = p + four * 4 * EIGHTS * SUB_TILE;
         float* __restrict total = state + four * 4 * SUMS;
         Product sums[4];
+        AIE_LOOP_UNROLL_FULL
         for (int i = 0; i < 4; i++) sums[i] = Product(aie::load_v<16>(total + i * SUMS));
         AIE_PREPARE_FOR_PIPELINING
         AIE_LOOP_RANGE(EIGHTS, EIGHTS)
@@ -218,7 +223,9 @@ void attn_values(const bfloat16* __restrict p, const bfloat16* __restrict v, flo
             AIE_LOOP_UNROLL_FULL
             for (int i = 0; i < 4; i++) sums[i].mac(aie::load_v<32>(weights + (i * EIGHTS + k) * SUB_TILE), ones);
         }
+        AIE_LOOP_UNROLL_FULL
         for (int i = 0; i < 4; i++) aie::store_v(total + i * SUMS, sums[i].template to_vector<float>());
+        AIE_LOOP_NO_UNROLL
         for (int d = 0; d < EIGHTS; d++) {  // eight dims
             float* __restrict out = acc + (four * 4 * FOURS + 2 * d) * SUMS;
             Product context[4][2];
@@ -227,8 +234,7 @@ void attn_values(const bfloat16* __restrict p, const bfloat16* __restrict v, flo
                 context[i][0] = Product(aie::load_v<16>(out + i * FOURS * SUMS));
                 context[i][1] = Product(aie::load_v<16>(out + i * FOURS * SUMS + SUMS));
             }
-            AIE_PREPARE_FOR_PIPELINING
-            AIE_LOOP_RANGE(EIGHTS, EIGHTS)
+            AIE_LOOP_UNROLL_FULL
             for (int k = 0; k < EIGHTS; k++) {
                 const auto upper = aie::load_v<32>(v + (2 * k * EIGHTS + d) * SUB_TILE);
                 const auto lower = aie::load_v<32>(v + ((2 * k + 1) * EIGHTS + d) * SUB_TILE);
@@ -252,8 +258,10 @@ void attn_values(const bfloat16* __restrict p, const bfloat16* __restrict v, flo
 // O / sums of P, to bfloat16, as an activation block.
 void attn_end(const float* __restrict acc, const float* __restrict state, bfloat16* __restrict c) {
     set_modes();
+    AIE_LOOP_NO_UNROLL
     for (int tile = 0; tile < FOURS; tile++) {
         const Pair factor = floats::split(floats::reciprocal(Floats(aie::load_v<16>(state + tile * SUMS))));
+        AIE_LOOP_NO_UNROLL
         for (int d = 0; d < EIGHTS; d++) {
             Narrow out[2];
             AIE_LOOP_UNROLL_FULL

@@ -46,7 +46,7 @@ inline Floats of_pair(const float* rows, int pair) {
 }
 
 // Sums over the eight columns of both rows, added to what `rows` holds of them.
-inline void add_to(float* rows, int pair, const Floats& terms) {
+__attribute__((noinline)) void add_to(float* rows, int pair, const Floats& terms) {
     aie::vector<float, 16> before = aie::zeros<float, 16>();
     before.set(rows[2 * pair], 0);
     before.set(rows[2 * pair + 1], 8);
@@ -64,6 +64,7 @@ inline int filled(const int32_t* prm, int g) {
 // Starts the statistics: the mean of the first 64 columns (all of them filled) is near enough to the row's to keep the
 // differences small.
 inline void begin(const float* acc, float* state) {
+    AIE_LOOP_NO_UNROLL
     for (int pair = 0; pair < ROWS / 2; pair++) {
         Floats mean = aie::zeros<accfloat, 16>();
         for (int eight = 0; eight < 8; eight++) {
@@ -78,6 +79,7 @@ inline void begin(const float* acc, float* state) {
 
 // Adds x - shift and its square.
 inline void gather(const float* acc, float* state, int eights) {
+    AIE_LOOP_NO_UNROLL
     for (int pair = 0; pair < ROWS / 2; pair++) {
         const Floats shift = of_pair(state + SHIFT, pair);
         Floats sum = aie::zeros<accfloat, 16>(), squares = aie::zeros<accfloat, 16>();
@@ -97,6 +99,7 @@ inline void gather(const float* acc, float* state, int eights) {
 inline void finish(float* state, const int32_t* prm) {
     const Pair share = floats::split(Floats(aie::broadcast<int32, 16>(prm[SHARE]).cast_to<float>()));
     const Floats epsilon(aie::broadcast<int32, 16>(prm[EPSILON]).cast_to<float>());
+    AIE_LOOP_NO_UNROLL
     for (int row = 0; row < ROWS; row += 16) {
         float* rows = state + row;
         const Floats mean = floats::times(floats::split(Floats(aie::load_v<16>(rows + SUM))), share);
@@ -118,6 +121,7 @@ inline void write_half(const float* acc, bfloat16* c, bool low) {
 }
 
 inline void write_normalised(const float* acc, const float* state, bfloat16* c, int eights) {
+    AIE_LOOP_NO_UNROLL
     for (int pair = 0; pair < ROWS / 2; pair++) {
         const Floats mean = of_pair(state + MEAN, pair);
         const Pair scale = floats::split(of_pair(state + SCALE, pair));
@@ -175,6 +179,7 @@ void row_out(const float* __restrict acc, float* __restrict state, bfloat16* __r
 // ordered as integers.
 void quant_max(const bfloat16* __restrict a, float* __restrict state, int32_t k, int32_t column) {
     int16* largest = reinterpret_cast<int16*>(state);
+    AIE_LOOP_NO_UNROLL
     for (int tile = 0; tile < ROWS / 4; tile++) {
         Fixed most = aie::zeros<int16, 32>();
         if (k) most = aie::load_v<32>(largest + tile * SUB_TILE);
@@ -192,6 +197,7 @@ void quant_max(const bfloat16* __restrict a, float* __restrict state, int32_t k,
 void quant_scale(float* __restrict state, bfloat16* __restrict c) {
     set_modes();
     int16* largest = reinterpret_cast<int16*>(state);
+    AIE_LOOP_NO_UNROLL
     for (int tile = 0; tile < ROWS / 4; tile++) {
         Fixed most = aie::load_v<32>(largest + tile * SUB_TILE);
         most = aie::max(most, aie::shuffle_down_rotate(most, 4));
@@ -201,6 +207,7 @@ void quant_scale(float* __restrict state, bfloat16* __restrict c) {
     }
     const Pair step = floats::split(floats::constant(1.0f / 127));
     float* scales = reinterpret_cast<float*>(c);
+    AIE_LOOP_NO_UNROLL
     for (int row = 0; row < ROWS; row += 16) {
         const aie::vector<int16, 16> bits = aie::load_v<16>(largest + row);
         const auto zero = aie::eq(bits, aie::zeros<int16, 16>());
@@ -219,6 +226,7 @@ void quant_out(const bfloat16* __restrict a, const float* __restrict state, bflo
     set_modes();
     int8* out = reinterpret_cast<int8*>(c) + k / 2 * (2 * PART) + k % 2 * SUB_ROW;
     const aie::accum<accfloat, 32> grid(aie::broadcast<float, 32>(1.5f * (1 << 23)));  // floats here are integers
+    AIE_LOOP_NO_UNROLL
     for (int tile = 0; tile < ROWS / 4; tile++) {
         const Pair upper = floats::split(of_pair(state + SCALE, 2 * tile));
         const Pair lower = floats::split(of_pair(state + SCALE, 2 * tile + 1));
