@@ -104,8 +104,8 @@ class _Walk:
         for transfer in start.transfers:
             argument = self.arguments.get(transfer.argument)
             if argument is None:
-                known = ", ".join(self.arguments) or "none"
-                yield self._broken("arguments", f"no argument {transfer.argument}", known, "Declare it", start)
+                limit = f"the sequence has {', '.join(self.arguments) or 'none'}"
+                yield self._broken("arguments", f"no argument {transfer.argument}", limit, "Declare it", start)
                 continue
             yield from transfer_violations(self._at(start), transfer, argument, start.repeat)
             nbytes += transfer.length * ITEM_BYTES[argument.dtype] * (start.repeat + 1)

@@ -72,6 +72,10 @@ def test_locks_run_out_when_memory_and_channels_do_not() -> None:
     design = replace(design, cores=(), kernels=(), sequences=())
     assert Wiring(design).locks(MEMTILE) == 66
     assert {"locks", "DMA channels in", "descriptors"} <= names(design)
+    link = Link(tuple(f.name for f in blocks[:32]), ("whole",), tuple(range(32)))
+    even = replace(design, fifos=(*blocks[:32], replace(whole, block=Block("i32", 32))), links=(link,))
+    assert Wiring(even).locks(MEMTILE) == 64
+    assert "locks" not in names(even)
 
 
 @pytest.mark.parametrize(("depth", "name"), [(63, "descriptors"), (64, "lock value")])

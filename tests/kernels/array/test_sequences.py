@@ -180,6 +180,19 @@ def test_static_flow_comes_out_even(sent: int, got: int, fine: bool) -> None:
         assert names(run(*steps)) == {"flow"}
 
 
+def test_an_await_of_what_is_sent_later() -> None:
+    """The controller would wait for a result whose input it has yet to start."""
+    (violation,) = violations(
+        run(get("o"), Await("o"), send("i"), get("p"), send("j"), Await("p"), Free("i"), Free("j"))
+    )
+    assert violation.name == "flow"
+    assert "await of o for 1 objects, with 0 of in_core sent" in violation.found
+    two = run(
+        get("o"), send("i"), get("p"), Await("o"), Await("p"), send("j"), get("q"), Await("q"), Free("i"), Free("j")
+    )
+    assert "await of p for 2 objects, with 1 of in_core sent" in violations(two)[0].found
+
+
 def test_flow_of_loops_and_links() -> None:
     """Frames distributed to tiles: 2 objects sent and 1 taken is found behind the link as well."""
     design = seed_mel(2, 2, 0, 1_024)
