@@ -16,7 +16,7 @@ from kernels.array.mlir import object_file, to_mlir
 from kernels.array.program import Core, Design
 from kernels.build import elf
 from kernels.build.manifest import CoreUse
-from kernels.build.toolchain import Toolchain, ToolchainError, run
+from kernels.build.toolchain import ProgramTooLarge, Toolchain, ToolchainError, run
 
 KERNELS = Path(__file__).parents[1]
 TEXT, XCLBIN, SCRATCH = "design.mlir", "kernel.xclbin", "aie"
@@ -112,7 +112,7 @@ def _use(core: Core, kernels: Mapping[str, elf.Function], tools: Toolchain, scra
             "over its buffers. Give the core more stack_bytes, or its kernels smaller arrays."
         )
     if program > PROGRAM_BYTES:
-        raise ToolchainError(
+        raise ProgramTooLarge(
             f"Core {core.tile} has a program of {program:,} bytes; it holds {PROGRAM_BYTES:,}. "
             "Build the separate overlays instead of the fused one, or make the kernels smaller."
         )

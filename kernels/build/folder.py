@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import UUID
@@ -33,7 +33,7 @@ from kernels.build.manifest import (
     SequenceFile,
     Target,
 )
-from kernels.build.toolchain import MLIR_AIE, Toolchain, find
+from kernels.build.toolchain import MLIR_AIE, ProgramTooLarge, Toolchain, find
 from kernels.trial import Trial, expected
 
 XCLBIN, STREAMS, SELFTEST = "kernel.xclbin", "insts", "selftest"
@@ -72,6 +72,37 @@ def build(design: Design, trial: Trial, out: Path, target: Target = "host", tool
         verify.read(folder)
         folder.rename(out)
     return manifest
+
+
+def build_what_fits(
+    choices: Iterable[Iterable[tuple[Design, Trial]]], out: Path, target: Target, tools: Toolchain | None = None
+) -> tuple[Manifest, ...]:
+    """Build the first choice whose programs all fit their cores, each design in its own folder in ``out``.
+
+    The fused overlay first, then the separate ones: only the compiler knows whether it fits. Raises as ``build`` does,
+    ProgramTooLarge if no choice fits.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    refusals: list[str] = []
+    for choice in choices:
+        with tempfile.TemporaryDirectory(dir=out, prefix=".") as scratch:
+            try:
+                built = [_build_new(design, trial, Path(scratch), out, target, tools) for design, trial in choice]
+            except ProgramTooLarge as error:
+                refusals.append(str(error))
+                continue
+            for manifest in built:
+                Path(scratch, manifest.design).rename(out / manifest.design)
+            return tuple(built)
+    raise ProgramTooLarge("\n".join(refusals))
+
+
+def _build_new(
+    design: Design, trial: Trial, scratch: Path, out: Path, target: Target, tools: Toolchain | None
+) -> Manifest:
+    if (out / design.name).exists():
+        raise FolderError(str(out / design.name), "exists already; remove it or name another folder.")
+    return build(design, trial, scratch / design.name, target, tools)
 
 
 def overlay_hash(design: Design) -> str:

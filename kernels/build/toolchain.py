@@ -43,6 +43,10 @@ class ToolchainError(KernelsError):
     """A compiler that is missing, of another version, or that failed; the message says what to install or its words."""
 
 
+class ProgramTooLarge(ToolchainError):
+    """A core whose compiled program does not fit: the kernels must go to separate overlays."""
+
+
 @dataclass(frozen=True, slots=True)
 class Toolchain:
     """Where the programs are. ``versions`` is what they say of themselves; ``others`` those that are not the pinned."""

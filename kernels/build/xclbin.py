@@ -2,7 +2,7 @@
 
 Sections: generateMemTopologyJson, generateKernelsJson and generatePartitionJson of tools/aiecc/aiecc.cpp,
 mlir-aie@97962964; their binary form: xclbin.h of XRT@963c58ee, read as get_aie_partition and get_kernel_arguments of
-xclbin_parser.cpp do. What is written here was not read by XRT itself.
+xclbin_parser.cpp do. XRT 2.13 reads what is written here (kernel, arguments, memories); its AIE partition no XRT has.
 """
 
 from __future__ import annotations

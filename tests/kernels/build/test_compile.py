@@ -10,9 +10,9 @@ import pytest
 
 from kernels.build import toolchain
 from kernels.build.compile import START_STACK
-from kernels.build.folder import build
-from kernels.build.manifest import CoreUse, Manifest
-from kernels.build.toolchain import ToolchainError, find
+from kernels.build.folder import build, build_what_fits
+from kernels.build.manifest import CoreUse, FolderError, Manifest
+from kernels.build.toolchain import ProgramTooLarge, ToolchainError, find
 from kernels.build.verify import read
 from tests.kernels.array.scale import design
 from tests.kernels.build.objects import Code, make
@@ -133,6 +133,20 @@ def test_what_is_refused(tools: StandIn, damage: Callable[[StandIn], object], me
     with pytest.raises(ToolchainError, match=message):
         built(tools)
     assert [path.name for path in tools.root.parent.iterdir()] == ["tools"]  # nothing is left
+
+
+def test_the_first_choice_that_fits_is_built(tools: StandIn, tmp_path: Path) -> None:
+    """The fused overlay is too large for its cores, the smaller one is not."""
+    large(tools)
+    smaller = replace(ONE_CORE, name="smaller", cores=())
+    found, out = find(tools.ready()), tmp_path / "kernels"
+    choices = [[(smaller, scale_trial()), (ONE_CORE, scale_trial())], [(smaller, scale_trial())]]
+    (manifest,) = build_what_fits(choices, out, "npu1", found)
+    assert (manifest.design, [path.name for path in out.iterdir()]) == ("smaller", ["smaller"])
+    with pytest.raises(FolderError, match="exists already"):
+        build_what_fits(choices, out, "npu1", found)
+    with pytest.raises(ProgramTooLarge, match="16,385 bytes"):
+        build_what_fits([[(ONE_CORE, scale_trial())]], out, "npu1", found)
 
 
 def test_a_stack_that_just_fits(tools: StandIn) -> None:
