@@ -1,24 +1,32 @@
 """Cycles of the matmul kernels on one AIE2 core, counted by issue slots. Modelled: nothing here was measured.
 
-A bundle issues at most two loads and one store of 32 bytes, one operation of the multiplier with its accumulators (MAC,
-float and accumulator add) and one of the vector ALU (shuffle, compare, integer add); conversions leave through the
-store slot, accumulators load through the first load slot only. Slots: decoder tables of xdna-emu
-crates/xdna-archspec/decoder_ffi@7380bd56. Latencies: load 7, MAC 5, bf16 MAC and float add 6
-(src/interpreter/timing/latency.rs there), conversion 4 and vector ALU 2 [guess].
-
 ``best`` is a loop pipelined down to its busiest slot; ``nominal`` one in which no pass overlaps the next: the length
-of one pass as a list scheduler lays it out, and 6 cycles for the jump. Bank conflicts and spilled registers are in
-neither.
+of a pass as ``schedule`` lays it out, and the jump. Bank conflicts and spilled registers are in neither.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
-from kernels.matmul.blocks import STRIP, TILE
+from kernels.matmul.blocks import DEEP, STRIP, TILE
+from kernels.matmul.schedule import (
+    ACCUMULATE,
+    ADD_FLOAT,
+    ALU,
+    CONVERT,
+    LOAD,
+    LOAD_SUM,
+    MULTIPLY,
+    MULTIPLY_BF16,
+    STORE,
+    Schedule,
+)
 
 CALL = 20  # into the kernel, modes, out again [guess]
-JUMP = 6  # branch penalty (xdna-emu latency.rs)
+JUMP = 6  # branch penalty (xdna-emu src/interpreter/timing/latency.rs@7380bd56)
+ROWS = 4  # sub-tiles of a square above each other
+HALVES = range(2)  # float adds and conversions do 16 of a sub-tile's 32 values
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,47 +39,115 @@ class Cycles:
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """One pass of a loop: cycles that its busiest slot is taken, and from its first instruction to its last."""
+    """One pass of a loop: cycles that its busiest slot is taken, and from its first instruction to its last result."""
 
     busiest: int
     length: int
 
-    def times(self, passes: int) -> Cycles:
-        return Cycles(CALL + (passes - 1) * self.busiest + self.length, CALL + passes * (self.length + JUMP))
 
-
-# A square of 16 x 16 sums over 64 (bf16) or 128 (int8) of k: 128 MACs, 160 loads (32 of them into accumulators), 32
-# stores. Before the first MAC 10 cycles; the first sums load, and the last ones store, while others still multiply.
-SQUARE = Pass(busiest=128, length=162)
-SQUARE_I8 = Pass(busiest=128, length=180)
-# Sub-tiles of 4 x 8 results, as many at once as the loop is unrolled: (loads, stores and conversions, multiplier, ALU).
-OUT = Pass(busiest=16, length=37)  # four at once: 16, 16, 8, 4
-OUT_GELU = Pass(busiest=30, length=101)  # two: 8, 20, 30, 24
-OUT_I8 = Pass(busiest=22, length=67)  # two: 12, 18, 22, 8
-OUT_I8_GELU = Pass(busiest=48, length=140)  # two: 12, 30, 48, 30
-ZERO = Pass(busiest=16, length=16)  # 512 bytes
-COPY = Pass(busiest=8, length=16)  # 256 bytes
-SCALES = Pass(busiest=8, length=24)  # 16 rows
-
-
+@cache
 def cycles(gelu: bool, tile: int = TILE) -> dict[str, Cycles]:
     """Of one call of each function of matmul.cc, by name; ``gelu`` says which epilogue runs."""
     squares = (tile // STRIP) ** 2
     subtiles = tile * tile // 32
-    table = min(tile * tile // 2, 1024)
+    at_once = 2 if gelu else 4
     return {
         "gemm_cmd": Cycles(CALL, CALL + 12),
-        "gemm_table": COPY.times(table // 64),
-        "gemm_zero": ZERO.times(tile * tile // 128),
-        "gemm_mac": _partly(SQUARE, tile).times(squares),
-        "gemm_mac_i8": _partly(SQUARE_I8, tile).times(squares),
-        "gemm_scales": SCALES.times(tile // 16),
-        "gemm_out": OUT_GELU.times(subtiles // 2) if gelu else OUT.times(subtiles // 4),
-        "gemm_out_i8": (OUT_I8_GELU if gelu else OUT_I8).times(subtiles // 2),
+        "gemm_table": _loop(_copy(8), min(tile * tile // 2, 1024) // 64),
+        "gemm_zero": _loop(_copy(16, zeros=True), tile * tile // 128),
+        "gemm_mac": _loop(_square(tile // 8, columns=4, sums=2), squares),
+        "gemm_mac_i8": _loop(_square(tile // 4, columns=2, sums=4), squares),
+        "gemm_scales": _loop(_scales(), tile // 16),
+        "gemm_out": _loop(_out(at_once, gelu), subtiles // at_once),
+        "gemm_out_i8": _loop(_out_i8(2, gelu), subtiles // 2),
     }
 
 
-def _partly(square: Pass, tile: int) -> Pass:
-    """A square over fewer steps of k: what is not multiplied away stays. 16 loads or stores bound it from below."""
-    macs = square.busiest * tile // TILE
-    return Pass(max(macs, 32), square.length - square.busiest + macs)
+def _loop(one: Pass, passes: int) -> Cycles:
+    return Cycles(CALL + (passes - 1) * one.busiest + one.length, CALL + passes * (one.length + JUMP))
+
+
+def _copy(stores: int, *, zeros: bool = False) -> Pass:
+    code = Schedule()
+    for _ in range(stores):
+        code.issue(STORE, 0 if zeros else code.issue(LOAD))
+    return Pass(code.busiest, code.length)
+
+
+def _square(steps: int, columns: int, sums: int) -> Pass:
+    """16 x 16 sums, ``sums`` registers of 32 bytes for each sub-tile, over ``steps`` sub-tiles of k."""
+    code = Schedule()
+    mac = MULTIPLY_BF16 if columns == 4 else MULTIPLY
+    bytes_32 = 2 if columns == 4 else 1  # of an activation sub-tile
+    ready = {(j, i): code.issue(LOAD_SUM, times=sums) for j in range(columns) for i in range(ROWS)}
+    for k in range(0, steps, DEEP):
+        rows = [[code.issue(LOAD, times=bytes_32) for _ in range(ROWS)] for _ in range(DEEP)]
+        for j in range(columns):
+            for d in range(DEEP):
+                column = code.issue(LOAD, times=2)
+                for i in range(ROWS):
+                    unit = mac if k + d == steps - 1 else ACCUMULATE
+                    ready[j, i] = code.issue(unit, ready[j, i], rows[d][i], column)
+    for done in ready.values():
+        code.issue(STORE, done, times=sums)
+    return Pass(code.busiest, code.length)
+
+
+def _scales() -> Pass:
+    code = Schedule()
+    once = code.issue(CONVERT, code.issue(LOAD_SUM, times=2))
+    twice = code.issue(ALU, once)
+    for _ in range(2):
+        four = code.issue(ALU, twice)
+        for _ in range(2):
+            code.issue(STORE, code.issue(ALU, four), times=2)
+    return Pass(code.busiest, code.length)
+
+
+def _out(at_once: int, gelu: bool) -> Pass:
+    """``at_once`` sub-tiles of 4 x 8 results: bias, GELU, bf16, two halves zipped."""
+    code = Schedule()
+    sums = [[code.issue(LOAD_SUM, times=2) for _ in HALVES] for _ in range(at_once)]
+    x = [[code.issue(ADD_FLOAT, half) for half in each] for each in sums]
+    for each in _gelu(code, x) if gelu else x:
+        halves = [code.issue(CONVERT, half) for half in each]
+        code.issue(STORE, code.issue(ALU, *halves), times=2)
+    return Pass(code.busiest, code.length)
+
+
+def _out_i8(at_once: int, gelu: bool) -> Pass:
+    """The same from int32: to float, column scale, row scale with the bias. A bf16 operand's upper half is zeroed."""
+    code = Schedule()
+    sums = [code.issue(LOAD_SUM, times=4) for _ in range(at_once)]
+    high = [code.issue(CONVERT, each) for each in sums]
+    low = [code.issue(MULTIPLY, code.issue(MULTIPLY, *each)) for each in zip(sums, high, strict=True)]
+    steps = [code.issue(MULTIPLY, each) for each in high]
+    exact = [[code.issue(ADD_FLOAT, each) for _ in HALVES] for each in steps]
+    x = [[code.issue(ADD_FLOAT, half, below) for half in each] for each, below in zip(exact, low, strict=True)]
+    for _ in range(2):
+        operands = [[code.issue(ALU, code.issue(CONVERT, half)) for half in each] for each in x]
+        scales = [code.issue(LOAD, times=2) for _ in range(at_once)]
+        x = [[code.issue(MULTIPLY_BF16, half, s) for half in each] for each, s in zip(operands, scales, strict=True)]
+    for each in _gelu(code, x) if gelu else x:
+        code.issue(STORE, *(code.issue(CONVERT, half) for half in each), times=2)
+    return Pass(code.busiest, code.length)
+
+
+def _gelu(code: Schedule, x: list[list[int]]) -> list[list[int]]:
+    """gelu/gelu.h, for all sub-tiles side by side."""
+    steps = [[code.issue(ADD_FLOAT, half) for half in each] for each in x]
+    fixed = [code.issue(CONVERT, code.issue(MULTIPLY, *each)) for each in steps]
+    u = [code.issue(ALU, each) for each in fixed]
+    z = [code.issue(ALU, each) for each in u]
+    square = [code.issue(CONVERT, code.issue(MULTIPLY, each)) for each in z]
+    root = [code.issue(ALU, code.issue(CONVERT, code.issue(MULTIPLY, each))) for each in z]
+    for _ in range(2):
+        begun = [code.issue(ACCUMULATE, each) for each in z]
+        sums = [code.issue(MULTIPLY, *each) for each in zip(begun, root, square, strict=True)]
+        root = [code.issue(ALU, code.issue(CONVERT, each)) for each in sums]
+    products = [code.issue(CONVERT, code.issue(MULTIPLY, *each)) for each in zip(u, root, strict=True)]
+    h = [code.issue(MULTIPLY, *each) for each in zip(products, root, strict=True)]
+    positive = x
+    for _ in range(3):  # out of the accumulator, maximum, back
+        positive = [[code.issue(ALU, half) for half in each] for each in positive]
+    return [[code.issue(ADD_FLOAT, half, below) for half in each] for each, below in zip(positive, h, strict=True)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kernels.matmul.cycles import cycles
+from kernels.matmul.schedule import ALU, LOAD, MULTIPLY, STORE, Schedule
 
 MACS = 64 * 64 * 64 // 128  # of a bf16 block; int8 has twice the depth at twice the rate
 
@@ -34,3 +35,23 @@ def test_smaller_tiles_cost_less(tile: int) -> None:
     small, whole = cycles(gelu=True, tile=tile), cycles(gelu=True)
 
     assert all(small[name].nominal <= whole[name].nominal for name in whole)
+
+
+def test_what_does_not_depend_on_each_other_issues_side_by_side() -> None:
+    code = Schedule()
+    for _ in range(4):
+        code.issue(LOAD)
+
+    assert (code.busiest, code.length) == (2, 1 + LOAD.latency)
+
+
+def test_a_result_is_waited_for_and_the_gap_is_filled() -> None:
+    code = Schedule()
+    loaded = code.issue(LOAD)
+    product = code.issue(MULTIPLY, loaded)
+    aside = code.issue(MULTIPLY)
+    code.issue(STORE, code.issue(ALU, product, aside), times=2)
+
+    assert aside == MULTIPLY.latency
+    assert code.length == LOAD.latency + MULTIPLY.latency + ALU.latency + 1 + STORE.latency
+    assert code.busiest == 2
