@@ -1,7 +1,8 @@
 """Tasks that meet in DDR: what one writes and another reads or writes with nothing in between that orders them.
 
 Only a token says that what a task wrote is in memory; channels run by themselves otherwise, and what a hazard leaves
-behind depends on their speed. Tasks of one channel are in order by themselves.
+behind depends on their speed. Tasks of one channel are in order by themselves. Here an input is over when its last word
+has been read; ``races`` judges from the sequence alone, and more strictly.
 """
 
 from __future__ import annotations
