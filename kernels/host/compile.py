@@ -30,6 +30,7 @@ FLAGS = (
     "-fPIC",
     "-fvisibility=default",
     "-fno-fast-math",
+    "-fno-exceptions",
     "-Wall",
     "-Werror",
     "-Wno-psabi",

@@ -12,22 +12,12 @@ namespace aie {
 
 namespace host {
 
-// A float operation on raw lanes, a register at a time.
-template <unsigned N, typename F, typename... V>
-HOST_INLINE native<uint32_t, N> in_groups(F f, V... v) {
-    constexpr unsigned width = float_lanes;
-    native<uint32_t, N> out{};
-    for (unsigned g = 0; g < groups<width, N>; g++)
-        put_group<width, uint32_t, N>(out, g, f(group<width, lane<V>, N>(v, g)...));
-    return out;
-}
-
 // Sum or difference of two equal vectors or accumulators.
 template <bool Subtract, typename X>
 HOST_INLINE X sum(const X& a, const X& b) {
     if constexpr (std::is_same_v<X, accum<accfloat, X::size()>>) {
-        return X(in_groups<X::size()>([](auto x, auto y) HOST_LAMBDA { return add_floats<Subtract>(x, y); }, a.data,
-                                      b.data));
+        const auto lanes = [](auto x, auto y) HOST_LAMBDA { return add_floats<Subtract>(x, y); };
+        return X(in_groups<uint32_t, sizeof(double)>(lanes, a.data, b.data));
     } else if constexpr (is_float<typename X::value_type>) {
         using A = accum<accfloat, X::size()>;
         return sum<Subtract>(A(a), A(b)).template to_vector<typename X::value_type>();
@@ -52,7 +42,7 @@ template <bool Subtract, typename Tag, unsigned N, typename T1, typename T2>
 HOST_INLINE accum<Tag, N> multiply_add(const accum<Tag, N>& acc, const vector<T1, N>& a, const vector<T2, N>& b) {
     if constexpr (std::is_same_v<T1, bfloat16> && std::is_same_v<T2, bfloat16> && std::is_same_v<Tag, accfloat>) {
         const auto lanes = [](auto c, auto x, auto y) HOST_LAMBDA { return mac_elements<Subtract>(c, x, y); };
-        return accum<Tag, N>(in_groups<N>(lanes, acc.data, a.data, b.data));
+        return accum<Tag, N>(in_groups<uint32_t, sizeof(double)>(lanes, acc.data, a.data, b.data));
     } else {
         static_assert(std::is_integral_v<T1> && std::is_integral_v<T2> && sizeof(T1) <= 2 && sizeof(T2) <= 2,
                       "not in the subset: 32-bit and float products are emulated on AIE2");

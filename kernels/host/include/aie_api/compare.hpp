@@ -16,31 +16,44 @@ namespace host {
 template <typename T>
 inline constexpr bool comparable = std::is_integral_v<T> || std::is_same_v<T, bfloat16>;
 
-// Lanes in an integer order of the values.
-template <typename T, unsigned N>
-HOST_INLINE auto ordered(const vector<T, N>& v) {
+// Lanes of raw bits in an integer order of the values of T, and whether both operands are numbers.
+template <typename T, typename V>
+HOST_INLINE auto ordered(V lanes) {
     static_assert(comparable<T>, "AIE2 has no comparison of float vectors");
     if constexpr (std::is_same_v<T, bfloat16>) {
-        const auto bits = native<int16_t, N>(v.data);
-        return native<int16_t, N>(bits < 0 ? bits ^ 0x7fff : bits);
+        const auto bits = like<int16_t, V>(lanes);
+        return like<int16_t, V>(bits < 0 ? bits ^ 0x7fff : bits);
     } else {
-        return v.data;
+        return lanes;
     }
 }
-template <typename T, unsigned N>
-HOST_INLINE auto both_numbers(const vector<T, N>& a, const vector<T, N>& b) {
+template <typename T, typename V>
+HOST_INLINE auto both_numbers(V a, V b) {
     if constexpr (std::is_same_v<T, bfloat16>)
-        return ((a.data & 0x7fff) <= 0x7f80) & ((b.data & 0x7fff) <= 0x7f80);
+        return ((a & 0x7fff) <= 0x7f80) & ((b & 0x7fff) <= 0x7f80);
     else
-        return native<std::make_signed_t<raw<T>>, N>{} == 0;
+        return a == a;
+}
+template <typename T, typename V>
+HOST_INLINE auto less(V a, V b) {
+    return (ordered<T>(a) < ordered<T>(b)) & both_numbers<T>(a, b);
+}
+template <typename T, typename V>
+HOST_INLINE auto greater_equal(V a, V b) {
+    return (ordered<T>(a) >= ordered<T>(b)) & both_numbers<T>(a, b);
 }
 template <typename T, unsigned N>
-HOST_INLINE auto less(const vector<T, N>& a, const vector<T, N>& b) {
-    return (ordered(a) < ordered(b)) & both_numbers(a, b);
+HOST_INLINE mask<N> less_mask(const vector<T, N>& a, const vector<T, N>& b) {
+    const auto lanes = [](auto x, auto y)
+                           HOST_LAMBDA { return __builtin_convertvector(less<T>(x, y), like<int8_t, decltype(x)>); };
+    return mask<N>(in_groups<int8_t, sizeof(T)>(lanes, a.data, b.data));
 }
 template <typename T, unsigned N>
-HOST_INLINE auto greater_equal(const vector<T, N>& a, const vector<T, N>& b) {
-    return (ordered(a) >= ordered(b)) & both_numbers(a, b);
+HOST_INLINE mask<N> greater_equal_mask(const vector<T, N>& a, const vector<T, N>& b) {
+    const auto lanes = [](auto x, auto y) HOST_LAMBDA {
+        return __builtin_convertvector(greater_equal<T>(x, y), like<int8_t, decltype(x)>);
+    };
+    return mask<N>(in_groups<int8_t, sizeof(T)>(lanes, a.data, b.data));
 }
 // v + 0 on the accumulator adder, for bfloat16.
 template <typename T, unsigned N>
@@ -50,28 +63,23 @@ HOST_INLINE vector<T, N> plus_zero(const vector<T, N>& v) {
     else
         return v;
 }
-template <unsigned N, typename V>
-HOST_INLINE mask<N> to_mask(V lanes) {
-    return mask<N>(convert<int8_t, N>(lanes));
-}
-
 }  // namespace host
 
 template <typename T, unsigned N>
 HOST_INLINE mask<N> lt(const vector<T, N>& a, const vector<T, N>& b) {
-    return host::to_mask<N>(host::less(host::plus_zero(a), b));
+    return host::less_mask(host::plus_zero(a), b);
 }
 template <typename T, unsigned N>
 HOST_INLINE mask<N> ge(const vector<T, N>& a, const vector<T, N>& b) {
-    return host::to_mask<N>(host::greater_equal(host::plus_zero(a), b));
+    return host::greater_equal_mask(host::plus_zero(a), b);
 }
 template <typename T, unsigned N>
 HOST_INLINE mask<N> gt(const vector<T, N>& a, const vector<T, N>& b) {
-    return host::to_mask<N>(host::less(b, host::plus_zero(a)));
+    return host::less_mask(b, host::plus_zero(a));
 }
 template <typename T, unsigned N>
 HOST_INLINE mask<N> le(const vector<T, N>& a, const vector<T, N>& b) {
-    return host::to_mask<N>(host::greater_equal(b, host::plus_zero(a)));
+    return host::greater_equal_mask(b, host::plus_zero(a));
 }
 template <typename T, unsigned N>
 HOST_INLINE mask<N> eq(const vector<T, N>& a, const vector<T, N>& b) {
@@ -101,11 +109,13 @@ HOST_WITH_SCALARS(neq)
 
 template <typename T, unsigned N>
 HOST_INLINE vector<T, N> max(const vector<T, N>& a, const vector<T, N>& b) {
-    return vector<T, N>(host::less(a, b) ? b.data : a.data);
+    const auto lanes = [](auto x, auto y) HOST_LAMBDA { return host::less<T>(x, y) ? y : x; };
+    return vector<T, N>(host::in_groups<host::raw<T>, sizeof(T)>(lanes, a.data, b.data));
 }
 template <typename T, unsigned N>
 HOST_INLINE vector<T, N> min(const vector<T, N>& a, const vector<T, N>& b) {
-    return vector<T, N>(host::greater_equal(a, b) ? b.data : a.data);
+    const auto lanes = [](auto x, auto y) HOST_LAMBDA { return host::greater_equal<T>(x, y) ? y : x; };
+    return vector<T, N>(host::in_groups<host::raw<T>, sizeof(T)>(lanes, a.data, b.data));
 }
 HOST_WITH_SCALARS(max)
 HOST_WITH_SCALARS(min)
@@ -113,7 +123,10 @@ HOST_WITH_SCALARS(min)
 // Lanes of the second vector where the mask is set, of the first elsewhere.
 template <typename T, unsigned N>
 HOST_INLINE vector<T, N> select(const vector<T, N>& a, const vector<T, N>& b, const mask<N>& m) {
-    return vector<T, N>(host::convert<std::make_signed_t<host::raw<T>>, N>(m.data) ? b.data : a.data);
+    const auto lanes = [](auto x, auto y, auto set) HOST_LAMBDA {
+        return __builtin_convertvector(set, host::like<std::make_signed_t<host::raw<T>>, decltype(x)>) ? y : x;
+    };
+    return vector<T, N>(host::in_groups<host::raw<T>, sizeof(T)>(lanes, a.data, b.data, m.data));
 }
 template <typename T, unsigned N>
 HOST_INLINE vector<T, N> select(T a, const vector<T, N>& v, const mask<N>& m) {

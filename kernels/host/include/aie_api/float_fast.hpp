@@ -11,11 +11,7 @@
 
 namespace aie::host {
 
-#ifdef __AVX512F__
-inline constexpr unsigned float_lanes = 8;
-#else
-inline constexpr unsigned float_lanes = 4;
-#endif
+inline constexpr unsigned float_lanes = register_bytes / sizeof(double);
 
 inline constexpr int no_exponent = -600;       // of a zero term: below any sum of two exponents
 inline constexpr int special_exponent = 4000;  // of NaN and infinity: above any sum, whatever the other term
@@ -86,6 +82,20 @@ HOST_INLINE bool any_special(V largest) {
     return any<lane<V>, lane_count<V>>(largest >= special_exponent / 2);
 }
 
+template <typename V, typename H>
+[[gnu::cold, gnu::noinline]] V mac_elements_exact(V acc, H a, H b, bool subtract) {
+    for (unsigned i = 0; i < lane_count<V>; i++) {
+        const uint16_t lane_a = a[i], lane_b = b[i];
+        acc[i] = mac_lane(acc[i], &lane_a, &lane_b, 1, subtract);
+    }
+    return acc;
+}
+template <typename V>
+[[gnu::cold, gnu::noinline]] V add_floats_exact(V a, V b, bool subtract) {
+    for (unsigned i = 0; i < lane_count<V>; i++) a[i] = add_lane(a[i], b[i], subtract);
+    return a;
+}
+
 // acc +- a * b: fp32 bits and bfloat16 bits; lanes of the element-wise instruction, whose second product is zero.
 template <bool Subtract, typename V, typename H>
 HOST_INLINE V mac_elements(V acc, H a, H b) {
@@ -95,14 +105,9 @@ HOST_INLINE V mac_elements(V acc, H a, H b) {
     const auto unit = grid(largest);
     using W = like<int64_t, V>;
     const W units = align(to_double(acc), unit) + align(Subtract ? -product : product, unit) - W(unit);
-    if (!any_special(largest)) [[likely]]
-        return normalise<false>(value(units, unit));
-    V exact;
-    for (unsigned i = 0; i < lane_count<V>; i++) {
-        const uint16_t lane_a = a[i], lane_b = b[i];
-        exact[i] = mac_lane(acc[i], &lane_a, &lane_b, 1, Subtract);
-    }
-    return exact;
+    if (any_special(largest)) [[unlikely]]
+        return mac_elements_exact(acc, a, b, Subtract);
+    return normalise<false>(value(units, unit));
 }
 
 // a +- b on the accumulator adder, fp32 bits.
@@ -113,11 +118,9 @@ HOST_INLINE V add_floats(V a, V b) {
     const auto term = to_double(b);
     using W = like<int64_t, V>;
     const W units = align(to_double(a), unit) + align(Subtract ? -term : term, unit) - W(unit);
-    if (!any_special(largest)) [[likely]]
-        return normalise<true>(value(units, unit));
-    V exact;
-    for (unsigned i = 0; i < lane_count<V>; i++) exact[i] = add_lane(a[i], b[i], Subtract);
-    return exact;
+    if (any_special(largest)) [[unlikely]]
+        return add_floats_exact(a, b, Subtract);
+    return normalise<true>(value(units, unit));
 }
 
 }  // namespace aie::host

@@ -19,8 +19,6 @@ HOST_INLINE auto fold(const X& x, Op op) {
     constexpr unsigned half = X::size() / 2;
     if constexpr (X::size() <= Lanes)
         return x;
-    else if constexpr (half >= 4)
-        return fold<Lanes>(op(x.template extract<half>(0), x.template extract<half>(1)), op);
     else
         return fold<Lanes>(op(x.template extract<half>(0), x.template extract<half>(1)), op);
 }

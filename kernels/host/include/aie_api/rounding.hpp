@@ -65,10 +65,9 @@ HOST_INLINE V saturate_to(V v) {
     return clamp_lanes(v, symmetric ? -high : low, high);
 }
 
-// acc >> shift, rounded, saturated to T: eight lanes. 0 <= shift < 64.
-template <typename T>
-HOST_INLINE native<T, 8> shift_round_saturate(native<int64_t, 8> acc, int shift) {
-    using V = native<int64_t, 8>;
+// acc >> shift, rounded, saturated to T: lanes of 64 bits. 0 <= shift < 64.
+template <typename T, typename V>
+HOST_INLINE like<T, V> shift_round_saturate(V acc, int shift) {
     V result = acc;
     if (shift > 0) {
         const V kept = acc >> shift;
@@ -78,13 +77,13 @@ HOST_INLINE native<T, 8> shift_round_saturate(native<int64_t, 8> acc, int shift)
             return kept + round_up<Mode, false>(guard, sticky, V(kept & 1), V((acc < 0) & 1));
         });
     }
-    return convert<T, 8>(saturate_to<T>(result));
+    return __builtin_convertvector(saturate_to<T>(result), like<T, V>);
 }
 
-// fp32 bits to bfloat16 bits: N lanes. Infinities stay, NaN keeps its upper bits and stays NaN.
-template <unsigned N>
-HOST_INLINE native<uint16_t, N> float_to_bfloat16(native<uint32_t, N> bits) {
-    using V = native<int32_t, N>;
+// fp32 bits to bfloat16 bits. Infinities stay, NaN keeps its upper bits and stays NaN.
+template <typename U>
+HOST_INLINE like<uint16_t, U> float_to_bfloat16(U bits) {
+    using V = like<int32_t, U>;
     const V b = V(bits);
     const V magnitude = b & 0x7fffffff;
     const V guard = (b >> 15) & 1;
@@ -93,7 +92,7 @@ HOST_INLINE native<uint16_t, N> float_to_bfloat16(native<uint32_t, N> bits) {
         return round_up<Mode, true>(guard, sticky, V((b >> 16) & 1), V((b < 0) & 1));
     });
     const V lost_nan = (magnitude > 0x7f800000) & ((b & 0x7f0000) == 0) & 1;
-    return convert<uint16_t, N>((b >> 16) + (magnitude < 0x7f800000 ? up : lost_nan));
+    return __builtin_convertvector((b >> 16) + (magnitude < 0x7f800000 ? up : lost_nan), like<uint16_t, U>);
 }
 
 }  // namespace aie::host

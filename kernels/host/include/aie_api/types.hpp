@@ -133,11 +133,31 @@ HOST_INLINE auto join(V low, V high) {
     (std::make_index_sequence<2 * lane_count<V>>());
 }
 
+#ifdef __AVX512F__
+inline constexpr unsigned register_bytes = 64;
+#else
+inline constexpr unsigned register_bytes = 32;
+#endif
+
+// f over groups of lanes, each as many as fit into a register where a lane of work takes Bytes; results of type R. g++
+// takes longer vectors apart lane by lane.
+template <typename R, unsigned Bytes, typename F, typename V, typename... More>
+HOST_INLINE like<R, V> in_groups(F f, V v, More... more) {
+    constexpr unsigned n = lane_count<V>, width = register_bytes / Bytes;
+    if constexpr (n <= width) {
+        return f(v, more...);
+    } else {
+        like<R, V> out;
+        for (unsigned i = 0; i < n / width; i++)
+            put<R, width, n>(out, i, f(part<lane<V>, width, n>(v, i), part<lane<More>, width, n>(more, i)...));
+        return out;
+    }
+}
+
 // Whether any lane of a comparison result is set.
 template <typename R, unsigned N>
 HOST_INLINE bool any(native<R, N> lanes) {
-    static_assert(sizeof(lanes) % 8 == 0);
-    uint64_t words[sizeof(lanes) / 8];
+    uint64_t words[(sizeof(lanes) + 7) / 8] = {};
     std::memcpy(words, &lanes, sizeof(lanes));
     uint64_t set = 0;
     for (const uint64_t word : words) set |= word;

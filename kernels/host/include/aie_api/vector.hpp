@@ -30,39 +30,22 @@ concept accum_type = requires {
     typename X::tag_type;
 };
 
-// Group `index` of W lanes; a shorter vector is padded with zeros.
-template <unsigned W, typename R, unsigned N>
-HOST_INLINE native<R, W> group(native<R, N> v, unsigned index) {
-    if constexpr (N >= W) {
-        return part<R, W, N>(v, index);
-    } else {
-        native<R, W> padded{};
-        put<R, N, W>(padded, 0, v);
-        return padded;
-    }
+// What would silently go wrong on a core stops the process. Declared here, for kernels see no C library.
+extern "C" int dprintf(int file, const char* format, ...);
+[[gnu::cold, gnu::noinline]] inline void refuse(const char* what) {
+    dprintf(2, "A kernel asks for what AIE2 does not do: %s\n", what);
+    __builtin_abort();
 }
-template <unsigned W, typename R, unsigned N>
-HOST_INLINE void put_group(native<R, N>& v, unsigned index, native<R, W> p) {
-    if constexpr (N >= W)
-        put<R, W, N>(v, index, p);
-    else
-        v = part<R, N, W>(p, 0);
-}
-template <unsigned W, unsigned N>
-inline constexpr unsigned groups = N >= W ? N / W : 1;
-
-// What AIE2 would do silently wrong stops the process.
-extern "C" void abort();
 HOST_INLINE void no_shift(int shift) {
     if (shift != 0) [[unlikely]]
-        abort();  // aie_api ignores a shift between 32-bit integers and acc32
+        refuse("between 32-bit integers and acc32 the shift is ignored");
 }
 // AIE2 ignores the low address bits of an aligned access, up to 256 bits.
 template <typename T, unsigned N>
 HOST_INLINE void check_alignment(const T* pointer) {
     constexpr uintptr_t bytes = sizeof(T) * N < 32 ? sizeof(T) * N : 32;
     if (reinterpret_cast<uintptr_t>(pointer) % bytes) [[unlikely]]
-        abort();
+        refuse("the low bits of a vector's address are ignored");
 }
 }  // namespace host
 
@@ -173,11 +156,12 @@ class accum {
             host::no_shift(shift);
             data = native_type(v.data);
         } else {
-            for (unsigned g = 0; g < host::groups<8, N>; g++) {
-                auto wide = host::convert<int64_t, 8>(host::group<8, host::raw<T>, N>(v.data, g)) << shift;
+            const auto widen = [shift](auto lanes) HOST_LAMBDA {
+                auto wide = __builtin_convertvector(lanes, host::like<int64_t, decltype(lanes)>) << shift;
                 if constexpr (std::is_same_v<Tag, acc32>) wide = host::saturate_to<int32_t>(wide);
-                host::put_group<8, raw_type, N>(data, g, host::convert<raw_type, 8>(wide));
-            }
+                return __builtin_convertvector(wide, host::like<raw_type, decltype(lanes)>);
+            };
+            data = host::in_groups<raw_type, 8>(widen, v.data);
         }
     }
 
@@ -186,24 +170,26 @@ class accum {
         static_assert(floating == host::is_float<T>, "AIE2 converts within integers or within floats only");
         vector<T, N> out;
         if constexpr (std::is_same_v<T, bfloat16>) {
-            out.data = host::float_to_bfloat16<N>(data);
+            out.data =
+                host::in_groups<uint16_t, 4>([](auto x) HOST_LAMBDA { return host::float_to_bfloat16(x); }, data);
         } else if constexpr (floating) {
             out.data = data;
         } else if constexpr (sizeof(T) == sizeof(raw_type)) {
             host::no_shift(shift);
             out.data = typename vector<T, N>::native_type(data);
         } else {
-            for (unsigned g = 0; g < host::groups<8, N>; g++) {
-                const auto wide = host::convert<int64_t, 8>(host::group<8, raw_type, N>(data, g));
-                host::put_group<8, host::raw<T>, N>(out.data, g, host::shift_round_saturate<host::raw<T>>(wide, shift));
-            }
+            const auto narrow = [shift](auto lanes) HOST_LAMBDA {
+                const auto wide = __builtin_convertvector(lanes, host::like<int64_t, decltype(lanes)>);
+                return host::shift_round_saturate<host::raw<T>>(wide, shift);
+            };
+            out.data = host::in_groups<host::raw<T>, 8>(narrow, data);
         }
         return out;
     }
     auto to_vector() const requires(floating) { return to_vector<float>(); }
 
     template <typename T>
-    requires(floating && host::is_float<T>) operator vector<T, N>() const { return to_vector<T>(); }
+    requires(floating&& host::is_float<T>) operator vector<T, N>() const { return to_vector<T>(); }
     template <typename T>
     accum& operator=(const vector<T, N>& v) {
         from_vector(v);
