@@ -114,8 +114,8 @@ def test_tokens_and_results_at_the_end() -> None:
 
 def test_names_of_tasks_and_fifos() -> None:
     assert "tasks" in names(run(get("o"), send("i"), send("i"), Await("o"), Free("i")))
-    stray = Start("s", "in_core", (Transfer("x", 0, OBJECT),))
-    assert "tasks" in names(run(get("o"), send("i"), stray, Await("o"), Free("i")))
+    stray = Start("s", "in_core", (Transfer("x", 0, OBJECT),), token=True)
+    assert {"tasks", "await"} == names(run(get("o"), send("i"), stray, Await("o"), Await("s"), Free("i")))
 
 
 def test_arguments() -> None:

@@ -31,6 +31,8 @@ BIG: dict[DType, Block] = {dtype: Block(dtype, 1 << 26) for dtype in ITEM_BYTES}
         ("bf16", (Dim(2_000, 600), Dim(2, 2), Dim(2, 1)), 0),  # the third dimension has no counter
         ("i32", (Dim(3, 7), Dim(5, 3)), 0),
         ("i32", (Dim(1_023, 2_000),), 0),
+        ("i16", (Dim(2, 4_200), Dim(2_046, 1)), 0),  # 1,023 words
+        ("i16", (Dim(4, 1 << 21), Dim(1, 0), Dim(1, 0), Dim(128, 1)), 3),
         ("bf16", (Dim(3, 1 << 21), Dim(2, 1)), 0),  # 2**20 words
         ("i8", (Dim(64, 65_536), Dim(64, 1_024), Dim(32, 32), Dim(32, 1)), 63),  # one run a pass
         ("i8", (Dim(1, 0), Dim(7, 4), Dim(1, 0), Dim(4, 1)), 9),
@@ -59,6 +61,7 @@ def test_transfers_that_can_be_written(dtype: DType, dims: tuple[Dim, ...], repe
         ("bf16", (Dim(4, 256), Dim(1, 0), Dim(1, 0), Dim(128, 1)), 7, "repeat"),
         ("bf16", (Dim(4, 0), Dim(1, 0), Dim(1, 0), Dim(128, 1)), 3, "repeat"),  # silently dropped in a chain
         ("i16", (Dim(4, 3), Dim(1, 0), Dim(1, 0), Dim(128, 1)), 3, "stride"),
+        ("i16", (Dim(4, (1 << 21) + 2), Dim(1, 0), Dim(1, 0), Dim(128, 1)), 3, "stride"),
         ("i8", (Dim(2, 9),) * 5, 0, "dimensions"),
     ],
 )
