@@ -2,8 +2,9 @@
 
 What mlir-aie does with a link (AIEObjectFifoStatefulTransform.cpp, createMemTileDMA@97962964) differs from what its
 text seems to say in ways that it does not report: objects of two sizes make both descriptors take the larger one, the
-length of a part is the distance to the next offset, of two depths one is dropped, and the order of a joined FIFO is
-applied to each part. Designs that would meet one of these are refused here.
+length of a part is the distance to the next offset, of two depths one is dropped, the order of a joined FIFO is applied
+to each part, and strides and runs that are no whole words are cut to words (AIERT.cpp). Designs that would meet one of
+these are refused here.
 """
 
 from __future__ import annotations
@@ -146,13 +147,13 @@ def _order(fifo: ObjectFifo) -> Iterator[Violation]:
 
 
 def _wraps(fifo: ObjectFifo) -> Iterator[Violation]:
+    """aie-rt holds every dimension, the outermost too, against the counters (_XAieMl_DmaSetMultiDim@1ad203d)."""
     where, item, limits = f"fifo {fifo.name}", ITEM_BYTES[fifo.block.dtype], LIMITS[fifo.source.kind]
     for depth, dim in enumerate(reversed(fifo.to_stream)):
         steps = -(-dim.size * item // WORD_BYTES) if depth == 0 else dim.size
-        outermost = depth == limits.dims - 1
-        if dim.size > STATIC_DIM or (steps > limits.wrap and not outermost):
+        if dim.size > STATIC_DIM or steps > limits.wrap:
             limit = f"a {fifo.source.kind} counts to {limits.wrap} (words, in the innermost), mlir-aie to {STATIC_DIM}"
             yield Violation(where, "order", f"a dimension of {dim.size} steps", limit, "Split it in two")
-        if dim.stride * item > limits.step_words * WORD_BYTES:
-            limit = f"a {fifo.source.kind} steps at most {limits.step_words:,} words"
+        if dim.stride * item >= limits.step_words * WORD_BYTES:
+            limit = f"a {fifo.source.kind} steps fewer than {limits.step_words:,} words"
             yield Violation(where, "order", f"a stride of {dim.stride} elements", limit, "Bring the data closer")

@@ -34,8 +34,8 @@ STRICTER = {
     "unlinked": "objects fill the memtile and stop",
     "neighbours": "becomes one pool without a DMA",
     "order_too_few_elements": "sends half an object",
-    "order_half_words": "found only when the registers are written",
-    "order_odd_strides": "found only when the registers are written",
+    "order_half_words": "half words are cut off when the registers are written",
+    "order_odd_strides": "63 elements become 31 words when the registers are written",
     "unaligned": "vector loads would read from the wrong address",
 }
 

@@ -134,10 +134,9 @@ def test_stream_orders(order: tuple[Dim, ...], fine: bool) -> None:
 def test_a_core_has_three_dimensions_and_255_steps() -> None:
     four = (Dim(2, 64), Dim(2, 32), Dim(2, 16), Dim(16, 1))
     assert names(change(forward(), "out_core", to_stream=four)) == {"order"}
-    block = Block("i32", 1_200)
 
-    def wide(order: tuple[Dim, ...]) -> Design:
-        design = forward()
+    def wide(order: tuple[Dim, ...], elements: int = 1_200) -> Design:
+        design, block = forward(), Block("i32", elements)
         fifos = tuple(replace(f, block=block) for f in design.fifos)
         kernels = (replace(design.kernels[0], args=(block, block)),)
         sized = replace(design, fifos=fifos, kernels=kernels, sequences=())
@@ -145,10 +144,25 @@ def test_a_core_has_three_dimensions_and_255_steps() -> None:
 
     check(wide((Dim(5, 240), Dim(240, 1))))
     assert names(wide((Dim(4, 300), Dim(300, 1)))) == {"order"}  # 300 words in the innermost
-    check(wide((Dim(300, 4), Dim(2, 2), Dim(2, 1))))  # the outermost has no counter
+    check(wide((Dim(250, 4), Dim(2, 2), Dim(2, 1)), 1_000))
+    assert names(wide((Dim(300, 4), Dim(2, 2), Dim(2, 1)))) == {"order"}  # the outermost too
     assert names(wide((Dim(2, 600), Dim(300, 2), Dim(2, 1)))) == {"order"}
     assert names(wide((Dim(600, 2), Dim(2, 1)))) == {"order"}  # mlir-aie stops at 512
     assert MEMTILE.kind == "memtile"
+
+
+def test_strides_of_an_order() -> None:
+    """A core steps fewer than 8,192 words, a memtile 16 times as many."""
+
+    def far(name: str, stride: int) -> set[str]:
+        block = Block("i32", 2 * stride)
+        fifos = tuple(replace(fifo, block=block) for fifo in forward().fifos)
+        order = (Dim(2, stride), Dim(stride // 128, 128), Dim(128, 1))
+        return names(change(replace(forward(), fifos=fifos), name, to_stream=order))
+
+    assert "order" not in far("in_core", 8_192)
+    assert "order" in far("out_core", 8_192)
+    assert "order" not in far("out_core", 8_064)
 
 
 def test_an_order_belongs_to_the_source_of_parts() -> None:
