@@ -172,7 +172,7 @@ extern "C" {
 void attn_query(const bfloat16* __restrict a, bfloat16* __restrict c, int32_t i, int32_t column) {
     if (i != column) return;
     AIE_PREPARE_FOR_PIPELINING
-    AIE_LOOP_RANGE(FOURS * EIGHTS, FOURS * EIGHTS)
+    AIE_LOOP_UNROLL(4)
     for (int t = 0; t < FOURS * EIGHTS; t++)
         aie::store_v(c + t * SUB_TILE, aie::transpose(aie::load_v<32>(a + t * SUB_TILE), 4, 8));
 }
@@ -182,6 +182,7 @@ void attn_query(const bfloat16* __restrict a, bfloat16* __restrict c, int32_t i,
 void attn_begin(float* __restrict acc, float* __restrict table, float* __restrict state) {
     const auto zero = aie::zeros<float, 16>();
     AIE_PREPARE_FOR_PIPELINING
+    AIE_LOOP_UNROLL(4)
     for (int i = 0; i < FOURS * FOURS; i++) aie::store_v(acc + i * SUMS, zero);
     for (int i = 0; i < FOURS; i++) {
         aie::store_v(state + i * SUMS, zero);
@@ -261,7 +262,8 @@ void attn_end(const float* __restrict acc, const float* __restrict state, bfloat
     AIE_LOOP_NO_UNROLL
     for (int tile = 0; tile < FOURS; tile++) {
         const Pair factor = floats::split(floats::reciprocal(Floats(aie::load_v<16>(state + tile * SUMS))));
-        AIE_LOOP_NO_UNROLL
+        AIE_PREPARE_FOR_PIPELINING
+        AIE_LOOP_UNROLL(2)
         for (int d = 0; d < EIGHTS; d++) {
             Narrow out[2];
             AIE_LOOP_UNROLL_FULL

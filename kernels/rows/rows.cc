@@ -23,8 +23,8 @@ constexpr int ROWS = 64 / COLS;
 constexpr int PART = ROWS * 64;         // elements of a core's part of a block
 constexpr int SUB_TILE = 32;
 constexpr int SUB_ROW = 8 * SUB_TILE;   // a row of sub-tiles: 4 x 64 elements
-constexpr int EIGHTS = COLS * 8;        // groups of eight columns in acc
-constexpr int VALID = 8, SHARE = 10, EPSILON = 11;  // words of the command: columns that count, 1 / columns, epsilon
+// Words of the command: columns that count, a multiple of 64; 1 / columns and epsilon as floats.
+constexpr int VALID = 8, SHARE = 10, EPSILON = 11;
 
 // Rows of state, a float for each row.
 constexpr int SHIFT = 0, SUM = 64, SQUARES = 128;  // while the sums are made
@@ -35,10 +35,8 @@ inline void set_modes() {
     aie::set_saturation(aie::saturation_mode::none);  // integers here are taken from the low bits of floats
 }
 
-// Offset in acc of rows 2 * pair, 2 * pair + 1 and columns 8 * eight..
-inline int element(int pair, int eight) {
-    return eight / 8 * PART + pair / 2 * SUB_ROW + eight % 8 * SUB_TILE + pair % 2 * 16;
-}
+// Offset in a part of rows 2 * pair and 2 * pair + 1; their next eight columns lie a sub-tile further.
+inline int offset(int pair) { return pair / 2 * SUB_ROW + pair % 2 * 16; }
 
 // The values of two rows over eight columns each.
 inline Floats of_pair(const float* rows, int pair) {
@@ -55,20 +53,20 @@ __attribute__((noinline)) void add_to(float* rows, int pair, const Floats& terms
     rows[2 * pair + 1] = aie::reduce_add(both.extract<8>(1));
 }
 
-// Groups of eight columns of object g that hold data: the columns behind `valid` are padding.
+// Blocks of 64 columns in object g that hold data: the columns behind `valid` are padding.
 inline int filled(const int32_t* prm, int g) {
-    const int left = prm[VALID] / 8 - g * EIGHTS;
-    return left < 0 ? 0 : left > EIGHTS ? EIGHTS : left;
+    const int left = prm[VALID] / 64 - g * COLS;
+    return left < 0 ? 0 : left > COLS ? COLS : left;
 }
 
-// Starts the statistics: the mean of the first 64 columns (all of them filled) is near enough to the row's to keep the
-// differences small.
+// Starts the statistics: the mean of the first 64 columns is near enough to the row's to keep the differences small.
 inline void begin(const float* acc, float* state) {
     AIE_LOOP_NO_UNROLL
     for (int pair = 0; pair < ROWS / 2; pair++) {
         Floats mean = aie::zeros<accfloat, 16>();
-        for (int eight = 0; eight < 8; eight++) {
-            const Floats x(aie::load_v<16>(acc + element(pair, eight)));
+        AIE_LOOP_UNROLL(4)
+        for (int j = 0; j < 8; j++) {
+            const Floats x(aie::load_v<16>(acc + offset(pair) + j * SUB_TILE));
             mean = aie::mac(mean, x.to_vector<bfloat16>(), aie::broadcast<bfloat16, 16>(1.0f / 64));
         }
         for (int row = 2 * pair; row < 2 * pair + 2; row++)
@@ -78,17 +76,21 @@ inline void begin(const float* acc, float* state) {
 }
 
 // Adds x - shift and its square.
-inline void gather(const float* acc, float* state, int eights) {
+inline void gather(const float* acc, float* state, int blocks) {
     AIE_LOOP_NO_UNROLL
     for (int pair = 0; pair < ROWS / 2; pair++) {
         const Floats shift = of_pair(state + SHIFT, pair);
         Floats sum = aie::zeros<accfloat, 16>(), squares = aie::zeros<accfloat, 16>();
-        AIE_PREPARE_FOR_PIPELINING
-        for (int eight = 0; eight < eights; eight++) {
-            const Floats x = aie::sub(Floats(aie::load_v<16>(acc + element(pair, eight))), shift);
-            const Pair terms = floats::split(x);
-            sum = aie::add(sum, x);
-            squares = aie::add(squares, floats::times(terms, terms));
+        AIE_LOOP_NO_UNROLL
+        for (int k = 0; k < blocks; k++) {
+            AIE_LOOP_UNROLL(4)
+            for (int j = 0; j < 8; j++) {
+                const Floats x(aie::load_v<16>(acc + k * PART + offset(pair) + j * SUB_TILE));
+                const Floats difference = aie::sub(x, shift);
+                const Pair terms = floats::split(difference);
+                sum = aie::add(sum, difference);
+                squares = aie::add(squares, floats::times(terms, terms));
+            }
         }
         add_to(state + SUM, pair, sum);
         add_to(state + SQUARES, pair, squares);
@@ -114,25 +116,29 @@ inline void finish(float* state, const int32_t* prm) {
 // c = high or low half of every sum.
 inline void write_half(const float* acc, bfloat16* c, bool low) {
     AIE_PREPARE_FOR_PIPELINING
+    AIE_LOOP_UNROLL(4)
     for (int i = 0; i < COLS * PART; i += 16) {
         const Pair halves = floats::split(Floats(aie::load_v<16>(acc + i)));
         aie::store_v(c + i, low ? halves.low : halves.high);
     }
 }
 
-inline void write_normalised(const float* acc, const float* state, bfloat16* c, int eights) {
+inline void write_normalised(const float* acc, const float* state, bfloat16* c, int blocks) {
     AIE_LOOP_NO_UNROLL
     for (int pair = 0; pair < ROWS / 2; pair++) {
         const Floats mean = of_pair(state + MEAN, pair);
         const Pair scale = floats::split(of_pair(state + SCALE, pair));
-        for (int eight = 0; eight < EIGHTS; eight++) {
-            const int at = element(pair, eight);
-            const Pair x = floats::split(aie::sub(Floats(aie::load_v<16>(acc + at)), mean));
-            Narrow y = floats::times(x, scale).to_vector<bfloat16>();
-            if (eight >= eights) y = aie::zeros<bfloat16, 16>();
-            aie::store_v(c + at, y);
+        AIE_LOOP_NO_UNROLL
+        for (int k = 0; k < blocks; k++) {
+            AIE_LOOP_UNROLL(4)
+            for (int j = 0; j < 8; j++) {
+                const int at = k * PART + offset(pair) + j * SUB_TILE;
+                const Pair x = floats::split(aie::sub(Floats(aie::load_v<16>(acc + at)), mean));
+                aie::store_v(c + at, floats::times(x, scale).to_vector<bfloat16>());
+            }
         }
     }
+    for (int i = blocks * PART; i < COLS * PART; i += 16) aie::store_v(c + i, aie::zeros<bfloat16, 16>());
 }
 
 }  // namespace
@@ -142,7 +148,7 @@ extern "C" {
 // The high half of x: block k of COLS side by side.
 void row_load(const bfloat16* __restrict a, float* __restrict acc, int32_t k, int32_t column) {
     AIE_PREPARE_FOR_PIPELINING
-    AIE_LOOP_RANGE(PART / 16, PART / 16)
+    AIE_LOOP_UNROLL(4)
     for (int i = 0; i < PART; i += 16)
         aie::store_v(acc + k * PART + i, Floats(aie::load_v<16>(a + column * PART + i)).to_vector<float>());
 }
@@ -152,7 +158,7 @@ void row_load(const bfloat16* __restrict a, float* __restrict acc, int32_t k, in
 void row_add(const bfloat16* __restrict a, const bfloat16* __restrict b, float* __restrict acc, float* __restrict,
              int32_t k, int32_t, int32_t column, int32_t row) {
     AIE_PREPARE_FOR_PIPELINING
-    AIE_LOOP_RANGE(PART / 16, PART / 16)
+    AIE_LOOP_UNROLL(4)
     for (int i = 0; i < PART; i += 16) {
         const Floats low(aie::load_v<16>(a + column * PART + i)), y(aie::load_v<16>(b + row % COLS * PART + i));
         const Floats x(aie::load_v<16>(acc + k * PART + i));
@@ -164,14 +170,14 @@ void row_add(const bfloat16* __restrict a, const bfloat16* __restrict b, float* 
 void row_out(const float* __restrict acc, float* __restrict state, bfloat16* __restrict c,
              const int32_t* __restrict prm, int32_t pass, int32_t g, int32_t plane) {
     set_modes();
-    const int eights = filled(prm, g);
+    const int blocks = filled(prm, g);
     if (pass == 0) {
         if (plane == 0 && g == 0) begin(acc, state);
-        if (plane == 0) gather(acc, state, eights);
+        if (plane == 0) gather(acc, state, blocks);
         write_half(acc, c, plane != 0);
     } else {
         if (g == 0) finish(state, prm);
-        write_normalised(acc, state, c, eights);
+        write_normalised(acc, state, c, blocks);
     }
 }
 
@@ -232,7 +238,7 @@ void quant_out(const bfloat16* __restrict a, const float* __restrict state, bflo
         const Pair lower = floats::split(of_pair(state + SCALE, 2 * tile + 1));
         const auto high = aie::concat(upper.high, lower.high), low = aie::concat(upper.low, lower.low);
         AIE_PREPARE_FOR_PIPELINING
-        AIE_LOOP_RANGE(8, 8)
+        AIE_LOOP_UNROLL(4)
         for (int j = 0; j < 8; j++) {
             const auto x = aie::load_v<32>(a + column * PART + tile * SUB_ROW + j * SUB_TILE);
             const auto rounded = aie::add(aie::mac(aie::mul(x, low), x, high), grid);
