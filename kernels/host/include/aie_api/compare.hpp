@@ -138,31 +138,31 @@ HOST_INLINE vector<T, N> select(const vector<T, N>& v, T a, const mask<N>& m) {
 }
 
 template <typename T, unsigned N>
-HOST_INLINE vector<T, N> bit_and(const vector<T, N>& a, const vector<T, N>& b) {
+requires(std::is_integral_v<T>) HOST_INLINE vector<T, N> bit_and(const vector<T, N>& a, const vector<T, N>& b) {
     return vector<T, N>(a.data & b.data);
 }
 template <typename T, unsigned N>
-HOST_INLINE vector<T, N> bit_or(const vector<T, N>& a, const vector<T, N>& b) {
+requires(std::is_integral_v<T>) HOST_INLINE vector<T, N> bit_or(const vector<T, N>& a, const vector<T, N>& b) {
     return vector<T, N>(a.data | b.data);
 }
 template <typename T, unsigned N>
-HOST_INLINE vector<T, N> bit_xor(const vector<T, N>& a, const vector<T, N>& b) {
+requires(std::is_integral_v<T>) HOST_INLINE vector<T, N> bit_xor(const vector<T, N>& a, const vector<T, N>& b) {
     return vector<T, N>(a.data ^ b.data);
 }
 template <typename T, unsigned N>
-HOST_INLINE vector<T, N> bit_and(T a, const vector<T, N>& v) {
+requires(std::is_integral_v<T>) HOST_INLINE vector<T, N> bit_and(T a, const vector<T, N>& v) {
     return bit_and(broadcast<T, N>(a), v);
 }
 template <typename T, unsigned N>
-HOST_INLINE vector<T, N> bit_or(T a, const vector<T, N>& v) {
+requires(std::is_integral_v<T>) HOST_INLINE vector<T, N> bit_or(T a, const vector<T, N>& v) {
     return bit_or(broadcast<T, N>(a), v);
 }
 template <typename T, unsigned N>
-HOST_INLINE vector<T, N> bit_xor(T a, const vector<T, N>& v) {
+requires(std::is_integral_v<T>) HOST_INLINE vector<T, N> bit_xor(T a, const vector<T, N>& v) {
     return bit_xor(broadcast<T, N>(a), v);
 }
 template <typename T, unsigned N>
-HOST_INLINE vector<T, N> bit_not(const vector<T, N>& v) {
+requires(std::is_integral_v<T>) HOST_INLINE vector<T, N> bit_not(const vector<T, N>& v) {
     return vector<T, N>(~v.data);
 }
 

@@ -16,10 +16,16 @@ HOST_INLINE vector<T, M> gather(const vector<T, N>& v, F from) {
     }
     return out;
 }
+template <typename T, unsigned N>
+HOST_INLINE vector<T, 2 * N> joined(const vector<T, N>& a, const vector<T, N>& b) {
+    vector<T, 2 * N> out;
+    return out.insert(0, a).insert(1, b);
+}
 }  // namespace host
 
 template <typename T, unsigned N, typename... Rest>
 HOST_INLINE auto concat(const vector<T, N>& first, const Rest&... rest) {
+    static_assert(host::is_vector_size<T, N*(1 + sizeof...(Rest))>);
     vector<T, N*(1 + sizeof...(Rest))> out;
     unsigned index = 0;
     out.insert(index++, first);
@@ -41,7 +47,7 @@ HOST_INLINE std::pair<vector<T, N>, vector<T, N>> interleave_zip(const vector<T,
                                                                  unsigned step) {
     const int s = int(step);
     const auto zipped =
-        host::gather<2 * N>(concat(a, b), [s](int i) { return i / s % 2 * int(N) + i / (2 * s) * s + i % s; });
+        host::gather<2 * N>(host::joined(a, b), [s](int i) { return i / s % 2 * int(N) + i / (2 * s) * s + i % s; });
     return {zipped.template extract<N>(0), zipped.template extract<N>(1)};
 }
 // The even and the odd chunks of `step` lanes of a followed by b.
@@ -49,7 +55,7 @@ template <typename T, unsigned N>
 HOST_INLINE std::pair<vector<T, N>, vector<T, N>> interleave_unzip(const vector<T, N>& a, const vector<T, N>& b,
                                                                    unsigned step) {
     const int s = int(step);
-    const auto joined = concat(a, b);
+    const auto joined = host::joined(a, b);
     return {host::gather<N>(joined, [s](int i) { return i / s * 2 * s + i % s; }),
             host::gather<N>(joined, [s](int i) { return i / s * 2 * s + s + i % s; })};
 }

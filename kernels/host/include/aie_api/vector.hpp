@@ -227,8 +227,15 @@ class mask {
     bool operator==(const mask& other) const { return (*this ^ other).empty(); }
 };
 
+namespace host {
+// AIE2 has vectors of 128, 256, 512 and 1024 bits (detail/aie2/vector_native_types.hpp).
+template <typename T, unsigned N>
+inline constexpr bool is_vector_size = std::has_single_bit(N) && sizeof(T) * N >= 16 && sizeof(T) * N <= 128;
+}  // namespace host
+
 template <typename T, unsigned N>
 HOST_INLINE vector<T, N> broadcast(T value) {
+    static_assert(host::is_vector_size<T, N>);
     return vector<T, N>(typename vector<T, N>::native_type{} + host::to_raw(value));
 }
 template <typename T, unsigned N>
@@ -242,6 +249,7 @@ HOST_INLINE auto zeros() {
 // Pointers of any alignment; `aligned_elems` is a hint.
 template <unsigned N, typename T>
 HOST_INLINE vector<T, N> load_unaligned_v(const T* pointer, [[maybe_unused]] unsigned aligned_elems = 1) {
+    static_assert(host::is_vector_size<T, N>);
     vector<T, N> out;
     out.load(pointer);
     return out;
