@@ -7,10 +7,11 @@ AIEDMATasksToNPU.cpp.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from kernels.array.dma import Pattern, pattern, unfolded
-from kernels.array.program import ITEM_BYTES, Await, Block, Design, Dim, Free, Sequence, Start, Transfer
+from kernels.array.program import ITEM_BYTES, Block, Design, Dim, Free, Sequence, Start, Step, Transfer
 from kernels.array.shim import (
     CONTROLLER,
     CONTROLLER_MASK,
@@ -32,10 +33,13 @@ def encode(design: Design, sequence: Sequence) -> bytes:
 
     Raises DesignError, naming the task, for what the chip or the compiler cannot do.
     """
-    instructions: list[Instruction] = []
-    for step in planned(design, sequence):
-        instructions += _start(step) if isinstance(step, Task) else [_wait(step)]
-    return assemble(Stream(design.columns, tuple(instructions)))
+    return _assembled(design, planned(design, sequence))
+
+
+def encode_all(design: Design) -> dict[str, bytes]:
+    """The instruction streams of all sequences by name. Raises DesignError as ``encode`` does."""
+    plan = _Plan(channels(design))
+    return {sequence.name: _assembled(design, plan.steps(sequence)) for sequence in design.sequences}
 
 
 def planned(design: Design, sequence: Sequence) -> tuple[Task | Wait, ...]:
@@ -46,10 +50,28 @@ def planned(design: Design, sequence: Sequence) -> tuple[Task | Wait, ...]:
     """
     plan = _Plan(channels(design))
     for other in design.sequences:
-        steps = tuple(plan.steps(other))
         if other is sequence:
-            return steps
+            return tuple(plan.steps(sequence))
+        plan.skip(other)
     raise DesignError(f"Sequence {sequence.name} is not one of design {design.name}.")
+
+
+def _assembled(design: Design, steps: Iterable[Task | Wait]) -> bytes:
+    instructions: list[Instruction] = []
+    for step in steps:
+        instructions += _start(step) if isinstance(step, Task) else [_wait(step)]
+    return assemble(Stream(design.columns, tuple(instructions)))
+
+
+@contextmanager
+def _naming(sequence: Sequence, step: Step) -> Iterator[None]:
+    """Errors within say which step of the sequence they are about."""
+    try:
+        yield
+    except (KeyError, ValueError, DesignError) as error:
+        what = f"There is no {error}." if isinstance(error, KeyError) else str(error)
+        place = f"Sequence {sequence.name}, {type(step).__name__.lower()} of task {step.task}"
+        raise DesignError(f"{place}: {what}") from None
 
 
 class _Plan:
@@ -63,24 +85,36 @@ class _Plan:
         arguments = {name: (number, block) for number, (name, block) in enumerate(sequence.arguments)}
         started: dict[str, Task] = {}
         for step in sequence.steps:
-            try:
-                match step:
-                    case Start():
-                        if step.task in started:
-                            raise DesignError("Two tasks of one name.")
-                        task = started[step.task] = self.task(unfolded(step), arguments)
-                        yield task
-                    case Await(name):
-                        if not started[name].token:
-                            raise DesignError("It issues no token.")
-                        self.free(started[name])
-                        yield Wait(started[name].channel)
-                    case Free(name):
-                        self.free(started[name])
-            except (KeyError, ValueError, DesignError) as error:
-                what = f"There is no {error}." if isinstance(error, KeyError) else str(error)
-                place = f"Sequence {sequence.name}, {type(step).__name__.lower()} of task {step.task}"
-                raise DesignError(f"{place}: {what}") from None
+            with _naming(sequence, step):
+                found = self.step(step, started, arguments)
+            if found is not None:
+                yield found
+
+    def step(self, step: Step, started: dict[str, Task], arguments: dict[str, tuple[int, Block]]) -> Task | Wait | None:
+        if isinstance(step, Start):
+            if step.task in started:
+                raise DesignError("Two tasks of one name.")
+            started[step.task] = self.task(unfolded(step), arguments)
+            return started[step.task]
+        task = started[step.task]
+        self.used[task.channel.column] -= {one.bd for one in task.chain}
+        if isinstance(step, Free):
+            return None
+        if not task.token:
+            raise DesignError("It issues no token.")
+        return Wait(task.channel)
+
+    def skip(self, sequence: Sequence) -> None:
+        """Hand out and take back the descriptors of a sequence, and no more."""
+        held: dict[str, tuple[int, list[int]]] = {}
+        for step in sequence.steps:
+            with _naming(sequence, step):
+                if isinstance(step, Start):
+                    column = self.channels[step.fifo].column
+                    held[step.task] = column, self.take(column, len(step.transfers))
+                else:
+                    column, bds = held[step.task]
+                    self.used[column].difference_update(bds)
 
     def task(self, start: Start, arguments: dict[str, tuple[int, Block]]) -> Task:
         channel = self.channels[start.fifo]
@@ -103,9 +137,6 @@ class _Plan:
             )
         self.used[column].update(free)
         return free
-
-    def free(self, task: Task) -> None:
-        self.used[task.channel.column] -= {one.bd for one in task.chain}
 
 
 def _words(transfer: Transfer, repeat: int, block: Block) -> Pattern:

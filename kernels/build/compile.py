@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from kernels.array.encode import encode
+from kernels.array.encode import encode_all
 from kernels.array.hardware import PROGRAM_BYTES
 from kernels.array.mlir import object_file, to_mlir
 from kernels.array.program import Core, Design
@@ -68,7 +68,7 @@ def compile_design(design: Design, tools: Toolchain, folder: Path) -> Compiled:
     )
     return Compiled(
         _result(folder / XCLBIN).read_bytes(),
-        {sequence.name: _stream(design, sequence.name, folder) for sequence in design.sequences},
+        {name: _stream(name, ours, folder) for name, ours in encode_all(design).items()},
         tuple(_use(core, kernels, tools, folder / SCRATCH) for core in design.cores),
     )
 
@@ -82,9 +82,8 @@ def _kernel(source: Path, design: Design, tools: Toolchain, folder: Path) -> elf
     return _object(target)
 
 
-def _stream(design: Design, name: str, folder: Path) -> bytes:
+def _stream(name: str, ours: bytes, folder: Path) -> bytes:
     data = _result(folder / f"main_{name}.bin").read_bytes()
-    ours = encode(design, next(sequence for sequence in design.sequences if sequence.name == name))
     if data != ours:
         raise ToolchainError(
             f"aiecc wrote another instruction stream for sequence {name} ({len(data)} bytes, {len(ours)} expected); "

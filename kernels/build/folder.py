@@ -14,7 +14,7 @@ from pathlib import Path
 from uuid import UUID
 
 from kernels.array.check import check
-from kernels.array.encode import encode
+from kernels.array.encode import encode_all
 from kernels.array.mlir import to_mlir
 from kernels.array.program import Design, Sequence
 from kernels.build import manifest as manifests
@@ -120,7 +120,7 @@ def _host(design: Design) -> _Parts:
     description = {"design": design.name, "columns": design.columns, "overlay_sha256": fingerprint}
     return _Parts(
         xclbins.write_simulated(UUID(fingerprint[:32]), design.columns, json.dumps(description).encode()),
-        {sequence.name: encode(design, sequence) for sequence in design.sequences},
+        encode_all(design),
         (),
         {"mlir-aie": f"streams as of {MLIR_AIE}, written without it"},
         (NOT_A_CHIP, HOST_MODEL),

@@ -13,7 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from kernels.array.dma import Pattern, unfolded
-from kernels.array.encode import encode, planned
+from kernels.array.encode import encode, encode_all, planned
 from kernels.array.program import (
     ITEM_BYTES,
     Await,
@@ -45,6 +45,11 @@ def test_the_bytes_are_those_of_aiecc(design: Design, sequence: Sequence) -> Non
     real = (STREAMS / f"{design.name}_{sequence.name}.bin").read_bytes()
     assert encode(design, next(one for one in design.sequences if one.name == sequence.name)) == real
     assert assemble(decode(real)) == real
+
+
+def test_all_at_once_are_the_same() -> None:
+    design = wide.design()
+    assert encode_all(design) == {sequence.name: encode(design, sequence) for sequence in design.sequences}
 
 
 def test_channels_are_handed_out_in_fifo_order() -> None:
