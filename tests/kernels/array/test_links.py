@@ -118,6 +118,7 @@ ORDERS = {
     "stride 0": ((Dim(2, 0), Dim(64, 1)), False),
     "single 16-bit elements": ((Dim(64, 1), Dim(2, 64)), False),
     "half words": ((Dim(128, 1), Dim(1, 1)), False),
+    "every second element": ((Dim(4, 16), Dim(32, 2)), False),
     "odd strides": ((Dim(2, 63), Dim(64, 1)), False),
 }
 
