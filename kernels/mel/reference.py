@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -36,8 +37,7 @@ def whisper_log_mel(samples: NDArray[Any], n_mels: int) -> Float64:
 
 def call_kernel(argument: Int16, plan: Plan) -> Bits:
     """What a launch writes for its first argument: the kernel called object by object, without any array around it."""
-    kernel = build([SOURCE]).mel_frames
-    kernel.restype = None
+    kernel = _kernel()
     objects = plan.columns * plan.objects
     output = _aligned(objects * plan.object_energies, np.uint16).reshape(objects, CORES, -1)
     folded, power = _aligned(FOLDED, np.int16), _aligned(POWER, np.uint16)
@@ -61,6 +61,13 @@ def kernel_log_mel(samples: NDArray[Any], n_mels: int) -> Float32:
     spectrum = np.zeros((n_mels, WINDOW_FRAMES), np.float32)
     spectrum[:, :frames] = energies(call_kernel(pack(samples, plan, power), plan), plan)
     return log_mel(spectrum, power)
+
+
+@cache
+def _kernel() -> Callable[..., None]:
+    kernel = build([SOURCE]).mel_frames
+    kernel.restype = None
+    return kernel
 
 
 @cache
