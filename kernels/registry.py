@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,10 +15,33 @@ from kernels.encoder.trial import trial, trial_sequence
 from kernels.encoder.window import launches
 from kernels.trial import Trial
 
-MATMUL_OPS: tuple[Op, ...] = ("matmul", "rows")
-ATTENTION_OPS: tuple[Op, ...] = ("attention",)
-SEPARATE = {"matmul": frozenset(MATMUL_OPS), "attention": frozenset(ATTENTION_OPS)}
-FUSED = {"encoder": frozenset(ENCODER_OPS)}
+Overlays = Mapping[str, frozenset[Op]]
+
+OPS: dict[str, tuple[Op, ...]] = {
+    "encoder": ENCODER_OPS,
+    "matmul": ("matmul", "rows"),
+    "attention": ("attention",),
+    "encoder_int8": (*ENCODER_OPS, "matmul_i8", "quantise"),
+    "matmul_int8": ("matmul_i8", "rows", "quantise"),
+}
+SUMMARIES = {
+    "encoder": "matmul with bias and GELU, attention, residual add and layer norm in one program",
+    "matmul": "the same without attention",
+    "attention": "attention with the softmax on the tile",
+    "encoder_int8": "encoder with the layers' products in int8, rows quantised on the tile",
+    "matmul_int8": "int8 products, residual add, layer norm, quantisation",
+}
+
+
+def _some(*names: str) -> Overlays:
+    return {name: frozenset(OPS[name]) for name in names}
+
+
+# What a window runs on, the fewest overlays first: which it is depends on what fits the 16 KB of a core's program.
+CHOICES: dict[bool, tuple[Overlays, ...]] = {  # by whether the layers' products are int8
+    False: (_some("encoder"), _some("matmul", "attention")),
+    True: (_some("encoder_int8"), _some("matmul_int8", "attention", "matmul")),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,24 +54,18 @@ class Entry:
     trial: Callable[[], Trial]
 
 
-def _encoder_design(name: str, ops: tuple[Op, ...], columns: int, sizes: Iterable[str]) -> Design:
-    whole = FUSED if name in FUSED else SEPARATE
+def _encoder_design(name: str, columns: int, sizes: Iterable[str]) -> Design:
+    ops = OPS[name]
+    int8, overlays = next((int8, some) for int8, choice in CHOICES.items() for some in choice if name in some)
     sequences: list[Sequence] = [trial_sequence(ops, columns)]
     for size in sizes:
-        sequences += [sequence for at, sequence in launches(plan(SHAPES[size], columns), whole) if at == name]
+        placed = plan(SHAPES[size], columns, int8=int8)
+        sequences += [sequence for at, sequence in launches(placed, overlays) if at == name]
     return overlay(name, ops, tuple(sequences), columns=columns)
 
 
-def _encoder_entry(name: str, ops: tuple[Op, ...], summary: str, columns: int = 4) -> Entry:
-    make = partial(_encoder_design, name, ops, columns)
-    return Entry(name, summary, make, partial(trial, ops, columns))
+def _encoder_entry(name: str, columns: int = 4) -> Entry:
+    return Entry(name, SUMMARIES[name], partial(_encoder_design, name, columns), partial(trial, OPS[name], columns))
 
 
-ENTRIES = {
-    entry.name: entry
-    for entry in (
-        _encoder_entry("encoder", ENCODER_OPS, "matmul, attention and row ops in one program"),
-        _encoder_entry("matmul", MATMUL_OPS, "matmul with bias and GELU, residual add, layer norm"),
-        _encoder_entry("attention", ATTENTION_OPS, "attention with the softmax on the tile"),
-    )
-}
+ENTRIES = {name: _encoder_entry(name) for name in OPS}

@@ -6,7 +6,7 @@ another overlay would compute finds something there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 import numpy as np
 
@@ -26,22 +26,24 @@ SHAPE = Shape(NAME, width=256, heads=4, layers=1, frames=250)
 TOLERANCE = 2.0**-6  # a rounding of bf16 that falls the other way, twice
 
 
-def trial_sequence(ops: Iterable[Op], columns: int) -> Sequence:
+def trial_sequence(ops: Collection[Op], columns: int) -> Sequence:
     """One layer without the ops that the overlay lacks."""
     known = frozenset(ops)
-    placed = plan(SHAPE, columns)
+    placed = plan(SHAPE, columns, int8="matmul_i8" in known)
     return sequence(placed, NAME, [step for step in layers(placed, range(1)) if step[0] in known])
 
 
-def trial(ops: Iterable[Op], columns: int) -> Trial:
+def trial(ops: Collection[Op], columns: int) -> Trial:
     """The launch of ``trial_sequence``, judged by what its ops write."""
-    placed = plan(SHAPE, columns)
+    placed = plan(SHAPE, columns, int8="matmul_i8" in ops)
     written: dict[Op, tuple[str, ...]] = {
         "matmul": ("added", "hidden"),
+        "matmul_i8": ("added", "hidden"),
         "attention": ("context",),
         "rows": ("norm",),
     }
-    results = tuple(_result(placed, name) for op in ops for name in written.get(op, ()))
+    names = dict.fromkeys(name for op in ops for name in written.get(op, ()))
+    results = tuple(_result(placed, name) for name in names)
     return Trial(NAME, _arguments(placed), results)
 
 

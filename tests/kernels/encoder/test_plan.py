@@ -12,7 +12,7 @@ from kernels.encoder.regions import Matrix, Residual, RowBlocks, transfer
 from kernels.encoder.shapes import SHAPES
 from kernels.encoder.window import launches, window
 from kernels.errors import DesignError
-from kernels.registry import FUSED, SEPARATE
+from kernels.registry import CHOICES
 
 REGIONS = ("conv_in", "conv", "added", "norm", "qkv", "context", "hidden", "packed", "scales")
 
@@ -58,11 +58,11 @@ def test_a_whole_window_passes_every_check(name: str) -> None:
 def test_launches_are_few_on_one_overlay(name: str) -> None:
     shape = SHAPES[name]
     placed = plan(shape)
-    fused = launches(placed, FUSED)
+    fused = launches(placed, CHOICES[False][0])
     assert len(fused) == -(-shape.layers // 8)
     whole = [step for _, sequence in fused for step in sequence.steps]
     assert len(whole) == len(window(placed).steps)
-    separate = launches(placed, SEPARATE)
+    separate = launches(placed, CHOICES[False][1])
     assert {name for name, _ in separate} == {"matmul", "attention"}
     assert len(separate) == 2 * shape.layers + len(fused)
 
