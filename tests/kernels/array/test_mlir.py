@@ -139,6 +139,10 @@ def test_passes_that_would_be_folded_are_one_run() -> None:
             r"Core \(0, 2\): command is handed in0, which is not held",
         ),
         (
+            lambda d: replace(d, cores=(Core(CORES[0], (Release("in0"),), 1_024),)),
+            r"Core \(0, 2\): in0 is released, which is not held",
+        ),
+        (
             lambda d: replace(d, cores=(Core(CORES[0], (Loop("a b", 1, ()),), 1_024),)),
             r"not symbols: \['a b'\]",
         ),
