@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 import server
-from server.cli import doctor, models, serve, transcribe
+from server.cli import doctor, kernels, models, serve, transcribe
 from server.cli.errors import ReportingGroup
 
 app = typer.Typer(
@@ -41,6 +41,7 @@ app.command()(serve.serve)
 app.command()(transcribe.transcribe)
 app.command()(doctor.doctor)
 app.add_typer(models.app, name="models")
+app.add_typer(kernels.app, name="kernels")
 
 
 def main() -> None:
