@@ -49,6 +49,11 @@ class Controller:
     def ended(self) -> bool:
         return self.at == len(self.steps)
 
+    @property
+    def unknown(self) -> list[tuple[int, Channel]]:
+        """Step and channel of the outputs that nobody has awaited."""
+        return self._hazards.unknown()
+
     def step(self) -> None:
         """Go on to the end of the stream or to a token that has not come. Raises SimulationError."""
         while self.at < len(self.steps):

@@ -31,9 +31,14 @@ def explain(controller: Controller, cores: Sequence[CoreProcess], rings: Rings) 
     return DeadlockError("Deadlock: nothing can move", tuple(lines))
 
 
-def leftovers(channels: Iterable[ShimChannel], cores: Iterable[CoreProcess], rings: Rings) -> tuple[str, ...]:
-    """What is not done although the stream has ended: queued tasks, objects in FIFOs, cores inside their program."""
+def leftovers(controller: Controller, cores: Iterable[CoreProcess], rings: Rings) -> tuple[str, ...]:
+    """What is not done although the stream has ended: queued tasks, objects in FIFOs, cores inside their program.
+
+    An output that was not awaited counts: it is done here, but a launch on the chip may be over before it.
+    """
+    channels = controller.channels.values()
     lines = [_state(channel) for channel in channels if channel.queue or channel.begun]
+    lines.extend(f"{channel}: nobody awaits the task of step {step}" for step, channel in controller.unknown)
     full = (ring for ring in _distinct(rings) if ring.full)
     lines.extend(f"{ring.name}: {ring.full} of {ring.depth} objects full, not taken" for ring in full)
     lines.extend(f"{_state(core)}" for core in cores if not core.resting)

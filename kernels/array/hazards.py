@@ -76,6 +76,11 @@ class Hazards:
         if channel.direction == "MM2S":
             self._pending[channel].popleft()
 
+    def unknown(self) -> list[tuple[int, Channel]]:
+        """Step and channel of every output whose end no token has told: it may come after the end of the launch."""
+        outputs = [others for channel, others in self._pending.items() if channel.direction == "S2MM"]
+        return [(pending.step, pending.task.channel) for others in outputs for pending in others]
+
 
 def _compare(new: Pending, other: Pending) -> None:
     for mine in new.footprints:

@@ -110,7 +110,7 @@ class Simulation:
         """Nothing moves: is everything done?"""
         if not self._controller.ended:
             raise explain(self._controller, self._cores, self.network.rings)
-        left = leftovers(self._channels.values(), self._cores, self.network.rings)
+        left = leftovers(self._controller, self._cores, self.network.rings)
         if left:
             raise DeadlockError("The instruction stream has ended and something is left over", left)
 

@@ -7,7 +7,20 @@ import pickle
 import numpy as np
 import pytest
 
-from kernels.array.program import Acquire, Await, Block, Call, Held, Link, Loop, Release, Statement, Tile
+from kernels.array.program import (
+    Acquire,
+    Await,
+    Block,
+    Call,
+    Design,
+    Held,
+    Link,
+    Loop,
+    ObjectFifo,
+    Release,
+    Statement,
+    Tile,
+)
 from kernels.array.simulate import Simulation
 from kernels.errors import DeadlockError, SimulationError
 from tests.kernels.array.arrays import (
@@ -175,14 +188,53 @@ def test_a_core_inside_its_program_and_a_task_without_data_are_left_over() -> No
             x=x,
             y=y,
         )
-    queued, inside = left.value.waits
+    queued, unknown, inside = left.value.waits
+    assert unknown == "S2MM channel 0 of column 0: nobody awaits the task of step 3"
     assert queued == "S2MM channel 0 of column 0 (1 task queued, in front that of BD 0 with 64 B of a pass to go)"
     assert inside == "core (0, 2) at Acquire(fifo='in')"
 
 
-def test_a_task_that_goes_on_after_the_stream_is_done_to_its_end() -> None:
-    """Inputs that nobody awaits still arrive: the launch ends when everything is at rest."""
-    simulation = copier(*calling("copy", "in", "out"))
+def test_an_input_that_nobody_awaits_still_arrives_but_an_output_must_be_awaited() -> None:
+    """The launch ends when everything is at rest; on the chip it ends with the stream, and the host reads too early."""
+    steps = (receive("y", "out", "y", 5 * N), send("x", "in", "x", 5 * N))
     x, y = objects(5), np.zeros((5, N), np.int32)
-    launch(simulation, receive("y", "out", "y", 5 * N), send("x", "in", "x", 5 * N), x=x, y=y)
+    with pytest.raises(DeadlockError) as left:
+        launch(copier(*calling("copy", "in", "out")), *steps, x=x, y=y)
+    assert left.value.waits == ("S2MM channel 0 of column 0: nobody awaits the task of step 0",)
     np.testing.assert_array_equal(y, x)
+
+
+def test_an_await_takes_one_token_of_two() -> None:
+    """The second output is on its way when it is awaited; what reads it then must not come first."""
+    x, y = objects(4), np.zeros((4, N), np.int32)
+    steps = (
+        *(receive("y0", "out", "y", N), receive("y1", "out", "y", N, N), send("x0", "in", "x", N), Await("y0")),
+        *(send("x1", "in", "x", N, N), Await("y1")),
+        *(receive("z", "out", "y", N, 3 * N), send("w", "in", "y", N, N), Await("z")),
+    )
+    launch(copier(*calling("copy", "in", "out")), *steps, x=x, y=y)
+    np.testing.assert_array_equal(y[[0, 1, 3]], x[[0, 1, 1]])
+
+
+def left_over(of: Design, count: int) -> tuple[str, ...]:
+    """What ``count`` objects of x leave behind that nobody takes out."""
+    with pytest.raises(DeadlockError) as left:
+        launch(Simulation(of, {"copy": copy}), send("x", "in", "x", count * N), x=objects(count))
+    return left.value.waits
+
+
+def test_a_forward_has_one_pool_as_deep_as_the_end_that_comes_in() -> None:
+    fifos = (ObjectFifo("in", SHIM, (MEMTILE,), OBJECT, (1, 3)), ObjectFifo("out", MEMTILE, (SHIM,), OBJECT, (7, 1)))
+    assert left_over(design(fifos, links=(Link(("in",), ("out",)),)), 3) == (
+        "out at (0, 1): 3 of 3 objects full, not taken",
+    )
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+def test_a_join_has_one_pool_as_deep_as_the_end_that_goes_out(depth: int) -> None:
+    parts = tuple(ObjectFifo(f"p{i}", tile, (MEMTILE,), OBJECT, (1, 7)) for i, tile in enumerate((ONE, TWO)))
+    out = ObjectFifo("out", MEMTILE, (SHIM,), Block("i32", 2 * N), (depth, 1))
+    cores = tuple(core(tile, *calling("copy", "in", f"p{i}")) for i, tile in enumerate((ONE, TWO)))
+    built = design((fifo("in", SHIM, ONE, TWO), *parts, out), cores, COPY, (Link(("p0", "p1"), ("out",), (0, N)),))
+    full = {line for line in left_over(built, depth + 1) if "at (0, 1)" in line}
+    assert full == {f"p{i} at (0, 1): {depth} of {depth} objects full, not taken" for i in range(2)}

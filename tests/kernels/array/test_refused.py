@@ -45,9 +45,10 @@ def copier(*body: Statement) -> Simulation:
 def test_a_fifth_task_in_a_queue_is_refused() -> None:
     x, y = objects(5), np.zeros((5, N), np.int32)
     outputs = [receive(f"y{i}", "out", "y", N, i * N) for i in range(5)]
+    awaits = [Await(f"y{i}") for i in range(5)]
     simulation = copier(*calling("copy", "in", "out"))
     send_all = send("x", "in", "x", 5 * N)
-    done = launch(simulation, *outputs[:4], send_all, Await("y0"), outputs[4], Await("y4"), x=x, y=y)
+    done = launch(simulation, *outputs[:4], send_all, Await("y0"), outputs[4], *awaits[1:], x=x, y=y)
     np.testing.assert_array_equal(y, x)
     assert done.queue_peak[Channel(0, "S2MM", 0)] == 4
     with pytest.raises(SimulationError, match="Step 4: S2MM channel 0 of column 0 has 4 tasks queued already"):

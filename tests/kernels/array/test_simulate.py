@@ -172,6 +172,15 @@ def test_an_output_larger_than_a_pass_goes_on_in_the_next_one() -> None:
     np.testing.assert_array_equal(y, x)
 
 
+def test_objects_that_end_inside_a_run_of_the_output_are_stored_across_it() -> None:
+    """Objects of 16 words into runs of 5 with gaps of 3."""
+    x, y = objects(5), np.zeros((16, 8), np.int32)
+    steps = (receive("y", "out", "y", 80, 0, Dim(16, 8), Dim(5, 1)), send("x", "in", "x", 80), Await("y"))
+    launch(forwarder(), *steps, x=x, y=y)
+    np.testing.assert_array_equal(y[:, :5].reshape(-1), x.reshape(-1))
+    assert not y[:, 5:].any()
+
+
 def test_one_object_can_be_held_while_many_others_pass() -> None:
     """Attention's Q: kept in hand while K and V go by on another FIFO."""
     one = CORES[0]
