@@ -1,53 +1,167 @@
 """Cycles of the attention kernels on one AIE2 core, counted by issue slots. Modelled: nothing here was measured.
 
-Slots, latencies and what ``best`` and ``nominal`` mean: kernels/matmul/cycles.py. Counts are (loads, store slot with
-the conversions in it, multiplier, vector ALU).
+What ``best`` and ``nominal`` mean: kernels/matmul/cycles.py; slots and latencies: kernels/matmul/schedule.py.
 """
 
 from __future__ import annotations
 
-from kernels.matmul.cycles import CALL, Cycles, Pass
+from functools import cache
+
+from kernels.matmul.cycles import CALL, JUMP, Cycles
+from kernels.matmul.schedule import (
+    ACCUMULATE,
+    ADD_FLOAT,
+    ALU,
+    CONVERT,
+    LOAD,
+    LOAD_SUM,
+    MULTIPLY,
+    MULTIPLY_BF16,
+    STORE,
+    Schedule,
+)
 
 SCORES = 64 * 64  # of one call of attn_scores and one of attn_values
 COLUMNS = 4  # calls of attn_query for each that copies
-
-# 16 keys x 8 queries: 64 MACs in (96, 0, 64, 0), then P in (8, 28, 12, 26). Before the first MAC 10 cycles, after the
-# last one 5; then two conversions to 16 bits, 29 cycles down the longest chain, the last store 13 after that.
-WEIGH = Pass(busiest=76, length=121)
-PAIR = Pass(busiest=8, length=18)  # offsets in, peaks out, for 8 queries
-# 16 queries x 8 dims: 64 MACs in (96 + 16 sums, 16, 64, 16): 10 cycles before the first, 18 for the last sums out.
-VALUES = Pass(busiest=64, length=92)
-# Sums of P of 16 queries: four chains of eight MACs, which wait for each other, in (72, 8, 32, 0).
-TOTALS = Pass(busiest=48, length=72)
-SETTLE = Pass(busiest=24, length=50)  # four queries' peaks reduced and compared, in the first tile: no reference moves
-QUERY = Pass(busiest=8, length=18)  # four sub-tiles turned
-ZERO = Pass(busiest=8, length=8)  # 256 bytes
-# Sixteen results from two products of three terms each, twice: (8, 12, 16, 12); a reciprocal for each four queries.
-OUT = Pass(busiest=16, length=58)
-RECIPROCAL = Pass(busiest=40, length=190)
+STEPS = 8  # of eight dims or keys, in a block
 
 
+@cache
 def cycles() -> dict[str, Cycles]:
     """Of one call of each function of attention.cc, by name.
 
     ``attn_query`` is the mean of four calls, of which one copies. ``attn_begin`` carries what the first tile costs on
     top of others. No reference moves: of 240 query tiles of real speech, one moved one in its first tile.
     """
-    query, begin, settle = QUERY.times(32), ZERO.times(72), SETTLE.times(16)
+    query = _loop(_query(), 32)
     return {
         "attn_query": Cycles(CALL + query.best // COLUMNS, CALL + query.nominal // COLUMNS),
-        "attn_begin": _sum(begin, settle),
-        "attn_scores": _sum(WEIGH.times(32), PAIR.times(8)),
-        "attn_values": _sum(VALUES.times(32), TOTALS.times(4)),
-        "attn_end": _sum(OUT.times(64), RECIPROCAL.times(16)),
+        "attn_begin": _sum(_loop(_zero(), 72), _loop(_settle(), 16)),
+        "attn_scores": _sum(_loop(_weigh(), 32), _loop(_pair(), 8)),
+        "attn_values": _sum(_loop(_values(), 32), _loop(_totals(), 4)),
+        "attn_end": _sum(_loop(_out(), 64), _loop(_reciprocal(), 16)),
     }
 
 
 def cycles_per_score() -> tuple[float, float]:
     """Best and nominal, with both products, over a long row of keys."""
-    every = cycles()
-    steps = every["attn_scores"], every["attn_values"]
+    steps = [cycles()[name] for name in ("attn_scores", "attn_values")]
     return sum(step.best for step in steps) / SCORES, sum(step.nominal for step in steps) / SCORES
+
+
+def _weigh() -> Schedule:
+    """u and P of 16 keys x 8 queries."""
+    code = Schedule()
+    sums = _product(code, [code.issue(ALU, code.issue(ALU)) for _ in range(8)], left=4, right=2)
+    for pair in (sums[0:4:2], sums[1:4:2], sums[4::2], sums[5::2]):
+        s = code.issue(ALU, code.issue(CONVERT, *pair))
+        u = code.issue(ALU, code.issue(CONVERT, *pair))
+        code.issue(ALU, u)  # the largest
+        counts = code.issue(ALU, u)
+        factors = [code.issue(CONVERT, code.issue(MULTIPLY, s)) for _ in ("bow", "slope")]
+        weights = code.issue(CONVERT, code.issue(MULTIPLY, *factors))
+        code.issue(STORE, code.issue(ALU, code.issue(ALU, weights, counts)), times=2)
+    return code
+
+
+def _values() -> Schedule:
+    """Sixteen queries x eight dims of O, over the tile's keys."""
+    code = Schedule()
+    sums = [code.issue(LOAD_SUM, times=2) for _ in range(8)]
+    for done in _product(code, sums, left=4, right=2, turned=True):
+        code.issue(STORE, done, times=2)
+    return code
+
+
+def _totals() -> Schedule:
+    """Sums of P of sixteen queries."""
+    code = Schedule()
+    sums = [code.issue(LOAD_SUM, times=2) for _ in range(4)]
+    for done in _product(code, sums, left=4, right=1):
+        code.issue(STORE, done, times=2)
+    return code
+
+
+def _product(code: Schedule, sums: list[int], left: int, right: int, *, turned: bool = False) -> list[int]:
+    """When each of left x right sums is complete; ``turned`` operands on the right are shuffled after loading."""
+    for step in range(STEPS):
+        loaded = [code.issue(LOAD, times=2) for _ in range(right)]
+        columns = [code.issue(ALU, *loaded) for _ in loaded] if turned else loaded
+        for i in range(left):
+            row = code.issue(LOAD, times=2)
+            for j, column in enumerate(columns):
+                unit = MULTIPLY_BF16 if step == STEPS - 1 else ACCUMULATE
+                at = i * right + j
+                sums[at] = code.issue(unit, sums[at], row, column)
+    return sums
+
+
+def _pair() -> Schedule:
+    """Offsets of eight queries in, their peaks out."""
+    code = Schedule()
+    for _ in range(2):
+        code.issue(LOAD_SUM, times=2)
+        code.issue(STORE, code.issue(ALU), times=2)
+    return code
+
+
+def _settle() -> Schedule:
+    """Peaks of four queries reduced and compared; two results of comparison become scalars."""
+    code = Schedule()
+    peak = code.issue(LOAD, times=2)
+    for _ in range(6):
+        peak = code.issue(ALU, peak)
+    for _ in range(2):
+        code.issue(ALU, code.issue(ALU, peak))
+    return code
+
+
+def _query() -> Schedule:
+    code = Schedule()
+    for _ in range(4):
+        code.issue(STORE, code.issue(ALU, code.issue(LOAD, times=2)), times=2)
+    return code
+
+
+def _zero() -> Schedule:
+    code = Schedule()
+    code.issue(STORE, times=8)
+    return code
+
+
+def _out() -> Schedule:
+    """Two queries' sub-tiles of eight dims: two parts of each factor, three products, half a register each."""
+    code = Schedule()
+    for _ in range(2):
+        halves = []
+        for _ in range(2):
+            x = code.issue(LOAD_SUM, times=2)
+            high = code.issue(CONVERT, x)
+            low = code.issue(CONVERT, code.issue(ADD_FLOAT, x, high))
+            operands = [code.issue(ALU, part) for part in (high, low)]  # upper halves zeroed
+            product = code.issue(MULTIPLY_BF16, *operands)
+            for _ in range(2):
+                product = code.issue(MULTIPLY_BF16, product)
+            halves.append(code.issue(CONVERT, product))
+        code.issue(STORE, code.issue(ALU, code.issue(ALU, *halves)), times=2)
+    return code
+
+
+def _reciprocal() -> Schedule:
+    """Of sixteen sums: a chain, as good as nothing beside it."""
+    code = Schedule()
+    x = code.issue(LOAD_SUM, times=2)
+    for unit in (CONVERT, ADD_FLOAT, CONVERT, ALU, *(MULTIPLY_BF16, CONVERT, ALU) * 5):  # split, bfloat16 reciprocal
+        x = code.issue(unit, x)
+    for _ in range(2):
+        for unit in (CONVERT, ADD_FLOAT, CONVERT, *(MULTIPLY_BF16,) * 3, CONVERT, ALU, MULTIPLY_BF16):
+            x = code.issue(unit, x)
+    return code
+
+
+def _loop(one: Schedule, passes: int) -> Cycles:
+    best = CALL + (passes - 1) * one.busiest + one.length
+    return Cycles(best, CALL + passes * (one.length + JUMP))
 
 
 def _sum(*parts: Cycles) -> Cycles:

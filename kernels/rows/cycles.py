@@ -1,47 +1,178 @@
 """Cycles of the row kernels on one AIE2 core of four columns, counted by issue slots. Modelled: nothing was measured.
 
-Slots, latencies and what ``best`` and ``nominal`` mean: kernels/matmul/cycles.py. Counts are (loads, store slot with
-the conversions in it, multiplier, vector ALU). A group is 16 rows of 256 columns.
+What ``best`` and ``nominal`` mean: kernels/matmul/cycles.py; slots and latencies: kernels/matmul/schedule.py.
 """
 
 from __future__ import annotations
 
-from kernels.matmul.cycles import CALL, Cycles, Pass
+from functools import cache
 
-PART = 1024  # elements of a block that a core takes
-GROUP = 4096
+from kernels.matmul.cycles import CALL, JUMP, Cycles
+from kernels.matmul.schedule import (
+    ADD_FLOAT,
+    ALU,
+    CONVERT,
+    LOAD,
+    LOAD_SUM,
+    MULTIPLY,
+    MULTIPLY_BF16,
+    STORE,
+    Schedule,
+)
+
+PART = 1024  # elements of a block that a core takes: 16 rows of 64 columns
+GROUP = 4096  # of acc
 PAIRS = 8  # of rows
-
-# Four vectors of 16 elements at once.
-LOAD = Pass(busiest=8, length=20)  # (4, 8, 0, 4)
-ADD = Pass(busiest=8, length=34)  # (16, 8, 8, 8)
-GATHER = Pass(busiest=28, length=86)  # (8, 8, 28, 16): sub, split, three terms of the square, two sums
-HALF = Pass(busiest=12, length=40)  # (8, 12, 4, 0)
-NORMALISE = Pass(busiest=20, length=74)  # (8, 16, 20, 16)
-PAIR = Pass(busiest=60, length=150)  # four sums over eight lanes, into memory and out of it
-FINISH = Pass(busiest=90, length=420)  # mean and 1 / deviation of 16 rows, two Newton steps
-LARGEST = Pass(busiest=16, length=28)  # (16, 2, 0, 16): four rows of 64
-SCALE = Pass(busiest=60, length=330)  # 16 rows: maxima to scalars, product, reciprocal
-QUANTISE = Pass(busiest=24, length=52)  # four vectors of 32: (8, 12, 24, 16)
+UNROLLED = 4  # vectors of 16 elements, or of 32 in the int8 kernels
 
 
+@cache
 def cycles() -> dict[str, Cycles]:
     """Of one call of each function of rows.cc, by name.
 
-    ``row_out`` is the mean of a group's three: both halves of the sum, the first with the statistics, and the layer
-    norm. The first group's extra work (``FINISH``, the shift) is counted as if a row had two groups.
+    ``row_out`` is the mean of a group's three calls: both halves of the sum, the first of them with the statistics,
+    and the layer norm. What is done once for a row is counted as if rows had two groups (512 columns).
     """
-    gather, pairs, half = GATHER.times(GROUP // 64), PAIR.times(PAIRS), HALF.times(GROUP // 64)
-    normalise, first = NORMALISE.times(GROUP // 64), FINISH.times(1)
-    quantise = QUANTISE.times(PART // 128)
+    passes = GROUP // 16 // UNROLLED
+    once = [_loop(_gather(), PAIRS * 2), _loop(_totals(), PAIRS), _loop(_finish(), 1)]
+    out = [_loop(_gather(), passes), *[_loop(_totals(), PAIRS)] * 2, *[_loop(_half(), passes)] * 2]
+    out += [_loop(_normalise(), passes)]
     return {
-        "row_load": LOAD.times(PART // 64),
-        "row_add": ADD.times(PART // 64),
+        "row_load": _loop(_load(), PART // 16 // UNROLLED),
+        "row_add": _loop(_add(), PART // 16 // UNROLLED),
         "row_out": Cycles(
-            CALL + (gather.best + pairs.best + 2 * half.best + normalise.best + first.best // 2) // 3,
-            CALL + (gather.nominal + pairs.nominal + 2 * half.nominal + normalise.nominal + first.nominal // 2) // 3,
+            CALL + (sum(part.best for part in out) + sum(part.best for part in once) // 2) // 3,
+            CALL + (sum(part.nominal for part in out) + sum(part.nominal for part in once) // 2) // 3,
         ),
-        "quant_max": LARGEST.times(4),
-        "quant_scale": SCALE.times(1),
-        "quant_out": quantise,
+        "quant_max": _loop(_largest(), 4),
+        "quant_scale": _loop(_scale(), 1),
+        "quant_out": _loop(_quantise(), PART // 32 // UNROLLED),
     }
+
+
+def _load() -> Schedule:
+    code = Schedule()
+    for _ in range(UNROLLED):
+        code.issue(STORE, code.issue(ALU, code.issue(LOAD)), times=2)
+    return code
+
+
+def _add() -> Schedule:
+    code = Schedule()
+    for _ in range(UNROLLED):
+        x = code.issue(LOAD_SUM, times=2)
+        for _ in ("low half", "y"):
+            x = code.issue(ADD_FLOAT, x, code.issue(ALU, code.issue(LOAD)))
+        code.issue(STORE, x, times=2)
+    return code
+
+
+def _gather() -> Schedule:
+    code = Schedule()
+    sums = squares = 0
+    for _ in range(UNROLLED):
+        x = code.issue(ADD_FLOAT, code.issue(LOAD_SUM, times=2))
+        square = _times(code, _split(code, x))
+        sums, squares = code.issue(ADD_FLOAT, sums, x), code.issue(ADD_FLOAT, squares, square)
+    return code
+
+
+def _half() -> Schedule:
+    code = Schedule()
+    for _ in range(UNROLLED):
+        code.issue(STORE, *_split(code, code.issue(LOAD_SUM, times=2), zeroed=False))
+    return code
+
+
+def _normalise() -> Schedule:
+    code = Schedule()
+    for _ in range(UNROLLED):
+        x = code.issue(ADD_FLOAT, code.issue(LOAD_SUM, times=2))
+        code.issue(STORE, code.issue(CONVERT, _times(code, _split(code, x))))
+    return code
+
+
+def _totals() -> Schedule:
+    """Both sums of two rows over their eight lanes each, from memory and back; called, not inlined."""
+    code = Schedule()
+    x = code.issue(ADD_FLOAT, code.issue(ALU, code.issue(LOAD)))
+    for _ in range(2):
+        total = x
+        for _ in range(3):
+            total = code.issue(ADD_FLOAT, code.issue(ALU, code.issue(ALU, total)))
+        code.issue(STORE, code.issue(ALU, total))
+    code.issue(ALU, code.issue(ALU, x), times=CALL)
+    return code
+
+
+def _finish() -> Schedule:
+    """Mean, variance and a reciprocal root with two Newton steps, for sixteen rows: a chain."""
+    code = Schedule()
+    mean = _times(code, _split(code, code.issue(LOAD_SUM, times=2)))
+    squares = _times(code, _split(code, code.issue(LOAD_SUM, times=2)))
+    x = code.issue(ADD_FLOAT, code.issue(ADD_FLOAT, squares, _times(code, _split(code, mean))))
+    for unit in (CONVERT, MULTIPLY_BF16, CONVERT, ALU, MULTIPLY, CONVERT, ALU, *(MULTIPLY_BF16, CONVERT, ALU) * 4):
+        x = code.issue(unit, x)
+    for _ in range(2):
+        square = _split(code, _times(code, _split(code, x)))
+        error = code.issue(CONVERT, _times(code, square))
+        half = code.issue(CONVERT, code.issue(MULTIPLY_BF16, code.issue(ALU, error)))
+        x = code.issue(MULTIPLY_BF16, code.issue(ALU, half))
+    code.issue(STORE, x, times=2)
+    return code
+
+
+def _largest() -> Schedule:
+    """Four rows of 64 columns."""
+    code = Schedule()
+    most = 0
+    for _ in range(8):
+        most = code.issue(ALU, most, code.issue(ALU, code.issue(LOAD, times=2)))
+    code.issue(STORE, most, times=2)
+    return code
+
+
+def _scale() -> Schedule:
+    """Sixteen rows: maxima over lanes, to memory one by one, then a product and a reciprocal."""
+    code = Schedule()
+    for _ in range(4):
+        most = code.issue(LOAD, times=2)
+        for _ in range(6):
+            most = code.issue(ALU, most)
+        for _ in range(4):
+            code.issue(STORE, code.issue(ALU, most))
+    x = code.issue(LOAD, code.length)
+    for unit in (ALU, MULTIPLY_BF16, MULTIPLY_BF16, ALU, ALU, CONVERT, *(MULTIPLY_BF16, CONVERT, ALU) * 5):
+        x = code.issue(unit, x)
+    for _ in range(2):
+        x = code.issue(MULTIPLY_BF16, code.issue(ALU, code.issue(CONVERT, _times(code, _split(code, x)))))
+    code.issue(STORE, x, times=2)
+    return code
+
+
+def _quantise() -> Schedule:
+    code = Schedule()
+    for _ in range(UNROLLED):
+        x = code.issue(ALU, code.issue(LOAD, times=2), times=2)
+        halves = [code.issue(MULTIPLY_BF16, code.issue(MULTIPLY_BF16, x)) for _ in range(2)]
+        code.issue(STORE, code.issue(CONVERT, *(code.issue(ADD_FLOAT, half) for half in halves)))
+    return code
+
+
+def _split(code: Schedule, x: int, *, zeroed: bool = True) -> tuple[int, int]:
+    """The two bf16 of a float; a product's operands have their unused upper halves zeroed."""
+    high = code.issue(CONVERT, x)
+    low = code.issue(CONVERT, code.issue(ADD_FLOAT, x, high))
+    return (code.issue(ALU, high), code.issue(ALU, low)) if zeroed else (high, low)
+
+
+def _times(code: Schedule, operands: tuple[int, int]) -> int:
+    product = code.issue(MULTIPLY_BF16, *operands)
+    for _ in range(2):
+        product = code.issue(MULTIPLY_BF16, product)
+    return product
+
+
+def _loop(one: Schedule, passes: int) -> Cycles:
+    best = CALL + (passes - 1) * one.busiest + one.length
+    return Cycles(best, CALL + passes * (one.length + JUMP))

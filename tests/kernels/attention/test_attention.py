@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +10,9 @@ from hypothesis import strategies as st
 from kernels.attention import reference
 from kernels.attention.accuracy import ATTENTION, SPEECH, Heads, adversarial, measure, table
 from kernels.attention.reference import attend, call_kernels, rounded
-from kernels.encoder.shapes import SHAPES
-from kernels.encoder.weights import random_encoder
 from kernels.host.buffers import buffer, pointer
 from kernels.host.compile import build
-from tests.kernels.attention.heads import heads
-from tests.kernels.demo import demo_encoder, window
+from tests.kernels.attention.errors import base, speech
 
 BLOCK = 4096
 
@@ -28,16 +24,20 @@ def test_unlikely_data(head: Heads) -> None:
 
 
 def test_every_head_of_real_speech() -> None:
-    errors = [measure(head) for head in heads(demo_encoder(), window(), "speech", tiles=(1, 22))]
+    errors = speech()
     assert len(errors) == 16
     assert all(error.within(SPEECH) for error in errors), table(errors)
 
 
+@pytest.mark.slow
+def test_heads_of_recorded_speech(shared_audio: Path) -> None:
+    for path in sorted((shared_audio / "librispeech").glob("*.flac"))[:6]:
+        errors = speech(path, tiles=(0, 3, 12, 22))
+        assert all(error.within(SPEECH) for error in errors), table(errors)
+
+
 def test_heads_of_a_whisper_of_base_size() -> None:
-    encoder = random_encoder(SHAPES["base"])
-    first = replace(encoder, layers=encoder.layers[:1])
-    mel = np.random.default_rng(0).standard_normal((80, 3000)).astype(np.float32)
-    errors = [measure(head) for head in heads(first, mel, "random")]
+    errors = base()
     assert len(errors) == 8
     assert all(error.within(ATTENTION) for error in errors), table(errors)
 

@@ -6,33 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
-from kernels.attention.accuracy import NORMALISED, Error, compare, table
-from kernels.attention.reference import rounded
-from kernels.encoder.reference import apply, attend, embed, gelu
-from kernels.encoder.reference import normalise as normalise_affine
+from kernels.attention.accuracy import NORMALISED, table
 from kernels.matmul.blocks import from_bf16, quantise_rows, to_bf16
 from kernels.rows import reference
-from kernels.rows.reference import Float64, call_quantise_kernels, call_row_kernels, halves, normalise
-from tests.kernels.demo import demo_encoder, window
+from kernels.rows.reference import Float64, call_quantise_kernels, call_row_kernels
+from tests.kernels.attention.errors import norm_error, streams
 
 SUM = 2.0**-16  # of the largest magnitude: what a high and a low bf16 half hold
-
-
-def added(x: NDArray[np.float64], y: NDArray[np.float64]) -> Float64:
-    return sum(halves(x)) + rounded(y)
-
-
-def check(x: Float64, y: Float64, valid: int, columns: int = 4) -> tuple[Error, float]:
-    """The error of the layer norm, and the largest of the sum's, relative to the row's largest magnitude."""
-    high, low, norm = call_row_kernels(x, y, valid, columns)
-    assert not norm[:, valid:].any()
-    total = added(x, y)
-    exact = np.zeros_like(norm)
-    exact[:, :valid] = normalise(total[:, :valid])
-    off = np.abs(high + low - total).max(axis=1) / np.abs(total).max(axis=1)
-    return compare("layer norm", f"{x.shape[1]} columns", norm, exact, rounded(exact)), float(off.max())
 
 
 def padded(values: Float64, width: int) -> Float64:
@@ -50,7 +31,7 @@ def test_layer_norm_is_the_rounded_exact_one(valid: int, width: int, columns: in
             padded(rng.normal(mean, deviation, (64, valid)), width),
             padded(rng.normal(0, deviation, (64, valid)), width),
         )
-        error, off = check(x, y, valid, columns)
+        error, off = norm_error(x, y, valid, columns)
         assert error.within(NORMALISED), (mean, deviation, table([error]))
         assert off < SUM
 
@@ -69,24 +50,24 @@ def test_means_and_single_large_columns_do_not_cost_accuracy(
     rng = np.random.default_rng(seed)
     x, y = rng.normal(mean, deviation, (64, 256)), rng.normal(0, deviation, (64, 256))
     x[:, at] += outlier * deviation
-    error, off = check(x, y, 256)
+    error, off = norm_error(x, y, 256)
     assert error.within(NORMALISED), table([error])
     assert off < SUM
 
 
 def test_residual_streams_of_real_speech() -> None:
-    encoder = demo_encoder()
-    x = embed(encoder, window())
-    for layer in encoder.layers[:2]:
-        half = apply(layer.out, attend(apply(layer.qkv, normalise_affine(x, layer.attention_norm))))
-        middle = x + half
-        other = apply(layer.down, gelu(apply(layer.up, normalise_affine(middle, layer.ffn_norm))))
-        for stream, branch in ((x, half), (middle, other)):
-            for rows in (slice(64), slice(1408, 1472)):
-                error, off = check(stream[rows], branch[rows], 256)
-                assert error.within(NORMALISED), table([error])
-                assert off < SUM
-        x = middle + other
+    measured = [norm_error(x, y, 256) for x, y in streams()]
+    assert len(measured) == 8
+    assert all(error.within(NORMALISED) and off < SUM for error, off in measured), table(error for error, _ in measured)
+
+
+def test_padding_is_written_as_zeros() -> None:
+    x, y = np.random.default_rng(4).standard_normal((2, 64, 512))
+    x[:, 320:] = y[:, 320:] = 0
+    high, low, norm = call_row_kernels(x, y, valid=320)
+    for result in (high, low, norm):
+        assert result[:, :320].any(axis=0).all()
+        np.testing.assert_array_equal(result[:, 320:], 0)
 
 
 def test_rows_do_not_see_each_other() -> None:
