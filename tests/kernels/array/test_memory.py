@@ -141,8 +141,9 @@ def test_mel_without_tables(raw: bool, single: int, double: int) -> None:
     assert largest(lambda frames: build(frames, 2)) == double
 
 
-def test_nothing_fits() -> None:
+def test_nothing_fits_or_everything_asked_for() -> None:
     assert largest(lambda batch: seed_mel(batch, 2, 64_000, 1_024)) == 0
+    assert largest(lambda batch: seed_mel(batch, 2, 0, 1_024), upper=10) == 10
 
 
 def test_links_share_one_pool() -> None:
@@ -188,6 +189,7 @@ def test_vector_kernels_need_aligned_pointers() -> None:
 @pytest.mark.parametrize("stack", [0, 16, 1_000])
 def test_stack_is_explicit_and_aligned(stack: int) -> None:
     assert "stack" in names(seed_mel(1, 1, 0, stack))
+    check(seed_mel(1, 1, 0, 32))
 
 
 def test_stack_that_a_kernel_overflows() -> None:

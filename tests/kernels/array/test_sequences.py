@@ -12,7 +12,7 @@ from hypothesis import given
 from kernels.array.check import check
 from kernels.array.dma import pattern
 from kernels.array.overlap import shared, touched
-from kernels.array.program import Await, Block, Design, Dim, Free, Sequence, Start, Step, Transfer
+from kernels.array.program import Await, Block, Design, Dim, Free, Loop, Sequence, Start, Step, Transfer
 from tests.kernels.array.designs import forward, matmul, names, seed_mel, violations
 
 X, Y = Block("bf16", 1 << 16), Block("bf16", 1 << 16)
@@ -202,6 +202,18 @@ def test_flow_of_loops_and_links() -> None:
     (violation,) = violations(replace(design, sequences=(replace(sequence, steps=steps),)))
     assert violation.name == "flow"
     assert "source 2 objects at 1 a pass, result 1 objects at 1 a pass" in violation.found
+
+
+@pytest.mark.parametrize(("objects", "fine"), [(4, True), (3, False)])
+def test_flow_of_loops_of_constant_counts(objects: int, fine: bool) -> None:
+    """Two objects a pass: three leave the core waiting for the fourth."""
+    design = run(get("o", objects), send("i", objects), Await("o"), Free("i"))
+    (core,) = design.cores
+    design = replace(design, cores=(replace(core, body=(Loop("twice", 2, core.body),)),))
+    if fine:
+        check(design)
+    else:
+        assert names(design) == {"flow"}
 
 
 def test_flow_that_data_decide_is_left_to_simulation() -> None:
