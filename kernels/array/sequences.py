@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from kernels.array.channels import End, Wiring
 from kernels.array.dma import unfolded
 from kernels.array.hardware import LAUNCH_ARGUMENTS, MAX_PASSES, QUEUED_TASKS, SHIM
-from kernels.array.overlap import Touched, shared, touched
 from kernels.array.program import ITEM_BYTES, Await, Free, Sequence, Start, Tile
+from kernels.array.races import Touched, shared, touched
 from kernels.array.transfers import violations as transfer_violations
 from kernels.errors import Violation
 

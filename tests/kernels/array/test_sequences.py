@@ -11,8 +11,8 @@ from hypothesis import given
 
 from kernels.array.check import check
 from kernels.array.dma import pattern
-from kernels.array.overlap import shared, touched
 from kernels.array.program import Await, Block, Design, Dim, Free, Loop, Sequence, Start, Step, Transfer
+from kernels.array.races import shared, touched
 from tests.kernels.array.designs import forward, matmul, names, seed_mel, violations
 
 X, Y = Block("bf16", 1 << 16), Block("bf16", 1 << 16)
