@@ -41,6 +41,7 @@ from kernels.mel.filters import CORES, HOP, Share, shares
 from kernels.mel.plan import Plan
 from kernels.mel.tables import FOLDED, POWER, constants
 
+SEQUENCE = "mel"
 STACK_BYTES = 2048  # spilled accumulators and vectors; to be held against the compiler's own count
 RUN = HOP  # int16 elements of the inner dimension of a transfer: divides every object and the step between them
 
@@ -143,7 +144,7 @@ def _sequence(plan: Plan) -> Sequence:
         steps.append(Start(f"in{col}", f"samples{col}", (_overlapping(plan, col),)))
     steps += [Await(f"out{col}") for col in columns]
     steps += [Free(f"in{col}") for col in columns]
-    return Sequence("mel", arguments, tuple(steps))
+    return Sequence(SEQUENCE, arguments, tuple(steps))
 
 
 def _overlapping(plan: Plan, col: int) -> Transfer:

@@ -24,7 +24,7 @@ ROWS = 204  # n = 0 to 203: 51 sub-tiles of 4; the window is 0 at 0, and the row
 BLOCK = 16  # rows that share a factor
 FACTORS = (1, 1, 1, 1, 2, 2, 4, 4, 4, 4, 4, 4, 4)  # of the samples, by blocks of rows; mel.cc has the same steps
 LARGEST = max(FACTORS)
-AMPLITUDE = 31_900  # of the table's largest value; int16, and below the 32,400 where 30 bits could overflow
+AMPLITUDE = 32_300  # the table's largest value: int16, and 30 bits hold the loudest sums
 NEAR = 3  # bins on either side whose leaks do not matter: the window is as wide
 SWEEPS = 6
 TILE = 4  # edge of a DFT sub-tile, in bins and in samples
@@ -89,26 +89,27 @@ def folded_dft() -> tuple[Int16, Int16]:
 def _least_leak(rows: Float64, tones: Float64) -> Float64:
     """``rows`` [bins, rows] rounded up or down such that no tone leaks much into a bin that it is far from.
 
-    ``tones`` [rows, bins] is what one step of each row gives for a tone at each bin. A leak counts as the filters weigh
-    the two bins. Starts from the nearest integers and flips whatever lowers the sum of the eighth powers, row by row.
+    ``tones`` [rows, bins] is what one step of each row gives for a tone at each bin. Starts from the nearest integers
+    and flips, row by row, whatever lowers the sum of the fourth powers of a bin's leaks.
     """
     bins = np.arange(len(rows))
-    filters = mel_filters(80)
-    level = np.sqrt([filters[:, max(0, k - NEAR) : k + NEAR + 1].max() for k in bins])
-    matters = (np.abs(bins[:, None] - bins) > NEAR) * level[:, None] / level
+    far = np.abs(bins[:, None] - bins) > NEAR
     rounded = np.rint(rows)
-    leaks = ((rounded - rows) @ tones) * matters
-    cost = np.sum(leaks**8, axis=1)
+    leaks = ((rounded - rows) @ tones) * far
+    cost = _sum_of_fourth_powers(leaks)
     for _ in range(SWEEPS):
         for n in np.flatnonzero(np.any(rows, axis=0)):
             other = 2 * np.floor(rows[:, n]) + 1 - rounded[:, n]
-            changed = leaks + (other - rounded[:, n])[:, None] * (tones[n] * matters)
-            squares = changed * changed
-            squares *= squares
-            new_cost = np.einsum("kf,kf->k", squares, squares)
+            changed = leaks + (other - rounded[:, n])[:, None] * (tones[n] * far)
+            new_cost = _sum_of_fourth_powers(changed)
             better = (new_cost < cost) & (rows[:, n] != 0)
             leaks[better], cost[better], rounded[better, n] = changed[better], new_cost[better], other[better]
     return rounded
+
+
+def _sum_of_fourth_powers(leaks: Float64) -> Float64:
+    squares = leaks * leaks
+    return np.asarray(np.einsum("kf,kf->k", squares, squares))
 
 
 def mel_weights(share: Share, n_mels: int) -> tuple[Bits, Int32]:

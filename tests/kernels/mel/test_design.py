@@ -20,6 +20,8 @@ from kernels.mel.design import batch, mel, window
 from kernels.mel.host import energies, first_element, gain, log_mel, pack
 from kernels.mel.plan import Plan
 from kernels.mel.reference import call_kernel, whisper_log_mel
+from kernels.mel.trial import trial
+from kernels.trial import expected, part
 
 Float32 = NDArray[np.float32]
 
@@ -146,6 +148,17 @@ def test_every_core_of_a_column_gets_the_same_samples() -> None:
             assert isinstance(fifo, ObjectFifo)
             assert [tile.row for tile in fifo.targets] == [2, 3, 4, 5]
             assert {tile.col for tile in fifo.targets} == {fifo.source.col}
+
+
+def test_the_self_test_knows_the_whole_result() -> None:
+    known = trial(128)
+    after = expected(window(128), known)
+    (result,) = known.results
+    judged = part(result, after).view(np.uint16)
+    plan = Plan(128, 4, 4)
+    assert np.array_equal(judged, call_kernel(known.arguments[0].view(np.int16), plan))
+    found = energies(judged, plan)
+    assert found.mean(axis=1).min() > 3 * result.tolerance * found.max()  # a wrong band cannot hide in the tolerance
 
 
 @pytest.mark.parametrize("n_mels", [80, 128])

@@ -1,0 +1,64 @@
+"""How far the kernel's log-mel is from Whisper's in float64, on Whisper's scale, whose values span 2.0."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels.matmul.blocks import from_bf16, to_bf16
+from kernels.mel.filters import HOP, N_FFT
+from kernels.mel.plan import WINDOW_FRAMES
+from kernels.mel.reference import Float64, kernel_log_mel, whisper_log_mel
+
+MAX_ERROR = 0.01  # of any value of any recording
+MIN_CORRELATION = 0.9999
+QUIET = 0.01  # -40 dB
+
+
+@dataclass(frozen=True, slots=True)
+class Errors:
+    """Of one window, over the frames that see audio: ``largest``, ``mean`` and ``rms`` of the magnitudes.
+
+    ``on_tile`` is the largest error if the tile took the logarithm and handed it over as bf16, ``on_tile_mean`` the
+    mean: what the host's logarithm of bf16 energies saves.
+    """
+
+    largest: float
+    mean: float
+    rms: float
+    correlation: float
+    on_tile: float
+    on_tile_mean: float
+
+
+def error_report(samples: NDArray[Any], n_mels: int) -> dict[str, NDArray[Any]]:
+    """Arrays to draw, [n_mels, frames that see audio] each: ``reference``, ``kernel`` and their ``difference``."""
+    frames = min(WINDOW_FRAMES, -(-(len(samples) + N_FFT // 2) // HOP))
+    reference = whisper_log_mel(samples, n_mels)[:, :frames]
+    kernel = kernel_log_mel(samples, n_mels)[:, :frames]
+    return {"reference": reference, "kernel": kernel, "difference": kernel - reference}
+
+
+def errors(samples: NDArray[Any], n_mels: int) -> Errors:
+    """Of float samples [n <= 480,000]."""
+    report = error_report(samples, n_mels)
+    reference, kernel, difference = report["reference"], report["kernel"], np.abs(report["difference"])
+    on_tile = np.abs(from_bf16(to_bf16(kernel)) - reference)
+    return Errors(
+        largest=float(difference.max()),
+        mean=float(difference.mean()),
+        rms=float(np.sqrt(np.mean(difference**2))),
+        correlation=_correlation(reference, kernel.astype(np.float64)),
+        on_tile=float(on_tile.max()),
+        on_tile_mean=float(on_tile.mean()),
+    )
+
+
+def _correlation(a: Float64, b: Float64) -> float:
+    """Pearson's; 1 where both are constant, as for silence."""
+    a, b = a - a.mean(), b - b.mean()
+    norm = float(np.sqrt(np.sum(a * a) * np.sum(b * b)))
+    return float(np.sum(a * b)) / norm if norm > 0 else 1.0
