@@ -8,11 +8,12 @@ passes is counted in the design's own core program, and the bytes in its own seq
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kernels.array.program import Design, Start, Step
 from kernels.cost.counting import count
+from kernels.cost.cycles import Kernels
 from kernels.cost.machine import STREAM_BYTES, Assumptions
 from kernels.encoder import window
 from kernels.encoder.command import Field
@@ -47,10 +48,8 @@ class OpCost:
         return max(("compute", "stream", "dram"), key=lambda part: float(getattr(self, part)))
 
 
-def window_cost(
-    design: Design, plan: Plan, cycles: Mapping[str, float], clock_ghz: float, given: Assumptions
-) -> list[OpCost]:
-    """Every op of a whole window. ``cycles`` has those of one call of each kernel, by name."""
+def window_cost(design: Design, plan: Plan, cycles: Kernels, clock_ghz: float, given: Assumptions) -> list[OpCost]:
+    """Every op of a whole window. ``cycles`` gives those of one call of each kernel under a command."""
     ops = list(_ops(plan, list(convolutions(plan))))
     layer = list(_ops(plan, list(layers(plan, range(1)))))  # all layers move and compute the same
     costs = [_cost(design, plan, op, cycles, clock_ghz, given) for op in (*ops, *layer)]
@@ -69,17 +68,17 @@ def _cost(
     design: Design,
     plan: Plan,
     op: tuple[int, list[Step]],
-    cycles: Mapping[str, float],
+    cycles: Kernels,
     clock_ghz: float,
     given: Assumptions,
 ) -> OpCost:
     words = plan.commands[op[0]]
-    moved = _bytes(op[1])
+    moved, each = _bytes(op[1]), cycles(words)
     compute = stream = 0.0
     for core in design.cores:
         counts = count(core, lambda word: int(words.get(Field(word.index), 0)))
         fifos = {fifo.name: fifo for fifo in design.fifos if fifo.name in counts}
-        kernels = sum(times * cycles[name] for name, times in counts.items() if name not in fifos)
+        kernels = sum(times * each[name] for name, times in counts.items() if name not in fifos)
         acquires = sum(counts[name] for name in fifos)
         compute = max(compute, kernels + acquires * given.acquire_cycles)
         stream = max(stream, *(counts[name] * fifo.block.nbytes / STREAM_BYTES for name, fifo in fifos.items()))

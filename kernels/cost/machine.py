@@ -17,13 +17,14 @@ Name = Literal["best", "nominal", "pessimistic"]
 class Assumptions:
     """What nobody has measured on this chip. Everything here is a guess, and stated as one.
 
-    ``schedule``: cycles of a kernel over its lower bound by issue slots. ``acquire_cycles``: one acquire and release
-    with the FIFO object picked at run time (about ten scalar instructions each way, read off mlir-aie's lowering).
-    ``boundary_ms``: from the last result of an op in memory to the first data of the next. ``dram_gbs``: what the
-    four shims get together.
+    ``lag``: where a kernel falls between loops pipelined down to their busiest slot (0) and loops whose passes do not
+    overlap at all (1). ``acquire_cycles``: one acquire and release with the FIFO object picked at run time (about ten
+    scalar instructions each way, read off mlir-aie's lowering). ``boundary_ms``: from the last result of an op in
+    memory to the first data of the next. ``dram_gbs``: what the four shims get together.
     """
 
     name: Name
+    lag: float
     acquire_cycles: int
     boundary_ms: float
     dram_gbs: float
@@ -31,7 +32,7 @@ class Assumptions:
 
 # DRAM: 18 to 30 GB/s is what six published GEMMs on this chip moved (validation.py).
 ASSUMPTIONS: dict[Name, Assumptions] = {
-    "best": Assumptions("best", acquire_cycles=30, boundary_ms=0.01, dram_gbs=30.0),
-    "nominal": Assumptions("nominal", acquire_cycles=50, boundary_ms=0.03, dram_gbs=24.0),
-    "pessimistic": Assumptions("pessimistic", acquire_cycles=100, boundary_ms=0.06, dram_gbs=18.0),
+    "best": Assumptions("best", lag=0.0, acquire_cycles=30, boundary_ms=0.01, dram_gbs=30.0),
+    "nominal": Assumptions("nominal", lag=1.0, acquire_cycles=50, boundary_ms=0.03, dram_gbs=24.0),
+    "pessimistic": Assumptions("pessimistic", lag=1.5, acquire_cycles=100, boundary_ms=0.06, dram_gbs=18.0),
 }
