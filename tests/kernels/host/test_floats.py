@@ -154,6 +154,19 @@ def test_the_model_is_exact_where_nothing_is_lost_and_near_otherwise() -> None:
     assert error.max() <= 5.5  # nine terms off by half a unit of the largest each, and the result by half
 
 
+@pytest.mark.parametrize(("last", "expected"), [((137, 142), 0x00800000), ((136, 143), 0)], ids=["half way", "below"])
+def test_the_edge_of_the_normal_range(probes: Probes, last: tuple[int, int], expected: int) -> None:
+    """Four products whose exact sum is half a unit below 2^-126, which rounds to 2^-126; three units less is zero."""
+    mantissas = [(255, 255, 62, 63), (128, 149, 62, 63), (187, 251, 62, 63), (*last, 58, 58)]
+    a, b = np.zeros((4, 8), np.uint16), np.zeros((8, 4), np.uint16)
+    for k, (left, right, left_exponent, right_exponent) in enumerate(mantissas):
+        a[0, k], b[k, 0] = left_exponent << 7 | left & 127, right_exponent << 7 | right & 127
+    a[1] = a[0] ^ 0x8000
+    assert numerics.mac(floats(1), a[:1], b.T[:1]).view(np.uint32) == expected
+    got = probes("mmul_bfloat16", [a, b], floats(), integers=(1,)).view(np.uint32).reshape(4, 4)
+    assert (got[0, 0], got[1, 0]) == (expected, expected and expected | 1 << 31)
+
+
 def test_known_sums_of_the_datapath() -> None:
     """Values stated for silicon in xdna-emu's unit tests (bf16_pipeline.rs, vector_float.rs@7380bd56)."""
     a = np.array([[0xEBD7, 0xB13B, 0x4F6C, 0x8D21, 0x6080, 0x39C6, 0x107E, 0xD6A6]], np.uint16)
