@@ -1,48 +1,51 @@
-"""Cycles of the mel kernel on one AIE2 core by issue slots, as kernels/matmul/cycles.py counts. Modelled, not measured.
+"""Cycles of the mel kernel on one AIE2 core, laid into issue slots as those of matmul are. Modelled, not measured.
 
 In a call samples are folded, a block of 16 samples of one plane at a time; then come the DFT of eight bins at a time,
-their power, and the mel sums. ``best`` pipelines every loop down to its busiest slot, ``nominal`` none.
+their power, and the mel sums. ``best`` is every loop pipelined down to its busiest slot; ``nominal`` none: each pass
+as long as ``schedule`` lays it out, and the jump. Bank conflicts and spilled registers are in neither.
 """
 
 from __future__ import annotations
 
-from kernels.matmul.cycles import CALL, JUMP, Cycles, Pass
+from functools import cache
+
+from kernels.matmul.cycles import CALL, JUMP, Cycles
+from kernels.matmul.schedule import (
+    ACCUMULATE,
+    ADD_FLOAT,
+    ALU,
+    CONVERT,
+    LOAD,
+    LOAD_SUM,
+    MULTIPLY,
+    MULTIPLY_BF16,
+    STORE,
+    Schedule,
+)
 from kernels.mel.filters import BIN_BLOCKS, shares
 from kernels.mel.plan import PLANES, Plan
 from kernels.mel.tables import FACTORS, ROWS, TILE, mel_weights
 
 UNROLLED = 17  # steps of the DFT loop in one pass, mel.cc
-MACS = 8  # of a step: cosines and sines of eight bins by both planes; 8 loads
-
-# 11 loads, 12 MACs, 8 conversions and 8 stores, 4 shuffles and 8 sums; load, shuffle, two MACs, conversion, sum, store.
-FOLD = Pass(busiest=16, length=40)
-DFT = Pass(busiest=UNROLLED * MACS, length=UNROLLED * MACS + 12)  # the first loads and the last MAC stick out
-# Eight sums to integers and to bf16, two products: 16 conversions and stores, 20 on the multiplier, 12 on the ALU.
-POWER = Pass(busiest=20, length=70)
-BANDS = Pass(busiest=2, length=15)  # 4 loads and a MAC of 8 bins by 4 bands
-OUT = Pass(busiest=12, length=12)  # around the sum of a group: its bounds, conversion, store
+BOUNDS = 8  # scalar: where a group of bands starts and ends, and its loop
 
 
 def cycles(plan: Plan) -> dict[str, Cycles]:
     """Of one call, on the core that has most to do; it is the same for every object of a launch."""
-    groups = plan.frame_groups
-    folds, passes = PLANES * len(FACTORS), ROWS // TILE // UNROLLED
-    tiles = max(int(mel_weights(share, plan.n_mels)[1][1::2].sum()) for share in shares(plan.n_mels))
-    bands = plan.band_groups
-    best = (
-        folds * FOLD.busiest
-        + FOLD.length
-        + BIN_BLOCKS * (passes * DFT.busiest + POWER.length)
-        + tiles * BANDS.busiest
-        + bands * OUT.busiest
+    blocks = [int(mel_weights(share, plan.n_mels)[1][1::2].sum()) for share in shares(plan.n_mels)]
+    passes = (
+        (_fold(), PLANES * len(FACTORS)),
+        (_dft(), BIN_BLOCKS * ROWS // TILE // UNROLLED),
+        (_power(), BIN_BLOCKS),
+        (_mel(), max(blocks)),
+        (_energies(), plan.band_groups),
     )
-    nominal = (
-        folds * (FOLD.length + JUMP)
-        + BIN_BLOCKS * (passes * (DFT.length + JUMP) + POWER.length + JUMP)
-        + tiles * (BANDS.length + JUMP)
-        + bands * (OUT.length + JUMP)
-    )
-    return {"mel_frames": Cycles(CALL + groups * best, CALL + groups * nominal)}
+    best = sum(schedule.busiest * times + schedule.length for schedule, times in passes)
+    nominal = sum((schedule.length + JUMP) * times for schedule, times in passes)
+    scalar = BOUNDS * plan.band_groups
+    return {
+        "mel_frames": Cycles(CALL + plan.frame_groups * (best + scalar), CALL + plan.frame_groups * (nominal + scalar))
+    }
 
 
 def window_cycles(plan: Plan, acquire_cycles: int) -> Cycles:
@@ -50,3 +53,80 @@ def window_cycles(plan: Plan, acquire_cycles: int) -> Cycles:
     call = cycles(plan)["mel_frames"]
     waits = 2 * acquire_cycles  # samples and energies
     return Cycles(plan.objects * (call.best + waits), plan.objects * (call.nominal + waits))
+
+
+@cache
+def _fold() -> Schedule:
+    """One block of 16 samples of four frames and its mirror image: four sub-tiles."""
+    code = Schedule()
+    near, far = (_turned(code) for _ in range(2))
+    forward, backward, first = (code.issue(LOAD) for _ in range(3))
+    above = 0
+    for i in range(4):
+        below = far[(3 - i) // 2]
+        straight = code.issue(CONVERT, code.issue(MULTIPLY, forward, near[i // 2]))
+        part = code.issue(ACCUMULATE, backward, below)
+        mirrored = code.issue(CONVERT, code.issue(MULTIPLY, first, above, part))
+        for _ in range(2):
+            code.issue(STORE, code.issue(ALU, straight, mirrored))
+        above = below
+    return code
+
+
+def _turned(code: Schedule) -> tuple[int, int]:
+    """When the two halves of a transposed 4 x 16 matrix are ready."""
+    loaded = max(code.issue(LOAD) for _ in range(4))
+    return code.issue(ALU, loaded), code.issue(ALU, loaded)
+
+
+@cache
+def _dft() -> Schedule:
+    """The unrolled steps of eight bins: four products of each plane."""
+    code = Schedule()
+    sums = [0] * (2 * PLANES * 2)
+    for _ in range(UNROLLED):
+        loaded = max(code.issue(LOAD) for _ in range(8))
+        sums = [code.issue(ACCUMULATE, loaded, ready) for ready in sums]
+    return code
+
+
+@cache
+def _power() -> Schedule:
+    """Eight sums to the power of eight bins of four frames."""
+    code = Schedule()
+    parts = []
+    for _ in range(2):  # real, imaginary
+        joined = [code.issue(ALU, code.issue(CONVERT), code.issue(CONVERT)) for _ in range(2)]
+        parts.append(_to_bf16(code, max(joined)))
+    for half in range(2):
+        square = code.issue(MULTIPLY_BF16, parts[0][half])
+        code.issue(STORE, code.issue(CONVERT, code.issue(MULTIPLY_BF16, parts[1][half], square)))
+    return code
+
+
+def _to_bf16(code: Schedule, ready: int) -> tuple[int, int]:
+    """32 integers by the mantissas of two constants, aie_api detail/aie2/elementary.hpp@2a408059: both halves."""
+    halves = []
+    for _ in range(2):  # upper and lower 16 bits
+        filtered = max(code.issue(ALU, ready) for _ in range(2))
+        halves.append(code.issue(ADD_FLOAT, code.issue(LOAD_SUM, filtered)))
+    first, second = (
+        code.issue(CONVERT, code.issue(ADD_FLOAT, *(code.issue(ADD_FLOAT, half) for half in halves))) for _ in range(2)
+    )
+    return first, second
+
+
+@cache
+def _mel() -> Schedule:
+    """Eight bins into four bands."""
+    code = Schedule()
+    code.issue(ACCUMULATE, *(code.issue(LOAD) for _ in range(4)))
+    return code
+
+
+@cache
+def _energies() -> Schedule:
+    """The end of a group of bands."""
+    code = Schedule()
+    code.issue(STORE, code.issue(CONVERT, code.issue(MULTIPLY_BF16)))
+    return code
