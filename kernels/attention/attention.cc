@@ -47,7 +47,8 @@ inline void set_modes() {
 }
 
 // sums[i][j] += K sub-tiles i (4 keys each) times Q^T sub-tiles j (4 queries each).
-inline void multiply_keys(const bfloat16* __restrict k, const bfloat16* __restrict q, Product (&sums)[4][2]) {
+inline __attribute__((always_inline)) void multiply_keys(const bfloat16* __restrict k, const bfloat16* __restrict q,
+                                                         Product (&sums)[4][2]) {
     AIE_LOOP_UNROLL_FULL
     for (int d = 0; d < EIGHTS; d++) {
         const auto q0 = aie::load_v<32>(q + d * SUB_TILE);
@@ -62,7 +63,7 @@ inline void multiply_keys(const bfloat16* __restrict k, const bfloat16* __restri
 }
 
 // The bits of P from the bits of u. For s = f - 1/2: 2^f - 1 - f = (s^2 - 1/4)(0.34361 + 0.07823 s), to 0.0001 of 2^f.
-inline Fixed power(const Sums& u) {
+inline __attribute__((always_inline)) Fixed power(const Sums& u) {
     const Fixed s = aie::add(u.to_vector<int16>(0), aie::broadcast<int16, 32>(-32768));
     const Sums quarter(aie::broadcast<int32, 32>(-(1 << 30)));
     const Sums constant(aie::broadcast<int32, 32>(368950658));
@@ -72,13 +73,14 @@ inline Fixed power(const Sums& u) {
 }
 
 // The first `keys` of 8 keys, 4 queries each.
-inline aie::mask<32> first(int keys) {
+inline __attribute__((always_inline)) aie::mask<32> first(int keys) {
     return aie::mask<32>::from_uint32(keys >= 8 ? 0xffffffffu : keys <= 0 ? 0u : (1u << 4 * keys) - 1);
 }
 
 // P of the tile as sub-tiles of 4 queries x 8 keys, and each query's largest u; the result holds the largest of all.
-inline Narrow32 weigh(const bfloat16* __restrict q, const bfloat16* __restrict k, bfloat16* __restrict p,
-                      const float* __restrict offsets, bfloat16* __restrict peaks, int valid) {
+inline __attribute__((always_inline)) Narrow32 weigh(const bfloat16* __restrict q, const bfloat16* __restrict k,
+                                                     bfloat16* __restrict p, const float* __restrict offsets,
+                                                     bfloat16* __restrict peaks, int valid) {
     Narrow32 peak = aie::broadcast<bfloat16, 32>(MASKED);
     AIE_LOOP_NO_UNROLL
     for (int pair = 0; pair < FOURS / 2; pair++) {
@@ -86,7 +88,12 @@ inline Narrow32 weigh(const bfloat16* __restrict q, const bfloat16* __restrict k
         Narrow32 largest[2] = {aie::broadcast<bfloat16, 32>(MASKED), aie::broadcast<bfloat16, 32>(MASKED)};
         AIE_LOOP_NO_UNROLL
         for (int part = 0; part < 4; part++) {
-            Product sums[4][2] = {{start0, start1}, {start0, start1}, {start0, start1}, {start0, start1}};
+            Product sums[4][2];
+            AIE_LOOP_UNROLL_FULL
+            for (int i = 0; i < 4; i++) {
+                sums[i][0] = Product(start0);
+                sums[i][1] = Product(start1);
+            }
             multiply_keys(k + part * 4 * EIGHTS * SUB_TILE, q + pair * 2 * EIGHTS * SUB_TILE, sums);
             AIE_LOOP_UNROLL_FULL
             for (int half = 0; half < 2; half++) {

@@ -15,13 +15,13 @@ struct Pair {
     Narrow high, low;
 };
 
-inline Pair split(const Floats& x) {
+inline __attribute__((always_inline)) Pair split(const Floats& x) {
     const Narrow high = x.to_vector<bfloat16>();
     return {high, aie::sub(x, Floats(high)).to_vector<bfloat16>()};
 }
 
 // The relative error of a product is below 2^-15.
-inline Floats times(const Pair& a, const Pair& b) {
+inline __attribute__((always_inline)) Floats times(const Pair& a, const Pair& b) {
     return aie::mac(aie::mac(aie::mul(a.low, b.high), a.high, b.low), a.high, b.high);
 }
 
