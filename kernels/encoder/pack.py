@@ -26,7 +26,7 @@ Bits = NDArray[np.uint16]  # bf16
 def pack_weights(plan: Plan, encoder: Encoder) -> Bits:
     """The argument ``weights``: uint16 [plan.weight_elements]; norms' gains and biases are folded into what follows."""
     arena = np.zeros(plan.weight_elements, np.uint16)
-    _store_residual(arena, plan.positions, encoder.positions)
+    store_residual(arena, plan.positions, encoder.positions)
     bias = encoder.conv1.bias[:, None]
     hi = from_bf16(to_bf16(bias))
     first = Linear(np.hstack([by_tap(encoder.conv1), hi, bias - hi]), np.zeros(plan.shape.width, np.float32))
@@ -129,7 +129,8 @@ def load(arena: Bits, place: Matrix) -> Float32:
     return activation_matrix(blocks.transpose(0, 2, 1, 3).reshape(-1, place.width, BLOCK))
 
 
-def _store_residual(arena: Bits, place: Residual, matrix: Float32) -> None:
+def store_residual(arena: Bits, place: Residual, matrix: Float32) -> None:
+    """Write float32 [rows, columns] as high and low halves to ``place``; what it does not fill is zero."""
     hi = from_bf16(to_bf16(matrix))
     each = place.groups * place.width * GROUP
     planes = np.zeros((2, each), np.uint16)
