@@ -110,7 +110,6 @@ class Reader:
         if not ring.full:
             ring.reader_waits = True
             return False
-        ring.full -= 1
         slot = ring.slots[ring.at_read]
         self.data = slot if self.order is None else slot[self.order]
         self.at = 0
@@ -128,7 +127,9 @@ class Reader:
     def done(self) -> None:
         """After the words of ``take`` have been stored: free the slot that has been sent."""
         if not self.left:
-            self.rings[self.turn].empty()
+            ring = self.rings[self.turn]
+            ring.full -= 1
+            ring.empty()
             self.turn = (self.turn + 1) % len(self.rings)
 
 

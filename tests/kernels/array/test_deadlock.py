@@ -169,7 +169,10 @@ def test_an_object_moved_in_part_is_left_over() -> None:
     x, y = objects(1), np.zeros((1, N), np.int32)
     with pytest.raises(DeadlockError) as left:
         launch(simulation, receive("y", "out", "y", 4), send("x", "in", "x", N), Await("y"), x=x, y=y)
-    assert left.value.waits == ("S2MM channel 0 of column 0 (no task, 48 B of an object to go)",)
+    assert left.value.waits == (
+        "S2MM channel 0 of column 0 (no task, 48 B of an object to go)",
+        "out at (0, 2): 1 of 2 objects full, not taken",
+    )
     with pytest.raises(DeadlockError) as left:
         launch(copier(*calling("copy", "in", "out")), send("x", "in", "x", 4), x=x, y=y)
     assert left.value.waits == ("MM2S channel 0 of column 0 (no task, 48 B of an object to go)",)
@@ -221,6 +224,16 @@ def left_over(of: Design, count: int) -> tuple[str, ...]:
     with pytest.raises(DeadlockError) as left:
         launch(Simulation(of, {"copy": copy}), send("x", "in", "x", count * N), x=objects(count))
     return left.value.waits
+
+
+def test_each_end_of_a_fifo_holds_as_many_objects_as_its_depth() -> None:
+    between = ObjectFifo("between", ONE, (THREE,), OBJECT, (1, 3))
+    fifos = (fifo("in", SHIM, ONE, depth=1), between, fifo("idle", SHIM, THREE))
+    cores = (core(ONE, *calling("copy", "in", "between")), core(THREE, *holding(("idle",)), *holding(("between",))))
+    assert left_over(design(fifos, cores, COPY), 4) == (
+        "between at (0, 2): 1 of 1 objects full, not taken",
+        "between at (0, 4): 3 of 3 objects full, not taken",
+    )
 
 
 def test_a_forward_has_one_pool_as_deep_as_the_end_that_comes_in() -> None:

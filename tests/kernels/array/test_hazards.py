@@ -57,23 +57,27 @@ words = st.builds(
 )
 
 
-def touched(pattern: Pattern, passes: int) -> set[int]:
-    return {int(word) for number in range(passes) for word in pattern.indices(number)}
+@given(st.lists(words, min_size=1, max_size=3), st.lists(words, min_size=1, max_size=2), st.integers(1, 4))
+def test_tasks_meet_where_they_touch_the_same_word(one: list[Pattern], other: list[Pattern], passes: int) -> None:
+    def start(hazards: Hazards, channel: Channel, chain: list[Pattern], passes: int) -> None:
+        descriptors = tuple(Descriptor(bd, 0, pattern) for bd, pattern in enumerate(chain))
+        hazards.start(0, Task(channel, descriptors, passes - 1, False))
 
-
-@given(words, words, st.integers(1, 4), st.integers(1, 4))
-def test_tasks_meet_where_they_touch_the_same_word(one: Pattern, other: Pattern, first: int, second: int) -> None:
-    def start(hazards: Hazards, channel: Channel, pattern: Pattern, passes: int) -> None:
-        hazards.start(0, Task(channel, (Descriptor(0, 0, pattern),), passes - 1, False))
+    def touched(chain: list[Pattern], passes: int) -> set[int]:
+        return {int(word) for pattern in chain for number in range(passes) for word in pattern.indices(number)}
 
     hazards = Hazards()
-    start(hazards, Channel(0, "S2MM", 0), one, first)
-    common = touched(one, first) & touched(other, second)
+    start(hazards, Channel(0, "S2MM", 0), one, passes)
+    common = touched(one, passes) & touched(other, 2)
     if common:
         with pytest.raises(SimulationError, match=f"byte {4 * min(common)} of argument 0"):
-            start(hazards, Channel(1, "MM2S", 0), other, second)
+            start(hazards, Channel(1, "MM2S", 0), other, 2)
     else:
-        start(hazards, Channel(1, "MM2S", 0), other, second)
+        start(hazards, Channel(1, "MM2S", 0), other, 2)
+
+
+def test_tasks_of_one_channel_are_in_order_by_themselves() -> None:
+    run(receive("y", "out", "y", N), receive("z", "out", "y", N), send("x", "in", "x", 2 * N), Await("y"), Await("z"))
 
 
 def test_different_arguments_never_meet() -> None:
