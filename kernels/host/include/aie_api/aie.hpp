@@ -5,6 +5,7 @@
 // two.
 #pragma once
 
+#include "accum.hpp"
 #include "arithmetic.hpp"
 #include "compare.hpp"
 #include "elementary.hpp"

@@ -6,7 +6,8 @@
 // emulates one with three to nine bfloat16 products. Integer sums wrap.
 #pragma once
 
-#include "vector.hpp"
+#include "accum.hpp"
+#include "float_fast.hpp"
 
 namespace aie {
 

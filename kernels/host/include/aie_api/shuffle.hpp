@@ -1,7 +1,7 @@
 // Rearranging lanes. API: aie_api aie.hpp@2a408059.
 #pragma once
 
-#include "vector.hpp"
+#include "accum.hpp"
 
 namespace aie {
 
