@@ -270,7 +270,7 @@ void attn_end(const float* __restrict acc, const float* __restrict state, bfloat
     for (int tile = 0; tile < FOURS; tile++) {
         const Pair factor = floats::split(floats::reciprocal(Floats(aie::load_v<16>(state + tile * SUMS))));
         AIE_PREPARE_FOR_PIPELINING
-        AIE_LOOP_UNROLL(2)
+        AIE_LOOP_UNROLL(4)
         for (int d = 0; d < EIGHTS; d++) {
             Narrow out[2];
             AIE_LOOP_UNROLL_FULL

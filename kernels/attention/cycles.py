@@ -39,7 +39,7 @@ def cycles() -> dict[str, Cycles]:
         "attn_begin": _sum(_loop(_zero(), 72), _loop(_settle(), 16)),
         "attn_scores": _sum(_loop(_weigh(), 32), _loop(_pair(), 8)),
         "attn_values": _sum(_loop(_values(), 32), _loop(_totals(), 4)),
-        "attn_end": _sum(_loop(_out(), 64), _loop(_reciprocal(), 16)),
+        "attn_end": _sum(_loop(_out(), 32), _loop(_reciprocal(), 16)),
     }
 
 
@@ -58,7 +58,8 @@ def _weigh() -> Schedule:
         u = code.issue(ALU, code.issue(CONVERT, *pair))
         code.issue(ALU, u)  # the largest
         counts = code.issue(ALU, u)
-        factors = [code.issue(CONVERT, code.issue(MULTIPLY, s)) for _ in ("bow", "slope")]
+        constants = [code.issue(ALU), code.issue(ALU)]  # copied into the sums that a MAC overwrites
+        factors = [code.issue(CONVERT, code.issue(MULTIPLY, s, constant)) for constant in constants]
         weights = code.issue(CONVERT, code.issue(MULTIPLY, *factors))
         code.issue(STORE, code.issue(ALU, code.issue(ALU, weights, counts)), times=2)
     return code
@@ -130,9 +131,9 @@ def _zero() -> Schedule:
 
 
 def _out() -> Schedule:
-    """Two queries' sub-tiles of eight dims: two parts of each factor, three products, half a register each."""
+    """Four sub-tiles of four queries x eight dims: two parts of each factor, three products, half a register each."""
     code = Schedule()
-    for _ in range(2):
+    for _ in range(4):
         halves = []
         for _ in range(2):
             x = code.issue(LOAD_SUM, times=2)
