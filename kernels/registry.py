@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from kernels.array.program import Design, Sequence
@@ -13,6 +13,8 @@ from kernels.encoder.plan import plan
 from kernels.encoder.shapes import SHAPES
 from kernels.encoder.trial import trial, trial_sequence
 from kernels.encoder.window import launches
+from kernels.mel import design as mel
+from kernels.mel.trial import trial as mel_trial
 from kernels.trial import Trial
 
 Overlays = Mapping[str, frozenset[Op]]
@@ -68,4 +70,14 @@ def _encoder_entry(name: str, columns: int = 4) -> Entry:
     return Entry(name, SUMMARIES[name], partial(_encoder_design, name, columns), partial(trial, OPS[name], columns))
 
 
-ENTRIES = {name: _encoder_entry(name) for name in OPS}
+def _mel_entry(n_mels: int) -> Entry:
+    name = f"mel_{n_mels}"
+    return Entry(
+        name,
+        f"a window's {n_mels} mel bands in one launch",
+        lambda _: replace(mel.window(n_mels), name=name),
+        partial(mel_trial, n_mels),
+    )
+
+
+ENTRIES = {entry.name: entry for entry in (*map(_mel_entry, (80, 128)), *map(_encoder_entry, OPS))}
