@@ -1,6 +1,7 @@
 // Small functions that hand each operation of the host's aie_api to the tests: pointers in, pointers out.
-#include <aie_api/aie.hpp>
 #include <stdint.h>
+
+#include <aie_api/aie.hpp>
 
 using aie::accum;
 using aie::load_v;
@@ -16,11 +17,11 @@ void set_modes(int32_t rounding, int32_t saturation) {
 int32_t get_modes() { return int32_t(aie::get_rounding()) * 16 + int32_t(aie::get_saturation()); }
 
 // Sixteen lanes of an accumulator of RAW bits, narrowed to T.
-#define NARROW(tag, raw, T)                                                              \
-    void narrow_##tag##_##T(const raw* in, T* out, int32_t shift) {                      \
-        accum<tag, 16> acc;                                                              \
-        for (unsigned i = 0; i < 16; i++) acc.data[i] = in[i];                           \
-        store_v(out, acc.to_vector<T>(shift));                                           \
+#define NARROW(tag, raw, T)                                         \
+    void narrow_##tag##_##T(const raw* in, T* out, int32_t shift) { \
+        accum<tag, 16> acc;                                         \
+        for (unsigned i = 0; i < 16; i++) acc.data[i] = in[i];      \
+        store_v(out, acc.to_vector<T>(shift));                      \
     }
 NARROW(acc32, int32_t, int8)
 NARROW(acc32, int32_t, uint8)
@@ -37,15 +38,17 @@ void widen_int16(const int16* in, int32* out, int32_t shift) {
     store_v(out, accum<acc32, 16>(load_v<16>(in), shift).to_vector<int32>());
 }
 void upshift_int16(const int16* in, int16* out, int32_t n) { store_v(out, aie::upshift(load_v<32>(in), unsigned(n))); }
-void downshift_int32(const int32* in, int32* out, int32_t n) { store_v(out, aie::downshift(load_v<16>(in), unsigned(n))); }
+void downshift_int32(const int32* in, int32* out, int32_t n) {
+    store_v(out, aie::downshift(load_v<16>(in), unsigned(n)));
+}
 void downshift_int8(const int8* in, int8* out, int32_t n) { store_v(out, aie::downshift(load_v<32>(in), unsigned(n))); }
 
-#define FLOATS(name, N, expression)                                                      \
-    void name(const float* acc, const bfloat16* a, const bfloat16* b, float* out) {      \
-        const accum<accfloat, N> c(load_v<N>(acc));                                      \
-        const auto x = load_v<N>(a), y = load_v<N>(b);                                   \
-        store_v(out, accum<accfloat, N>(expression).to_vector<float>());                 \
-        (void)c, (void)y;                                                                \
+#define FLOATS(name, N, expression)                                                 \
+    void name(const float* acc, const bfloat16* a, const bfloat16* b, float* out) { \
+        const accum<accfloat, N> c(load_v<N>(acc));                                 \
+        const auto x = load_v<N>(a), y = load_v<N>(b);                              \
+        store_v(out, accum<accfloat, N>(expression).to_vector<float>());            \
+        (void)c, (void)y;                                                           \
     }
 FLOATS(mac_16, 16, aie::mac(c, x, y))
 FLOATS(mac_8, 8, aie::mac(c, x, y))
@@ -65,7 +68,9 @@ void sub_floats(const float* a, const float* b, float* out) { store_v(out, aie::
 void add_bfloat16(const bfloat16* a, const bfloat16* b, bfloat16* out) {
     store_v(out, aie::add(load_v<32>(a), load_v<32>(b)));
 }
-void to_bfloat16(const float* in, bfloat16* out) { store_v(out, accum<accfloat, 16>(load_v<16>(in)).to_vector<bfloat16>()); }
+void to_bfloat16(const float* in, bfloat16* out) {
+    store_v(out, accum<accfloat, 16>(load_v<16>(in)).to_vector<bfloat16>());
+}
 void neg_abs_bfloat16(const bfloat16* in, bfloat16* out) {
     store_v(out, aie::neg(load_v<16>(in)));
     store_v(out + 16, aie::abs(load_v<16>(in)));
@@ -103,28 +108,28 @@ void mac_int16(const int32* acc, const int16* a, const int16* b, int32* out) {
 }
 
 // lt le gt ge eq neq as 0/1 bytes, then max and min.
-#define COMPARE(T, N)                                                                    \
-    void compare_##T(const T* a, const T* b, uint8* flags, T* extremes) {                \
-        const auto x = load_v<N>(a), y = load_v<N>(b);                                   \
-        const aie::mask<N> masks[] = {aie::lt(x, y), aie::le(x, y), aie::gt(x, y),       \
-                                      aie::ge(x, y), aie::eq(x, y), aie::neq(x, y)};     \
-        for (unsigned m = 0; m < 6; m++)                                                 \
-            for (unsigned i = 0; i < N; i++) flags[m * N + i] = masks[m].test(i);        \
-        store_v(extremes, aie::max(x, y));                                               \
-        store_v(extremes + N, aie::min(x, y));                                           \
-        store_v(extremes + 2 * N, aie::select(x, y, masks[0]));                          \
+#define COMPARE(T, N)                                                                \
+    void compare_##T(const T* a, const T* b, uint8* flags, T* extremes) {            \
+        const auto x = load_v<N>(a), y = load_v<N>(b);                               \
+        const aie::mask<N> masks[] = {aie::lt(x, y), aie::le(x, y), aie::gt(x, y),   \
+                                      aie::ge(x, y), aie::eq(x, y), aie::neq(x, y)}; \
+        for (unsigned m = 0; m < 6; m++)                                             \
+            for (unsigned i = 0; i < N; i++) flags[m * N + i] = masks[m].test(i);    \
+        store_v(extremes, aie::max(x, y));                                           \
+        store_v(extremes + N, aie::min(x, y));                                       \
+        store_v(extremes + 2 * N, aie::select(x, y, masks[0]));                      \
     }
 COMPARE(bfloat16, 32)
 COMPARE(int8, 32)
 COMPARE(uint16, 32)
 COMPARE(int32, 16)
 
-#define REDUCE(T, N)                                                                     \
-    void reduce_##T##_##N(const T* in, T* out) {                                         \
-        const auto v = load_v<N>(in);                                                    \
-        out[0] = aie::reduce_add(v);                                                     \
-        out[1] = aie::reduce_max(v);                                                     \
-        out[2] = aie::reduce_min(v);                                                     \
+#define REDUCE(T, N)                             \
+    void reduce_##T##_##N(const T* in, T* out) { \
+        const auto v = load_v<N>(in);            \
+        out[0] = aie::reduce_add(v);             \
+        out[1] = aie::reduce_max(v);             \
+        out[2] = aie::reduce_min(v);             \
     }
 REDUCE(bfloat16, 8)
 REDUCE(bfloat16, 16)
@@ -142,8 +147,12 @@ void inv_bfloat16(const bfloat16* in, bfloat16* out) { store_v(out, aie::inv(loa
 void invsqrt_bfloat16(const bfloat16* in, bfloat16* out) { store_v(out, aie::invsqrt(load_v<16>(in))); }
 void to_float_int32(const int32* in, float* out, int32_t shift) { store_v(out, aie::to_float(load_v<16>(in), shift)); }
 void to_float_int16(const int16* in, float* out, int32_t shift) { store_v(out, aie::to_float(load_v<16>(in), shift)); }
-void to_fixed_int32(const float* in, int32* out, int32_t shift) { store_v(out, aie::to_fixed<int32>(load_v<16>(in), shift)); }
-void to_fixed_int16(const float* in, int16* out, int32_t shift) { store_v(out, aie::to_fixed<int16>(load_v<16>(in), shift)); }
+void to_fixed_int32(const float* in, int32* out, int32_t shift) {
+    store_v(out, aie::to_fixed<int32>(load_v<16>(in), shift));
+}
+void to_fixed_int16(const float* in, int16* out, int32_t shift) {
+    store_v(out, aie::to_fixed<int16>(load_v<16>(in), shift));
+}
 
 // Where lanes go: 16 lanes in (and 16 more), the results one after the other.
 void moves(const int16* in, int16* out, int32_t step) {
@@ -151,10 +160,19 @@ void moves(const int16* in, int16* out, int32_t step) {
     const unsigned n = unsigned(step);
     const auto [low, high] = aie::interleave_zip(a, b, n);
     const auto [even, odd] = aie::interleave_unzip(a, b, n);
-    const vector<int16, 16> all[] = {low, high, even, odd, aie::concat(aie::filter_even(a, n), aie::filter_odd(a, n)),
-                                     aie::transpose(a, 2, 8), aie::transpose(a, 8, 2), aie::transpose(a, 4, 4),
-                                     aie::reverse(a), aie::shuffle_up(a, n), aie::shuffle_down(a, n),
-                                     aie::shuffle_up_rotate(a, n), aie::shuffle_down_rotate(a, n)};
+    const vector<int16, 16> all[] = {low,
+                                     high,
+                                     even,
+                                     odd,
+                                     aie::concat(aie::filter_even(a, n), aie::filter_odd(a, n)),
+                                     aie::transpose(a, 2, 8),
+                                     aie::transpose(a, 8, 2),
+                                     aie::transpose(a, 4, 4),
+                                     aie::reverse(a),
+                                     aie::shuffle_up(a, n),
+                                     aie::shuffle_down(a, n),
+                                     aie::shuffle_up_rotate(a, n),
+                                     aie::shuffle_down_rotate(a, n)};
     for (unsigned i = 0; i < sizeof(all) / sizeof(all[0]); i++) store_v(out + 16 * i, all[i]);
 }
 void parts(const int16* in, int16* out) {
