@@ -1,0 +1,64 @@
+"""What XRT's errors mean. It raises RuntimeError for everything; only the text tells, and the errno in it.
+
+Texts: xdna-driver src/shim at 856409ca ("DRM_IOCTL_AMDXDNA_... IOCTL failed (err=-22): Invalid argument"); which errno
+means what on Phoenix: reports of whisper-xdna, mlir-aie#3526 and the driver's aie2_ctx.c.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Callable
+from typing import TypeVar
+
+from npu.errors import DeviceLost, LaunchFailed, NpuError, NpuUnavailable
+
+CONTEXTS = 6  # hwctx_limit, npu1_regs.c of amd/xdna-driver: for the whole machine
+GONE = (errno.ENODEV, errno.ENXIO, errno.EIO)
+ERRNO = re.compile(r"\berr(?:or)?\s*[=:]\s*-?(\d+)")
+MEMLOCK_CURE = "raise the limit with `ulimit -l unlimited`, LimitMEMLOCK=infinity or --ulimit memlock=-1"
+LOST_CURE = "look into `dmesg`; load the driver again or restart the machine"
+
+T = TypeVar("T")
+
+
+def attempt(call: Callable[[], T]) -> tuple[T | None, str | None]:
+    """What a call into pyxrt gives, and None; or None, and the text of its error.
+
+    The error itself is let go here: its traceback would keep a hardware context alive as long as anybody holds it.
+    """
+    try:
+        return call(), None
+    except (RuntimeError, MemoryError, OSError) as error:
+        return None, str(error).strip() or type(error).__name__
+
+
+def while_loading(what: str, text: str) -> NpuError:
+    """The error for ``text``, raised by XRT while it made ready ``what``."""
+    number = _errno(text)
+    if number in GONE:
+        return DeviceLost(f"the NPU was lost while {what} was made ready ({text})", LOST_CURE)
+    if "HWCTX" in text and number == errno.EINVAL:
+        return NpuUnavailable(
+            f"the NPU gives {what} no hardware context ({text}); it has {CONTEXTS} for the whole machine",
+            "end other programs that use the NPU",
+        )
+    if number == errno.ENOSPC:
+        return NpuUnavailable(
+            f"no columns of the NPU are free for {what} ({text})", "end other programs that use the NPU"
+        )
+    if number == errno.EAGAIN or "Resource temporarily unavailable" in text:
+        return NpuUnavailable(f"memory for {what} may not be locked ({text})", MEMLOCK_CURE)
+    return NpuUnavailable(f"XRT does not make {what} ready ({text})", "run `whisperx-npu doctor` and look into `dmesg`")
+
+
+def while_launching(what: str, text: str) -> NpuError:
+    """The error for ``text``, raised by XRT when ``what`` was started or watched."""
+    if _errno(text) in GONE:
+        return DeviceLost(f"the NPU was lost while it ran {what} ({text})", LOST_CURE)
+    return LaunchFailed(f"XRT did not take the launch of {what} ({text})")
+
+
+def _errno(text: str) -> int | None:
+    found = ERRNO.search(text)
+    return int(found[1]) if found else None

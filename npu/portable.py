@@ -1,0 +1,66 @@
+"""The part of pyxrt that works the same on XRT 2.20 to 2.25, which is all of it that ``npu`` uses.
+
+Source: src/python/pybind11/src/pyxrt.cpp of Xilinx/XRT at the tags 202520.2.20.197, 202610.2.21.21, 202610.2.23.244 and
+on the branch XRT-2.25; 2.25 was also tried without an NPU. Arguments are positional everywhere: before 2.23 they have
+no names. Left out on purpose:
+
+- ``kernel(*args)``: swallows every error of an argument and starts without it;
+- ``run.wait``, ``wait2``, ``runlist.wait``: hold the GIL until the launch ends, and the process stands still;
+- ``wait2(timeout)``, ``runlist.wait(timeout)``: TypeError in every version, whatever pyxrt.pyi says;
+- ``hw_context(device, uuid, mode)`` and its like: from 2.23 on only.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, SupportsInt
+
+
+class Bo(Protocol):
+    """A buffer object. ``map`` does not keep it alive; a sub-range is synced as (direction, size, offset)."""
+
+    def map(self) -> memoryview: ...
+    def sync(self, direction: Any, size: int, offset: int, /) -> None: ...
+    def write(self, data: bytes, seek: int, /) -> None: ...
+
+
+class Kernel(Protocol):
+    """A kernel of a context, which it keeps alive."""
+
+    def group_id(self, argument: int, /) -> int: ...
+
+
+class Run(Protocol):
+    """One execution at a time; keeps its kernel, and so the context, alive. ``set_arg`` takes a C int or a bo."""
+
+    def set_arg(self, number: int, value: Bo | int, /) -> None: ...
+    def start(self) -> None: ...
+    def state(self) -> SupportsInt: ...
+
+
+class Xclbin(Protocol):
+    """A parsed xclbin; needs no device."""
+
+
+class Device(Protocol):
+    """An open device."""
+
+    def register_xclbin(self, xclbin: Xclbin, /) -> Any: ...
+    def get_info(self, key: Any, /) -> str: ...
+
+
+class Pyxrt(Protocol):
+    """The module."""
+
+    @property
+    def xclBOSyncDirection(self) -> Any: ...  # noqa: N802  # XRT's name
+    @property
+    def xrt_info_device(self) -> Any: ...
+
+    def enumerate_devices(self) -> int: ...
+    def device(self, index: int, /) -> Device: ...
+    def xclbin(self, path: str, /) -> Xclbin: ...
+    def hw_context(self, device: Device, uuid: Any, /) -> Any: ...
+    def kernel(self, context: Any, name: str, /) -> Kernel: ...
+    def run(self, kernel: Kernel, /) -> Run: ...
+    @property
+    def bo(self) -> Any: ...

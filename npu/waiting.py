@@ -1,0 +1,50 @@
+"""Waiting for a launch without pyxrt's waits, which hold the GIL until it ends: look at its state, sleep, look again.
+
+Numbers of the states: enum ert_cmd_state in src/runtime_src/core/include/xrt/detail/ert.h of XRT. RUNNING (3) has no
+name in pyxrt, so states are compared as numbers.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from enum import IntEnum
+from typing import SupportsInt
+
+
+class State(IntEnum):
+    """How far a launch is."""
+
+    NEW = 1
+    QUEUED = 2
+    RUNNING = 3
+    COMPLETED = 4
+    ERROR = 5
+    ABORT = 6
+    SUBMITTED = 7
+    TIMEOUT = 8
+    NORESPONSE = 9
+    SKERROR = 10
+    SKCRASHED = 11
+
+
+PENDING = frozenset((State.NEW, State.QUEUED, State.RUNNING, State.SUBMITTED))
+FIRST_SLEEP_S, LONGEST_SLEEP_S = 50e-6, 1e-3  # a dispatch takes 45 us at least (mlir-aie#2381)
+WATCHDOG_S = 1.8  # the driver kills a context after 2 s without progress (tdr_timeout_ms, xdna-driver aie2_ctx.c)
+
+
+def poll(state: Callable[[], SupportsInt], deadline: float) -> int:
+    """The state of a launch as soon as it is not pending, or at ``deadline`` (``time.monotonic``) as it is then."""
+    sleep = FIRST_SLEEP_S
+    while (now := int(state())) in PENDING:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            break
+        time.sleep(min(sleep, left))
+        sleep = min(2 * sleep, LONGEST_SLEEP_S)
+    return now
+
+
+def name(state: int) -> str:
+    """The state's name as XRT writes it, less its prefix."""
+    return State(state).name if state in State.__members__.values() else f"state {state}"
