@@ -76,6 +76,14 @@ def test_tasks_meet_where_they_touch_the_same_word(one: list[Pattern], other: li
         start(hazards, Channel(1, "MM2S", 0), other, 2)
 
 
+def test_a_long_run_is_met_behind_a_short_one_that_starts_inside_it() -> None:
+    hazards = Hazards()
+    chain = (Descriptor(0, 0, Pattern(0, 10)), Descriptor(1, 0, Pattern(2, 1)))
+    hazards.start(0, Task(Channel(0, "S2MM", 0), chain, 0, True))
+    with pytest.raises(SimulationError, match="byte 20 of argument 0"):
+        hazards.start(1, Task(Channel(0, "MM2S", 0), (Descriptor(2, 0, Pattern(5, 1)),), 0, False))
+
+
 def test_tasks_of_one_channel_are_in_order_by_themselves() -> None:
     run(receive("y", "out", "y", N), receive("z", "out", "y", N), send("x", "in", "x", 2 * N), Await("y"), Await("z"))
 
