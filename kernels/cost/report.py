@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from kernels.cost.cycles import between, kernels
 from kernels.cost.encoder import window_cost
@@ -48,6 +49,7 @@ class WindowCost:
         return self.mel + self.encoder
 
 
+@cache
 def cost(size: str, name: Name, clock_ghz: float, *, int8: bool = False, fused: bool = True) -> WindowCost:
     """One window of a Whisper size, on the fused overlay or on separate ones."""
     given, shape = ASSUMPTIONS[name], SHAPES[size]

@@ -31,16 +31,17 @@ def pack_weights(plan: Plan, encoder: Encoder) -> Bits:
     hi = from_bf16(to_bf16(bias))
     first = Linear(np.hstack([by_tap(encoder.conv1), hi, bias - hi]), np.zeros(plan.shape.width, np.float32))
     second = Linear(by_tap(encoder.conv2), encoder.conv2.bias)
-    for place, linear in ((plan.conv1, first), (plan.conv2, second)):
-        _place(arena, place, _pack(linear, place, plan.columns))
-    pack = _pack_i8 if plan.int8 else _pack
+    products = [(_pack, plan.conv1, first), (_pack, plan.conv2, second)]
     for packed, layer in zip(plan.layers, encoder.layers, strict=True):
-        for parts, linear in zip(packed.all, _matrices(plan, layer), strict=True):
-            row = 0
-            for place in parts:
-                end = row + place.tiles * plan.columns * TILE
-                _place(arena, place, pack(Linear(linear.weight[row:end], linear.bias[row:end]), place, plan.columns))
-                row = end
+        matrices = zip(packed.all, _matrices(plan, layer), strict=True)
+        products += [(_pack_i8 if plan.int8 else _pack, parts, linear) for parts, linear in matrices]
+    for pack, parts, linear in products:
+        row = 0
+        for place in parts:
+            end = row + place.tiles * plan.columns * TILE
+            blocks = pack(Linear(linear.weight[row:end], linear.bias[row:end]), place, plan.columns)
+            arena[place.offset : place.offset + blocks.size] = blocks.reshape(-1)
+            row = end
     return arena
 
 
@@ -48,10 +49,6 @@ def _matrices(plan: Plan, layer: Layer) -> tuple[Linear, Linear, Linear, Linear]
     """In the order of LayerWeights.all."""
     qkv = by_head(layer.qkv.after(layer.attention_norm), plan.shape)
     return qkv, layer.out, layer.up.after(layer.ffn_norm), layer.down
-
-
-def _place(arena: Bits, place: Weights, columns: Bits) -> None:
-    arena[place.offset : place.offset + columns.size] = columns.reshape(-1)
 
 
 def _pack(linear: Linear, place: Weights, columns: int) -> Bits:

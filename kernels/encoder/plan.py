@@ -60,8 +60,8 @@ class Plan:
     packed: Matrix
     scales: Matrix
     positions: Residual
-    conv1: Weights
-    conv2: Weights
+    conv1: Parts
+    conv2: Parts
     layers: tuple[LayerWeights, ...]
     commands: tuple[Words, ...]
     activation_elements: int
@@ -116,8 +116,8 @@ def plan(shape: Shape, columns: int = 4, *, int8: bool = False) -> Plan:
     here, stored = _Arena(), _Arena()
     rows = (here.residual(ACTIVATIONS, groups, width), here.residual(ACTIVATIONS, groups, width))
     positions = stored.residual(WEIGHTS, groups, width)
-    (conv1,) = stored.weights(columns, shape.conv_steps * TILE, shape.padded_width)
-    (conv2,) = stored.weights(columns, SETS * shape.width, shape.padded_width)
+    conv1 = stored.weights(columns, shape.conv_steps * TILE, shape.padded_width)
+    conv2 = stored.weights(columns, SETS * shape.width, shape.padded_width)
     layers = tuple(_layer(stored, shape, columns, int8=int8) for _ in range(shape.layers))
     return Plan(
         shape=shape,
@@ -159,11 +159,12 @@ def _layer(stored: _Arena, shape: Shape, columns: int, *, int8: bool) -> LayerWe
 
 
 def _commands(
-    shape: Shape, columns: int, conv1: Weights, conv2: Weights, layer: LayerWeights, *, int8: bool
+    shape: Shape, columns: int, conv1: Parts, conv2: Parts, layer: LayerWeights, *, int8: bool
 ) -> list[Words]:
     """Each command once; all layers have the same."""
     groups = shape.groups
-    words = [matmul_words(conv1, SETS * groups, gelu=True), matmul_words(conv2, groups, gelu=True)]
+    words = [matmul_words(part, SETS * groups, gelu=True) for part in conv1]
+    words += [matmul_words(part, groups, gelu=True) for part in conv2]
     words += [matmul_words(part, groups, gelu=parts is layer.up, int8=int8) for parts in layer.all for part in parts]
     words += [attention_words(shape, columns), rows_words(shape, columns)]
     if int8:

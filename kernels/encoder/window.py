@@ -69,11 +69,10 @@ def run(plan: Plan, steps: list[Step]) -> Steps:
 
 def convolutions(plan: Plan) -> Iterator[Step]:
     """Mel to the first residual and its layer norm."""
-    groups = plan.shape.groups
-    yield _matmul(plan, (plan.conv_in,), plan.conv1, plan.conv, gelu=True)
-    each = plan.conv.elements // SETS
+    groups, each = plan.shape.groups, plan.conv.elements // SETS
+    yield from _parts(plan, (plan.conv_in,), plan.conv1, plan.conv, gelu=True)
     sets = tuple(Matrix(plan.conv.argument, plan.conv.offset + i * each, groups, plan.conv.width) for i in range(SETS))
-    yield _matmul(plan, sets, plan.conv2, plan.added, gelu=True)
+    yield from _parts(plan, sets, plan.conv2, plan.added, gelu=True)
     yield _add(plan, plan.positions, plan.residuals[0])
 
 
@@ -97,14 +96,27 @@ def _layer(plan: Plan, layer: LayerWeights) -> Iterator[Step]:
 def _product(
     plan: Plan, source: Matrix, wide: int, parts: Parts, out: Matrix | RowBlocks, *, gelu: bool = False
 ) -> Iterator[Step]:
-    """out = source @ weights, part by part; the source is quantised before, if that is the plan."""
+    """out = source @ weights; the source is quantised before, if that is the plan."""
     if plan.int8:
         packed = Matrix(plan.packed.argument, plan.packed.offset, plan.packed.groups, packed_width(wide))
         yield _quantise(plan, source, wide, packed)
         source = packed
+    yield from _parts(plan, (source,), parts, out, gelu=gelu, int8=plan.int8)
+
+
+def _parts(
+    plan: Plan,
+    sources: tuple[Matrix, ...],
+    parts: Parts,
+    out: Matrix | RowBlocks,
+    *,
+    gelu: bool = False,
+    int8: bool = False,
+) -> Iterator[Step]:
+    """Part by part, each beside the last."""
     first = 0
     for part in parts:
-        yield _matmul(plan, (source,), part, out, first, gelu=gelu, int8=plan.int8)
+        yield _matmul(plan, sources, part, out, first, gelu=gelu, int8=int8)
         first += part.tiles * plan.columns
 
 

@@ -115,7 +115,7 @@ def test_the_convolutions_as_products_are_whispers(name: str) -> None:
     activations = np.zeros(placed.activation_elements, np.uint16)
     pack_mel(placed, mel, activations)
     rows = load(activations, placed.conv_in).astype(np.float64)
-    arena, place = pack_weights(placed, encoder), placed.conv1
+    arena, (place,) = pack_weights(placed, encoder), placed.conv1
     stored = arena[place.offset : place.offset + 4 * place.per_column].reshape(4, -1, BLOCK)
     assert not stored[:, : place.table_objects].any()  # the bias is in the weights
     blocks = stored[:, place.table_objects :].reshape(4, place.tiles, place.steps, BLOCK)

@@ -17,10 +17,11 @@ from kernels.registry import CHOICES
 REGIONS = ("conv_in", "conv", "added", "norm", "qkv", "context", "hidden", "packed", "scales")
 
 
+@pytest.mark.parametrize("columns", [1, 2, 4])
 @pytest.mark.parametrize("int8", [False, True])
 @pytest.mark.parametrize("name", SHAPES)
-def test_regions_do_not_overlap(name: str, int8: bool) -> None:
-    placed = plan(SHAPES[name], int8=int8)
+def test_regions_do_not_overlap(name: str, int8: bool, columns: int) -> None:
+    placed = plan(SHAPES[name], columns, int8=int8)
     assert _tiled(_regions(placed, "activations"), placed.activation_elements)
     assert _tiled(_regions(placed, "weights"), placed.weight_elements)
 
@@ -34,7 +35,7 @@ def _regions(placed: Plan, argument: str) -> list[tuple[int, int]]:
         if isinstance(value, Matrix | Residual | RowBlocks) and value.argument == argument and value.elements
     ]
     if argument == "weights":
-        matrices = [placed.conv1, placed.conv2]
+        matrices = [*placed.conv1, *placed.conv2]
         for layer in placed.layers:
             matrices += [part for parts in layer.all for part in parts]
         regions += [(matrix.offset, placed.columns * matrix.per_column) for matrix in matrices]
