@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from kernels.matmul.blocks import from_bf16, to_bf16
 from kernels.mel.filters import HOP, N_FFT
-from kernels.mel.plan import WINDOW_FRAMES
+from kernels.mel.plan import WINDOW_FRAMES, WINDOW_SAMPLES
 from kernels.mel.reference import Float64, kernel_log_mel, whisper_log_mel
 
 MAX_ERROR = 0.01  # of any value of any recording
@@ -20,7 +20,7 @@ QUIET = 0.01  # -40 dB
 
 @dataclass(frozen=True, slots=True)
 class Errors:
-    """Of one window, over the frames that see audio: ``largest``, ``mean`` and ``rms`` of the magnitudes.
+    """Of one recording, over the frames that see audio: ``largest``, ``mean`` and ``rms`` of the magnitudes.
 
     ``on_tile`` is the largest error if the tile took the logarithm and handed it over as bf16, ``on_tile_mean`` the
     mean: what the host's logarithm of bf16 energies saves.
@@ -35,7 +35,7 @@ class Errors:
 
 
 def error_report(samples: NDArray[Any], n_mels: int) -> dict[str, NDArray[Any]]:
-    """Arrays to draw, [n_mels, frames that see audio] each: ``reference``, ``kernel`` and their ``difference``."""
+    """Arrays to draw of one window, [n_mels, frames that see audio] each: ``reference``, ``kernel``, ``difference``."""
     frames = min(WINDOW_FRAMES, -(-(len(samples) + N_FFT // 2) // HOP))
     reference = whisper_log_mel(samples, n_mels)[:, :frames]
     kernel = kernel_log_mel(samples, n_mels)[:, :frames]
@@ -43,9 +43,10 @@ def error_report(samples: NDArray[Any], n_mels: int) -> dict[str, NDArray[Any]]:
 
 
 def errors(samples: NDArray[Any], n_mels: int) -> Errors:
-    """Of float samples [n <= 480,000]."""
-    report = error_report(samples, n_mels)
-    reference, kernel, difference = report["reference"], report["kernel"], np.abs(report["difference"])
+    """Of a recording, float samples [n > 0], window by window."""
+    windows = [error_report(samples[i : i + WINDOW_SAMPLES], n_mels) for i in range(0, len(samples), WINDOW_SAMPLES)]
+    reference, kernel = (np.concatenate([one[name] for one in windows], axis=1) for name in ("reference", "kernel"))
+    difference = np.abs(kernel - reference)
     on_tile = np.abs(from_bf16(to_bf16(kernel)) - reference)
     return Errors(
         largest=float(difference.max()),
