@@ -2,7 +2,8 @@
 
 Sources: the driver is amdxdna, in Linux since 6.14; its attributes ``vbnv`` and ``fw_version`` are in
 drivers/accel/amdxdna/amdxdna_sysfs.c@0b119045 of torvalds/linux, the name RyzenAI-npu1 (PCI 1022:1502, Phoenix and
-Hawk Point) in npu1_regs.c, the 64 MiB heap in aie2_pci.h of amd/xdna-driver.
+Hawk Point) in npu1_regs.c, the 64 MiB heap in aie2_pci.h of amd/xdna-driver. Firmware 1.5.5.391 is what the published
+results on Phoenix and Hawk Point were got with (whisper-xdna, open-xdna); none are known with an older one.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import dataclasses
 import grp
 import importlib.util
 import os
+import pwd
 import re
 import resource
 from dataclasses import dataclass
@@ -23,8 +25,10 @@ NPU1_NAMES = ("npu1", "Phoenix")  # XRT says "NPU Phoenix" where sysfs says "Ryz
 FIRST_KERNEL = (6, 14)
 HEAP_BYTES = 64 << 20  # the driver pins this much for instructions when a context is opened
 CAP_IPC_LOCK = 1 << 14  # linux/capability.h
+FIRST_FIRMWARE = (1, 5, 5, 391)
+SHARED_BY_GROUP = 0o060  # a node that its group may read and write
 
-Subject = Literal["node", "access", "driver", "memlock", "pyxrt"]
+Subject = Literal["node", "access", "driver", "firmware", "memlock", "pyxrt"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,8 @@ class DeviceReport:
     """What was seen of the NPU; None where there was nothing to see.
 
     ``memlock_bytes`` is the soft limit of locked memory, None for unlimited or where CAP_IPC_LOCK lifts it.
+    ``npus`` are the nodes of all devices of amdxdna, in the order in which XRT counts them (by our reading; tried on no
+    machine with two), ``index`` is the place of ``node`` among them.
     """
 
     node: Path
@@ -53,6 +59,11 @@ class DeviceReport:
     memlock_bytes: int | None
     pyxrt: bool
     problems: tuple[Problem, ...]
+    npus: tuple[Path, ...] = ()
+
+    @property
+    def index(self) -> int:
+        return self.npus.index(self.node) if self.node in self.npus else 0
 
     @property
     def reason(self) -> str | None:
@@ -75,8 +86,9 @@ def probe(node: Path = NODE, root: Path = Path("/")) -> DeviceReport:
         memlock_bytes=_memlock(root / "proc/self/status"),
         pyxrt=importlib.util.find_spec("pyxrt") is not None,
         problems=(),
+        npus=_npus(node.parent, root),
     )
-    checks = (_node_problem, _driver_problem, _access_problem, _pyxrt_problem, _memlock_problem)
+    checks = (_node_problem, _driver_problem, _firmware_problem, _access_problem, _pyxrt_problem, _memlock_problem)
     problems = tuple(problem for check in checks if (problem := check(seen)))
     return dataclasses.replace(seen, problems=problems)
 
@@ -84,6 +96,8 @@ def probe(node: Path = NODE, root: Path = Path("/")) -> DeviceReport:
 def _node_problem(seen: DeviceReport) -> Problem | None:
     if seen.present:
         return None
+    if other := _other(seen):
+        return Problem("node", f"there is no {seen.node}", f"set npu.device to {other}, which is an NPU")
     if _version(seen.kernel) < FIRST_KERNEL:
         return Problem(
             "node",
@@ -101,22 +115,43 @@ def _node_problem(seen: DeviceReport) -> Problem | None:
 def _driver_problem(seen: DeviceReport) -> Problem | None:
     if seen.driver not in (None, DRIVER):
         what = f"{seen.node} belongs to the driver {seen.driver}, not to {DRIVER}"
-        return Problem("driver", what, "set npu.device to the node of the AMD NPU")
+        other = _other(seen)
+        cure = f"set npu.device to {other}, which is an NPU" if other else f"load {DRIVER} with `modprobe {DRIVER}`"
+        return Problem("driver", what, cure)
     if seen.name is not None and not any(name in seen.name for name in NPU1_NAMES):
         what = f"{seen.name} is another generation than Phoenix and Hawk Point (npu1), which the kernels are built for"
         return Problem("driver", what, "set npu.mode to off")
     return None
 
 
+def _firmware_problem(seen: DeviceReport) -> Problem | None:
+    numbers = tuple(map(int, re.findall(r"\d+", seen.firmware or "")))
+    if len(numbers) != len(FIRST_FIRMWARE) or numbers >= FIRST_FIRMWARE:
+        return None
+    first = ".".join(map(str, FIRST_FIRMWARE))
+    return Problem(
+        "firmware",
+        f"the NPU's firmware {seen.firmware} is older than {first}, the oldest that is known to work",
+        "install a newer linux-firmware (amdnpu/1502_00) and restart the machine",
+    )
+
+
 def _access_problem(seen: DeviceReport) -> Problem | None:
     if seen.accessible or not seen.present:
         return None
-    group = _group(seen.node)
+    what = f"this user may not read and write {seen.node}"
+    status = seen.node.stat()
+    if status.st_mode & SHARED_BY_GROUP != SHARED_BY_GROUP:
+        rule = 'SUBSYSTEM=="accel", GROUP="render", MODE="0660"'
+        return Problem("access", what, f"let the group render have it: a udev rule `{rule}`, then restart")
+    group, members = _group(status.st_gid)
+    if _user() in members:
+        return Problem("access", what, f"log in again: you are in the group {group}, and this session began before")
     return Problem(
         "access",
-        f"this user may not read and write {seen.node}",
-        f"run `sudo usermod -aG {group} $USER` and log in again; in a container, pass --group-add with the number "
-        f"of the group {group}",
+        what,
+        f"run `sudo usermod -aG {group} $USER` and log in again; in a container, pass --group-add {status.st_gid}, "
+        f"the number of the group {group}",
     )
 
 
@@ -149,12 +184,32 @@ def _memlock(status: Path) -> int | None:
     return None if soft == resource.RLIM_INFINITY or capabilities & CAP_IPC_LOCK else soft
 
 
-def _group(node: Path) -> str:
-    gid = node.stat().st_gid
+def _npus(folder: Path, root: Path) -> tuple[Path, ...]:
+    """Nodes in ``folder`` whose driver is amdxdna, by their numbers."""
+    drivers = (path for path in (root / "sys/class/accel").glob("accel*") if (path / "device/driver").exists())
+    names = [path.name for path in drivers if (path / "device/driver").resolve().name == DRIVER]
+    return tuple(folder / name for name in sorted(names, key=lambda name: (len(name), name)))
+
+
+def _other(seen: DeviceReport) -> Path | None:
+    """Another node, that is there and is an NPU's."""
+    return next((node for node in seen.npus if node != seen.node and node.exists()), None)
+
+
+def _user() -> str | None:
     try:
-        return grp.getgrgid(gid).gr_name
+        return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:  # a container has the number without the name
-        return str(gid)
+        return None
+
+
+def _group(gid: int) -> tuple[str, list[str]]:
+    """Name and members of a group."""
+    try:
+        found = grp.getgrgid(gid)
+    except KeyError:  # as above
+        return str(gid), []
+    return found.gr_name, found.gr_mem
 
 
 def _version(release: str) -> tuple[int, int]:

@@ -103,7 +103,7 @@ def _npu(report: DeviceReport, settings: Settings) -> Iterator[Check]:
     limit = "unlimited" if report.memlock_bytes is None else f"{report.memlock_bytes >> 10} KiB"
     seen: tuple[tuple[str, tuple[Subject, ...], str], ...] = (
         ("npu device", ("node", "access"), f"{report.node}"),
-        ("npu driver", ("driver",), f"{report.driver}, {report.name}, firmware {report.firmware}"),
+        ("npu driver", ("driver", "firmware"), f"{report.driver}, {report.name}, firmware {report.firmware}"),
         ("pyxrt", ("pyxrt",), "importable"),
         ("memlock", ("memlock",), f"{limit}, at least {HEAP_BYTES >> 20} MiB needed"),
     )

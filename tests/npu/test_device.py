@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import grp
 import os
+import pwd
 import resource
 import sys
 from collections.abc import Iterator
@@ -40,6 +42,13 @@ class Machine:
     def drive(self, driver: str) -> None:
         (self.root / "sys/bus/pci/drivers" / driver).mkdir(parents=True)
         self.link("sys/devices/pci0000:00/0000:c7:00.1/driver", f"sys/bus/pci/drivers/{driver}")
+
+    def add(self, name: str, driver: str) -> None:
+        """One more device, with its node."""
+        self.node.with_name(name).symlink_to("/dev/null")
+        (self.root / "sys/bus/pci/drivers" / driver).mkdir(parents=True, exist_ok=True)
+        self.link(f"sys/devices/{name}/driver", f"sys/bus/pci/drivers/{driver}")
+        self.link(f"sys/class/accel/{name}/device", f"sys/devices/{name}")
 
     def allow_locking(self, *, allowed: bool) -> None:
         self.write("proc/self/status", f"Name:\tpython\nCapEff:\t{(1 << 14) * allowed:016x}\n")
@@ -118,6 +127,67 @@ def test_a_node_that_this_user_may_not_open(machine: Machine, monkeypatch: pytes
     report = machine.probe()
     assert report.reason == f"this user may not read and write {machine.node}"
     assert "usermod -aG" in report.problems[0].cure
+
+
+def test_a_node_that_its_group_may_not_open_either(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine.node.unlink()
+    machine.node.touch(mode=0o600)
+    monkeypatch.setattr(os, "access", lambda *_args: False)
+    assert "udev rule" in machine.probe().problems[0].cure
+
+
+def test_a_session_that_began_before_its_user_was_in_the_group(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    me = pwd.getpwuid(os.getuid()).pw_name
+    monkeypatch.setattr(os, "access", lambda *_args: False)
+    monkeypatch.setattr(grp, "getgrgid", lambda gid: grp.struct_group(("render", "x", gid, [me])))
+    assert machine.probe().problems[0].cure == (
+        "log in again: you are in the group render, and this session began before"
+    )
+
+
+@pytest.mark.parametrize(
+    ("firmware", "old"), [("1.5.5.391", False), ("1.5.2.380", True), ("1.10.0.1", False), ("unknown", False)]
+)
+def test_old_firmware(machine: Machine, firmware: str, old: bool) -> None:
+    machine.write("sys/devices/pci0000:00/0000:c7:00.1/fw_version", f"{firmware}\n")
+    report = machine.probe()
+    assert [problem.subject for problem in report.problems] == ["firmware"] * old
+    if old:
+        assert report.reason == (
+            "the NPU's firmware 1.5.2.380 is older than 1.5.5.391, the oldest that is known to work"
+        )
+        assert "linux-firmware" in report.problems[0].cure
+
+
+def test_both_names_of_the_device(machine: Machine) -> None:
+    machine.write("sys/devices/pci0000:00/0000:c7:00.1/vbnv", "NPU Phoenix\n")
+    assert machine.probe().reason is None
+
+
+def test_the_npu_is_another_node(machine: Machine) -> None:
+    """accel0 is another vendor's; the NPU is accel1, and the first one that XRT knows."""
+    machine.add("accel1", "amdxdna")
+    machine.drive("intel_vpu")
+    other = machine.node.with_name("accel1")
+    report = machine.probe()
+    assert report.npus == (other,)
+    assert report.problems[0].cure == f"set npu.device to {other}, which is an NPU"
+    assert (probe(other, machine.root).index, probe(other, machine.root).driver) == (0, "amdxdna")
+
+
+def test_nodes_are_counted_as_numbers(machine: Machine) -> None:
+    for number in (10, 2):
+        machine.add(f"accel{number}", "amdxdna")
+    assert [node.name for node in machine.probe().npus] == ["accel0", "accel2", "accel10"]
+    assert probe(machine.node.with_name("accel10"), machine.root).index == 2
+
+
+def test_a_missing_node_beside_an_npu(machine: Machine) -> None:
+    machine.add("accel1", "amdxdna")
+    machine.node.unlink()
+    assert machine.probe().problems[0].cure.startswith(f"set npu.device to {machine.node.with_name('accel1')}")
 
 
 def test_without_pyxrt(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
