@@ -17,7 +17,7 @@ class Enum:
     __members__: ClassVar[dict[str, Enum]]
 
     def __init__(self, value: int, /) -> None:
-        self.value = value
+        self.value = int(value)
 
     @property
     def name(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from operator import attrgetter
+from operator import attrgetter, index
 from types import ModuleType
 from typing import Any
 
@@ -64,8 +64,10 @@ def methods(
 def _is(kind: str, argument: object, module: ModuleType) -> bool:
     if kind in RANGES:
         low, high = RANGES[kind]
-        number = getattr(argument, "__index__", None)
-        return number is not None and low <= number() <= high
+        try:
+            return low <= index(argument) <= high  # type: ignore[arg-type]  # that is the question
+        except TypeError:
+            return False
     if kind == "str":
         return isinstance(argument, str)
     if kind == "buffer":

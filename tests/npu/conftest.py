@@ -1,0 +1,91 @@
+"""A kernel folder of the small design, and a machine whose simulated NPU runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kernels.build.folder import build
+from kernels.build.verify import KernelFolder, read
+from npu import xrt
+from npu.buffers import Buffer
+from npu.overlay import Overlay
+from npu.programs import Program
+from npu.simulated import Machine
+from tests.kernels.array.scale import design
+from tests.kernels.build.trials import scale_trial
+
+DESIGNS = {"scale": design}
+
+
+@pytest.fixture(scope="session")
+def scale(tmp_path_factory: pytest.TempPathFactory) -> KernelFolder:
+    """The folder. Shared by all tests: do not write to it."""
+    out = tmp_path_factory.mktemp("npu-kernels") / "scale"
+    build(design(), scale_trial(), out)
+    return read(out)
+
+
+@pytest.fixture
+def machine() -> Machine:
+    return Machine(designs=DESIGNS, tdr_s=0.05)
+
+
+Open = Callable[..., xrt.Device]
+
+
+@pytest.fixture
+def opened() -> Iterator[Open]:
+    """Opens devices as the runtime does, with a short watchdog, and closes them after the test."""
+    devices: list[xrt.Device] = []
+
+    def open_(machine: Machine, watchdog_s: float = 5.0) -> xrt.Device:
+        devices.append(xrt.Device(machine.pyxrt, target="host", watchdog_s=watchdog_s))
+        return devices[-1]
+
+    yield open_
+    for device in devices:
+        device.close()
+
+
+@dataclass
+class Ready:
+    """A loaded overlay with the arguments of its self-test."""
+
+    overlay: Overlay
+    program: Program
+    buffers: tuple[Buffer, ...]
+
+    @staticmethod
+    def of(overlay: Overlay) -> Ready:
+        inputs = overlay.folder.inputs()
+        ready = Ready(overlay, overlay.program("run"), tuple(overlay.buffer(len(data)) for data in inputs))
+        ready.fill()
+        return ready
+
+    def fill(self) -> None:
+        for buffer, data in zip(self.buffers, self.overlay.folder.inputs(), strict=True):
+            buffer.view()[:] = np.frombuffer(data, np.uint8)
+            buffer.to_device()
+
+    def launch(self) -> float:
+        return self.overlay.launch(self.program, self.buffers)
+
+    def right(self) -> bool:
+        """Whether the results are those of the host model."""
+        for buffer in self.buffers:
+            buffer.from_device()
+        expected = self.overlay.folder.expected()
+        return all(buffer.view().tobytes() == data for buffer, data in zip(self.buffers, expected, strict=True))
+
+
+@pytest.fixture
+def damaged(scale: KernelFolder, tmp_path: Path) -> Path:
+    """A copy of the folder to damage."""
+    import shutil
+
+    return Path(shutil.copytree(scale.path, tmp_path / "scale"))
