@@ -14,7 +14,7 @@ from typing import TypeVar
 from npu.errors import DeviceLost, LaunchFailed, NpuError, NpuUnavailable
 
 CONTEXTS = 6  # hwctx_limit, npu1_regs.c of amd/xdna-driver: for the whole machine
-GONE = (errno.ENODEV, errno.ENXIO, errno.EIO)
+GONE = (errno.ENODEV, errno.ENXIO)
 ERRNO = re.compile(r"\berr(?:or)?\s*[=:]\s*-?(\d+)")
 MEMLOCK_CURE = "raise the limit with `ulimit -l unlimited`, LimitMEMLOCK=infinity or --ulimit memlock=-1"
 LOST_CURE = "look into `dmesg`; load the driver again or restart the machine"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from threading import Lock
 from types import TracebackType
 
@@ -75,7 +76,7 @@ class Npu:
         self.close()
 
 
-def open_npu(folders: Folders | None = None, *, simulated: bool = False, index: int | None = None) -> Npu:
+def open_npu(folders: Folders | None = None, *, simulated: bool = False, node: Path = NODE) -> Npu:
     """Open the NPU of this machine, or a simulated one, whose kernel folders are built on demand.
 
     Raises NpuUnavailable, whose reason and cure say what is missing.
@@ -85,7 +86,7 @@ def open_npu(folders: Folders | None = None, *, simulated: bool = False, index: 
 
         device = Device(Machine().pyxrt, target="host", watchdog_s=SIMULATED_S)
         return Npu(device, folders or Folders(target="host"), "npu (simulated)")
-    report = probe(NODE)
+    report = probe(node)
     if report.problems:
         raise NpuUnavailable(report.problems[0].what, report.problems[0].cure)
-    return Npu(Device(pyxrt(), index or 0), folders or Folders())
+    return Npu(Device(pyxrt(), report.index), folders or Folders())

@@ -1,7 +1,8 @@
 """Waiting for a launch without pyxrt's waits, which hold the GIL until it ends: look at its state, sleep, look again.
 
 Numbers of the states: enum ert_cmd_state in src/runtime_src/core/include/xrt/detail/ert.h of XRT. RUNNING (3) has no
-name in pyxrt, so states are compared as numbers.
+name in pyxrt, so states are compared as numbers. ``run.state`` is live on an NPU: it reads the packet that the driver
+writes (kernel_command::get_state in xrt_kernel.cpp, hwq::poll_command in src/shim/hwq.cpp of amd/xdna-driver).
 """
 
 from __future__ import annotations

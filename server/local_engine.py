@@ -14,7 +14,7 @@ from typing import Literal
 from server.engine import EngineStatus, Event, Finished, Job, ModelCard, StageChoice
 from server.errors import Cancelled, EngineFailure, NotReady, Overloaded, WhisperXError
 from server.pipeline.catalog import Catalog, Entry
-from server.pipeline.npu_room import why_cpu
+from server.pipeline.npu_room import require_npu
 from server.pipeline.parts import Parts, StageSettings
 from server.pipeline.session import Session
 from server.pipeline.settings import DEMO_MODEL
@@ -34,9 +34,9 @@ class LocalEngine:
         self.settings = settings
         self.catalog = Catalog(settings.model)
         self._stage_settings = StageSettings(
-            settings.model, settings.vad, settings.decode, settings.align, settings.diarize
+            settings.model, settings.vad, settings.decode, settings.align, settings.diarize, settings.npu
         )
-        self._npu_reason = why_cpu(settings.npu.mode, settings.npu.device)
+        require_npu(settings.npu)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="engine")
         self._loaded: dict[str, Parts] = {}
         self._state: Literal["starting", "ready", "failed", "stopped"] = "starting"
@@ -53,6 +53,8 @@ class LocalEngine:
         self._stopping.set()
         self._state = "stopped"
         await asyncio.to_thread(self._worker.shutdown, cancel_futures=True)
+        for parts in self._loaded.values():
+            parts.close()
         self._loaded.clear()
 
     def _load_default(self) -> None:
@@ -68,7 +70,7 @@ class LocalEngine:
         if name not in self._loaded:
             began = perf_counter()
             for other in [held for held in self._loaded if held != self.catalog.default]:
-                del self._loaded[other]  # room for one model beside the default
+                self._loaded.pop(other).close()  # room for one model beside the default
             self._loaded[name] = Parts(name, self.catalog.resolve(name), self._stage_settings, demo=name == DEMO_MODEL)
             log.info("Model %s loaded in %.1f s.", name, perf_counter() - began)
         return self._loaded[name]
@@ -138,7 +140,12 @@ class LocalEngine:
             queued=max(0, self._jobs - 1),
             running=min(1, self._jobs),
             error=str(self._error) if self._error else None,
+            notes=self._notes(),
         )
+
+    def _notes(self) -> tuple[str, ...]:
+        parts = self._loaded.get(self.catalog.default)
+        return parts.npu.notes() if parts else ()
 
     def _card(self, entry: Entry) -> ModelCard:
         default = entry.id == self.catalog.default
@@ -156,10 +163,9 @@ class LocalEngine:
         parts = self._loaded.get(self.catalog.default)
         if parts is None:
             return ()
-        npu = f"no NPU: {self._npu_reason}"
         return (
             StageChoice("vad", "cpu", self.settings.vad.method),
-            StageChoice("mel", parts.mel.device, npu),
-            StageChoice("encoder", parts.encoder.device, f"{parts.encoder_reason}; {npu}"),
+            StageChoice("mel", parts.mel.device, parts.npu.reason("mel")),
+            StageChoice("encoder", parts.encoder.device, f"{parts.npu.reason('encoder')}; CPU: {parts.encoder_reason}"),
             StageChoice("decoder", parts.decoder.device, f"ctranslate2 {parts.checkpoint.compute_type}"),
         )

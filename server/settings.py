@@ -28,6 +28,7 @@ from server.pipeline.settings import (
     DiarizeSettings,
     Group,
     ModelSettings,
+    NpuSettings,
     Positive,
     VadSettings,
 )
@@ -50,16 +51,6 @@ class LogSettings(Group):
     """What is written to standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe line written.")
-
-
-class NpuSettings(Group):
-    """The NPU."""
-
-    mode: Literal["auto", "required", "off", "simulated"] = Field(
-        "auto",
-        description="auto: NPU where it is right and pays; required: refuse to start without it; off: CPU.",
-    )
-    device: Path = Field(Path("/dev/accel/accel0"), description="Device node of the NPU driver.")
 
 
 class Settings(BaseSettings):

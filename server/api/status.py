@@ -14,7 +14,7 @@ import server
 from server.api import openapi
 from server.api.jobs import TheEngine, TheSettings
 from server.errors import NotReady
-from server.formats.answer import StageEntry
+from server.formats.answer import StageEntry, stage_entry
 from server.settings import Settings
 
 routes = APIRouter(tags=["status"])
@@ -126,7 +126,7 @@ async def status(request: Request, engine: TheEngine, settings: TheSettings) -> 
         "default_model": now.default_model,
         "models": [cast("Model", {**asdict(card), "aliases": list(card.aliases)}) for card in now.models],
         "stages": [cast("Stage", asdict(choice)) for choice in now.stages],
-        "warm_up": [cast("StageEntry", asdict(stage)) for stage in now.warm_up],
+        "warm_up": [stage_entry(stage) for stage in now.warm_up],
         "queue": {"queued": now.queued, "running": now.running, "limit": settings.server.max_queue},
         "notes": list(now.notes),
         "settings": _configured(settings),

@@ -48,6 +48,7 @@ class StageEntry(TypedDict):
     stage: str
     device: str
     ms: float
+    reason: NotRequired[Annotated[str, Field(description="Why this device, where there was a choice.")]]
 
 
 class Speakers(TypedDict):
@@ -91,7 +92,7 @@ def answer(transcript: Transcript, job: Job) -> Answer:
         "duration": seconds(transcript.duration),
         "processing_time": seconds(transcript.processing_time),
         "realtime_factor": round(transcript.realtime_factor, 4),
-        "stages": [{"stage": s.stage, "device": s.device, "ms": round(s.ms, 3)} for s in transcript.stages],
+        "stages": [stage_entry(stage) for stage in transcript.stages],
         "model": transcript.model,
         "demo": transcript.demo,
         "warnings": list(transcript.warnings),
@@ -120,6 +121,14 @@ def npu_mel_seconds(stages: tuple[StageTime, ...]) -> float | None:
 def seconds(value: float) -> float:
     """Times are given to the millisecond."""
     return round(value, 3)
+
+
+def stage_entry(stage: StageTime) -> StageEntry:
+    """One stage as JSON."""
+    entry: StageEntry = {"stage": stage.stage, "device": stage.device, "ms": round(stage.ms, 3)}
+    if stage.reason is not None:
+        entry["reason"] = stage.reason
+    return entry
 
 
 def _segment(segment: Segment) -> SegmentEntry:

@@ -1,29 +1,289 @@
-"""The one file of the pipeline that meets npu/: which stages the NPU serves, and why not."""
+"""The one file of the pipeline that meets npu/: mel and encoder on the NPU with the CPU behind them, and why not.
+
+Both stages go together: what one of them finds wrong on the NPU retires it for both, and for every model.
+"""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable, Sequence, Sized
+from dataclasses import replace
 from pathlib import Path
+from threading import Lock
+from typing import Generic, Literal, Protocol, TypeVar
 
+import numpy as np
+
+from kernels.encoder import weights as packing
+from kernels.encoder.shapes import FRAMES, HEAD
 from npu.device import probe
+from npu.encoder import NpuEncoder, check_layer
+from npu.errors import FolderRefused, NpuError, NpuUnavailable
+from npu.folders import DIRECTORY, Folders
+from npu.guard import Guarded, KeepAlive
+from npu.mel import NpuMel
+from npu.opened import Npu, open_npu
+from npu.policy import Choice, choose, measure
+from npu.resident import Resident
 from server.errors import ConfigurationError
+from server.pipeline.checkpoint import Checkpoint
+from server.pipeline.ct2_weights import EncoderLayer, Linear, Norm, encoder_weights
+from server.pipeline.settings import NpuSettings
+from server.pipeline.stages import Encoder, Mel, Retired
+from server.pipeline.types import MEL_FRAMES, WINDOW_SAMPLES, Float32, StageTime
 
-NO_STAGES = "this version has no NPU stages yet: the kernels and their runtime are still being built"
+log = logging.getLogger(__name__)
+
+StageName = Literal["mel", "encoder"]
+T = TypeVar("T", bound=Sized)
+T_contra = TypeVar("T_contra", contravariant=True)
+
+SIMULATED_FRAMES = 250  # of the layer that is tried at start-up on the simulated device, which takes its time
+NOT_ASKED = "npu.mode is off"
 
 
-def why_cpu(mode: str, node: Path) -> str:
-    """Why mel and encoder run on the CPU.
+class Stage(Protocol[T_contra]):
+    """mel or encoder."""
 
-    Raises ConfigurationError for ``npu.mode`` required or simulated, which this version cannot honour.
+    @property
+    def device(self) -> str: ...
+    def __call__(self, batch: T_contra, /) -> Float32: ...
+
+
+class Backed(Generic[T]):
+    """A stage on the NPU with the CPU's behind it. ``device`` says which the next batch will run on."""
+
+    def __init__(self, cpu: Stage[T]) -> None:
+        self.cpu = cpu
+        self._npu: Guarded[T, Float32] | None = None
+
+    def serve(self, npu: Guarded[T, Float32]) -> None:
+        """From now on the NPU serves."""
+        self._npu = npu
+
+    @property
+    def served(self) -> bool:
+        """Whether the NPU was chosen."""
+        return self._npu is not None
+
+    @property
+    def device(self) -> str:
+        return self._npu.npu.device if self._npu is not None and self._npu.npu.retired is None else self.cpu.device
+
+    def __call__(self, batch: T, /) -> Float32:
+        """Raises Retired where the NPU fails: nothing of the batch is to be used, and ``device`` is the CPU's now."""
+        if self._npu is None or self._npu.npu.retired is not None:
+            return self.cpu(batch)
+        try:
+            return self._npu(batch)
+        except NpuError as error:
+            reason = error.reason
+        raise Retired(reason)
+
+
+class NpuRoom:
+    """mel and encoder of one model. Raises ConfigurationError where ``npu.mode`` is required and cannot be had."""
+
+    def __init__(self, checkpoint: Checkpoint, settings: NpuSettings, mel: Mel, encoder: Encoder) -> None:
+        self.settings = settings
+        self._mel: Backed[Sequence[Float32]] = Backed(mel)
+        self._encoder: Backed[Float32] = Backed(encoder)
+        self._why: dict[StageName, str] = dict.fromkeys(("mel", "encoder"), NOT_ASKED)
+        self._npu: Npu | None = None
+        self._closing: list[Callable[[], None]] = []
+        if settings.mode == "off":
+            return
+        try:
+            self._npu = _acquire(settings)
+            self._open(checkpoint, self._npu)
+        except NpuError as error:
+            self._refuse(error.reason, error.cure)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def mel(self) -> Mel:
+        return self._mel
+
+    @property
+    def encoder(self) -> Encoder:
+        return self._encoder
+
+    def reason(self, stage: StageName) -> str:
+        """Why this device serves the stage now."""
+        if self._npu is not None and self._npu.retired is not None:
+            return f"no NPU: it is retired: {self._npu.retired}"
+        return self._why[stage]
+
+    def explained(self, times: Sequence[StageTime]) -> tuple[StageTime, ...]:
+        """The measured stages of an answer, mel and encoder with the reason for their device."""
+        reasons: dict[str, str] = {stage: self.reason(stage) for stage in self._why}
+        return tuple(replace(one, reason=reasons.get(one.stage)) for one in times)
+
+    def notes(self) -> tuple[str, ...]:
+        """What the self-tests found."""
+        if self._npu is None:
+            return ()
+        return tuple(f"NPU self-test {resident.verdict}" for resident in self._npu.residents)
+
+    def close(self) -> None:
+        """Give the NPU back; the last room of the process closes it."""
+        for close in reversed(self._closing):
+            close()
+        self._closing.clear()
+        if self._npu is not None:
+            _release(self._npu)
+
+    def _open(self, checkpoint: Checkpoint, npu: Npu) -> None:
+        self._try("mel", npu, lambda: self._open_mel(checkpoint, npu))
+        self._try("encoder", npu, lambda: self._open_encoder(checkpoint, npu))
+        if self.settings.keep_alive_ms and npu.retired is None and npu.residents:
+            self._closing.append(KeepAlive(npu, npu.residents[0], self.settings.keep_alive_ms / 1000).close)
+        if not (self._mel.served or self._encoder.served) and npu.retired is None:
+            self.close()  # its hardware contexts are for others
+            self._npu = None
+
+    def _try(self, stage: StageName, npu: Npu, build: Callable[[], Choice]) -> None:
+        """What a stage lacks is its own affair, or everybody's where the device did wrong."""
+        try:
+            choice = build()
+        except NpuError as error:
+            if not isinstance(error, NpuUnavailable | FolderRefused):
+                npu.retire(error)
+            self._why[stage] = f"no NPU: {error.reason}"
+            if self.settings.mode == "required":
+                raise
+            log.info("%s runs on the CPU: %s.", stage, error)
+        else:
+            self._why[stage] = choice.reason
+
+    def _open_mel(self, checkpoint: Checkpoint, npu: Npu) -> Choice:
+        stage = NpuMel(npu, checkpoint.n_mels)
+        self._closing.append(stage.close)
+        noise = [np.random.default_rng(0).uniform(-0.5, 0.5, WINDOW_SAMPLES).astype(np.float32)]
+        return self._choose(self._mel, self._guarded(npu, stage, [stage.resident]), noise)
+
+    def _open_encoder(self, checkpoint: Checkpoint, npu: Npu) -> Choice:
+        weights, int8 = encoder_of(checkpoint.directory), self.settings.precision == "int8"
+        stage = NpuEncoder(npu, weights, int8=int8)
+        self._closing.append(stage.close)
+        simulated = self.settings.mode == "simulated"
+        verdict = check_layer(npu, weights, int8=int8, frames=SIMULATED_FRAMES if simulated else FRAMES)
+        features = np.random.default_rng(0).uniform(-1, 1, (1, checkpoint.n_mels, MEL_FRAMES)).astype(np.float32)
+        guarded = self._guarded(npu, stage, list(stage.residents.values()))
+        choice = self._choose(self._encoder, guarded, features)
+        return Choice(choice.npu, f"{choice.reason}; {self.settings.precision}, {verdict}")
+
+    def _guarded(self, npu: Npu, stage: Callable[[T], Float32], residents: Sequence[Resident]) -> Guarded[T, Float32]:
+        return Guarded(npu, stage, residents, self.settings.canary_windows)
+
+    def _choose(self, stage: Backed[T], npu: Guarded[T, Float32], batch: T) -> Choice:
+        if self.settings.mode == "simulated":
+            choice = Choice(npu=True, reason="npu.mode is simulated: no time of it is a time of an NPU")
+        else:
+            costs = measure(lambda: npu(batch)), measure(lambda: stage.cpu(batch))
+            choice = choose(*costs, self.settings.mode, self.settings.prefer)
+        if choice.npu:
+            stage.serve(npu)
+        return choice
+
+    def _refuse(self, reason: str, cure: str | None) -> None:
+        """The NPU cannot serve at all."""
+        self.close()
+        self._npu = None
+        if self.settings.mode in ("required", "simulated"):
+            raise _refusal(self.settings.mode, reason, cure)
+        self._why = dict.fromkeys(self._why, f"no NPU: {reason}")
+
+
+def require_npu(settings: NpuSettings) -> None:
+    """Look, without opening anything, whether what npu.mode requires is there. Raises ConfigurationError."""
+    if settings.mode != "required":
+        return
+    try:
+        problems = probe(settings.device).problems
+        if problems:
+            raise NpuUnavailable(problems[0].what, problems[0].cure)
+        _folders(settings).encoder(int8=settings.precision == "int8")
+    except NpuError as error:
+        raise _refusal(settings.mode, error.reason, error.cure) from None
+
+
+def _refusal(mode: str, reason: str, cure: str | None) -> ConfigurationError:
+    advice = "set npu.mode to auto to serve on the CPU."
+    return ConfigurationError(
+        f"npu.mode is {mode}, but the NPU cannot serve: {reason}.",
+        param="npu.mode",
+        cure=f"{cure[0].upper()}{cure[1:]}, or {advice}" if cure else advice.capitalize(),
+    )
+
+
+def _folders(settings: NpuSettings) -> Folders:
+    directory = settings.kernels or DIRECTORY
+    return Folders(directory, "host" if settings.mode == "simulated" else "npu1")
+
+
+_opened: dict[tuple[bool, Path, Path | None], tuple[Npu, int]] = {}
+_lock = Lock()
+
+
+def _acquire(settings: NpuSettings) -> Npu:
+    """The NPU of this process, which all models share: it has six contexts for the whole machine."""
+    key = settings.mode == "simulated", settings.device, settings.kernels
+    with _lock:
+        npu, users = _opened.get(key) or (_open_npu(settings), 0)
+        _opened[key] = npu, users + 1
+        return npu
+
+
+def _open_npu(settings: NpuSettings) -> Npu:
+    return open_npu(_folders(settings), simulated=settings.mode == "simulated", node=settings.device)
+
+
+def _release(npu: Npu) -> None:
+    with _lock:
+        key = next((key for key, (one, _) in _opened.items() if one is npu), None)
+        if key is None:
+            return
+        _, users = _opened.pop(key)
+        if users > 1:
+            _opened[key] = npu, users - 1
+            return
+    npu.close()
+
+
+def encoder_of(directory: Path) -> packing.Encoder:
+    """The encoder of a CTranslate2 checkpoint, float32, as the kernels' packing wants it.
+
+    Raises NpuUnavailable for heads that the kernels do not serve, ModelUnavailable for a file that is no encoder.
     """
-    if mode == "off":
-        return "npu.mode is off"
-    reason = probe(node).reason or NO_STAGES
-    if mode == "required":
-        raise ConfigurationError(
-            f"npu.mode is required, but the NPU cannot serve: {reason}.",
-            param="npu.mode",
-            cure="Set npu.mode to auto to serve on the CPU.",
-        )
-    if mode == "simulated":
-        raise ConfigurationError(f"npu.mode is simulated, but {NO_STAGES}.", param="npu.mode", cure="Set it to auto.")
-    return reason
+    stored = encoder_weights(directory / "model.bin")
+    if stored.heads * HEAD != stored.d_model:
+        raise NpuUnavailable(f"the kernels serve heads of {HEAD} dimensions, not of {stored.d_model // stored.heads}")
+    return packing.Encoder(
+        _linear(stored.conv1),
+        _linear(stored.conv2),
+        stored.positions,
+        tuple(map(_layer, stored.layers)),
+        _norm(stored.norm),
+    )
+
+
+def _layer(layer: EncoderLayer) -> packing.Layer:
+    return packing.Layer(
+        _norm(layer.attention_norm),
+        _linear(layer.qkv),
+        _linear(layer.out),
+        _norm(layer.ffn_norm),
+        _linear(layer.ffn_in),
+        _linear(layer.ffn_out),
+    )
+
+
+def _linear(linear: Linear) -> packing.Linear:
+    return packing.Linear(linear.weight.float32(), linear.bias)
+
+
+def _norm(norm: Norm) -> packing.Norm:
+    return packing.Norm(norm.gamma, norm.beta)

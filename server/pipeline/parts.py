@@ -13,11 +13,13 @@ from server.pipeline.checkpoint import Checkpoint
 from server.pipeline.decoder import Ct2Decoder, Search
 from server.pipeline.measure import cpu_encoder
 from server.pipeline.mel import CpuMel
+from server.pipeline.npu_room import NpuRoom
 from server.pipeline.settings import (
     AlignSettings,
     DecodeSettings,
     DiarizeSettings,
     ModelSettings,
+    NpuSettings,
     VadSettings,
 )
 from server.pipeline.stages import Aligner, Encoder, Mel, SpeechDetector
@@ -37,12 +39,14 @@ class StageSettings:
     decode: DecodeSettings = field(default_factory=DecodeSettings)
     align: AlignSettings = field(default_factory=AlignSettings)
     diarize: DiarizeSettings = field(default_factory=DiarizeSettings)
+    npu: NpuSettings = field(default_factory=NpuSettings)
 
 
 class Parts:
     """Everything that stays in memory for one model. Nothing of a request is kept in it; sessions run side by side.
 
-    Raises ModelUnavailable when the model cannot be loaded.
+    Raises ModelUnavailable when the model cannot be loaded, ConfigurationError where npu.mode asks for what cannot be
+    had.
     """
 
     def __init__(self, name: str, directory: Path, settings: StageSettings, *, demo: bool = False) -> None:
@@ -50,13 +54,18 @@ class Parts:
         self.demo = demo
         self.settings = settings
         self.checkpoint = Checkpoint(directory, settings.model)
-        self.mel: Mel = CpuMel(self.checkpoint.n_mels)
-        self.encoder: Encoder
-        self.encoder, self.encoder_reason = cpu_encoder(self.checkpoint, settings.model)
+        encoder, self.encoder_reason = cpu_encoder(self.checkpoint, settings.model)
+        self.npu = NpuRoom(self.checkpoint, settings.npu, CpuMel(self.checkpoint.n_mels), encoder)
+        self.mel: Mel = self.npu.mel
+        self.encoder: Encoder = self.npu.encoder
         self.decoder = Ct2Decoder(self.checkpoint, settings.decode)
         self._wav2vec2: dict[str, Aligner] = {}
         self._diarizer: Diarizer | None = None
         self._lock = Lock()
+
+    def close(self) -> None:
+        """Give back what other processes wait for: the NPU."""
+        self.npu.close()
 
     def detector(self, vad: VadSettings) -> SpeechDetector:
         """A fresh detector for one recording."""

@@ -15,7 +15,7 @@ from server.pipeline.parts import Parts
 from server.pipeline.segments import window_segments
 from server.pipeline.settings import VadSettings
 from server.pipeline.spool import Spool
-from server.pipeline.stages import Aligner, Spoken
+from server.pipeline.stages import Aligner, Retired, Spoken
 from server.pipeline.types import (
     Event,
     Finished,
@@ -105,10 +105,7 @@ class Session:
 
     def _transcribe(self, windows: Sequence[Window]) -> list[Segment]:
         parts, clock = self.parts, self._clock
-        with clock.stage("mel", parts.mel.device):
-            mel = parts.mel([window.samples for window in windows])
-        with clock.stage("encoder", parts.encoder.device):
-            states = parts.encoder(mel)
+        states = self._encode([window.samples for window in windows])
         plan = self._plan = self._plan or self._settle(states[0])
         self._input_tokens += sum(window.frames + len(plan.search.prompt) for window in windows)
         with clock.stage("decoder", parts.decoder.device):
@@ -121,6 +118,17 @@ class Session:
             fresh += window_segments(result, timed, window, len(self._segments) + len(fresh), score)
         self._segments += fresh
         return fresh
+
+    def _encode(self, samples: Sequence[Float32]) -> Float32:
+        parts, clock = self.parts, self._clock
+        while True:
+            try:
+                with clock.stage("mel", parts.mel.device):
+                    mel = parts.mel(samples)
+                with clock.stage("encoder", parts.encoder.device):
+                    return parts.encoder(mel)
+            except Retired as retired:
+                self._warnings.append(f"The NPU failed and was retired: {retired}. The CPU did its work.")
 
     def _settle(self, states: Float32) -> _Plan:
         language, probability = self.options.language, 1.0
@@ -177,7 +185,7 @@ class Session:
             model=self.parts.name,
             task=self.options.task,
             demo=self.parts.demo,
-            stages=self._clock.times(),
+            stages=self.parts.npu.explained(self._clock.times()),
             warnings=tuple(self._warnings),
             input_tokens=self._input_tokens,
             output_tokens=sum(len(segment.tokens) for segment in self._segments),

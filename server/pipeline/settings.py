@@ -55,6 +55,31 @@ class ModelSettings(Group):
     )
 
 
+class NpuSettings(Group):
+    """The NPU."""
+
+    mode: Literal["auto", "required", "off", "simulated"] = Field(
+        "auto",
+        description="auto: NPU where it is right and pays; required: refuse to start without it; off: CPU; simulated: "
+        "the kernels on a simulated NPU, right and very slow.",
+    )
+    device: Path = Field(Path("/dev/accel/accel0"), description="Device node of the NPU driver.")
+    prefer: Literal["latency", "cpu_free"] = Field(
+        "latency",
+        description="What pays, with npu.mode auto: the faster device, or the one that leaves more of the CPU free.",
+    )
+    kernels: Path | None = Field(
+        None, description="Directory of kernel folders (`kernels build --output-dir`); empty: in the user's data."
+    )
+    precision: Literal["bf16", "int8"] = Field("bf16", description="Products of the encoder's layers on the NPU.")
+    canary_windows: Positive = Field(
+        100, description="Windows after which the NPU repeats its self-test while it serves; also after a minute idle."
+    )
+    keep_alive_ms: int = Field(
+        0, ge=0, description="Idle milliseconds after which the NPU is kept from dozing off; 0 lets it."
+    )
+
+
 class VadSettings(Group):
     """Voice activity detection and the cutting into windows."""
 

@@ -32,21 +32,30 @@ class SpeechDetector(Protocol):
         """First sample that a later span may still contain; audio before it can be dropped."""
 
 
+class Retired(Exception):
+    """The device of mel or encoder failed in the middle of a batch; the message is the reason, one clause.
+
+    Whatever the batch has gone through in both stages is to be done again: ``device`` names another one by now.
+    """
+
+
 class Mel(Protocol):
-    """Whisper's log-mel spectrogram."""
+    """Whisper's log-mel spectrogram. Raises Retired."""
 
-    device: str
+    @property
+    def device(self) -> str: ...
 
-    def __call__(self, windows: Sequence[Float32]) -> Float32:
+    def __call__(self, windows: Sequence[Float32], /) -> Float32:
         """Windows of at most 480,000 samples -> float32 [B, n_mels, 3000], padded with silence."""
 
 
 class Encoder(Protocol):
-    """Whisper's encoder."""
+    """Whisper's encoder. Raises Retired."""
 
-    device: str
+    @property
+    def device(self) -> str: ...
 
-    def __call__(self, mel: Float32) -> Float32:
+    def __call__(self, mel: Float32, /) -> Float32:
         """float32 [B, n_mels, 3000] -> float32 [B, 1500, d_model], an array that the caller owns."""
 
 

@@ -97,11 +97,15 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class StageTime:
-    """Measured wall time of one stage for one request, on the device that really ran it."""
+    """Measured wall time of one stage for one request, on the device that really ran it.
+
+    ``reason`` says why that device, where there was a choice.
+    """
 
     stage: str
     device: str
     ms: float
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

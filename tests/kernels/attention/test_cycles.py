@@ -6,8 +6,8 @@ import pytest
 
 from kernels.attention import cycles as attention
 from kernels.attention.reference import SOURCE
-from kernels.matmul.cycles import Cycles
 from kernels.rows import cycles as rows
+from kernels.schedule import Cycles
 
 PRODUCTS = 2 * 64**3 // 128  # MACs of both products of a tile
 STREAM = 8 * 8192 // 4  # cycles in which a core gets a group's two blocks of x, four columns wide

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kernels.matmul.cycles import cycles
-from kernels.matmul.schedule import ALU, LOAD, MULTIPLY, STORE, Schedule
+from kernels.schedule import ALU, LOAD, MULTIPLY, STORE, Schedule
 
 MACS = 64 * 64 * 64 // 128  # of a bf16 block; int8 has twice the depth at twice the rate
 
