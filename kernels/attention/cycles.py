@@ -1,24 +1,26 @@
 """Cycles of the attention kernels on one AIE2 core, counted by issue slots. Modelled: nothing here was measured.
 
-What ``best`` and ``nominal`` mean: kernels/matmul/cycles.py; slots and latencies: kernels/matmul/schedule.py.
+What ``best`` and ``nominal`` mean, slots and latencies: kernels/schedule.py.
 """
 
 from __future__ import annotations
 
 from functools import cache
 
-from kernels.matmul.cycles import CALL, JUMP, Cycles
-from kernels.matmul.schedule import (
+from kernels.schedule import (
     ACCUMULATE,
     ADD_FLOAT,
     ALU,
+    CALL,
     CONVERT,
     LOAD,
     LOAD_SUM,
     MULTIPLY,
     MULTIPLY_BF16,
     STORE,
+    Cycles,
     Schedule,
+    loop,
 )
 
 SCORES = 64 * 64  # of one call of attn_scores and one of attn_values
@@ -33,13 +35,13 @@ def cycles() -> dict[str, Cycles]:
     ``attn_query`` is the mean of four calls, of which one copies. ``attn_begin`` carries what the first tile costs on
     top of others. No reference moves: of 240 query tiles of real speech, one moved one in its first tile.
     """
-    query = _loop(_query(), 32)
+    query = loop(_query(), 32)
     return {
         "attn_query": Cycles(CALL + query.best // COLUMNS, CALL + query.nominal // COLUMNS),
-        "attn_begin": _sum(_loop(_zero(), 72), _loop(_settle(), 16)),
-        "attn_scores": _sum(_loop(_weigh(), 32), _loop(_pair(), 8)),
-        "attn_values": _sum(_loop(_values(), 32), _loop(_totals(), 4)),
-        "attn_end": _sum(_loop(_out(), 32), _loop(_reciprocal(), 16)),
+        "attn_begin": _sum(loop(_zero(), 72), loop(_settle(), 16)),
+        "attn_scores": _sum(loop(_weigh(), 32), loop(_pair(), 8)),
+        "attn_values": _sum(loop(_values(), 32), loop(_totals(), 4)),
+        "attn_end": _sum(loop(_out(), 32), loop(_reciprocal(), 16)),
     }
 
 
@@ -158,11 +160,6 @@ def _reciprocal() -> Schedule:
         for unit in (CONVERT, ADD_FLOAT, CONVERT, *(MULTIPLY_BF16,) * 3, CONVERT, ALU, MULTIPLY_BF16):
             x = code.issue(unit, x)
     return code
-
-
-def _loop(one: Schedule, passes: int) -> Cycles:
-    best = CALL + (passes - 1) * one.busiest + one.length
-    return Cycles(best, CALL + passes * (one.length + JUMP))
 
 
 def _sum(*parts: Cycles) -> Cycles:

@@ -10,8 +10,8 @@ from kernels.cost.machine import Assumptions
 from kernels.encoder.command import GELU, Field
 from kernels.encoder.plan import Words
 from kernels.matmul import cycles as matmul
-from kernels.matmul.cycles import Cycles
 from kernels.rows import cycles as rows
+from kernels.schedule import Cycles
 
 Kernels = Callable[[Words], Mapping[str, float]]
 

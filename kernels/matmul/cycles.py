@@ -1,48 +1,28 @@
-"""Cycles of the matmul kernels on one AIE2 core, counted by issue slots. Modelled: nothing here was measured.
-
-``best`` is a loop pipelined down to its busiest slot; ``nominal`` one in which no pass overlaps the next: the length
-of a pass as ``schedule`` lays it out, and the jump. Bank conflicts and spilled registers are in neither.
-"""
+"""Cycles of the matmul kernels on one AIE2 core, counted by issue slots: see kernels/schedule.py. Modelled."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 
 from kernels.matmul.blocks import DEEP, STRIP, TILE
-from kernels.matmul.schedule import (
+from kernels.schedule import (
     ACCUMULATE,
     ADD_FLOAT,
     ALU,
+    CALL,
     CONVERT,
     LOAD,
     LOAD_SUM,
     MULTIPLY,
     MULTIPLY_BF16,
     STORE,
+    Cycles,
     Schedule,
+    loop,
 )
 
-CALL = 20  # into the kernel, modes, out again [guess]
-JUMP = 6  # branch penalty (xdna-emu src/interpreter/timing/latency.rs@7380bd56)
 ROWS = 4  # sub-tiles of a square above each other
 HALVES = range(2)  # float adds and conversions do 16 of a sub-tile's 32 values
-
-
-@dataclass(frozen=True, slots=True)
-class Cycles:
-    """Of one call."""
-
-    best: int
-    nominal: int
-
-
-@dataclass(frozen=True, slots=True)
-class Pass:
-    """One pass of a loop: cycles that its busiest slot is taken, and from its first instruction to its last result."""
-
-    busiest: int
-    length: int
 
 
 @cache
@@ -53,28 +33,24 @@ def cycles(gelu: bool, tile: int = TILE) -> dict[str, Cycles]:
     at_once = 2 if gelu else 4
     return {
         "gemm_cmd": Cycles(CALL, CALL + 12),
-        "gemm_table": _loop(_copy(8), min(tile * tile // 2, 1024) // 64),
-        "gemm_zero": _loop(_copy(16, zeros=True), tile * tile // 128),
-        "gemm_mac": _loop(_square(tile // 8, columns=4, sums=2), squares),
-        "gemm_mac_i8": _loop(_square(tile // 4, columns=2, sums=4), squares),
-        "gemm_scales": _loop(_scales(), tile // 16),
-        "gemm_out": _loop(_out(at_once, gelu), subtiles // at_once),
-        "gemm_out_i8": _loop(_out_i8(2, gelu), subtiles // 2),
+        "gemm_table": loop(_copy(8), min(tile * tile // 2, 1024) // 64),
+        "gemm_zero": loop(_copy(16, zeros=True), tile * tile // 128),
+        "gemm_mac": loop(_square(tile // 8, columns=4, sums=2), squares),
+        "gemm_mac_i8": loop(_square(tile // 4, columns=2, sums=4), squares),
+        "gemm_scales": loop(_scales(), tile // 16),
+        "gemm_out": loop(_out(at_once, gelu), subtiles // at_once),
+        "gemm_out_i8": loop(_out_i8(2, gelu), subtiles // 2),
     }
 
 
-def _loop(one: Pass, passes: int) -> Cycles:
-    return Cycles(CALL + (passes - 1) * one.busiest + one.length, CALL + passes * (one.length + JUMP))
-
-
-def _copy(stores: int, *, zeros: bool = False) -> Pass:
+def _copy(stores: int, *, zeros: bool = False) -> Schedule:
     code = Schedule()
     for _ in range(stores):
         code.issue(STORE, 0 if zeros else code.issue(LOAD))
-    return Pass(code.busiest, code.length)
+    return code
 
 
-def _square(steps: int, columns: int, sums: int) -> Pass:
+def _square(steps: int, columns: int, sums: int) -> Schedule:
     """16 x 16 sums, ``sums`` registers of 32 bytes for each sub-tile, over ``steps`` sub-tiles of k."""
     code = Schedule()
     mac = MULTIPLY_BF16 if columns == 4 else MULTIPLY
@@ -90,10 +66,10 @@ def _square(steps: int, columns: int, sums: int) -> Pass:
                     ready[j, i] = code.issue(unit, ready[j, i], rows[d][i], column)
     for done in ready.values():
         code.issue(STORE, done, times=sums)
-    return Pass(code.busiest, code.length)
+    return code
 
 
-def _scales() -> Pass:
+def _scales() -> Schedule:
     code = Schedule()
     once = code.issue(CONVERT, code.issue(LOAD_SUM, times=2))
     twice = code.issue(ALU, once)
@@ -101,10 +77,10 @@ def _scales() -> Pass:
         four = code.issue(ALU, twice)
         for _ in range(2):
             code.issue(STORE, code.issue(ALU, four), times=2)
-    return Pass(code.busiest, code.length)
+    return code
 
 
-def _out(at_once: int, gelu: bool) -> Pass:
+def _out(at_once: int, gelu: bool) -> Schedule:
     """``at_once`` sub-tiles of 4 x 8 results: bias, GELU, bf16, two halves zipped."""
     code = Schedule()
     sums = [[code.issue(LOAD_SUM, times=2) for _ in HALVES] for _ in range(at_once)]
@@ -112,10 +88,10 @@ def _out(at_once: int, gelu: bool) -> Pass:
     for each in _gelu(code, x) if gelu else x:
         halves = [code.issue(CONVERT, half) for half in each]
         code.issue(STORE, code.issue(ALU, *halves), times=2)
-    return Pass(code.busiest, code.length)
+    return code
 
 
-def _out_i8(at_once: int, gelu: bool) -> Pass:
+def _out_i8(at_once: int, gelu: bool) -> Schedule:
     """The same from int32: to float, column scale, row scale with the bias. A bf16 operand's upper half is zeroed."""
     code = Schedule()
     sums = [code.issue(LOAD_SUM, times=4) for _ in range(at_once)]
@@ -130,7 +106,7 @@ def _out_i8(at_once: int, gelu: bool) -> Pass:
         x = [[code.issue(MULTIPLY_BF16, half, s) for half in each] for each, s in zip(operands, scales, strict=True)]
     for each in _gelu(code, x) if gelu else x:
         code.issue(STORE, *(code.issue(CONVERT, half) for half in each), times=2)
-    return Pass(code.busiest, code.length)
+    return code
 
 
 def _gelu(code: Schedule, x: list[list[int]]) -> list[list[int]]:

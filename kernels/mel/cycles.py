@@ -1,30 +1,31 @@
 """Cycles of the mel kernel on one AIE2 core, laid into issue slots as those of matmul are. Modelled, not measured.
 
 In a call samples are folded, a block of 16 samples of one plane at a time; then come the DFT of eight bins at a time,
-their power, and the mel sums. ``best`` is every loop pipelined down to its busiest slot; ``nominal`` none: each pass
-as long as ``schedule`` lays it out, and the jump. Bank conflicts and spilled registers are in neither.
+their power, and the mel sums. Slots, latencies, ``best`` and ``nominal``: kernels/schedule.py.
 """
 
 from __future__ import annotations
 
 from functools import cache
 
-from kernels.matmul.cycles import CALL, JUMP, Cycles
-from kernels.matmul.schedule import (
+from kernels.mel.filters import BIN_BLOCKS, shares
+from kernels.mel.plan import PLANES, Plan
+from kernels.mel.tables import FACTORS, ROWS, TILE, mel_weights
+from kernels.schedule import (
     ACCUMULATE,
     ADD_FLOAT,
     ALU,
+    CALL,
     CONVERT,
+    JUMP,
     LOAD,
     LOAD_SUM,
     MULTIPLY,
     MULTIPLY_BF16,
     STORE,
+    Cycles,
     Schedule,
 )
-from kernels.mel.filters import BIN_BLOCKS, shares
-from kernels.mel.plan import PLANES, Plan
-from kernels.mel.tables import FACTORS, ROWS, TILE, mel_weights
 
 UNROLLED = 17  # steps of the DFT loop in one pass, mel.cc
 BOUNDS = 8  # scalar: where a group of bands starts and ends, and its loop

@@ -1,23 +1,25 @@
 """Cycles of the row kernels on one AIE2 core of four columns, counted by issue slots. Modelled: nothing was measured.
 
-What ``best`` and ``nominal`` mean: kernels/matmul/cycles.py; slots and latencies: kernels/matmul/schedule.py.
+What ``best`` and ``nominal`` mean, slots and latencies: kernels/schedule.py.
 """
 
 from __future__ import annotations
 
 from functools import cache
 
-from kernels.matmul.cycles import CALL, JUMP, Cycles
-from kernels.matmul.schedule import (
+from kernels.schedule import (
     ADD_FLOAT,
     ALU,
+    CALL,
     CONVERT,
     LOAD,
     LOAD_SUM,
     MULTIPLY,
     MULTIPLY_BF16,
     STORE,
+    Cycles,
     Schedule,
+    loop,
 )
 
 PART = 1024  # elements of a block that a core takes: 16 rows of 64 columns
@@ -34,19 +36,19 @@ def cycles() -> dict[str, Cycles]:
     and the layer norm. What is done once for a row is counted as if rows had two groups (512 columns).
     """
     passes = GROUP // 16 // UNROLLED
-    once = [_loop(_gather(), PAIRS * 2), _loop(_totals(), PAIRS), _loop(_finish(), 1)]
-    out = [_loop(_gather(), passes), *[_loop(_totals(), PAIRS)] * 2, *[_loop(_half(), passes)] * 2]
-    out += [_loop(_normalise(), passes)]
+    once = [loop(_gather(), PAIRS * 2), loop(_totals(), PAIRS), loop(_finish(), 1)]
+    out = [loop(_gather(), passes), *[loop(_totals(), PAIRS)] * 2, *[loop(_half(), passes)] * 2]
+    out += [loop(_normalise(), passes)]
     return {
-        "row_load": _loop(_load(), PART // 16 // UNROLLED),
-        "row_add": _loop(_add(), PART // 16 // UNROLLED),
+        "row_load": loop(_load(), PART // 16 // UNROLLED),
+        "row_add": loop(_add(), PART // 16 // UNROLLED),
         "row_out": Cycles(
             CALL + (sum(part.best for part in out) + sum(part.best for part in once) // 2) // 3,
             CALL + (sum(part.nominal for part in out) + sum(part.nominal for part in once) // 2) // 3,
         ),
-        "quant_max": _loop(_largest(), 4),
-        "quant_scale": _loop(_scale(), 1),
-        "quant_out": _loop(_quantise(), PART // 32 // UNROLLED),
+        "quant_max": loop(_largest(), 4),
+        "quant_scale": loop(_scale(), 1),
+        "quant_out": loop(_quantise(), PART // 32 // UNROLLED),
     }
 
 
@@ -171,8 +173,3 @@ def _times(code: Schedule, operands: tuple[int, int]) -> int:
     for _ in range(2):
         product = code.issue(MULTIPLY_BF16, product)
     return product
-
-
-def _loop(one: Schedule, passes: int) -> Cycles:
-    best = CALL + (passes - 1) * one.busiest + one.length
-    return Cycles(best, CALL + passes * (one.length + JUMP))

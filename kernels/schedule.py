@@ -4,13 +4,28 @@ A bundle issues two loads and one store of 32 bytes, one operation of the multip
 accumulator add) and one of the vector ALU (shuffle, compare, integer add, register move). Conversions leave through
 the store slot; accumulators load through the first load slot only. Slots: decoder tables of xdna-emu
 crates/xdna-archspec/decoder_ffi@7380bd56. Latencies: load 7, MAC 5, bf16 MAC and float add 6, accumulator into the next
-MAC 3 (its src/interpreter/timing/latency.rs); conversion 4, vector ALU 2 [guess].
+MAC 3 (its src/interpreter/timing/latency.rs, as the branch penalty); conversion 4, vector ALU 2, a call 20 [guess].
+
+``best`` is a loop pipelined down to its busiest slot; ``nominal`` one in which no pass overlaps the next: the length
+of a pass as it is laid out here, and the jump. Bank conflicts and spilled registers are in neither. Modelled: nothing
+here was measured.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+
+CALL = 20  # cycles into a kernel, its modes, and out again
+JUMP = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Cycles:
+    """Of one call."""
+
+    best: int
+    nominal: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +77,8 @@ class Schedule:
         while any((slot, cycle + i) in self._taken for i in range(times)):
             cycle += 1
         return cycle
+
+
+def loop(one: Schedule, passes: int) -> Cycles:
+    """A call that does nothing but ``passes`` times what was scheduled."""
+    return Cycles(CALL + (passes - 1) * one.busiest + one.length, CALL + passes * (one.length + JUMP))
