@@ -18,6 +18,7 @@ from npu.failures import attempt, while_launching, while_loading
 from npu.programs import FIRST_BUFFER, Program, check
 from npu.waiting import PENDING, State
 
+OTHER_SIZE = "the stream is for another size or batch: build the folder for this one"
 GIVEN_UP = "the overlay is given up; look into `dmesg` for the driver's report"
 
 
@@ -40,6 +41,7 @@ class Overlay:
         self._kernel: portable.Kernel | None = None
         self._programs: dict[str | bytes, Program] = {}
         self._buffers: list[Buffer] = []
+        self._arguments = {sequence.name: sequence.arguments for sequence in folder.manifest.sequences}
         self._context, failure = attempt(lambda: module.hw_context(device, uuid))
         if failure is None:
             self._kernel, failure = attempt(lambda: module.kernel(self._context, folder.manifest.kernel))
@@ -78,7 +80,7 @@ class Overlay:
         """Start a launch with its arguments in launch order; ``Launch.wait`` bounds it by ``timeout`` seconds.
 
         What the host wrote must have gone ``to_device`` before. Raises FolderRefused where a buffer is too small for
-        the stream, LaunchFailed, DeviceLost.
+        the stream, or of another size than the folder's sequence says; LaunchFailed, DeviceLost.
         """
         if self.broken is not None:
             raise LaunchFailed(f"overlay {self.name} was given up: {self.broken}", state="GIVEN UP")
@@ -138,13 +140,15 @@ class Overlay:
             raise ValueError(f"{self.name}.{program.name} is running; wait for it first.")
         what = f"sequence {self.name}.{program.name}"
         if len(buffers) < len(program.needs):
-            raise FolderRefused(f"{what} has {len(program.needs)} arguments, the launch {len(buffers)}")
+            raise FolderRefused(f"{what} has {len(program.needs)} arguments, the launch {len(buffers)}", OTHER_SIZE)
         for number, (need, buffer) in enumerate(zip(program.needs, buffers, strict=False)):
             if need > buffer.nbytes:
-                raise FolderRefused(
-                    f"{what} reaches byte {need:,} of argument {number}, the buffer has {buffer.nbytes:,}",
-                    "the stream is for another size or batch: build the folder for this one",
-                )
+                reach = f"{what} reaches byte {need:,} of argument {number}, the buffer has {buffer.nbytes:,}"
+                raise FolderRefused(reach, OTHER_SIZE)
+        for argument, buffer in zip(self._arguments.get(program.name, ()), buffers, strict=False):
+            if argument.nbytes != buffer.nbytes:
+                size = f"{argument.name} of {what} has {argument.nbytes:,} bytes, the buffer {buffer.nbytes:,}"
+                raise FolderRefused(size, OTHER_SIZE)
 
 
 class Launch:

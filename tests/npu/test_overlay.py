@@ -93,6 +93,9 @@ def test_a_buffer_of_another_batch_is_refused_by_name(ready: Ready) -> None:
     with pytest.raises(FolderRefused, match=r"scale.run reaches byte 3,840 of argument 1, the buffer has 3,836") as no:
         ready.overlay.start(ready.program, (ready.buffers[0], small))
     assert "for another size or batch" in str(no.value.cure)
+    large = ready.overlay.buffer(4 * 16_384)
+    with pytest.raises(FolderRefused, match=r"y of sequence scale.run has 32,768 bytes, the buffer 65,536"):
+        ready.overlay.start(ready.program, (ready.buffers[0], large))
     with pytest.raises(FolderRefused, match=r"scale.run has 2 arguments, the launch 1"):
         ready.overlay.start(ready.program, ready.buffers[:1])
     ready.launch()
