@@ -37,7 +37,7 @@ class Errors:
 def error_report(samples: NDArray[Any], n_mels: int) -> dict[str, NDArray[Any]]:
     """Arrays to draw of one window, [n_mels, frames that see audio] each: ``reference``, ``kernel``, ``difference``."""
     frames = min(WINDOW_FRAMES, -(-(len(samples) + N_FFT // 2) // HOP))
-    reference = whisper_log_mel(samples, n_mels)[:, :frames]
+    reference = whisper_log_mel(samples, n_mels, frames)
     kernel = kernel_log_mel(samples, n_mels)[:, :frames]
     return {"reference": reference, "kernel": kernel, "difference": kernel - reference}
 

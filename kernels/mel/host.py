@@ -44,18 +44,21 @@ def pack(samples: NDArray[Any], plan: Plan, power: int) -> Int16:
     if len(samples) > WINDOW_SAMPLES:
         raise ValueError(f"A window holds at most {WINDOW_SAMPLES} samples, not {len(samples)}.")
     half = N_FFT // 2
-    total = max(plan.input_samples // PLANES, WINDOW_SAMPLES + N_FFT)
-    padded = np.zeros(-(-total // BLOCK) * BLOCK, np.float32)
-    window = padded[half : half + WINDOW_SAMPLES]
+    total = -(-max(plan.input_samples // PLANES, WINDOW_SAMPLES + N_FFT) // BLOCK)
+    planes = np.zeros((total, PLANES, BLOCK), np.int16)
+    ends_in_silence = len(samples) < WINDOW_SAMPLES - half
+    heard = max(len(samples), N_FFT) if ends_in_silence else WINDOW_SAMPLES
+    padded = np.zeros(-(-(heard + N_FFT) // BLOCK) * BLOCK, np.float32)
+    window = padded[half : half + heard]
     window[: len(samples)] = samples
     padded[:half] = window[half:0:-1]
-    padded[half + WINDOW_SAMPLES :][:half] = window[-2 : -half - 2 : -1]
+    if not ends_in_silence:
+        padded[half + WINDOW_SAMPLES :][:half] = window[-2 : -half - 2 : -1]
     padded *= np.float32(2.0 ** (power + HIGH_BITS + LOW_BITS))
     fixed = np.rint(padded, out=padded).astype(np.int32).reshape(-1, BLOCK)
     high = (fixed + (1 << (LOW_BITS - 1))) >> LOW_BITS
-    planes = np.empty((len(fixed), PLANES, BLOCK), np.int16)
-    planes[:, 0] = high
-    planes[:, 1] = fixed - (high << LOW_BITS)
+    planes[: len(fixed), 0] = high
+    planes[: len(fixed), 1] = fixed - (high << LOW_BITS)
     return planes.ravel()
 
 

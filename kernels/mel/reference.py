@@ -22,14 +22,17 @@ Float64 = NDArray[np.float64]
 SOURCE = Path(__file__).with_name("mel.cc")
 
 
-def whisper_log_mel(samples: NDArray[Any], n_mels: int) -> Float64:
-    """openai/whisper audio.py in float64: samples [n <= 480,000] -> [n_mels, 3000]."""
+def whisper_log_mel(samples: NDArray[Any], n_mels: int, frames: int = WINDOW_FRAMES) -> Float64:
+    """openai/whisper audio.py in float64: samples [n <= 480,000] -> [n_mels, 3000].
+
+    With ``frames`` the first ones only, behind which there is silence: the result is the same.
+    """
     window = np.zeros(WINDOW_SAMPLES)
     window[: len(samples)] = samples
     padded = np.pad(window, N_FFT // 2, mode="reflect")
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(N_FFT) / N_FFT)
-    frames = np.lib.stride_tricks.sliding_window_view(padded, N_FFT)[::HOP][:WINDOW_FRAMES]
-    power = np.abs(np.fft.rfft(frames * hann)) ** 2
+    view = np.lib.stride_tricks.sliding_window_view(padded, N_FFT)[::HOP][:frames]
+    power = np.abs(np.fft.rfft(view * hann)) ** 2
     log = np.log10(np.maximum(mel_filters(n_mels) @ power.T, 1e-10))
     result: Float64 = (np.maximum(log, log.max() - 8.0) + 4.0) / 4.0
     return result

@@ -31,11 +31,11 @@ SYNTHETIC = {
     "chirp": 0.5 * np.sin(2 * np.pi * (50 * TIME + 1900 * TIME**2)),
     "above full scale": 1.7 * np.sin(2 * np.pi * 200 * TIME),
 }
-SPEECH = [  # one of each origin; those of fsdd are the worst of all recordings
+SPEECH = [  # among them the worst of all recordings, which are resampled or purely tonal
     "en/openai_whisper__jfk.flac",
     "fsdd/9_george_34.wav",
-    "fsdd/3_george_45.wav",
-    "kathleen16k/arctic_a0235.flac",
+    "fsdd/4_george_48.wav",
+    "kathleen16k/arctic_a0056.flac",
     "kerstin_de/de_rhasspy-0064.flac",
     "noise/librosa_data__sorohanro_-_solo-trumpet-06.ogg",
     "noise/librosa_data__456440__inspectorj__bird-whistling-robin-single-13.ogg",
