@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -58,10 +59,13 @@ def read(path: Path) -> KernelFolder:
 
 def _content(folder: Path, file: File) -> bytes:
     place = PurePosixPath(file.path)
-    if place.is_absolute() or ".." in place.parts:
+    if place.is_absolute() or ".." in place.parts or "\0" in file.path:
         raise FolderError(file.path, "is not in the folder; build it again.")
+    path = folder / place
     try:
-        data = (folder / place).read_bytes()
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise FolderError(file.path, f"is no file; {AGAIN}")
+        data = path.read_bytes()
     except OSError as error:
         raise FolderError(file.path, f"cannot be read ({error.strerror}); {AGAIN}") from None
     if data.startswith(b"version https://git-lfs"):

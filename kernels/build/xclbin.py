@@ -91,10 +91,11 @@ def read(data: bytes) -> Xclbin:
 
 
 def _kernel(xml: bytes) -> tuple[str, int]:
-    if b"<!" in xml:
-        raise XclbinError("The xclbin's metadata declares entities.")
     try:
-        project = ET.fromstring(xml.rstrip(b"\0"))  # noqa: S314  # entities are refused above
+        text = xml.rstrip(b"\0").decode("utf-8")  # as text, so that no encoding of its own hides anything
+        if "<!" in text:
+            raise XclbinError("The xclbin's metadata declares entities.")
+        project = ET.fromstring(text)  # noqa: S314  # entities are refused above
     except (ET.ParseError, ValueError) as error:
         raise XclbinError(f"The xclbin's metadata is no XML: {error}.") from None
     kernels = project.findall("platform/device/core/kernel")
