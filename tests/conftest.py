@@ -83,6 +83,12 @@ def tiny_hf(tiny_multilingual: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def simulated_kernels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache directory in which kernel folders of the simulated NPU are built as tests want them."""
+    return tmp_path_factory.mktemp("simulated")
+
+
+@pytest.fixture(scope="session")
 def shared_audio() -> Path:
     """Recordings beside the repository, with MANIFEST.tsv."""
     if not SHARED_AUDIO.is_dir():

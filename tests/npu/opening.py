@@ -1,0 +1,28 @@
+"""A simulated NPU with the registered overlays, posing as a real one, and a small encoder for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from kernels.encoder.shapes import Shape
+from kernels.encoder.weights import Encoder, random_encoder
+from npu import xrt
+from npu.folders import Folders
+from npu.opened import Npu
+from npu.simulated import Machine
+
+SMALL = Shape("small window", 256, 4, 1, frames=250)
+NOWHERE = Path("/nowhere")
+
+
+def small_encoder(seed: int = 0) -> Encoder:
+    return random_encoder(SMALL, seed)
+
+
+@contextmanager
+def opened_npu(cache: Path, machine: Machine | None = None, folders: Folders | None = None) -> Iterator[Npu]:
+    device = xrt.Device((machine or Machine()).pyxrt, target="host", watchdog_s=60)
+    with Npu(device, folders or Folders(NOWHERE, "host", cache)) as npu:
+        yield npu
