@@ -8,7 +8,8 @@ WhisperXError
 ├── ModelUnavailable        the model is known but cannot be had or loaded now
 ├── Overloaded              the queue is full: come back later
 ├── NotReady                still starting, or stopping
-├── Cancelled               the client left or the deadline passed
+├── Cancelled               the client left
+├── TimedOut                the deadline of the request passed
 ├── EngineFailure           the computation itself failed
 └── ConfigurationError      settings that cannot be served; stops start-up
 """
@@ -72,7 +73,11 @@ class NotReady(WhisperXError):
 
 
 class Cancelled(WhisperXError):
-    """The client left, or the deadline of the request passed."""
+    """The client left."""
+
+
+class TimedOut(WhisperXError):
+    """The deadline of the request passed before its answer was ready."""
 
 
 class EngineFailure(WhisperXError):

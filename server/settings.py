@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field, ValidationError
@@ -43,13 +43,42 @@ class ServerSettings(Group):
     port: int = Field(9000, ge=0, le=65535, description="TCP port.")
     max_upload_mb: Positive = Field(1024, description="Largest request body, in MiB.")
     max_audio_seconds: Positive = Field(6 * 3600, description="Longest recording, in seconds.")
-    max_queue: Positive = Field(32, description="Requests that may wait or run; one more is answered 429.")
+    max_queue: Positive = Field(128, description="Requests that may wait or run; one more is answered 429.")
 
 
 class LogSettings(Group):
     """What is written to standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe line written.")
+
+
+class EngineSettings(Group):
+    """The processes that hold the models, and what waits for them."""
+
+    keep_alive: float = Field(
+        -1, ge=-1, description="Seconds a model stays in memory after its last request; -1: for ever, 0: not at all."
+    )
+    keep_alive_models: dict[str, Annotated[float, Field(ge=-1)]] = Field(
+        default_factory=dict, description="The same for single models, by id."
+    )
+    memory_mb: int = Field(
+        0,
+        ge=0,
+        description="Most that loaded models may take together, in MiB; the one unused for longest makes room. "
+        "0: three quarters of what the machine or container has.",
+    )
+    max_queue_seconds: Positive = Field(
+        12 * 3600, description="Audio that may wait or run, in seconds; while there is more, requests are answered 429."
+    )
+    timeout_seconds: float | None = Field(
+        None, gt=0, description="Longest that a request may take, waiting included; empty: no limit."
+    )
+    hang_seconds: float = Field(
+        30, gt=0, description="A process that gives no sign of life for so long is killed and started again."
+    )
+    window_seconds: float = Field(
+        120, gt=0, description="So is one that spends longer than this on one window of 30 s in one stage."
+    )
 
 
 class NpuSettings(Group):
@@ -81,6 +110,7 @@ class Settings(BaseSettings):
     decode: DecodeSettings = Field(default_factory=lambda: DecodeSettings())
     align: AlignSettings = Field(default_factory=lambda: AlignSettings())
     diarize: DiarizeSettings = Field(default_factory=lambda: DiarizeSettings())
+    engine: EngineSettings = Field(default_factory=lambda: EngineSettings())
     npu: NpuSettings = Field(default_factory=lambda: NpuSettings())
 
     @classmethod

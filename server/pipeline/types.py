@@ -139,7 +139,8 @@ class Transcript:
     ``duration`` is that of the decoded audio, ``processing_time`` the wall time from decode to the last stage, both in
     seconds. ``model`` is the model that ran and ``demo`` says whether it is the embedded demonstration model.
     ``warnings`` name what was not done as asked (an aligner that is missing, say) and why. ``input_tokens`` counts what
-    the decoder was given: encoder frames that hold audio, and prompt tokens.
+    the decoder was given: encoder frames that hold audio, and prompt tokens. ``queue_seconds`` is how long the request
+    waited before its audio was first read.
     """
 
     text: str
@@ -156,6 +157,7 @@ class Transcript:
     input_tokens: int = 0
     output_tokens: int = 0
     speakers: tuple[str, ...] = field(default=())
+    queue_seconds: float = 0.0
 
     @property
     def words(self) -> tuple[Word, ...]:
@@ -169,7 +171,10 @@ class Transcript:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Seconds of audio finished so far; ``total`` is None while the length is not known (a stream without header)."""
+    """Seconds of audio finished so far; ``total`` is None while the length is not known (a stream without header).
+
+    ``stage`` is what the request waits for now: queue, decoder or diarize.
+    """
 
     done: float
     total: float | None
