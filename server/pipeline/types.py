@@ -170,6 +170,19 @@ class Transcript:
 
 
 @dataclass(frozen=True, slots=True)
+class Resume:
+    """How far an earlier attempt at a request came: windows whose segments were delivered already.
+
+    ``language`` is what was heard in the first of them, None where none was delivered.
+    """
+
+    windows: int = 0
+    segments: tuple[Segment, ...] = ()
+    language: str | None = None
+    language_probability: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """Seconds of audio finished so far; ``total`` is None while the length is not known (a stream without header).
 
