@@ -41,9 +41,9 @@ def serve(
 def _server(settings: Settings) -> Server:
     from server.api.app import create_app
     from server.cli.uvicorn_server import Server
-    from server.local_engine import LocalEngine
+    from server.supervisor import SupervisedEngine
 
-    return Server(create_app(settings, LocalEngine(settings)))
+    return Server(create_app(settings, SupervisedEngine(settings)))
 
 
 def _require_model(settings: Settings) -> None:

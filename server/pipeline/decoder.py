@@ -139,6 +139,18 @@ class Ct2Decoder:
         pairs = zip(results, searches, strict=True)
         return [self._decoded(result, search.tokenizer, temperature) for result, search in pairs]
 
+    def rehearse(self, states: Float32, tokens: int) -> None:
+        """Decode ``tokens`` of nonsense for every window: work that depends on the size of the batch only."""
+        tokenizer = self.checkpoint.tokenizer("en", "transcribe")
+        prompt = prompt_tokens(tokenizer, None, None)
+        self.checkpoint.whisper.generate(
+            storage(states),
+            [list(prompt)] * len(states),
+            beam_size=self.settings.beam_size,
+            max_length=2 * tokens,
+            suppress_tokens=[-1, tokenizer.eot],
+        )
+
     def _strategy(self, search: Search, temperature: float) -> dict[str, Any]:
         if temperature == 0.0:
             return {"beam_size": search.beam_size, "patience": self.settings.patience}

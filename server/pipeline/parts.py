@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -13,13 +12,7 @@ from server.pipeline.checkpoint import Checkpoint
 from server.pipeline.decoder import Ct2Decoder, Search
 from server.pipeline.measure import cpu_encoder
 from server.pipeline.mel import CpuMel
-from server.pipeline.settings import (
-    AlignSettings,
-    DecodeSettings,
-    DiarizeSettings,
-    ModelSettings,
-    VadSettings,
-)
+from server.pipeline.settings import StageSettings, VadSettings
 from server.pipeline.stages import Aligner, Encoder, Mel, SpeechDetector
 from server.pipeline.types import AlignMethod, Task
 from server.pipeline.vad import SileroDetector
@@ -28,15 +21,7 @@ if TYPE_CHECKING:
     from server.pipeline.whisperx_parts import Diarizer
 
 
-@dataclass(frozen=True, slots=True)
-class StageSettings:
-    """The groups of settings that the stages take."""
-
-    model: ModelSettings = field(default_factory=ModelSettings)
-    vad: VadSettings = field(default_factory=VadSettings)
-    decode: DecodeSettings = field(default_factory=DecodeSettings)
-    align: AlignSettings = field(default_factory=AlignSettings)
-    diarize: DiarizeSettings = field(default_factory=DiarizeSettings)
+__all__ = ["Parts", "StageSettings"]
 
 
 class Parts:

@@ -63,11 +63,21 @@ class Delivered:
 
 
 class Session:
-    """The state of one request; the parts that it uses are shared and keep none."""
+    """The state of one request; the parts that it uses are shared and keep none.
+
+    ``number`` is the scheduler's name for it.
+    """
 
     def __init__(
-        self, parts: Parts, options: Options, *, max_seconds: float = float("inf"), resume: Resume = START
+        self,
+        parts: Parts,
+        options: Options,
+        *,
+        max_seconds: float = float("inf"),
+        resume: Resume = START,
+        number: int = 0,
     ) -> None:
+        self.number = number
         self.parts = parts
         self.options = options
         self.max_seconds = max_seconds
@@ -144,6 +154,11 @@ class Session:
     def duration(self) -> float | None:
         """The length in seconds that the file claims, None where it claims none or has not been looked at yet."""
         return self._audio.duration
+
+    @property
+    def seconds(self) -> float:
+        """Audio read so far."""
+        return self._audio.seconds
 
     @property
     def language(self) -> tuple[str, float] | None:
@@ -234,7 +249,7 @@ class Session:
             segments=tuple(self._segments),
             language=language,
             language_probability=round(settled.probability, 4) if settled else 0.0,
-            duration=round(self._audio.seconds, 3),
+            duration=round(self.seconds, 3),
             processing_time=round(perf_counter() - self._started, 4),
             model=self.parts.name,
             task=self.options.task,
