@@ -49,7 +49,13 @@ class Worker:
                 env={"OMP_WAIT_POLICY": "PASSIVE"} | os.environ,  # threads that spin starve whoever shares the cores
             )
         worker = cls(process)
-        worker._reader, worker._writer = await asyncio.open_connection(sock=ours)
+        try:
+            worker._reader, worker._writer = await asyncio.open_connection(sock=ours)
+        except BaseException:  # told to stop meanwhile
+            ours.close()
+            process.kill()
+            process.wait()
+            raise
         worker.send(load)
         return worker
 

@@ -1,9 +1,11 @@
-"""Whose turn it is: self-clocked fair queueing (Golestani, 1994), and a queue in its order.
+"""Whose turn it is.
 
-Every window gets a tag when it joins the queue: the virtual time now, or the tag of its request's window before, and
-one step of 1 / weight on. The lowest tag goes first and is the virtual time from then on. So requests go round in
-turn, a request that comes late is not behind those that have been there for hours, one of a higher weight goes first,
-and none starves: the tag of a waiting window stands still while those of newcomers grow.
+Among requests of one class: self-clocked fair queueing (Golestani, 1994). Every window gets a tag when it joins the
+queue: the virtual time now, or the tag of its request's window before, and one on. The lowest tag goes first and is
+the virtual time from then on. So requests go round in turn, and one that comes late is not behind those that have
+been there for hours.
+
+Between the classes: urgent first, but the others get one turn in SHARE. So neither a file nor a flood of clips starves.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
+SHARE = 8
+
 
 class FairClock:
     """Tags for the windows of each flow. A flow is one request."""
@@ -22,13 +26,13 @@ class FairClock:
         self.now = 0.0
         self._last: dict[Hashable, float] = {}
 
-    def next_tag(self, flow: Hashable, weight: float) -> float:
+    def next_tag(self, flow: Hashable) -> float:
         """The tag that the flow's next window would get."""
-        return max(self.now, self._last.get(flow, 0.0)) + 1.0 / weight
+        return max(self.now, self._last.get(flow, 0.0)) + 1.0
 
-    def tag(self, flow: Hashable, weight: float) -> float:
+    def tag(self, flow: Hashable) -> float:
         """The tag of the flow's next window; also charges a flow for a window that is computed once more."""
-        tag = self._last[flow] = self.next_tag(flow, weight)
+        tag = self._last[flow] = self.next_tag(flow)
         return tag
 
     def serve(self, tag: float) -> None:
@@ -37,6 +41,27 @@ class FairClock:
 
     def forget(self, flow: Hashable) -> None:
         self._last.pop(flow, None)
+
+
+class Classes:
+    """Which of the two classes is next: urgent (True) or not."""
+
+    def __init__(self) -> None:
+        self._streak = 0
+
+    @property
+    def due(self) -> bool:
+        """Whether the urgent have had their share for now."""
+        return self._streak >= SHARE - 1
+
+    def next(self, *, urgent: object, other: object) -> bool | None:
+        """Given who waits; None where nobody does."""
+        if not urgent and not other:
+            return None
+        return bool(urgent) and not (other and self.due)
+
+    def serve(self, *, urgent: bool) -> None:
+        self._streak = self._streak + 1 if urgent else 0
 
 
 class TagQueue(Generic[T]):

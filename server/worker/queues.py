@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from server.pipeline.batches import Work
 from server.pipeline.types import Window
-from server.worker.fair import FairClock, TagQueue
+from server.worker.fair import Classes, FairClock, TagQueue
 from server.worker.request import Item, Request
 
 OPEN = 16  # files being read at a time, short ones and long ones each: what an open file holds is bounded
@@ -48,9 +48,10 @@ class Queues:
     def __init__(self, sizes: Sizes) -> None:
         self.sizes = sizes
         self.requests: dict[int, Request] = {}
-        self._clock = FairClock()
-        self._to_encode: TagQueue[Item] = TagQueue()
-        self._to_decode: TagQueue[Item] = TagQueue()
+        self._clocks = {urgent: FairClock() for urgent in (True, False)}
+        self._to_encode: dict[bool, TagQueue[Item]] = {urgent: TagQueue() for urgent in (True, False)}
+        self._to_decode: dict[bool, TagQueue[Item]] = {urgent: TagQueue() for urgent in (True, False)}
+        self._reading, self._encoding, self._decoding = Classes(), Classes(), Classes()
 
     def add(self, request: Request) -> None:
         self.requests[request.id] = request
@@ -59,9 +60,11 @@ class Queues:
         """It is over: its windows are dropped."""
         request.over = True
         self.requests.pop(request.id, None)
-        self._clock.forget(request.id)
-        self._to_encode.drop(request.id)
-        self._to_decode.drop(request.id)
+        self._clocks[request.urgent].forget(request.id)
+        self._to_encode[request.urgent].drop(request.id)
+        self._to_decode[request.urgent].drop(request.id)
+
+    # Reading
 
     def next_to_read(self) -> Request | None:
         """Whose file to look at, or whose next 10 s to read: headers first, then whose turn comes first."""
@@ -71,7 +74,10 @@ class Queues:
         held = sum(request.undelivered for request in self.requests.values())
         reading = Counter(r.urgent for r in self.requests.values() if r.opened and not r.read_whole)
         may = [request for request in self.requests.values() if self._may_read(request, held, reading)]
-        return min(may, key=self._reading_order, default=None)
+        urgent = [request for request in may if request.urgent]
+        other = [request for request in may if not request.urgent]
+        turn = urgent if self._reading.next(urgent=urgent, other=other) else other
+        return min(turn, key=self._reading_order, default=None)
 
     def _may_read(self, request: Request, held: int, reading: Counter[bool]) -> bool:
         if request.read_whole:
@@ -82,44 +88,51 @@ class Queues:
         return ahead or request.undelivered == 0
 
     def _reading_order(self, request: Request) -> tuple[float, bool, int]:
-        return self._clock.next_tag(request.id, request.weight), not request.opened, request.id
+        return self._clocks[request.urgent].next_tag(request.id), not request.opened, request.id
 
     def cut(self, request: Request, windows: Iterable[Window]) -> None:
-        """Windows of a request join the queue."""
+        """10 s were read; windows of the request join the queue."""
+        self._reading.serve(urgent=request.urgent)
         for window in windows:
-            tag = self._clock.tag(request.id, request.weight)
-            self._to_encode.push(tag, request.id, Item(request, Work(request.session, window)))
+            tag = self._clocks[request.urgent].tag(request.id)
+            self._to_encode[request.urgent].push(tag, request.id, Item(request, Work(request.session, window)))
             request.undelivered += 1
+
+    # Computing
 
     def encoded(self, items: Iterable[tuple[float, Item]]) -> None:
         for tag, item in items:
             if not item.request.over:
-                self._to_decode.push(tag, item.request.id, item)
+                self._to_decode[item.request.urgent].push(tag, item.request.id, item)
 
     def again(self, items: Iterable[tuple[float, Item]]) -> None:
         """Windows that climb the ladder keep their place, but their request pays for the further attempt."""
-        for tag, item in items:
-            if not item.request.over:
-                self._clock.tag(item.request.id, item.request.weight)
-                self._to_decode.push(tag, item.request.id, item)
+        kept = [(tag, item) for tag, item in items if not item.request.over]
+        for _, item in kept:
+            self._clocks[item.request.urgent].tag(item.request.id)
+        self.encoded(kept)
 
     def next_step(self, stages: tuple[str, ...] = ("decoder", "encoder")) -> Step | None:
         """What to compute next, taken from the queues."""
-        if "decoder" in stages and self._decode_now(alone="encoder" not in stages):
-            return Step("decoder", self._to_decode.take(self.sizes.decoder, Item.decoder_key))
-        if "encoder" in stages and len(self._to_encode) and len(self._to_decode) < self.sizes.ahead_in_all:
-            items = self._to_encode.take(self.sizes.encoder, Item.encoder_key)
-            self._clock.serve(items[0][0])
+        encode = self._encoding.next(urgent=self._to_encode[True], other=self._to_encode[False])
+        decode = self._decoding.next(urgent=self._to_decode[True], other=self._to_decode[False])
+        full = sum(map(len, self._to_decode.values())) >= self.sizes.ahead_in_all
+        if "encoder" not in stages or full:
+            encode = None
+        if decode is not None and "decoder" in stages and self._decode_now(decode, encode):
+            self._decoding.serve(urgent=decode)
+            return Step("decoder", self._to_decode[decode].take(self.sizes.decoder, Item.decoder_key))
+        if encode is not None:
+            self._encoding.serve(urgent=encode)
+            items = self._to_encode[encode].take(self.sizes.encoder, Item.encoder_key)
+            self._clocks[encode].serve(items[0][0])
             return Step("encoder", items)
         return None
 
-    def _decode_now(self, *, alone: bool) -> bool:
-        """Decode when the batch is full, when nothing can fill it, or when only the head of the two is urgent."""
-        decode, encode = self._to_decode.head, self._to_encode.head
-        if decode is None:
-            return False
-        if alone or encode is None or len(self._to_decode) >= self.sizes.ahead_in_all:
+    def _decode_now(self, decode: bool, encode: bool | None) -> bool:
+        """When nothing could fill the batch, when it is full, when it is urgent and the other is not, or overdue."""
+        if encode is None:
             return True
-        if decode[1].request.urgent != encode[1].request.urgent:
-            return decode[1].request.urgent
-        return self._to_decode.alike(Item.decoder_key) >= self.sizes.decoder
+        if decode != encode:
+            return decode or self._decoding.due
+        return self._to_decode[decode].alike(Item.decoder_key) >= self.sizes.decoder

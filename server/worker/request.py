@@ -8,11 +8,10 @@ from server.pipeline.session import Session
 from server.worker.messages import Submit
 
 SHORT_SECONDS = 60.0
-URGENT_WEIGHT = 8.0  # shares of an interactive or short request, where a file has one
 
 
 class Request:
-    """``urgent`` ones go first; ``undelivered`` counts windows that were cut and are not delivered yet."""
+    """``urgent`` ones, interactive or short, go first; ``undelivered`` counts windows cut and not delivered yet."""
 
     def __init__(self, submit: Submit, session: Session) -> None:
         self.id = submit.request
@@ -25,10 +24,6 @@ class Request:
         self.probed = self.opened = self.read_whole = self.over = False
         self.undelivered = 0
 
-    @property
-    def weight(self) -> float:
-        return URGENT_WEIGHT if self.urgent else 1.0
-
     def probe(self) -> None:
         """Look at how long the file claims to be."""
         self.seconds = claimed_seconds(self.path)
@@ -37,7 +32,7 @@ class Request:
 
     def encoder_key(self) -> object:
         """Equal for requests whose windows may share an encoder batch."""
-        return self.urgent, self.id if self.solo else None
+        return self.id if self.solo else None
 
 
 class Item:
