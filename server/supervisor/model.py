@@ -179,8 +179,9 @@ class Model:
             self._told_to_end = why
             self._worker.kill()
 
-    def _submit(self) -> None:
-        if self._worker and self._worker.ready and not self._room.contended and not self._told_to_end:
+    def _submit(self, *, at_once: bool = False) -> None:
+        """What waits goes to the process, unless it shall run empty because another model needs the room."""
+        if self._worker and self._worker.ready and not self._told_to_end and (at_once or not self._room.contended):
             for ticket in self.tickets.values():
                 if not ticket.submitted:
                     self._worker.send(ticket.submit())
@@ -232,7 +233,7 @@ class Model:
         self.stages, self.warm_up = stages, warm_up
         self.last_used = monotonic()
         log.info("Model %s is loaded and takes %d MB.", self.name, self.needs() >> 20)
-        self._submit()
+        self._submit(at_once=True)  # it was loaded for these
 
     # After its end
 

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from time import monotonic
 
@@ -26,6 +27,17 @@ class _Step:
     since: float
 
 
+def _process(end: socket.socket) -> subprocess.Popen[bytes]:
+    with end:
+        return subprocess.Popen(  # noqa: S603  our own interpreter
+            [*COMMAND, str(end.fileno())],
+            pass_fds=[end.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            env={"OMP_WAIT_POLICY": "PASSIVE"} | os.environ,  # threads that spin starve whoever shares the cores
+        )
+
+
 class Worker:
     """Made by ``start``; ends by ``kill`` only, or by itself."""
 
@@ -40,22 +52,13 @@ class Worker:
     @classmethod
     async def start(cls, load: Load) -> Worker:
         ours, theirs = socket.socketpair()
-        with theirs:
-            process = subprocess.Popen(  # noqa: S603  our own interpreter
-                [*COMMAND, str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                env={"OMP_WAIT_POLICY": "PASSIVE"} | os.environ,  # threads that spin starve whoever shares the cores
-            )
-        worker = cls(process)
-        try:
+        with ExitStack() as undo:
+            undo.callback(ours.close)
+            process = undo.enter_context(_process(theirs))
+            undo.callback(process.kill)
+            worker = cls(process)
             worker._reader, worker._writer = await asyncio.open_connection(sock=ours)
-        except BaseException:  # told to stop meanwhile
-            ours.close()
-            process.kill()
-            process.wait()
-            raise
+            undo.pop_all()
         worker.send(load)
         return worker
 
