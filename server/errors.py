@@ -6,8 +6,12 @@ WhisperXError
 │   └── TooLarge            more bytes or seconds than the configured limit
 ├── ModelNotFound           no such model here
 ├── ModelUnavailable        the model is known but cannot be had or loaded now
+├── Unauthorized            no API key, or one that is not known
+├── TooSlow                 the client sends its request too slowly
 ├── Overloaded              the queue is full: come back later
+│   └── KeyBusy             one API key has as many requests under way as it may
 ├── NotReady                still starting, or stopping
+│   └── TooManyConnections  more are open than the server serves
 ├── Cancelled               the client left
 ├── TimedOut                the deadline of the request passed
 ├── EngineFailure           the computation itself failed
@@ -57,6 +61,14 @@ class ModelUnavailable(WhisperXError):
     """The named model is known, but its files cannot be had or loaded."""
 
 
+class Unauthorized(WhisperXError):
+    """The request shows no API key that is known here."""
+
+
+class TooSlow(WhisperXError):
+    """The body of the request does not arrive in time."""
+
+
 class Overloaded(WhisperXError):
     """The queue is full.
 
@@ -68,8 +80,16 @@ class Overloaded(WhisperXError):
         self.retry_after = retry_after
 
 
+class KeyBusy(Overloaded):
+    """The API key has as many requests under way as it may."""
+
+
 class NotReady(WhisperXError):
     """The server is starting or stopping."""
+
+
+class TooManyConnections(NotReady):
+    """More connections are open than the server serves."""
 
 
 class Cancelled(WhisperXError):

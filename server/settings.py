@@ -44,12 +44,49 @@ class ServerSettings(Group):
     max_upload_mb: Positive = Field(1024, description="Largest request body, in MiB.")
     max_audio_seconds: Positive = Field(6 * 3600, description="Longest recording, in seconds.")
     max_queue: Positive = Field(128, description="Requests that may wait or run; one more is answered 429.")
+    max_connections: Positive = Field(1000, description="Open connections; on one more, requests are answered 503.")
+    read_timeout_seconds: float = Field(
+        30, gt=0, description="Longest wait for the head of a request, and for each further part of its body."
+    )
+    min_upload_rate: int = Field(
+        1024,
+        ge=0,
+        description="Slowest upload, in bytes per second on average, counted after server.read_timeout_seconds; 0: any.",
+    )
+    shutdown_seconds: float = Field(
+        5, ge=0, description="Time to finish requests when told to stop; what is left then is cut off."
+    )
+    cors_origins: tuple[str, ...] = Field(
+        (), description='Origins whose pages may call this server from a browser; "*" for all.'
+    )
 
 
 class LogSettings(Group):
     """What is written to standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe line written.")
+    format: Literal["console", "json"] = Field("console", description="Lines for people, or one JSON object a line.")
+
+
+class AuthSettings(Group):
+    """Who may ask, and how much at once."""
+
+    keys_file: Path | None = Field(
+        None,
+        description="File of API keys, a line each: `name: key` or `name: sha256:<hex>`; empty: no keys asked for.",
+    )
+    open_paths: tuple[str, ...] = Field(("/livez", "/readyz"), description="Paths that need no key.")
+    max_concurrent: int = Field(
+        0, ge=0, description="POST requests that one key may have under way; one more is answered 429; 0: any number."
+    )
+
+
+class TracingSettings(Group):
+    """OpenTelemetry traces."""
+
+    enabled: bool = Field(
+        False, description="Send a trace of each request by OTLP, to where OTEL_EXPORTER_OTLP_ENDPOINT says."
+    )
 
 
 class EngineSettings(Group):
@@ -104,7 +141,9 @@ class Settings(BaseSettings):
     )
 
     server: ServerSettings = Field(default_factory=lambda: ServerSettings())
+    auth: AuthSettings = Field(default_factory=lambda: AuthSettings())
     log: LogSettings = Field(default_factory=lambda: LogSettings())
+    tracing: TracingSettings = Field(default_factory=lambda: TracingSettings())
     model: ModelSettings = Field(default_factory=lambda: ModelSettings())
     vad: VadSettings = Field(default_factory=lambda: VadSettings())
     decode: DecodeSettings = Field(default_factory=lambda: DecodeSettings())
