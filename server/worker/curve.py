@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from threading import Thread
 from time import perf_counter
 
 import numpy as np
@@ -25,7 +28,7 @@ def measure(run: Callable[[int], None], largest: int, budget: float = BUDGET) ->
     curve: dict[int, float] = {}
     size = 1
     while size <= largest:
-        seconds = min(_seconds(run, size) for _ in range(REPEATS))
+        seconds = min(_timed(partial(run, size)) for _ in range(REPEATS))
         curve[size] = seconds / size * 1e3
         size *= 2
         if perf_counter() - began + 2 * REPEATS * seconds > budget:
@@ -45,27 +48,51 @@ def describe(curve: Curve) -> str:
     return f"batches of {best(curve)} (ms per window by batch size {measured}, at start-up)"
 
 
-def encoder_curve(parts: Parts) -> dict[int, float]:
-    mel = np.random.default_rng(0).uniform(-1, 1, (_largest(parts), parts.checkpoint.n_mels, MEL_FRAMES))
-    noise = mel.astype(np.float32)
-    return measure(lambda size: _drop(parts.encoder(noise[:size])), _largest(parts))
+def overlap_gain(encode: Callable[[], None], decode: Callable[[], None]) -> float:
+    """Time of the two one after the other, over their time side by side: 2.0 at best, 1.0 where nothing is gained."""
+
+    def both() -> None:
+        beside = Thread(target=encode)
+        beside.start()
+        decode()
+        beside.join()
+
+    apart = min(_timed(encode) + _timed(decode) for _ in range(REPEATS))
+    return apart / min(_timed(both) for _ in range(REPEATS))
 
 
-def decoder_curve(parts: Parts) -> dict[int, float]:
-    silence = np.zeros((1, parts.checkpoint.n_mels, MEL_FRAMES), np.float32)
-    states = np.repeat(parts.encoder(silence), _largest(parts), axis=0)
-    return measure(lambda size: parts.decoder.rehearse(states[:size], TOKENS), _largest(parts))
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What the stages of a model do with batches on this machine. ``gain`` is that of encoder beside decoder."""
+
+    encoder: Curve
+    decoder: Curve
+    gain: float
+
+    @property
+    def overlap(self) -> bool:
+        return self.gain > 1.0 + GAIN
 
 
-def _largest(parts: Parts) -> int:
-    return parts.settings.decode.batch_size
+def measure_stages(parts: Parts) -> Measured:
+    """A few seconds of noise through encoder and decoder."""
+    largest = parts.settings.decode.batch_size
+    mel = np.random.default_rng(0).uniform(-1, 1, (largest, parts.checkpoint.n_mels, MEL_FRAMES)).astype(np.float32)
+    states = np.repeat(parts.encoder(mel[:1]), largest, axis=0)
+
+    def encode(size: int) -> None:
+        parts.encoder(mel[:size])
+
+    def decode(size: int) -> None:
+        parts.decoder.rehearse(states[:size], TOKENS)
+
+    encoder, decoder = measure(encode, largest), measure(decode, largest)
+    slow = encoder[1] + decoder[1] > BUDGET * 1e3 / (4 * REPEATS)
+    gain = 1.0 if slow else overlap_gain(lambda: encode(best(encoder)), lambda: decode(best(decoder)))
+    return Measured(encoder, decoder, gain)
 
 
-def _seconds(run: Callable[[int], None], size: int) -> float:
+def _timed(run: Callable[[], None]) -> float:
     began = perf_counter()
-    run(size)
+    run()
     return perf_counter() - began
-
-
-def _drop(_: object) -> None:
-    """The result is not wanted, the time is."""

@@ -18,7 +18,7 @@ from server.pipeline.catalog import Catalog
 from server.pipeline.parts import Parts
 from server.pipeline.settings import DEMO_MODEL
 from server.pipeline.types import StageTime
-from server.worker.curve import best, decoder_curve, describe, encoder_curve
+from server.worker.curve import best, describe, measure_stages
 from server.worker.messages import Beat, Cancel, Channel, Failed, Load, Ready, Said, Submit
 from server.worker.queues import Sizes
 from server.worker.scheduler import Scheduler
@@ -91,21 +91,23 @@ def _loaded(load: Load, channel: Channel) -> Scheduler:
     directory = Catalog(load.settings.model).resolve(load.model)
     parts = Parts(load.model, directory, load.settings, demo=load.model == DEMO_MODEL)
     loaded = time.perf_counter()
-    encoder, decoder = encoder_curve(parts), decoder_curve(parts)
-    scheduler = Scheduler(parts, Sizes(best(encoder), best(decoder)), channel.send, max_seconds=load.max_seconds)
+    measured = measure_stages(parts)
+    sizes = Sizes(best(measured.encoder), best(measured.decoder))
+    scheduler = Scheduler(parts, sizes, channel.send, max_seconds=load.max_seconds, overlap=measured.overlap)
     scheduler.start()
+    beside = f"{'beside' if measured.overlap else 'in turn with'} the encoder (both at once: {measured.gain:.2f}x)"
     npu = f"no NPU: {load.npu_reason}"
     arithmetic = f"ctranslate2 {parts.checkpoint.compute_type}"
     stages = (
         StageChoice("vad", "cpu", load.settings.vad.method),
         StageChoice("mel", parts.mel.device, npu),
-        StageChoice("encoder", parts.encoder.device, f"{parts.encoder_reason}; {npu}; {describe(encoder)}"),
-        StageChoice("decoder", parts.decoder.device, f"{arithmetic}; {describe(decoder)}"),
+        StageChoice("encoder", parts.encoder.device, f"{parts.encoder_reason}; {npu}; {describe(measured.encoder)}"),
+        StageChoice("decoder", parts.decoder.device, f"{arithmetic}; {describe(measured.decoder)}, {beside}"),
     )
     warm_up = (
         StageTime("load", "cpu", round((loaded - began) * 1e3, 1)),
-        StageTime("encoder", parts.encoder.device, round(encoder[1], 1)),
-        StageTime("decoder", parts.decoder.device, round(decoder[1], 1)),
+        StageTime("encoder", parts.encoder.device, round(measured.encoder[1], 1)),
+        StageTime("decoder", parts.decoder.device, round(measured.decoder[1], 1)),
     )
     channel.send(Ready(stages, warm_up))
     return scheduler
