@@ -51,7 +51,7 @@ class ServerSettings(Group):
     min_upload_rate: int = Field(
         1024,
         ge=0,
-        description="Slowest upload, in bytes per second on average, counted after server.read_timeout_seconds; 0: any.",
+        description="Slowest upload, in bytes per second, on average after server.read_timeout_seconds; 0: any.",
     )
     shutdown_seconds: float = Field(
         5, ge=0, description="Time to finish requests when told to stop; what is left then is cut off."
