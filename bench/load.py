@@ -95,11 +95,13 @@ class Server:
 
 
 @asynccontextmanager
-async def serving(audio: dict[float, Path]) -> AsyncIterator[Server]:
+async def serving(audio: dict[float, Path], scene: str) -> AsyncIterator[Server]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "server.cli", "serve", "--port", str(port)]
     environment = {"WHISPERX_NPU_LOG__LEVEL": "error", "WHISPERX_NPU_MODEL__OFFLINE": "true"} | os.environ
+    if scene == "killed":  # samples at a higher temperature differ from run to run
+        environment["WHISPERX_NPU_DECODE__TEMPERATURES"] = "[0.0]"
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
     limits = httpx2.Limits(max_connections=None, max_keepalive_connections=CLIENTS)
     base = f"http://127.0.0.1:{port}"
@@ -222,7 +224,7 @@ async def killed(server: Server) -> list[Figure]:
     os.kill(server.engine_pid(), signal.SIGKILL)
     answers = await asyncio.gather(*clients, return_exceptions=True)
     lost = sum(isinstance(answer, BaseException) for answer in answers)
-    wrong = sum(not lost and answer != expected[seconds] for seconds, answer in zip(wishes, answers, strict=True))
+    wrong = sum(answer != expected[seconds] for seconds, answer in zip(wishes, answers, strict=True))
     how = f"{len(wishes)} requests under way, {lost} lost, {wrong} with another text than without the kill"
     return [Figure("requests lost by kill -9 of the engine", lost, "requests", 0.0, how=how)]
 
@@ -258,7 +260,7 @@ async def run(scenes: Sequence[str], requests: int, audio: dict[float, Path]) ->
     figures: list[Figure] = []
     alive: list[float] = []
     for scene in scenes:
-        async with serving(audio) as server:
+        async with serving(audio, scene) as server:
             for figure in await SCENES[scene](server, requests):
                 print(figure, flush=True)
                 figures.append(figure)

@@ -10,7 +10,7 @@ from server.errors import InvalidInput, ModelUnavailable
 from server.pipeline.align import AttentionAligner, CtcAligner
 from server.pipeline.checkpoint import Checkpoint
 from server.pipeline.decoder import Ct2Decoder, Search
-from server.pipeline.measure import cpu_encoder
+from server.pipeline.measure import cpu_encoder, implementation
 from server.pipeline.mel import CpuMel
 from server.pipeline.settings import StageSettings, VadSettings
 from server.pipeline.stages import Aligner, Encoder, Mel, SpeechDetector
@@ -38,6 +38,7 @@ class Parts:
         self.mel: Mel = CpuMel(self.checkpoint.n_mels)
         self.encoder: Encoder
         self.encoder, self.encoder_reason = cpu_encoder(self.checkpoint, settings.model)
+        self.encoder_name = implementation(self.encoder_reason)
         self.decoder = Ct2Decoder(self.checkpoint, settings.decode)
         self._wav2vec2: dict[str, Aligner] = {}
         self._diarizer: Diarizer | None = None

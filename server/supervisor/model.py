@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from time import monotonic
 from typing import Literal
 
@@ -188,8 +189,8 @@ class Model:
 
     def _handle(self, message: FromWorker) -> None:
         match message:
-            case Ready(stages, warm_up):
-                self._ready(stages, warm_up)
+            case Ready():
+                self._ready(message)
             case Observed(what):
                 self._observe(what)
             case Said(logger, level, text):
@@ -225,12 +226,13 @@ class Model:
         self.last_used = monotonic()
         return self.tickets.pop(ticket.number)
 
-    def _ready(self, stages: tuple[StageChoice, ...], warm_up: tuple[StageTime, ...]) -> None:
+    def _ready(self, ready: Ready) -> None:
         assert self._worker  # noqa: S101  it has just spoken
         self._worker.ready = True
         self._failed_starts = 0
         self.error = None
-        self.stages, self.warm_up = stages, warm_up
+        self.stages, self.warm_up = ready.stages, ready.warm_up
+        self._load = replace(self._load, measured=ready.measured)
         self.last_used = monotonic()
         log.info("Model %s is loaded and takes %d MB.", self.name, self.needs() >> 20)
         self._submit(at_once=True)  # it was loaded for these

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from functools import partial
 from threading import Thread
 from time import perf_counter
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from server.pipeline.parts import Parts
 from server.pipeline.types import MEL_FRAMES
+
+if TYPE_CHECKING:
+    from server.pipeline.parts import Parts
 
 GAIN = 0.1  # a larger batch must save this part of a window's time: it makes everybody else wait for longer
 BUDGET = 3.0  # seconds that measuring one stage may take
@@ -57,21 +60,26 @@ def overlap_gain(encode: Callable[[], None], decode: Callable[[], None]) -> floa
         decode()
         beside.join()
 
-    apart = min(_timed(encode) + _timed(decode) for _ in range(REPEATS))
+    apart = sum(min(_timed(run) for _ in range(REPEATS)) for run in (encode, decode))
     return apart / min(_timed(both) for _ in range(REPEATS))
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What the stages of a model do with batches on this machine. ``gain`` is that of encoder beside decoder."""
+    """Which encoder was the fastest, and what the stages do with batches; ``gain`` is that of encoder beside decoder.
 
+    A process that takes another's place is given this, so that it computes as the first one did.
+    """
+
+    implementation: Literal["ctranslate2", "onnxruntime", "torch"]
+    reason: str
     encoder: Curve
     decoder: Curve
     gain: float
 
     @property
     def overlap(self) -> bool:
-        return self.gain > 1.0 + GAIN
+        return 1.0 + GAIN < self.gain <= 2.0  # above 2 it is the noise of a busy machine
 
 
 def measure_stages(parts: Parts) -> Measured:
@@ -89,7 +97,7 @@ def measure_stages(parts: Parts) -> Measured:
     encoder, decoder = measure(encode, largest), measure(decode, largest)
     slow = encoder[1] + decoder[1] > BUDGET * 1e3 / (4 * REPEATS)
     gain = 1.0 if slow else overlap_gain(lambda: encode(best(encoder)), lambda: decode(best(decoder)))
-    return Measured(encoder, decoder, gain)
+    return Measured(parts.encoder_name, parts.encoder_reason, encoder, decoder, gain)
 
 
 def _timed(run: Callable[[], None]) -> float:

@@ -17,18 +17,23 @@ from server.engine import Observation, StageChoice
 from server.errors import WhisperXError
 from server.pipeline.settings import StageSettings
 from server.pipeline.types import Options, Resume, Segment, StageTime, Transcript
+from server.worker.curve import Measured
 
 HEADER = struct.Struct(">I")
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """The first message to a worker. ``npu_reason`` says why the NPU does not serve."""
+    """The first message to a worker. ``npu_reason`` says why the NPU does not serve.
+
+    ``measured`` is what an earlier process of the model has measured, None where there was none.
+    """
 
     model: str
     settings: StageSettings
     max_seconds: float
     npu_reason: str
+    measured: Measured | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,7 @@ class Cancel:
 class Ready:
     """The model is loaded; ``stages`` say how each stage was chosen."""
 
+    measured: Measured
     stages: tuple[StageChoice, ...]
     warm_up: tuple[StageTime, ...]
 

@@ -8,6 +8,7 @@ import signal
 import socket
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 from typing import NoReturn
@@ -16,7 +17,7 @@ from server.engine import StageChoice
 from server.errors import ModelUnavailable, WhisperXError
 from server.pipeline.catalog import Catalog
 from server.pipeline.parts import Parts
-from server.pipeline.settings import DEMO_MODEL
+from server.pipeline.settings import DEMO_MODEL, StageSettings
 from server.pipeline.types import StageTime
 from server.worker.curve import best, describe, measure_stages
 from server.worker.messages import Beat, Cancel, Channel, Failed, Load, Ready, Said, Submit
@@ -86,12 +87,20 @@ def _beat(channel: Channel) -> None:
             time.sleep(BEAT_SECONDS)
 
 
+def _settings(load: Load) -> StageSettings:
+    """With the encoder that was the fastest before, where it was measured before."""
+    settings = load.settings
+    if load.measured is None:
+        return settings
+    return replace(settings, model=settings.model.model_copy(update={"encoder": load.measured.implementation}))
+
+
 def _loaded(load: Load, channel: Channel) -> Scheduler:
     began = time.perf_counter()
     directory = Catalog(load.settings.model).resolve(load.model)
-    parts = Parts(load.model, directory, load.settings, demo=load.model == DEMO_MODEL)
+    parts = Parts(load.model, directory, _settings(load), demo=load.model == DEMO_MODEL)
     loaded = time.perf_counter()
-    measured = measure_stages(parts)
+    measured = load.measured or measure_stages(parts)
     sizes = Sizes(best(measured.encoder), best(measured.decoder))
     scheduler = Scheduler(parts, sizes, channel.send, max_seconds=load.max_seconds, overlap=measured.overlap)
     scheduler.start()
@@ -101,7 +110,7 @@ def _loaded(load: Load, channel: Channel) -> Scheduler:
     stages = (
         StageChoice("vad", "cpu", load.settings.vad.method),
         StageChoice("mel", parts.mel.device, npu),
-        StageChoice("encoder", parts.encoder.device, f"{parts.encoder_reason}; {npu}; {describe(measured.encoder)}"),
+        StageChoice("encoder", parts.encoder.device, f"{measured.reason}; {npu}; {describe(measured.encoder)}"),
         StageChoice("decoder", parts.decoder.device, f"{arithmetic}; {describe(measured.decoder)}, {beside}"),
     )
     warm_up = (
@@ -109,5 +118,5 @@ def _loaded(load: Load, channel: Channel) -> Scheduler:
         StageTime("encoder", parts.encoder.device, round(measured.encoder[1], 1)),
         StageTime("decoder", parts.decoder.device, round(measured.decoder[1], 1)),
     )
-    channel.send(Ready(stages, warm_up))
+    channel.send(Ready(measured, stages, warm_up))
     return scheduler

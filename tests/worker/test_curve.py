@@ -56,4 +56,5 @@ def test_a_loaded_model_is_measured_and_says_so(tiny_english: Path) -> None:
         assert set(one) <= {1, 2}
         assert all(ms > 0 for ms in one.values())
         assert describe(one).startswith(f"batches of {best(one)} ")
-    assert 0.2 < measured.gain < 5
+    assert measured.gain > 0
+    assert measured.implementation == "ctranslate2"
