@@ -6,9 +6,14 @@ WhisperXError
 │   └── TooLarge            more bytes or seconds than the configured limit
 ├── ModelNotFound           no such model here
 ├── ModelUnavailable        the model is known but cannot be had or loaded now
+├── Unauthorized            no API key, or one that is not known
+├── TooSlow                 the client sends its request too slowly
 ├── Overloaded              the queue is full: come back later
+│   └── KeyBusy             one API key has as many requests under way as it may
 ├── NotReady                still starting, or stopping
-├── Cancelled               the client left or the deadline passed
+│   └── TooManyConnections  more are open than the server serves
+├── Cancelled               the client left
+├── TimedOut                the deadline of the request passed
 ├── EngineFailure           the computation itself failed
 └── ConfigurationError      settings that cannot be served; stops start-up
 """
@@ -56,6 +61,14 @@ class ModelUnavailable(WhisperXError):
     """The named model is known, but its files cannot be had or loaded."""
 
 
+class Unauthorized(WhisperXError):
+    """The request shows no API key that is known here."""
+
+
+class TooSlow(WhisperXError):
+    """The body of the request does not arrive in time."""
+
+
 class Overloaded(WhisperXError):
     """The queue is full.
 
@@ -67,12 +80,24 @@ class Overloaded(WhisperXError):
         self.retry_after = retry_after
 
 
+class KeyBusy(Overloaded):
+    """The API key has as many requests under way as it may."""
+
+
 class NotReady(WhisperXError):
     """The server is starting or stopping."""
 
 
+class TooManyConnections(NotReady):
+    """More connections are open than the server serves."""
+
+
 class Cancelled(WhisperXError):
-    """The client left, or the deadline of the request passed."""
+    """The client left."""
+
+
+class TimedOut(WhisperXError):
+    """The deadline of the request passed before its answer was ready."""
 
 
 class EngineFailure(WhisperXError):

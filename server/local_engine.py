@@ -11,7 +11,7 @@ from contextlib import aclosing
 from time import perf_counter
 from typing import Literal
 
-from server.engine import EngineStatus, Event, Finished, Job, ModelCard, StageChoice
+from server.engine import EngineStatus, Event, Finished, Job, ModelCard, Observer, StageChoice
 from server.errors import Cancelled, EngineFailure, NotReady, Overloaded, WhisperXError
 from server.pipeline.catalog import Catalog, Entry
 from server.pipeline.npu_room import require_npu
@@ -45,6 +45,9 @@ class LocalEngine:
         self._stopping = threading.Event()
         self._jobs = 0
         self._job_seconds = FIRST_GUESS
+
+    def observe(self, observer: Observer) -> None:
+        """Measures nothing."""
 
     async def start(self) -> None:
         self._ready = asyncio.get_running_loop().run_in_executor(self._worker, self._load_default)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field, ValidationError
@@ -44,13 +44,79 @@ class ServerSettings(Group):
     port: int = Field(9000, ge=0, le=65535, description="TCP port.")
     max_upload_mb: Positive = Field(1024, description="Largest request body, in MiB.")
     max_audio_seconds: Positive = Field(6 * 3600, description="Longest recording, in seconds.")
-    max_queue: Positive = Field(32, description="Requests that may wait or run; one more is answered 429.")
+    max_queue: Positive = Field(128, description="Requests that may wait or run; one more is answered 429.")
+    max_connections: Positive = Field(1000, description="Open connections; on one more, requests are answered 503.")
+    read_timeout_seconds: float = Field(
+        30, gt=0, description="Longest wait for the head of a request, and for each further part of its body."
+    )
+    min_upload_rate: int = Field(
+        1024,
+        ge=0,
+        description="Slowest upload, in bytes per second, on average after server.read_timeout_seconds; 0: any.",
+    )
+    shutdown_seconds: float = Field(
+        5, ge=0, description="Time to finish requests when told to stop; what is left then is cut off."
+    )
+    cors_origins: tuple[str, ...] = Field(
+        (), description='Origins whose pages may call this server from a browser; "*" for all.'
+    )
 
 
 class LogSettings(Group):
     """What is written to standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe line written.")
+    format: Literal["console", "json"] = Field("console", description="Lines for people, or one JSON object a line.")
+
+
+class AuthSettings(Group):
+    """Who may ask, and how much at once."""
+
+    keys_file: Path | None = Field(
+        None,
+        description="File of API keys, a line each: `name: key` or `name: sha256:<hex>`; empty: no keys asked for.",
+    )
+    open_paths: tuple[str, ...] = Field(("/livez", "/readyz"), description="Paths that need no key.")
+    max_concurrent: int = Field(
+        0, ge=0, description="POST requests that one key may have under way; one more is answered 429; 0: any number."
+    )
+
+
+class TracingSettings(Group):
+    """OpenTelemetry traces."""
+
+    enabled: bool = Field(
+        False, description="Send a trace of each request by OTLP, to where OTEL_EXPORTER_OTLP_ENDPOINT says."
+    )
+
+
+class EngineSettings(Group):
+    """The processes that hold the models, and what waits for them."""
+
+    keep_alive: float = Field(
+        -1, ge=-1, description="Seconds a model stays in memory after its last request; -1: for ever, 0: not at all."
+    )
+    keep_alive_models: dict[str, Annotated[float, Field(ge=-1)]] = Field(
+        default_factory=dict, description="The same for single models, by id."
+    )
+    memory_mb: int = Field(
+        0,
+        ge=0,
+        description="Most that loaded models may take together, in MiB; the one unused for longest makes room. "
+        "0: three quarters of what the machine or container has.",
+    )
+    max_queue_seconds: Positive = Field(
+        12 * 3600, description="Audio that may wait or run, in seconds; while there is more, requests are answered 429."
+    )
+    timeout_seconds: float | None = Field(
+        None, gt=0, description="Longest that a request may take, waiting included; empty: no limit."
+    )
+    hang_seconds: float = Field(
+        30, gt=0, description="A process that gives no sign of life for so long is killed and started again."
+    )
+    window_seconds: float = Field(
+        120, gt=0, description="So is one that spends longer than this on one window of 30 s in one stage."
+    )
 
 
 class Settings(BaseSettings):
@@ -66,12 +132,15 @@ class Settings(BaseSettings):
     )
 
     server: ServerSettings = Field(default_factory=lambda: ServerSettings())
+    auth: AuthSettings = Field(default_factory=lambda: AuthSettings())
     log: LogSettings = Field(default_factory=lambda: LogSettings())
+    tracing: TracingSettings = Field(default_factory=lambda: TracingSettings())
     model: ModelSettings = Field(default_factory=lambda: ModelSettings())
     vad: VadSettings = Field(default_factory=lambda: VadSettings())
     decode: DecodeSettings = Field(default_factory=lambda: DecodeSettings())
     align: AlignSettings = Field(default_factory=lambda: AlignSettings())
     diarize: DiarizeSettings = Field(default_factory=lambda: DiarizeSettings())
+    engine: EngineSettings = Field(default_factory=lambda: EngineSettings())
     npu: NpuSettings = Field(default_factory=lambda: NpuSettings())
 
     @classmethod

@@ -10,15 +10,29 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 
 import server
-from server.api import openai_audio, openai_models, status, transcribe
+from server.api import metrics, openai_audio, openai_models, requests, status, transcribe
+from server.api.auth import Authentication, KeyLimit, Keys
 from server.api.errors import on_domain_error, on_http_error, on_validation_error
-from server.api.middleware import BodyLimit, RequestLog
+from server.api.limits import BodyLimit, Draining, Shutdown, UploadSpeed
+from server.api.metrics import Metrics
+from server.api.middleware import RequestLog
+from server.api.progress import Requests
+from server.api.tracing import telemetry
 from server.engine import Engine
 from server.errors import WhisperXError
 from server.settings import Settings
 
+EXPOSED_HEADERS = (
+    "X-Request-Id",
+    "X-Model",
+    "X-WhisperX-NPU-Notice",
+    "X-WhisperX-NPU-Warning",
+    "Server-Timing",
+    "Retry-After",
+)
 DESCRIPTION = """Speech to text. `POST /transcribe` answers with everything that is known about the transcript; the
 routes under `/v1` speak OpenAI's wire format, so that its clients work unchanged:
 
@@ -44,6 +58,7 @@ def create_app(settings: Settings, engine: Engine) -> FastAPI:
         version=server.__version__,
         description=DESCRIPTION,
         lifespan=lifespan,
+        telemetry=telemetry(settings.tracing),
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
         exception_handlers={
@@ -55,8 +70,32 @@ def create_app(settings: Settings, engine: Engine) -> FastAPI:
     app.state.engine = engine
     app.state.settings = settings
     app.state.started = time.monotonic()
-    for group in (transcribe, openai_audio, openai_models, status):
+    app.state.requests = Requests()
+    app.state.shutdown = Shutdown()
+    app.state.metrics = Metrics(engine.status)
+    engine.observe(app.state.metrics.observe)
+    for group in (transcribe, openai_audio, openai_models, requests, status, metrics):
         app.include_router(group.routes)
-    app.add_middleware(BodyLimit, max_bytes=settings.server.max_upload_mb * 1024 * 1024)
-    app.add_middleware(RequestLog)
+    _add_edge(app, settings)
     return app
+
+
+def _add_edge(app: FastAPI, settings: Settings) -> None:
+    """What a request passes before its route; the last one added comes first."""
+    server, auth = settings.server, settings.auth
+    app.add_middleware(BodyLimit, max_bytes=server.max_upload_mb * 1024 * 1024)
+    app.add_middleware(UploadSpeed, seconds=server.read_timeout_seconds, rate=server.min_upload_rate)
+    if auth.keys_file is not None:
+        if auth.max_concurrent:
+            app.add_middleware(KeyLimit, most=auth.max_concurrent)
+        app.add_middleware(Authentication, keys=Keys.read(auth.keys_file), open_paths=auth.open_paths)
+    app.add_middleware(Draining, shutdown=app.state.shutdown)
+    if server.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=server.cors_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["*"],
+            expose_headers=EXPOSED_HEADERS,
+        )
+    app.add_middleware(RequestLog, metrics=app.state.metrics)

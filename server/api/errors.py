@@ -47,9 +47,14 @@ KINDS: dict[type[errors.WhisperXError], Kind] = {
     errors.TooLarge: Kind(413, "invalid_request_error", "request_too_large"),
     errors.ModelNotFound: Kind(404, "invalid_request_error", "model_not_found"),
     errors.ModelUnavailable: Kind(503, "server_error", "model_unavailable"),
+    errors.Unauthorized: Kind(401, "authentication_error", "invalid_api_key"),
+    errors.TooSlow: Kind(408, "invalid_request_error", "request_timeout", again=True),
+    errors.KeyBusy: Kind(429, "rate_limit_error", "key_busy", again=True),
     errors.Overloaded: Kind(429, "rate_limit_error", "queue_full", again=True),
+    errors.TooManyConnections: Kind(503, "server_error", "too_many_connections", again=True),
     errors.NotReady: Kind(503, "server_error", "not_ready", again=True),
     errors.Cancelled: Kind(499, "server_error", "cancelled"),
+    errors.TimedOut: Kind(504, "server_error", "timeout"),
     errors.EngineFailure: Kind(500, "server_error", "engine_failure"),
     errors.WhisperXError: Kind(500, "server_error", "internal_error"),
 }
@@ -74,6 +79,8 @@ def error_response(error: errors.WhisperXError) -> JSONResponse:
         headers["retry-after"] = str(max(1, math.ceil(error.retry_after)))
     elif isinstance(error, errors.NotReady):
         headers["retry-after"] = str(START_UP_SECONDS)
+    elif isinstance(error, errors.Unauthorized):
+        headers["www-authenticate"] = 'Bearer realm="whisperx-npu"'
     return JSONResponse(error_body(error), kind.status, headers)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing
 from typing import Annotated, TypeVar, cast
 
 from fastapi import Depends, Request
 
-from server.engine import Engine, Finished, Job
+from server.engine import Engine, Event, Finished
 from server.errors import Cancelled, EngineFailure
 from server.pipeline.types import Transcript
 from server.settings import Settings
@@ -25,19 +25,14 @@ def settings_of(request: Request) -> Settings:
     return cast("Settings", request.app.state.settings)
 
 
-def request_id_of(request: Request) -> str:
-    """Also the id of the job."""
-    return cast("str", request.state.request_id)
+def job_id_of(request: Request) -> str:
+    """Made here, so that no two jobs share it whatever ids their clients choose."""
+    return cast("str", request.state.job_id)
 
 
 TheEngine = Annotated[Engine, Depends(engine_of)]
 TheSettings = Annotated[Settings, Depends(settings_of)]
-RequestId = Annotated[str, Depends(request_id_of)]
-
-
-async def run(engine: Engine, job: Job, request: Request) -> Transcript:
-    """The transcript of the job. Raises Cancelled when the client leaves before, and whatever the engine raises."""
-    return await unless_left(request, _last(engine, job))
+JobId = Annotated[str, Depends(job_id_of)]
 
 
 async def unless_left(request: Request, awaitable: Awaitable[Result]) -> Result:
@@ -55,8 +50,9 @@ async def unless_left(request: Request, awaitable: Awaitable[Result]) -> Result:
         await asyncio.gather(work, left, return_exceptions=True)
 
 
-async def _last(engine: Engine, job: Job) -> Transcript:
-    async with aclosing(engine.transcribe(job)) as events:
+async def last(events: AsyncGenerator[Event, None]) -> Transcript:
+    """The transcript of a job. Raises whatever the engine raises."""
+    async with aclosing(events):
         async for event in events:
             if isinstance(event, Finished):
                 return event.transcript

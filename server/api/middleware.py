@@ -1,4 +1,4 @@
-"""What happens to every request, as pure ASGI: an id, a log line, a last net for faults, a limit on the body."""
+"""What happens to every request, as pure ASGI: ids, times, a log line, counts, and a last net for faults."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from urllib.parse import quote
 
@@ -15,7 +14,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.api.errors import error_response, internal_error
-from server.errors import NotReady, TooLarge, WhisperXError
+from server.api.metrics import Metrics
+from server.errors import NotReady, WhisperXError
 
 ACCESS_LOG = logging.getLogger("server.access")
 LOG = logging.getLogger(__name__)
@@ -25,85 +25,66 @@ DRAIN_SECONDS = 2
 
 
 class RequestLog:
-    """Gives each request an id (the client's, if it is sane), logs one line, and answers 500 to what nobody caught.
+    """Gives each request its ids, logs and counts it, and answers 500 to what nobody caught.
 
+    ``job_id`` is made here and unique; ``request_id`` is the client's own, if it sent a sane one, else the same.
     uvicorn cancels requests when the server stops and its grace is over: they are answered 503.
-
     The query string is not logged: it may hold what the client would not want in a log.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self.app = app
+        self.metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        request_id = _request_id(Headers(scope=scope))
-        scope.setdefault("state", {})["request_id"] = request_id
+        job_id = uuid.uuid4().hex
+        request_id = _given_id(Headers(scope=scope)) or job_id
+        scope.setdefault("state", {}).update(job_id=job_id, request_id=request_id, key=None)
+        started = time.perf_counter()
         status = 0
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["x-request-id"] = request_id
+                headers = MutableHeaders(scope=message)
+                headers["x-request-id"] = request_id
+                timing = headers.get("server-timing")
+                total = f"total;dur={(time.perf_counter() - started) * 1000:.1f}"
+                headers["server-timing"] = f"{timing}, {total}" if timing else total
             await send(message)
 
-        started = time.perf_counter()
+        self.metrics.in_flight.inc()
         try:
             await self.app(scope, receive, send_with_id)
         except asyncio.CancelledError:
             if not status:
-                await error_response(NotReady("The server is stopping."))(scope, receive, send_with_id)
+                await stopping()(scope, receive, send_with_id)
             raise
         except Exception:
             LOG.exception("Request %s failed.", request_id)
             if not status:
                 await error_response(internal_error(request_id))(scope, receive, send_with_id)
         finally:
-            ms = (time.perf_counter() - started) * 1000
-            client = scope["client"][0] if scope.get("client") else "-"
-            path = quote(scope["path"])  # a line break in it must not begin a line of the log
-            ACCESS_LOG.info("%s %s %s %d %.0f ms %s", client, scope["method"], path, status, ms, request_id)
+            self.metrics.in_flight.dec()
+            seconds = time.perf_counter() - started
+            self.metrics.answered(scope, status, seconds)
+            _log(scope, status, seconds)
 
 
-class BodyLimit:
-    """Refuses a body that is too large: by its Content-Length at once, else as soon as that many bytes have come."""
+def stopping() -> ASGIApp:
+    """The answer of a server that is told to stop."""
+    response = error_response(NotReady("The server is stopping."))
+    response.headers["connection"] = "close"
+    return response
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
-        self.app = app
-        self.max_bytes = max_bytes
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        announced = Headers(scope=scope).get("content-length", "")
-        if announced.isdigit() and int(announced) > self.max_bytes:
-            await error_response(self._too_large())(scope, receive, _draining(receive, send))
-        else:
-            await self.app(scope, self._counting(receive), send)
-
-    def _counting(self, receive: Receive) -> Callable[[], Awaitable[Message]]:
-        received = 0
-
-        async def counted() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > self.max_bytes:
-                raise self._too_large()
-            return message
-
-        return counted
-
-    def _too_large(self) -> WhisperXError:
-        return TooLarge(
-            f"The request body is larger than {self.max_bytes} bytes.",
-            param="file",
-            cure="Send a compressed format such as opus or mp3, or raise server.max_upload_mb.",
-        )
+async def refuse(error: WhisperXError, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer before the body is read, then read some of it, so that the client sees the answer."""
+    await error_response(error)(scope, receive, _draining(receive, send))
 
 
 def _draining(receive: Receive, send: Send) -> Send:
@@ -131,6 +112,24 @@ async def _drain(receive: Receive) -> None:
         more = part.get("more_body", False)
 
 
-def _request_id(headers: Headers) -> str:
+def _given_id(headers: Headers) -> str | None:
     given = headers.get("x-request-id", "")
-    return given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    return given if REQUEST_ID.fullmatch(given) else None
+
+
+def _log(scope: Scope, status: int, seconds: float) -> None:
+    state = scope["state"]
+    fields = {
+        "client": scope["client"][0] if scope.get("client") else "-",
+        "key": state["key"] or "-",
+        "method": scope["method"],
+        "path": quote(scope["path"]),  # a line break in it must not begin a line of the log
+        "status": status,
+        "ms": round(seconds * 1000),
+        "request_id": state["request_id"],
+        "job_id": state["job_id"],
+    }
+    line = "%(client)s %(key)s %(method)s %(path)s %(status)d %(ms)d ms %(request_id)s"
+    if state["job_id"] != state["request_id"]:
+        line += " %(job_id)s"
+    ACCESS_LOG.info(line, fields, extra={"fields": fields})

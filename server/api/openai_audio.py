@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 
 from fastapi import APIRouter, Request, Response
 
-from server.api import openapi, sse
+from server.api import openai_events, openapi, sse
 from server.api.forms import parse
 from server.api.headers import answer_headers, model_headers
-from server.api.jobs import RequestId, TheEngine, TheSettings, run, unless_left
+from server.api.headers_first import answer
+from server.api.jobs import JobId, TheEngine, TheSettings
 from server.api.openai_forms import TranscriptionForm, TranslationForm
 from server.api.openai_models import find_card
 from server.api.uploads import UploadedForm
-from server.engine import Engine, Job
+from server.engine import Engine, Event, Job
 from server.formats import openai, srt, vtt
 from server.formats.render import plain_text
 from server.pipeline.types import Transcript
@@ -31,21 +31,23 @@ Translated = openai.Translation | openai.VerboseTranscription
     summary="Transcribe, as OpenAI does",
     response_class=Response,
     responses=openapi.transcribed(Transcribed, *openapi.TEXT_TYPES.values(), openapi.EVENT_STREAM)
-    | openapi.failures(400, 404, 413, 415, 429, 500, 503),
+    | openapi.failures(400, 401, 404, 408, 413, 415, 429, 500, 503, 504),
     openapi_extra=openapi.form_body(TranscriptionForm, {"model": "whisper-1", "response_format": "verbose_json"}),
 )
 async def transcriptions(
-    request: Request, upload: UploadedForm, engine: TheEngine, settings: TheSettings, request_id: RequestId
+    request: Request, upload: UploadedForm, engine: TheEngine, settings: TheSettings, job_id: JobId
 ) -> Response:
     """The wire format of OpenAI's clients: all its fields, all its formats, and streaming for every model."""
     form = parse(TranscriptionForm, upload.fields)
-    job = Job(request_id, upload.path, form.options(settings))
+    job = Job(job_id, upload.path, form.options(settings))
+    events = upload.progress.watch(engine.transcribe(job))
     if form.stream:
-        return await _stream(form, job, engine, request)
-    transcript = await run(engine, job, request)
-    return await asyncio.to_thread(
-        _response, transcript, form.response_format, lambda: _transcription(transcript, form)
-    )
+        return await _stream(form, job, events, engine, request)
+
+    def respond(transcript: Transcript) -> Response:
+        return _response(transcript, form.response_format, upload.seconds, lambda: _transcription(transcript, form))
+
+    return await answer(request, events, respond, openapi.media_type(form.response_format))
 
 
 @routes.post(
@@ -53,17 +55,21 @@ async def transcriptions(
     summary="Translate into English, as OpenAI does",
     response_class=Response,
     responses=openapi.transcribed(Translated, *openapi.TEXT_TYPES.values())
-    | openapi.failures(400, 404, 413, 415, 429, 500, 503),
+    | openapi.failures(400, 401, 404, 408, 413, 415, 429, 500, 503, 504),
     openapi_extra=openapi.form_body(TranslationForm, {"model": "whisper-1"}),
 )
 async def translations(
-    request: Request, upload: UploadedForm, engine: TheEngine, settings: TheSettings, request_id: RequestId
+    request: Request, upload: UploadedForm, engine: TheEngine, settings: TheSettings, job_id: JobId
 ) -> Response:
     """Needs a multilingual model; what a model makes of speech in other languages is its own affair."""
     form = parse(TranslationForm, upload.fields)
-    job = Job(request_id, upload.path, form.options(settings))
-    transcript = await run(engine, job, request)
-    return await asyncio.to_thread(_response, transcript, form.response_format, lambda: _translation(transcript, form))
+    job = Job(job_id, upload.path, form.options(settings))
+    events = upload.progress.watch(engine.transcribe(job))
+
+    def respond(transcript: Transcript) -> Response:
+        return _response(transcript, form.response_format, upload.seconds, lambda: _translation(transcript, form))
+
+    return await answer(request, events, respond, openapi.media_type(form.response_format))
 
 
 def _transcription(transcript: Transcript, form: TranscriptionForm) -> Transcribed:
@@ -80,7 +86,9 @@ def _translation(transcript: Transcript, form: TranslationForm) -> Translated:
     return openai.verbose(transcript) if form.response_format == "verbose_json" else {"text": transcript.text}
 
 
-def _response(transcript: Transcript, response_format: str, body: Callable[[], Transcribed | Translated]) -> Response:
+def _response(
+    transcript: Transcript, response_format: str, upload_seconds: float, body: Callable[[], Transcribed | Translated]
+) -> Response:
     """Writing hours of text takes a while: not for the event loop."""
     match response_format:
         case "text":
@@ -91,13 +99,13 @@ def _response(transcript: Transcript, response_format: str, body: Callable[[], T
             content = vtt(transcript.segments)
         case _:
             content = json.dumps(body(), ensure_ascii=False, allow_nan=False)
-    media_type = openapi.TEXT_TYPES.get(response_format, "application/json")
-    return Response(content, media_type=media_type, headers=answer_headers(transcript))
+    headers = answer_headers(transcript, upload_seconds)
+    return Response(content, media_type=openapi.media_type(response_format), headers=headers)
 
 
-async def _stream(form: TranscriptionForm, job: Job, engine: Engine, request: Request) -> Response:
-    """Until there is a first event to send, an error still has its status."""
-    messages = sse.messages(engine.transcribe(job), diarized=form.diarized, with_logprobs=job.options.token_logprobs)
-    first = await unless_left(request, anext(messages))
+async def _stream(
+    form: TranscriptionForm, job: Job, events: AsyncGenerator[Event, None], engine: Engine, request: Request
+) -> Response:
+    messages = openai_events.messages(events, diarized=form.diarized, with_logprobs=job.options.token_logprobs)
     card = find_card(engine.status(), job.options.model)
-    return sse.EventStream(first, messages, job.id, model_headers(card.id, demo=card.demo) if card else {})
+    return await sse.stream(messages, request, model_headers(card.id, demo=card.demo) if card else {})

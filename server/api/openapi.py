@@ -9,12 +9,15 @@ from server.api.forms import Choices, properties
 
 REASONS = {
     400: "A field is wrong (`param` names it), or the file is no audio.",
+    401: "No API key, or one that is not known here.",
     404: "No such model.",
+    408: "The body came too slowly.",
     413: "The body or the recording is too large.",
     415: "Not multipart/form-data.",
     429: "The queue is full; `Retry-After` says when to come back.",
     500: "The computation failed.",
     503: "Starting, stopping, or the model cannot be loaded.",
+    504: "Not ready within `engine.timeout_seconds`.",
 }
 TEXT_TYPES = {"text": "text/plain", "srt": "application/x-subrip", "vtt": "text/vtt"}
 EVENT_STREAM = "text/event-stream"
@@ -22,6 +25,10 @@ EVENT_STREAM = "text/event-stream"
 
 # FastAPI promises a 422 wherever a path has a parameter, unless the page speaks of all 4XX
 NO_422: dict[int | str, dict[str, Any]] = {"4XX": {"model": ErrorBody, "description": "The request is wrong."}}
+
+
+def media_type(response_format: str) -> str:
+    return TEXT_TYPES.get(response_format, "application/json")
 
 
 def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -39,11 +46,14 @@ def transcribed(model: Any, *media_types: str) -> dict[int | str, dict[str, Any]
     texts = {kind: {"schema": event if kind == EVENT_STREAM else string} for kind in media_types}
     content = {"application/json": {}, **texts}  # first, so that the page shows it first
     headers = {
-        "X-Request-Id": {"description": "Names this request in the log.", "schema": string},
+        "X-Request-Id": {"description": "Names this request in the log and at /v1/requests.", "schema": string},
         "X-Model": {"description": "The model that ran.", "schema": string},
         "X-WhisperX-NPU-Notice": {"description": "Present when that is the demonstration model.", "schema": string},
         "X-WhisperX-NPU-Warning": {"description": "What was not done as asked, and why.", "schema": string},
-        "Server-Timing": {"description": "Milliseconds of each stage, and the device that ran it.", "schema": string},
+        "Server-Timing": {
+            "description": "Milliseconds of the upload, the queue and each stage, and the device that ran it.",
+            "schema": string,
+        },
     }
     return {200: {"model": model, "description": "The text.", "content": content, "headers": headers}}
 

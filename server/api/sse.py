@@ -1,24 +1,27 @@
-"""OpenAI's streamed transcription: server-sent events out of the engine's events."""
+"""Server-sent events: messages as they come, signs of life between them, and an end that says how it ended."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from typing import Any
 
+from fastapi import Request
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from server.api.errors import error_body, internal_error
-from server.engine import Event, Finished, SegmentReady
-from server.errors import EngineFailure, WhisperXError
-from server.formats import openai
-from server.pipeline.types import Segment, Transcript
+from server.api.jobs import unless_left
+from server.errors import WhisperXError
 
 LOG = logging.getLogger(__name__)
 END = "data: [DONE]\n\n"
+PULSE = ": waiting\n\n"  # a comment, which every client passes over and no proxy takes for silence
+PULSE_SECONDS = 15.0
+QUIET = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 Message = Mapping[str, Any]
 
@@ -29,10 +32,13 @@ class EventStream(StreamingResponse):
     media_type = "text/event-stream"
 
     def __init__(
-        self, first: Message, rest: AsyncGenerator[Message, None], request_id: str, headers: Mapping[str, str]
+        self,
+        first: Message | None,
+        rest: AsyncGenerator[Message | None, None],
+        request_id: str,
+        headers: Mapping[str, str],
     ) -> None:
-        quiet = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-        super().__init__(_lines(first, rest, request_id), headers={**headers, **quiet})
+        super().__init__(_lines(first, rest, request_id), headers={**headers, **QUIET})
         self.messages = rest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -40,62 +46,37 @@ class EventStream(StreamingResponse):
             await super().__call__(scope, receive, send)
 
 
-async def messages(
-    events: AsyncGenerator[Event, None], *, diarized: bool = False, with_logprobs: bool = False
-) -> AsyncGenerator[Message, None]:
-    """Text as it becomes final, then who said it (diarized), then the whole.
+async def stream(messages: AsyncGenerator[Message, None], request: Request, headers: Mapping[str, str]) -> EventStream:
+    """Until there is a first message, or the first sign of life, an error still has its status."""
+    steps = _pulsed(messages)
+    first = await unless_left(request, anext(steps))
+    return EventStream(first, steps, request.state.request_id, headers)
 
-    The deltas joined are exactly the text of the last message.
-    """
-    text = _Text()
-    async with aclosing(events):
-        async for event in events:
-            if isinstance(event, SegmentReady):
-                if delta := text.delta(event.segment.text):
-                    yield _delta(delta, event.segment, diarized, with_logprobs)
-            elif isinstance(event, Finished):
-                for segment in openai.diarized_segments(event.transcript.segments) if diarized else ():
-                    yield segment
-                yield _done(text.whole, event.transcript, with_logprobs)
+
+async def _pulsed(messages: AsyncGenerator[Message, None]) -> AsyncGenerator[Message | None, None]:
+    """The messages, and None whenever there was none for a while."""
+    async with aclosing(messages):
+        while True:
+            step = asyncio.create_task(_next(messages))
+            try:
+                while not (await asyncio.wait({step}, timeout=PULSE_SECONDS))[0]:
+                    yield None
+            finally:
+                step.cancel()
+                await asyncio.gather(step, return_exceptions=True)
+            message = step.result()
+            if message is None:
                 return
-    raise EngineFailure("The engine ended without an answer.")
+            yield message
 
 
-class _Text:
-    """Cuts the space around the whole text from pieces of it: a space is held back until something follows it."""
-
-    def __init__(self) -> None:
-        self.whole = ""
-        self._held = ""
-
-    def delta(self, piece: str) -> str:
-        pending = self._held + piece if self.whole else piece.lstrip()
-        delta = pending.rstrip()
-        self._held = pending[len(delta) :]
-        self.whole += delta
-        return delta
+async def _next(messages: AsyncGenerator[Message, None]) -> Message | None:
+    return await anext(messages, None)
 
 
-def _delta(delta: str, segment: Segment, diarized: bool, with_logprobs: bool) -> Message:
-    message: dict[str, Any] = {"type": "transcript.text.delta", "delta": delta}
-    if diarized:
-        message["segment_id"] = str(segment.id)
-    if with_logprobs:
-        message["logprobs"] = openai.logprobs([segment])
-    return message
-
-
-def _done(text: str, transcript: Transcript, with_logprobs: bool) -> Message:
-    message = {
-        "type": "transcript.text.done",
-        "text": text,
-        "languages": openai.languages(transcript),
-        "usage": openai.token_usage(transcript),
-    }
-    return message | {"logprobs": openai.logprobs(transcript.segments)} if with_logprobs else message
-
-
-async def _lines(first: Message, rest: AsyncGenerator[Message, None], request_id: str) -> AsyncIterator[str]:
+async def _lines(
+    first: Message | None, rest: AsyncGenerator[Message | None, None], request_id: str
+) -> AsyncIterator[str]:
     """An error after the first event can no longer have a status: it is an event of its own, and the last."""
     yield _line(first)
     try:
@@ -111,5 +92,5 @@ async def _lines(first: Message, rest: AsyncGenerator[Message, None], request_id
         yield END
 
 
-def _line(message: Mapping[str, Any]) -> str:
-    return f"data: {json.dumps(message, ensure_ascii=False, allow_nan=False)}\n\n"
+def _line(message: Mapping[str, Any] | None) -> str:
+    return PULSE if message is None else f"data: {json.dumps(message, ensure_ascii=False, allow_nan=False)}\n\n"

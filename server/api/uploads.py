@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from server.api.multipart import FILE_FIELD, FormReader
+from server.api.progress import RequestProgress, Requests
 from server.errors import Cancelled, InvalidInput
 
 WRITE_BYTES = 1024 * 1024  # collected in memory before a thread writes them
@@ -22,10 +24,15 @@ WRITE_BYTES = 1024 * 1024  # collected in memory before a thread writes them
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """The recording as it was sent, and the text fields in the order in which they came."""
+    """The recording as it was sent, and the text fields in the order in which they came.
+
+    ``seconds`` is how long it took to arrive; ``progress`` is where the request's own is noted.
+    """
 
     path: Path
     fields: tuple[tuple[str, str], ...]
+    seconds: float
+    progress: RequestProgress
 
 
 async def receive_form(request: Request) -> AsyncIterator[Upload]:
@@ -33,18 +40,28 @@ async def receive_form(request: Request) -> AsyncIterator[Upload]:
     content_type = request.headers.get("content-type")
     if content_type is not None and not _is_multipart(content_type):
         raise HTTPException(415, f"Send multipart/form-data with a part named file, not {content_type}.")
-    async with _received(request) as upload:
+    async with _followed(request) as upload:
         yield upload
 
 
 async def receive_any(request: Request) -> AsyncIterator[Upload]:
     """multipart/form-data, or any other body as the recording itself; the query string holds fields too."""
-    async with _received(request) as upload:
+    async with _followed(request) as upload:
         yield upload
 
 
 @asynccontextmanager
-async def _received(request: Request) -> AsyncIterator[Upload]:
+async def _followed(request: Request) -> AsyncIterator[Upload]:
+    requests: Requests = request.app.state.requests
+    state = request.state
+    with requests.following(state.job_id, state.request_id, state.key) as progress:
+        async with _received(request, progress) as upload:
+            yield upload
+
+
+@asynccontextmanager
+async def _received(request: Request, progress: RequestProgress) -> AsyncIterator[Upload]:
+    begun = time.perf_counter()
     content_type = request.headers.get("content-type")
     form = FormReader(content_type) if content_type and _is_multipart(content_type) else None
     with tempfile.NamedTemporaryFile(prefix="whisperx-npu-") as file:
@@ -56,7 +73,8 @@ async def _received(request: Request) -> AsyncIterator[Upload]:
         missing = not form.has_file if form else content_type is None and size == 0
         if missing:
             raise InvalidInput("The recording is missing.", param=FILE_FIELD, cure="Send it as the form field file.")
-        yield Upload(Path(file.name), (*request.query_params.multi_items(), *fields))
+        seconds = time.perf_counter() - begun
+        yield Upload(Path(file.name), (*request.query_params.multi_items(), *fields), seconds, progress)
 
 
 async def _store(request: Request, form: FormReader | None, file: IO[bytes]) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,8 +19,6 @@ ModelName = Annotated[
     typer.Option("--model", help="demo, a Whisper name, a Hugging Face id, or a directory; else as configured."),
 ]
 
-LOG_FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
-
 
 def configured(config: Path | None, **groups: dict[str, object]) -> Settings:
     """File and environment, overridden by the options that were given; None in ``groups`` is not given.
@@ -32,10 +29,3 @@ def configured(config: Path | None, **groups: dict[str, object]) -> Settings:
 
     given = {group: {key: value for key, value in keys.items() if value is not None} for group, keys in groups.items()}
     return load_settings(config, **given)
-
-
-def log_to_stderr(level: str) -> None:
-    """Log lines of this project and of what it is built on."""
-    logging.basicConfig(level=level.upper(), format=LOG_FORMAT)
-    for talkative in ("httpx", "httpcore", "urllib3", "numba", "matplotlib", "speechbrain"):
-        logging.getLogger(talkative).setLevel(logging.WARNING)

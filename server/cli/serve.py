@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from server.cli.errors import FAILED
-from server.cli.options import ConfigFile, ModelName, configured, log_to_stderr
+from server.cli.logs import log_to_stderr
+from server.cli.options import ConfigFile, ModelName, configured
 from server.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def serve(
 ) -> None:
     """Answer HTTP requests until told to stop (SIGTERM or Ctrl-C)."""
     settings = configured(config, server={"host": host, "port": port}, model={"name": model})
-    log_to_stderr(settings.log.level)
+    log_to_stderr(settings.log.level, settings.log.format)
     _require_model(settings)
     server = _server(settings)
     with _listening(settings.server.host, settings.server.port) as listener:
@@ -41,9 +42,9 @@ def serve(
 def _server(settings: Settings) -> Server:
     from server.api.app import create_app
     from server.cli.uvicorn_server import Server
-    from server.local_engine import LocalEngine
+    from server.supervisor import SupervisedEngine
 
-    return Server(create_app(settings, LocalEngine(settings)))
+    return Server(create_app(settings, SupervisedEngine(settings)), settings.server)
 
 
 def _require_model(settings: Settings) -> None:

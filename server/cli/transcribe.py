@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from server.cli.errors import FAILED, INTERRUPTED
-from server.cli.options import ConfigFile, ModelName, configured, log_to_stderr
+from server.cli.logs import log_to_stderr
+from server.cli.options import ConfigFile, ModelName, configured
 from server.cli.progress import bar
 from server.errors import EngineFailure, InvalidInput, WhisperXError
 

@@ -5,25 +5,38 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import socket
 import threading
 from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
 
+from server.api.limits import Shutdown
+from server.cli.connections import bounded
+from server.settings import ServerSettings
+
 log = logging.getLogger(__name__)
 
-GRACE_SECONDS = 5  # for answers under way; then they are cut off
-LEAVE_SECONDS = 3  # for the engine to end its batch; `docker stop` kills 10 seconds after it asked
+CLOSE_SECONDS = 1  # for connections to close once their answers are sent or given up
+LEAVE_SECONDS = 3  # for the engine to end
 
 
 class Server(uvicorn.Server):
     """Serves ``app`` until SIGTERM or SIGINT."""
 
-    def __init__(self, app: FastAPI) -> None:
+    def __init__(self, app: FastAPI, settings: ServerSettings) -> None:
         super().__init__(
-            uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_SECONDS)
+            uvicorn.Config(
+                app,
+                http=bounded(settings.max_connections, settings.read_timeout_seconds),
+                log_config=None,
+                access_log=False,
+                timeout_graceful_shutdown=CLOSE_SECONDS,
+            )
         )
+        self._shutdown: Shutdown = app.state.shutdown
+        self._seconds = settings.shutdown_seconds
         logging.getLogger("uvicorn").setLevel(logging.WARNING)  # its good news is announced already
         logging.getLogger("uvicorn.error").addFilter(_is_no_cancellation)
 
@@ -31,9 +44,18 @@ class Server(uvicorn.Server):
         """Unlike uvicorn's own, leaves no signal to be raised again at the end, which would be the exit status."""
         self.force_exit = self.should_exit
         self.should_exit = True
-        watchdog = threading.Timer(GRACE_SECONDS + LEAVE_SECONDS, _leave)
+        watchdog = threading.Timer(self._seconds + CLOSE_SECONDS + LEAVE_SECONDS, _leave)
         watchdog.daemon = True
         watchdog.start()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer what is under way while new requests are refused, in words rather than by a closed port."""
+        self._shutdown.begun = True
+        clock = asyncio.get_running_loop().time
+        end = clock() + self._seconds
+        while self.server_state.tasks and not self.force_exit and clock() < end:
+            await asyncio.sleep(0.05)
+        await super().shutdown(sockets)
 
 
 def _leave() -> None:

@@ -76,7 +76,9 @@ class Answer(TypedDict):
     diarization_enabled: bool
     speakers: Speakers
     vad_filter: bool
-    job_id: Annotated[str, Field(description="The same as the header X-Request-Id.")]
+    job_id: Annotated[
+        str, Field(description="Unique id of this request; the header X-Request-Id, unless the client chose that.")
+    ]
     npu_mel_time: Annotated[
         float | None, Field(description="Seconds of the mel stage if it really ran on an NPU, else null.")
     ]
@@ -86,7 +88,7 @@ def answer(transcript: Transcript, job: Job) -> Answer:
     """All of the transcript, and what the job asked for."""
     entry: Answer = {
         "text": transcript.text,
-        "segments": [_segment(segment) for segment in transcript.segments],
+        "segments": [segment_entry(segment) for segment in transcript.segments],
         "language": transcript.language,
         "language_probability": transcript.language_probability,
         "duration": seconds(transcript.duration),
@@ -131,7 +133,7 @@ def stage_entry(stage: StageTime) -> StageEntry:
     return entry
 
 
-def _segment(segment: Segment) -> SegmentEntry:
+def segment_entry(segment: Segment) -> SegmentEntry:
     entry: SegmentEntry = {
         "id": segment.id,
         "start": seconds(segment.start),

@@ -41,11 +41,15 @@ class StageClock:
                     return
             yield item
 
+    def add(self, stage: str, device: str, seconds: float) -> None:
+        """Charge time that was measured elsewhere: a share of a batch."""
+        key = (stage, device)
+        self._seconds[key] = self._seconds.get(key, 0.0) + seconds
+
     def _charge(self) -> None:
         now = perf_counter()
         if self._running:
-            key = self._running[-1]
-            self._seconds[key] = self._seconds.get(key, 0.0) + now - self._mark
+            self.add(*self._running[-1], now - self._mark)
         self._mark = now
 
     def times(self) -> tuple[StageTime, ...]:

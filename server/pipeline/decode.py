@@ -96,6 +96,15 @@ class AudioStream:
             yield np.concatenate(parts)
 
 
+def claimed_seconds(source: Path) -> float | None:
+    """The length in seconds that the file claims, without decoding it; None where it claims none or is no audio."""
+    try:
+        with source.open("rb") as file, _open(file) as container:
+            return _claimed_seconds(container, _audio_stream(container))
+    except UnsupportedMedia:
+        return None
+
+
 def _open(file: BinaryIO) -> Any:
     try:
         return av.open(file, metadata_errors="ignore", options={"format_whitelist": DEMUXERS, "protocol_whitelist": ""})

@@ -7,13 +7,13 @@ the times inside from alignment.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from faster_whisper.tokenizer import Tokenizer
 
 from server.pipeline.checkpoint import Checkpoint, storage
-from server.pipeline.guard import compression_ratio, is_failed, is_repetitive, is_silence, kept_words
+from server.pipeline.guard import compression_ratio, is_repetitive, is_silence, kept_words, why_failed
 from server.pipeline.settings import DecodeSettings
 from server.pipeline.text import TokenWord, split_words
 from server.pipeline.types import Float32
@@ -30,6 +30,10 @@ class Search:
     prompt: tuple[int, ...]
     beam_size: int
     temperatures: tuple[float, ...]
+
+    def alike(self, temperature: float) -> tuple[int, int, float]:
+        """Equal for windows that CTranslate2 can decode in one batch: it wants prompts of one length."""
+        return len(self.prompt), self.beam_size if temperature == 0.0 else 1, temperature
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,43 @@ def prompt_tokens(tokenizer: Tokenizer, prompt: str | None, hotwords: str | None
     return (*head, *tokenizer.sot_sequence, tokenizer.no_timestamps)
 
 
+class Attempts:
+    """One window on the ladder of temperatures."""
+
+    def __init__(self, temperatures: Sequence[float], settings: DecodeSettings) -> None:
+        self._temperatures = temperatures
+        self._settings = settings
+        self._tried: list[Decoded] = []
+
+    @property
+    def temperature(self) -> float | None:
+        """The rung to try next; None when the window needs no further one."""
+        rung = len(self._tried)
+        if rung == len(self._temperatures) or (rung and self._failure(self._tried[-1]) is None):
+            return None
+        return self._temperatures[rung]
+
+    def add(self, attempt: Decoded) -> str | None:
+        """What the rung gave; returns why the next one is wanted, None where it is not or where there is none."""
+        self._tried.append(attempt)
+        return None if self.temperature is None else self._failure(attempt)
+
+    def settled(self) -> Decoded:
+        last = self._tried[-1]
+        if self._failure(last):  # no rung was good: the likeliest that does not loop, else the likeliest
+            sane = [attempt for attempt in self._tried if not is_repetitive(attempt.text, self._settings)]
+            last = max(sane or self._tried, key=lambda attempt: attempt.avg_logprob)
+        if is_silence(last.no_speech_prob, last.avg_logprob, self._settings):
+            return replace(last, words=())
+        keep = kept_words([word.text for word in last.words], self._settings.max_repeats)
+        return replace(last, words=tuple(last.words[index] for index in keep))
+
+    def _failure(self, attempt: Decoded) -> str | None:
+        if is_silence(attempt.no_speech_prob, attempt.avg_logprob, self._settings):
+            return None
+        return why_failed(attempt.text, attempt.avg_logprob, self._settings)
+
+
 class Ct2Decoder:
     """float32 [B, 1500, d_model] -> one Decoded per window."""
 
@@ -73,43 +114,42 @@ class Ct2Decoder:
 
     def __call__(self, states: Float32, search: Search) -> list[Decoded]:
         """Only the windows that fail a threshold climb the ladder of temperatures."""
-        tried: list[list[Decoded]] = [[] for _ in states]
-        pending = list(range(len(states)))
+        ladder = [Attempts(search.temperatures, self.settings) for _ in states]
         for temperature in search.temperatures:
-            for index, result in zip(pending, self._generate(states[pending], search, temperature), strict=True):
-                tried[index].append(result)
-            pending = [index for index in pending if self._should_retry(tried[index][-1])]
+            pending = [index for index, attempts in enumerate(ladder) if attempts.temperature is not None]
             if not pending:
                 break
-        return [self._settle(attempts) for attempts in tried]
+            tried = self.generate(states[pending], [search] * len(pending), temperature)
+            for index, result in zip(pending, tried, strict=True):
+                ladder[index].add(result)
+        return [attempts.settled() for attempts in ladder]
 
-    def _should_retry(self, result: Decoded) -> bool:
-        silent = is_silence(result.no_speech_prob, result.avg_logprob, self.settings)
-        return not silent and is_failed(result.text, result.avg_logprob, self.settings)
-
-    def _settle(self, attempts: Sequence[Decoded]) -> Decoded:
-        last = attempts[-1]
-        if self._should_retry(last):  # no rung was good: the likeliest that does not loop, else the likeliest
-            sane = [a for a in attempts if not is_repetitive(a.text, self.settings)]
-            last = max(sane or attempts, key=lambda attempt: attempt.avg_logprob)
-        if is_silence(last.no_speech_prob, last.avg_logprob, self.settings):
-            words: tuple[TokenWord, ...] = ()
-        else:
-            keep = kept_words([word.text for word in last.words], self.settings.max_repeats)
-            words = tuple(last.words[index] for index in keep)
-        return Decoded(words, last.avg_logprob, last.no_speech_prob, last.compression_ratio, last.temperature)
-
-    def _generate(self, states: Float32, search: Search, temperature: float) -> list[Decoded]:
+    def generate(self, states: Float32, searches: Sequence[Search], temperature: float) -> list[Decoded]:
+        """One rung, for windows of several requests: their searches must be ``alike`` at this temperature."""
+        first = searches[0]
         results = self.checkpoint.whisper.generate(
             storage(states),
-            [list(search.prompt)] * len(states),
-            max_length=self._max_length(len(search.prompt)),
+            [list(search.prompt) for search in searches],
+            max_length=self._max_length(len(first.prompt)),
             length_penalty=self.settings.length_penalty,
             return_scores=True,
             return_no_speech_prob=True,
-            **self._strategy(search, temperature),
+            **self._strategy(first, temperature),
         )
-        return [self._decoded(result, search.tokenizer, temperature) for result in results]
+        pairs = zip(results, searches, strict=True)
+        return [self._decoded(result, search.tokenizer, temperature) for result, search in pairs]
+
+    def rehearse(self, states: Float32, tokens: int) -> None:
+        """Decode ``tokens`` of nonsense for every window: work that depends on the size of the batch only."""
+        tokenizer = self.checkpoint.tokenizer("en", "transcribe")
+        prompt = prompt_tokens(tokenizer, None, None)
+        self.checkpoint.whisper.generate(
+            storage(states),
+            [list(prompt)] * len(states),
+            beam_size=self.settings.beam_size,
+            max_length=2 * tokens,
+            suppress_tokens=[-1, tokenizer.eot],
+        )
 
     def _strategy(self, search: Search, temperature: float) -> dict[str, Any]:
         if temperature == 0.0:

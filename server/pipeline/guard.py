@@ -27,20 +27,30 @@ def is_silence(no_speech_prob: float, avg_logprob: float, settings: DecodeSettin
     return settings.log_prob_threshold is None or avg_logprob < settings.log_prob_threshold
 
 
-def is_failed(text: str, avg_logprob: float, settings: DecodeSettings) -> bool:
-    """Whether the next temperature of the ladder should be tried."""
-    if settings.log_prob_threshold is not None and avg_logprob < settings.log_prob_threshold:
-        return True
-    return is_repetitive(text, settings)
-
-
 def is_repetitive(text: str, settings: DecodeSettings) -> bool:
     """Whether the text goes round in circles."""
+    return why_repetitive(text, settings) is not None
+
+
+def is_failed(text: str, avg_logprob: float, settings: DecodeSettings) -> bool:
+    """Whether the next temperature of the ladder should be tried."""
+    return why_failed(text, avg_logprob, settings) is not None
+
+
+def why_failed(text: str, avg_logprob: float, settings: DecodeSettings) -> str | None:
+    """log_prob, compression_ratio or repeats; None for text that will do."""
+    if settings.log_prob_threshold is not None and avg_logprob < settings.log_prob_threshold:
+        return "log_prob"
+    return why_repetitive(text, settings)
+
+
+def why_repetitive(text: str, settings: DecodeSettings) -> str | None:
+    """compression_ratio or repeats; None for text that does not go round in circles."""
     limit = settings.compression_ratio_threshold
     if limit is not None and compression_ratio(text) > limit:
-        return True
+        return "compression_ratio"
     words = text.split()
-    return len(kept_words(words, settings.max_repeats)) < len(words)
+    return "repeats" if len(kept_words(words, settings.max_repeats)) < len(words) else None
 
 
 def kept_words(words: Sequence[str], max_repeats: int) -> list[int]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from statistics import median
 from time import perf_counter
+from typing import Literal, cast
 
 import numpy as np
 
@@ -18,6 +19,8 @@ from server.pipeline.encoder_torch import Precision
 from server.pipeline.settings import ModelSettings
 from server.pipeline.stages import Encoder
 from server.pipeline.types import MEL_FRAMES, Float32
+
+EncoderName = Literal["ctranslate2", "onnxruntime", "torch"]
 
 REPEATS = 3
 ENOUGH_MS = 2000.0
@@ -79,6 +82,11 @@ def cpu_encoder(
             refused += f"; {name} cannot: {error.message}"
     encoder, reason = choose_encoder(encoders, checkpoint.n_mels)
     return encoder, f"{reason}{refused}" if settings.encoder == "auto" else f"{reason}, as configured"
+
+
+def implementation(reason: str) -> EncoderName:
+    """The name under which ``model.encoder`` asks for the encoder that was chosen for ``reason``."""
+    return cast("EncoderName", reason.split(" ", 1)[0])
 
 
 def _candidates(

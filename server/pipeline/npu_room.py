@@ -82,16 +82,22 @@ class Backed(Generic[T]):
 
 
 class NpuRoom:
-    """mel and encoder of one model. Raises ConfigurationError where ``npu.mode`` is required and cannot be had."""
+    """mel and encoder of one model. Raises ConfigurationError where ``npu.mode`` is required and cannot be had.
 
-    def __init__(self, checkpoint: Checkpoint, settings: NpuSettings, mel: Mel, encoder: Encoder) -> None:
+    ``retired`` says why the NPU is not to be touched: a process before this one died while it served.
+    """
+
+    def __init__(
+        self, checkpoint: Checkpoint, settings: NpuSettings, mel: Mel, encoder: Encoder, retired: str | None = None
+    ) -> None:
         self.settings = settings
         self._mel: Backed[Sequence[Float32]] = Backed(mel)
         self._encoder: Backed[Float32] = Backed(encoder)
-        self._why: dict[StageName, str] = dict.fromkeys(("mel", "encoder"), NOT_ASKED)
+        why = NOT_ASKED if retired is None else f"no NPU: it is retired: {retired}"
+        self._why: dict[StageName, str] = dict.fromkeys(("mel", "encoder"), why)
         self._npu: Npu | None = None
         self._closing: list[Callable[[], None]] = []
-        if settings.mode == "off":
+        if settings.mode == "off" or retired is not None:
             return
         try:
             self._npu = _acquire(settings)

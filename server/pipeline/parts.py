@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -11,17 +10,10 @@ from server.errors import InvalidInput, ModelUnavailable
 from server.pipeline.align import AttentionAligner, CtcAligner
 from server.pipeline.checkpoint import Checkpoint
 from server.pipeline.decoder import Ct2Decoder, Search
-from server.pipeline.measure import cpu_encoder
+from server.pipeline.measure import cpu_encoder, implementation
 from server.pipeline.mel import CpuMel
 from server.pipeline.npu_room import NpuRoom
-from server.pipeline.settings import (
-    AlignSettings,
-    DecodeSettings,
-    DiarizeSettings,
-    ModelSettings,
-    NpuSettings,
-    VadSettings,
-)
+from server.pipeline.settings import StageSettings, VadSettings
 from server.pipeline.stages import Aligner, Encoder, Mel, SpeechDetector
 from server.pipeline.types import AlignMethod, Task
 from server.pipeline.vad import SileroDetector
@@ -30,34 +22,34 @@ if TYPE_CHECKING:
     from server.pipeline.whisperx_parts import Diarizer
 
 
-@dataclass(frozen=True, slots=True)
-class StageSettings:
-    """The groups of settings that the stages take."""
-
-    model: ModelSettings = field(default_factory=ModelSettings)
-    vad: VadSettings = field(default_factory=VadSettings)
-    decode: DecodeSettings = field(default_factory=DecodeSettings)
-    align: AlignSettings = field(default_factory=AlignSettings)
-    diarize: DiarizeSettings = field(default_factory=DiarizeSettings)
-    npu: NpuSettings = field(default_factory=NpuSettings)
+__all__ = ["Parts", "StageSettings"]
 
 
 class Parts:
     """Everything that stays in memory for one model. Nothing of a request is kept in it; sessions run side by side.
 
-    Raises ModelUnavailable when the model cannot be loaded, ConfigurationError where npu.mode asks for what cannot be
-    had.
+    ``npu_retired`` says why the NPU is not to be opened again. Raises ModelUnavailable when the model cannot be loaded,
+    ConfigurationError where npu.mode asks for what cannot be had.
     """
 
-    def __init__(self, name: str, directory: Path, settings: StageSettings, *, demo: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        directory: Path,
+        settings: StageSettings,
+        *,
+        demo: bool = False,
+        npu_retired: str | None = None,
+    ) -> None:
         self.name = name
         self.demo = demo
         self.settings = settings
         self.checkpoint = Checkpoint(directory, settings.model)
         encoder, self.encoder_reason = cpu_encoder(self.checkpoint, settings.model)
-        self.npu = NpuRoom(self.checkpoint, settings.npu, CpuMel(self.checkpoint.n_mels), encoder)
+        self.npu = NpuRoom(self.checkpoint, settings.npu, CpuMel(self.checkpoint.n_mels), encoder, retired=npu_retired)
         self.mel: Mel = self.npu.mel
         self.encoder: Encoder = self.npu.encoder
+        self.encoder_name = implementation(self.encoder_reason)
         self.decoder = Ct2Decoder(self.checkpoint, settings.decode)
         self._wav2vec2: dict[str, Aligner] = {}
         self._diarizer: Diarizer | None = None

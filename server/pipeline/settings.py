@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -142,3 +143,15 @@ class DiarizeSettings(Group):
         None, description="pyannote pipeline: a local directory or a Hugging Face id; empty: no diarization."
     )
     hf_token_file: Path | None = Field(None, description="File with a Hugging Face token, for gated pipelines.")
+
+
+@dataclass(frozen=True, slots=True)
+class StageSettings:
+    """The groups of settings that the stages take."""
+
+    model: ModelSettings = field(default_factory=ModelSettings)
+    vad: VadSettings = field(default_factory=VadSettings)
+    decode: DecodeSettings = field(default_factory=DecodeSettings)
+    align: AlignSettings = field(default_factory=AlignSettings)
+    diarize: DiarizeSettings = field(default_factory=DiarizeSettings)
+    npu: NpuSettings = field(default_factory=NpuSettings)

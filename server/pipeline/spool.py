@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator
-from types import TracebackType
 from typing import IO
 
 import numpy as np
@@ -16,12 +15,10 @@ class Spool:
     """Does nothing unless ``enabled``."""
 
     def __init__(self, *, enabled: bool) -> None:
-        self._file: IO[bytes] | None = tempfile.TemporaryFile() if enabled else None  # noqa: SIM115  closed on exit
+        self._file: IO[bytes] | None = tempfile.TemporaryFile() if enabled else None  # noqa: SIM115  closed by close()
 
-    def __enter__(self) -> Spool:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+    def close(self) -> None:
+        """The copy is gone."""
         if self._file is not None:
             self._file.close()
 

@@ -143,7 +143,8 @@ class Transcript:
     ``duration`` is that of the decoded audio, ``processing_time`` the wall time from decode to the last stage, both in
     seconds. ``model`` is the model that ran and ``demo`` says whether it is the embedded demonstration model.
     ``warnings`` name what was not done as asked (an aligner that is missing, say) and why. ``input_tokens`` counts what
-    the decoder was given: encoder frames that hold audio, and prompt tokens.
+    the decoder was given: encoder frames that hold audio, and prompt tokens. ``queue_seconds`` is how long the request
+    waited before its audio was first read.
     """
 
     text: str
@@ -160,6 +161,7 @@ class Transcript:
     input_tokens: int = 0
     output_tokens: int = 0
     speakers: tuple[str, ...] = field(default=())
+    queue_seconds: float = 0.0
 
     @property
     def words(self) -> tuple[Word, ...]:
@@ -172,8 +174,24 @@ class Transcript:
 
 
 @dataclass(frozen=True, slots=True)
+class Resume:
+    """How far an earlier attempt at a request came: windows whose segments were delivered already.
+
+    ``language`` is what was heard in the first of them, None where none was delivered.
+    """
+
+    windows: int = 0
+    segments: tuple[Segment, ...] = ()
+    language: str | None = None
+    language_probability: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
-    """Seconds of audio finished so far; ``total`` is None while the length is not known (a stream without header)."""
+    """Seconds of audio finished so far; ``total`` is None while the length is not known (a stream without header).
+
+    ``stage`` is what the request waits for now: queue, decoder or diarize.
+    """
 
     done: float
     total: float | None

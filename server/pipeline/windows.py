@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import count
 
 import numpy as np
 
@@ -13,38 +14,74 @@ QUIET_SEARCH = 3 * SAMPLE_RATE  # without a detector, the cut is laid at the qui
 QUIET_FRAME = SAMPLE_RATE // 50  # 20 ms
 
 
-def speech_windows(blocks: Iterable[Float32], detector: SpeechDetector) -> Iterator[Window]:
+class SpeechCutter:
     """Windows that hold the speech that ``detector`` finds, filled up to 30 s with the pauses between.
 
-    ``blocks`` are float32 [n] in order. Silence before, between and after windows is dropped.
+    Silence before, between and after windows is dropped.
     """
-    audio = _Tail()
-    packer = _Packer()
-    index = 0
-    for block in blocks:
+
+    def __init__(self, detector: SpeechDetector) -> None:
+        self._detector = detector
+        self._audio = _Tail()
+        self._packer = _Packer()
+        self._count = count()
+
+    def push(self, block: Float32) -> list[Window]:
+        """Take the next samples, float32 [n]; return the windows that are whole by now."""
+        self._audio.append(block)
+        cut = self._cut(self._packer.push(self._detector.feed(block)))
+        self._audio.drop(self._packer.start if self._packer.start is not None else self._detector.undecided)
+        return cut
+
+    def flush(self) -> list[Window]:
+        """The recording has ended: the remaining windows."""
+        return self._cut([*self._packer.push(self._detector.flush()), *self._packer.flush()])
+
+    def _cut(self, groups: list[list[Span]]) -> list[Window]:
+        return [_window(next(self._count), self._audio, group) for group in groups]
+
+
+class FixedCutter:
+    """Windows that cover everything, cut at the quietest 20 ms of the last 3 s."""
+
+    def __init__(self) -> None:
+        self._audio = _Tail()
+        self._count = count()
+
+    def push(self, block: Float32) -> list[Window]:
+        """Take the next samples, float32 [n]; return the windows that are whole by now."""
+        audio, cut = self._audio, []
         audio.append(block)
-        for group in packer.push(detector.feed(block)):
-            yield _window(index, audio, group)
-            index += 1
-        audio.drop(packer.start if packer.start is not None else detector.undecided)
-    for group in [*packer.push(detector.flush()), *packer.flush()]:
-        yield _window(index, audio, group)
-        index += 1
+        while audio.length > WINDOW_SAMPLES:
+            end = audio.offset + _quietest(audio.slice(audio.offset, audio.offset + WINDOW_SAMPLES))
+            cut.append(_window(next(self._count), audio, [(audio.offset, end)]))
+            audio.drop(end)
+        return cut
+
+    def flush(self) -> list[Window]:
+        """The recording has ended: what is left."""
+        audio = self._audio
+        rest = [(audio.offset, audio.offset + audio.length)]
+        return [_window(next(self._count), audio, rest)] if audio.length else []
+
+
+Cutter = SpeechCutter | FixedCutter
+
+
+def speech_windows(blocks: Iterable[Float32], detector: SpeechDetector) -> Iterator[Window]:
+    """SpeechCutter over a whole recording; ``blocks`` are float32 [n] in order."""
+    return _windows(blocks, SpeechCutter(detector))
 
 
 def fixed_windows(blocks: Iterable[Float32]) -> Iterator[Window]:
-    """Windows that cover everything, cut at the quietest 20 ms of the last 3 s."""
-    audio = _Tail()
-    index = 0
+    """FixedCutter over a whole recording."""
+    return _windows(blocks, FixedCutter())
+
+
+def _windows(blocks: Iterable[Float32], cutter: Cutter) -> Iterator[Window]:
     for block in blocks:
-        audio.append(block)
-        while audio.length > WINDOW_SAMPLES:
-            cut = _quietest(audio.slice(audio.offset, audio.offset + WINDOW_SAMPLES))
-            yield _window(index, audio, [(audio.offset, audio.offset + cut)])
-            index += 1
-            audio.drop(audio.offset + cut)
-    if audio.length:
-        yield _window(index, audio, [(audio.offset, audio.offset + audio.length)])
+        yield from cutter.push(block)
+    yield from cutter.flush()
 
 
 def _window(index: int, audio: _Tail, spans: list[Span]) -> Window:

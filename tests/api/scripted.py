@@ -7,7 +7,17 @@ import threading
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, replace
 
-from server.engine import EngineStatus, Event, Finished, Job, ModelCard, Progress, SegmentReady, StageChoice
+from server.engine import (
+    EngineStatus,
+    Event,
+    Finished,
+    Job,
+    ModelCard,
+    Observer,
+    Progress,
+    SegmentReady,
+    StageChoice,
+)
 from server.errors import ModelNotFound
 from server.pipeline.types import Segment, StageTime, TokenScore, Transcript, Word
 
@@ -106,6 +116,11 @@ class ScriptedEngine:
 
     def __init__(self) -> None:
         self.reset()
+
+        self.observers: list[Observer] = []
+
+    def observe(self, observer: Observer) -> None:
+        self.observers.append(observer)
 
     def reset(self) -> None:
         self.steps: list[Step] = steps(TRANSCRIPT)

@@ -52,7 +52,7 @@ def test_access_log_has_no_query(http: httpx2.Client, caplog: pytest.LogCaptureF
     with caplog.at_level(logging.INFO, logger="server.access"):
         http.get("/livez?token=hush", headers={"X-Request-Id": "one"})
         assert waited(lambda: bool(accessed(caplog)))
-    assert re.fullmatch(r"127\.0\.0\.1 GET /livez 200 \d+ ms one", accessed(caplog)[0])
+    assert re.fullmatch(r"127\.0\.0\.1 - GET /livez 200 \d+ ms one [0-9a-f]{32}", accessed(caplog)[0])
 
 
 def test_path_cannot_forge_a_log_line(http: httpx2.Client, caplog: pytest.LogCaptureFixture) -> None:

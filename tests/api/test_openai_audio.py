@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -302,9 +303,12 @@ def test_demo_model_says_so_without_breaking_the_type(http: httpx2.Client, engin
 def test_headers_say_which_device_ran_and_what_was_not_done(
     http: httpx2.Client, engine: ScriptedEngine, wav: bytes
 ) -> None:
-    engine.steps = steps(replace(TRANSCRIPT, warnings=("No aligner for 中.\n", "Second.")))
+    engine.steps = steps(replace(TRANSCRIPT, warnings=("No aligner for 中.\n", "Second."), queue_seconds=0.25))
     response = post(http, wav, [])
-    assert response.headers["server-timing"] == 'mel;dur=1.5;desc="cpu", encoder;dur=20.0;desc="cpu"'
+    timing = (
+        r'upload;dur=[\d.]+, queue;dur=250\.0, mel;dur=1\.5;desc="cpu", encoder;dur=20\.0;desc="cpu", total;dur=[\d.]+'
+    )
+    assert re.fullmatch(timing, response.headers["server-timing"])
     assert response.headers["x-whisperx-npu-warning"] == "No aligner for ?. Second."
 
 

@@ -46,7 +46,7 @@ def test_status(http: httpx2.Client, engine: ScriptedEngine) -> None:
     body = response.json()
     assert body["version"] == server.__version__
     assert body["stages"] == [{"stage": "mel", "device": "cpu", "reason": "no NPU: /dev/accel/accel0 does not exist"}]
-    assert body["queue"] == {"queued": 2, "running": 1, "limit": 32}
+    assert body["queue"] == {"queued": 2, "running": 1, "limit": 128}
     assert body["warm_up"] == [{"stage": "encoder", "device": "cpu", "ms": 12.5}]
     assert body["models"][0]["aliases"] == ["whisper-1", "gpt-4o-transcribe"]
     assert http.get("/v1/status").json()["uptime_seconds"] >= body["uptime_seconds"] > 0

@@ -218,9 +218,16 @@ def test_missing_file(http: httpx2.Client, engine: ScriptedEngine, wav: bytes) -
     assert not engine.jobs
 
 
-def test_job_id_is_the_request_id(http: httpx2.Client, engine: ScriptedEngine, wav: bytes) -> None:
-    response = http.post("/transcribe", files={"file": wav}, headers={"X-Request-Id": "my-own.id_7"})
-    assert response.json()["job_id"] == response.headers["x-request-id"] == engine.jobs[0].id == "my-own.id_7"
+def test_job_id_is_unique_whatever_id_the_client_chooses(
+    http: httpx2.Client, engine: ScriptedEngine, wav: bytes
+) -> None:
+    for _ in range(2):
+        response = http.post("/transcribe", files={"file": wav}, headers={"X-Request-Id": "my-own.id_7"})
+        assert response.headers["x-request-id"] == "my-own.id_7"
+        assert response.json()["job_id"] == engine.jobs[-1].id
+    assert len({job.id for job in engine.jobs} | {"my-own.id_7"}) == 3
+    response = http.post("/transcribe", files={"file": wav})
+    assert response.json()["job_id"] == response.headers["x-request-id"]
 
 
 def test_upload_does_not_outlive_the_request(
