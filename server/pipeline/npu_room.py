@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence, Sized
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 
@@ -26,11 +26,13 @@ from npu.opened import Npu, open_npu
 from npu.policy import Choice, choose, measure
 from npu.resident import Resident
 from server.errors import ConfigurationError
-from server.pipeline.checkpoint import Checkpoint
 from server.pipeline.ct2_weights import EncoderLayer, Linear, Norm, encoder_weights
 from server.pipeline.settings import NpuSettings
 from server.pipeline.stages import Encoder, Mel, Retired
 from server.pipeline.types import MEL_FRAMES, WINDOW_SAMPLES, Float32, StageTime
+
+if TYPE_CHECKING:
+    from server.pipeline.checkpoint import Checkpoint  # brings CTranslate2, which the process that speaks HTTP lacks
 
 log = logging.getLogger(__name__)
 
