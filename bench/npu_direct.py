@@ -1,6 +1,11 @@
-"""The demo encoder's window on the simulated array, driven without the runtime, after the mel kernel in loops."""
+"""What stands beside the CPU's float32 encoder: the simulated NPU, and, to compare, smaller steps away from it.
+
+Each takes the samples of a window and gives float32 [1, 1500, 256].
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 
@@ -11,21 +16,30 @@ from kernels.encoder.pack import pack_commands, pack_mel, pack_weights, unpack
 from kernels.encoder.plan import plan
 from kernels.encoder.shapes import SHAPES
 from kernels.encoder.window import window
+from kernels.matmul.blocks import from_bf16, to_bf16
 from kernels.mel.reference import kernel_log_mel
 from kernels.registry import OPS
+from server.pipeline.catalog import DEMO_DIR
+from server.pipeline.checkpoint import Checkpoint
+from server.pipeline.ct2_weights import encoder_weights
+from server.pipeline.encoder import Ct2Encoder
+from server.pipeline.mel import CpuMel
+from server.pipeline.settings import ModelSettings
+from server.pipeline.stages import Encoder
 from server.pipeline.types import Float32
 from tests.kernels.demo import demo_encoder
 
+Side = Callable[[Float32], Float32]
+
 
 class SimulatedNpu:
-    """Samples of a window -> float32 [1, 1500, 256], to the bit what the array would compute."""
+    """Mel by its kernel in plain loops, the encoder on the simulated array: to the bit what the array would compute."""
 
-    def __init__(self, precision: str) -> None:
-        shape = SHAPES["demo"]
+    def __init__(self, *, int8: bool) -> None:
         self.encoder = demo_encoder()
-        self.plan = plan(shape, int8=precision == "int8")
+        self.plan = plan(SHAPES["demo"], int8=int8)
         sequence = window(self.plan)
-        design = overlay("encoder", OPS["encoder_int8" if self.plan.int8 else "encoder"], (sequence,))
+        design = overlay("encoder", OPS["encoder_int8" if int8 else "encoder"], (sequence,))
         self.simulation = Simulation(design)
         self.stream = encode(design, sequence)
         self.activations = np.zeros(self.plan.activation_elements, np.uint16)
@@ -36,3 +50,46 @@ class SimulatedNpu:
         arguments = (self.activations, *self.constants)
         self.simulation.run(self.stream, [argument.view(np.uint8) for argument in arguments])
         return unpack(self.plan, self.activations, self.encoder.norm)[None]
+
+
+def checkpoint(compute_type: str) -> Checkpoint:
+    """The demo model in CTranslate2, on one thread."""
+    return Checkpoint(DEMO_DIR, ModelSettings.model_validate({"compute_type": compute_type, "threads": 1}))
+
+
+def side(name: str) -> Side:
+    """One of SIDES."""
+    return SIDES[name]()
+
+
+def on_cpu(encoder: Encoder) -> Side:
+    mel = CpuMel(SHAPES["demo"].n_mels)
+    return lambda samples: encoder(mel([samples]))
+
+
+def _npu_mel() -> Side:
+    encoder = Ct2Encoder(checkpoint("float32"))
+    return lambda samples: encoder(kernel_log_mel(samples, SHAPES["demo"].n_mels)[None])
+
+
+def _rounded() -> Side:
+    exact = on_cpu(Ct2Encoder(checkpoint("float32")))
+    return lambda samples: from_bf16(to_bf16(exact(samples)))
+
+
+def _torch(precision: str) -> Side:
+    from server.pipeline.encoder_torch import TorchEncoder
+
+    weights = encoder_weights(DEMO_DIR / "model.bin")
+    return on_cpu(TorchEncoder(weights, "bfloat16" if precision == "bfloat16" else "float32", 1))
+
+
+SIDES: dict[str, Callable[[], Side]] = {
+    "bf16": lambda: SimulatedNpu(int8=False),
+    "int8": lambda: SimulatedNpu(int8=True),
+    "mel": _npu_mel,  # the kernel's mel before the float32 encoder
+    "rounded": _rounded,  # the float32 encoder's result rounded to bf16
+    "torch-float32": lambda: _torch("float32"),  # the same arithmetic, sums in another order
+    "torch-bfloat16": lambda: _torch("bfloat16"),  # what a server takes on a processor with bf16 matrix hardware
+    "ctranslate2-int8": lambda: on_cpu(Ct2Encoder(checkpoint("int8"))),
+}

@@ -2,7 +2,8 @@
 
 ``python -m bench.npu_transcripts --clips 200 --precision bf16 --workers 2 --out FILE``. Decoder and settings are the
 same on both sides: CTranslate2 on the CPU, beam 5, temperature 0 only; once in int8, as served, and once in float32,
-which does not round what the encoder hands over. Results are appended to FILE as lines of JSON, clip by clip; clips
+which does not round what the encoder hands over. Other values of ``--precision`` than bf16 and int8 put a step on the
+CPU in the NPU's place: see ``bench/npu_direct.py``. Results are appended to FILE as lines of JSON, clip by clip; clips
 that are in it are not done again.
 """
 
@@ -18,14 +19,13 @@ from pathlib import Path
 import numpy as np
 
 from bench.npu_clips import Heard, clips
+from bench.npu_direct import SIDES, checkpoint, on_cpu, side
 from bench.npu_results import Compared, Texts, read, report
 from bench.speech import ROOT
-from server.pipeline.catalog import DEMO_DIR
 from server.pipeline.checkpoint import Checkpoint, storage
 from server.pipeline.decoder import Ct2Decoder, Search, prompt_tokens
 from server.pipeline.encoder import Ct2Encoder
-from server.pipeline.mel import CpuMel
-from server.pipeline.settings import DecodeSettings, ModelSettings
+from server.pipeline.settings import DecodeSettings
 from server.pipeline.types import Float32
 
 AUDIO = ROOT.parent / "shared" / "audio"
@@ -68,22 +68,15 @@ class Bench:
     """Both sides in one process, on one core."""
 
     def __init__(self, precision: str) -> None:
-        from bench.npu_direct import SimulatedNpu
-
-        checkpoints = {
-            name: Checkpoint(DEMO_DIR, ModelSettings.model_validate({"compute_type": name, "threads": 1}))
-            for name in DECODERS
-        }
+        checkpoints = {name: checkpoint(name) for name in DECODERS}
         self.precision = precision
-        self.mel = CpuMel(checkpoints["float32"].n_mels)
-        self.encoder = Ct2Encoder(checkpoints["float32"])
-        self.npu = SimulatedNpu(precision)
+        self.cpu = on_cpu(Ct2Encoder(checkpoints["float32"]))
+        self.npu = side(precision)
         self.decoders = {name: Decoder(checkpoint) for name, checkpoint in checkpoints.items()}
 
     def compare(self, clip: Heard) -> Compared:
         begun = time.process_time()
-        cpu = self.encoder(self.mel([clip.samples]))
-        npu = self.npu(clip.samples)
+        cpu, npu = self.cpu(clip.samples), self.npu(clip.samples)
         return Compared(
             clip=clip.name,
             group=clip.group,
@@ -124,7 +117,7 @@ def run(todo: Sequence[Heard], precision: str, workers: int, out: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=int, default=200, help="how many, from the front of a mixed order")
-    parser.add_argument("--precision", choices=("bf16", "int8"), default="bf16")
+    parser.add_argument("--precision", choices=tuple(SIDES), default="bf16")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--audio", type=Path, default=AUDIO, help="folder with MANIFEST.tsv and the recordings")
     parser.add_argument("--out", type=Path, required=True)

@@ -105,7 +105,10 @@ class Overlay:
         return while_launching(self.name, failure) if failure else None
 
     def close(self) -> None:
-        """Let everything go: runs, kernel, context, then buffers. What still runs is stopped by the driver."""
+        """Let everything go: runs, kernel, context, then buffers.
+
+        The driver stops what still runs; that may take its 2 s, with the GIL held by pyxrt.
+        """
         for program in self._programs.values():
             program.close()
         self._programs.clear()

@@ -48,4 +48,4 @@ def poll(state: Callable[[], SupportsInt], deadline: float) -> int:
 
 def name(state: int) -> str:
     """The state's name as XRT writes it, less its prefix."""
-    return State(state).name if state in State.__members__.values() else f"state {state}"
+    return State(state).name if state in State.__members__.values() else str(state)

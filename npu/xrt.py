@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, cast
+from weakref import WeakSet
 
 from kernels.build import verify
 from kernels.build.manifest import FolderError, Target
@@ -51,7 +52,7 @@ class Device:
         self.watchdog_s = watchdog_s
         self._module = module
         self._device: Any = None
-        self._overlays: list[Overlay] = []
+        self._overlays: WeakSet[Overlay] = WeakSet()
         self._device, failure = attempt(lambda: module.device(index))
         name, failed = (None, failure) if failure else attempt(lambda: self._get_name())
         if name is None:
@@ -64,6 +65,8 @@ class Device:
 
     def load(self, folder: KernelFolder | Path) -> Overlay:
         """Open a context with the folder's overlay. Raises FolderRefused, NpuUnavailable, DeviceLost."""
+        if self._device is None:
+            raise ValueError("The device is closed.")
         whole = folder if isinstance(folder, KernelFolder) else read(folder)
         if whole.manifest.target != self.target:
             raise FolderRefused(
@@ -75,14 +78,13 @@ class Device:
         if failure is not None:
             raise while_loading(what, failure)
         overlay = Overlay(self._module, self._device, uuid, whole, self.watchdog_s)
-        self._overlays.append(overlay)
+        self._overlays.add(overlay)
         return overlay
 
     def close(self) -> None:
         """Close every overlay, then the device."""
-        for overlay in self._overlays:
+        for overlay in list(self._overlays):
             overlay.close()
-        self._overlays.clear()
         self._device = None
 
     def _get_name(self) -> str:

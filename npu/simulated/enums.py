@@ -1,4 +1,4 @@
-"""Enums as pybind11 makes them: numbers with names, equal only to their own kind, and not ints.
+"""Enums as pybind11 makes them: numbers with names; those of C equal numbers, those of C++ only their own kind.
 
 Values: src/python/pybind11/src/pyxrt.cpp of XRT, and for ert_cmd_state ert.h. RUNNING (3) is not exported: a state of
 that number has no name.
@@ -15,6 +15,7 @@ class Enum:
     """Base of all. A member called ``name`` hides the property, in pybind11 too."""
 
     __members__: ClassVar[dict[str, Enum]]
+    like_numbers: ClassVar[bool]
 
     def __init__(self, value: int, /) -> None:
         self.value = int(value)
@@ -32,7 +33,7 @@ class Enum:
         return hash(self.value)
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and self.value == int(other)
+        return (type(other) is type(self) and self.value == int(other)) or (self.like_numbers and self.value == other)
 
     def __or__(self, other: Enum) -> Enum:
         return type(self)(self.value | other.value)
@@ -46,13 +47,14 @@ class Enum:
 
 def enum(name: str, values: dict[str, int]) -> type[Enum]:
     """A new kind of enum, with its members as attributes."""
-    made: type[Enum] = type(name, (Enum,), {"__module__": "pyxrt"})
+    made: type[Enum] = type(name, (Enum,), {"__module__": "pyxrt", "like_numbers": name in OF_C})
     made.__members__ = {member: made(value) for member, value in values.items()}
     for member, instance in made.__members__.items():
         setattr(made, member, instance)
     return made
 
 
+OF_C = ("xclBOSyncDirection", "ert_cmd_state")
 DIRECTIONS = {
     "XCL_BO_SYNC_BO_TO_DEVICE": 0,
     "XCL_BO_SYNC_BO_FROM_DEVICE": 1,
@@ -62,8 +64,9 @@ DIRECTIONS = {
 STATES = {f"ERT_CMD_STATE_{state.name}": int(state) for state in State if state is not State.RUNNING}
 INFO = (
     "bdf interface_uuid kdma max_clock_frequency_mhz m2m name nodma offline electrical thermal mechanical memory "
-    "platform pcie_info host dynamic_regions vmr"
+    "platform pcie_info host"
 )
+LATER_INFO = {"dynamic_regions": 17, "vmr": 18}
 LEVELS = "emergency alert critical error warning notice info debug"
 FLAGS = {
     "normal": 0,

@@ -13,6 +13,7 @@ ALL = frozenset(VERSIONS)
 FROM_2_23 = frozenset(("2.23", "2.25"))
 NAMES = {"int": "typing.SupportsInt", "size": "typing.SupportsInt", "unsigned": "typing.SupportsInt"}
 RANGES = {"int": (-(1 << 31), (1 << 31) - 1), "unsigned": (0, (1 << 32) - 1), "size": (0, (1 << 64) - 1)}
+CRASH = "{what}: here the real module ends the process (SIGSEGV)"
 Implementation = Callable[..., object]
 
 
@@ -69,7 +70,7 @@ def _is(kind: str, argument: object, module: ModuleType) -> bool:
         except TypeError:
             return False
     if kind == "str":
-        return isinstance(argument, str)
+        return isinstance(argument, str | bytes)
     if kind == "buffer":
         try:
             memoryview(argument)  # type: ignore[arg-type]  # that is the question

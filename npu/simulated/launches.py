@@ -81,7 +81,7 @@ class Job:
 
 
 class Worker:
-    """The device's thread. It ends with ``stop``, or after a while without work."""
+    """The device's thread. It ends after a while without work."""
 
     IDLE_S = 1.0
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from kernels.build import xclbin as xclbins
-from kernels.build.axlf import XclbinError
+from kernels.build.axlf import FRONT, HEADER, MAGIC, SECTION, XclbinError, unpack
 from kernels.build.xclbin import ARGUMENTS, MEMORIES, MEMORY_BASE, Xclbin
+from npu.simulated.forms import CRASH
 
 if TYPE_CHECKING:
     from npu.simulated.launches import Context
     from npu.simulated.machine import Machine
+
+SMALLEST = FRONT.size + HEADER.size + SECTION.size
+NOT_ITS_SIZE = "xclbin: m_length does not match buffer size"
 
 
 class Uuid:
@@ -44,16 +49,21 @@ class XclbinFile:
     _read: Xclbin | None
 
     def _empty(self) -> None:
-        self._read = None
+        self._read, self._platform = None, ""
 
-    def _open(self, path: str) -> None:
-        file = Path(path)
+    def _open(self, path: str | bytes) -> None:
+        file = Path(os.fsdecode(path))
         if not file.is_file():
-            raise RuntimeError(f"No such file '{path}'")
+            raise RuntimeError(f"No such file '{file}'")
+        data = file.read_bytes()
+        if self.machine.version == "2.25" and len(data) < SMALLEST:
+            raise RuntimeError("xclbin: buffer too small to contain header")
         try:
-            self._read = xclbins.read(file.read_bytes())
+            self._platform = unpack(data).platform
+            self._read = xclbins.read(data)
         except XclbinError:
-            raise RuntimeError("Invalid xclbin") from None
+            same_size = not data.startswith(MAGIC) or self.machine.version != "2.25"
+            raise RuntimeError("Invalid xclbin" if same_size else NOT_ITS_SIZE) from None
 
     @property
     def _content(self) -> Xclbin:
@@ -79,7 +89,7 @@ class XclbinFile:
         return self.machine.pyxrt.uuid(str(self._content.uuid))
 
     def _xsa_name(self) -> str:
-        return ""
+        return self._platform
 
     def _axlf(self) -> object:
         return self._content
@@ -100,8 +110,9 @@ class OpenDevice:
             raise RuntimeError(f" No such device with index '{index}'")
         self._opened = True
 
-    def _by_bdf(self, bdf: str) -> None:
+    def _by_bdf(self, bdf: str | bytes) -> None:
         self._empty()
+        bdf = os.fsdecode(bdf)
         if not self.machine.devices or bdf != self.machine.BDF:
             raise RuntimeError(f"No such device '{bdf}': Invalid argument")
         self._opened = True
@@ -128,7 +139,7 @@ class OpenDevice:
 
     def _check(self) -> None:
         if not self._opened:
-            raise RuntimeError("No such device: Invalid argument")
+            raise RuntimeError(CRASH.format(what="a device() that is none"))
 
     def _overlay(self, uuid: Any) -> Xclbin:
         self._check()

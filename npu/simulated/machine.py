@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, partial
+from threading import RLock
 from types import ModuleType
 from typing import Any
 
@@ -19,9 +21,11 @@ from npu.simulated.forms import VERSIONS
 from npu.simulated.launches import Bytes, Context, Job, Worker
 from npu.simulated.memory import FREED, HEAP
 from npu.simulated.surface import module
+from npu.waiting import State
 
 CONTEXTS = 6  # hwctx_limit, npu1_regs.c of amd/xdna-driver
 TDR_S = 2.0  # tdr_timeout_ms, aie2_ctx.c of amd/xdna-driver
+LOG_LINES = 1_000
 NO_CONTEXT = "DRM_IOCTL_AMDXDNA_CREATE_HWCTX IOCTL failed (err=-22): Invalid argument"
 Designs = Mapping[str, Callable[[], Design]]
 
@@ -63,7 +67,8 @@ class Machine:
         self.contexts = 0  # open now
         self.buffers = 0  # BOs allocated now
         self.locked = 0  # bytes in them
-        self.log: list[str] = []
+        self.log: deque[str] = deque(maxlen=LOG_LINES)
+        self._books = RLock()  # objects go in any thread, in the middle of anything
         self._addresses = itertools.count(HEAP, 1 << 32)
         self._contexts, self._launches = itertools.count(), itertools.count()
         self._worker = Worker()
@@ -92,26 +97,30 @@ class Machine:
         for fault in self.faults:
             fault.open_context(number)
         context = Context(number, overlay.kernel, Simulation(self._design(overlay)))
-        self.contexts += 1
+        with self._books:
+            self.contexts += 1
         return context
 
     def close_context(self, context: Context) -> None:
         """Nothing refers to it any more."""
         context.gone.set()
-        self.contexts -= 1
+        with self._books:
+            self.contexts -= 1
 
     def allocate(self, nbytes: int) -> int:
         """Lock memory; its address."""
         for fault in self.faults:
             fault.lock(nbytes, self.locked)
-        self.buffers += 1
-        self.locked += nbytes
+        with self._books:
+            self.buffers += 1
+            self.locked += nbytes
         return next(self._addresses)
 
     def free(self, host: Bytes) -> None:
         """Unlock it; whoever still looks at it sees that."""
-        self.buffers -= 1
-        self.locked -= host.size
+        with self._books:
+            self.buffers -= 1
+            self.locked -= host.size
         host[:] = FREED
 
     def next_launch(self) -> int:
@@ -122,8 +131,12 @@ class Machine:
         faults = tuple(self.faults)
 
         def work() -> None:
-            if not any(fault.run(job) for fault in faults):
-                job.run()
+            try:
+                if not any(fault.run(job) for fault in faults):
+                    job.run()
+            except Exception as error:  # noqa: BLE001  # a simulated device that fails is a device that fails
+                job.log(f"launch {job.number}: {type(error).__name__}: {error}")
+                job.end(State.ERROR)
 
         self._worker.submit(work)
 

@@ -53,6 +53,7 @@ class Bo:
             self._in_context(owner, nbytes, flags, HOST)
 
     def _of(self, device: Any, nbytes: int, flags: int, group: int) -> None:
+        device._check()
         self._device = device
         self._memory, self._start, self._size = self._allocate(int(nbytes), flags, group), 0, int(nbytes)
         self.cached = flags == int(self.machine.pyxrt.bo.cacheable)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from kernels.build.xclbin import ARGUMENTS, BUFFERS
+from npu.simulated.forms import CRASH
 from npu.simulated.launches import Command, Context, Job
 from npu.simulated.memory import HOST, SRAM, Bo
 from npu.waiting import State
@@ -26,7 +27,9 @@ class Kernel:
     machine: ClassVar[Machine]
 
     def _of(self, context: Any, name: str) -> None:
-        if context._core is None or name != context._core.kernel:
+        if context._core is None:
+            raise RuntimeError(CRASH.format(what="a kernel of a context that is none"))
+        if name != context._core.kernel:
             raise RuntimeError(f"No such kernel '{name}'")
         self._context = context
 
@@ -68,7 +71,8 @@ class Run:
         self._kernel = kernel
 
     def _set(self, number: int, value: Any) -> None:
-        if self._kernel is None or not 0 <= number < len(ARGUMENTS):
+        self._check()
+        if not 0 <= number < len(ARGUMENTS):
             raise RuntimeError(f"Bad argument index '{number}': Invalid argument")
         if isinstance(value, Bo) != (ARGUMENTS[number][-1] is not None):
             raise RuntimeError(f"argument {number} has another type: Invalid argument")
@@ -80,8 +84,7 @@ class Run:
         self._submit()
 
     def _submit(self) -> None:
-        if self._kernel is None:
-            raise RuntimeError("No such run: Invalid argument")
+        self._check()
         if self._command.state == State.SUBMITTED:
             raise RuntimeError("bad command state, can't launch: Invalid argument")
         self.machine.call("EXEC_CMD")
@@ -127,7 +130,12 @@ class Run:
         if int(state) != State.COMPLETED:
             raise RuntimeError(f"command failed with state {state.name}")
 
+    def _check(self) -> None:
+        if self._kernel is None:
+            raise RuntimeError(CRASH.format(what="a run() without a kernel"))
+
     def _state(self) -> Any:
+        self._check()
         return self.machine.state(self._command.state)
 
     def _no_scratchpad(self) -> None:
@@ -151,6 +159,8 @@ class Runlist:
         self._executing = False
 
     def _add(self, run: Any) -> None:
+        if self._context is None:
+            raise RuntimeError("cannot add run object to uninitialized runlist: Invalid argument")
         if self._executing:
             raise RuntimeError("runlist must be idle before adding run objects: Operation not permitted")
         if run._listed or run._command.state not in (State.NEW, State.COMPLETED):
@@ -160,7 +170,7 @@ class Runlist:
 
     def _execute(self) -> None:
         if self._context is None:
-            raise RuntimeError("A runlist without a context: here the real module ends the process (SIGSEGV)")
+            raise RuntimeError(CRASH.format(what="a runlist() without a context"))
         if self._executing:
             raise RuntimeError("runlist is already executing: Operation not permitted")
         self._executing = True

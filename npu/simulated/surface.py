@@ -1,8 +1,10 @@
 """The names of pyxrt and the forms in which each can be called, version by version.
 
 Source: src/python/pybind11/src/pyxrt.cpp of Xilinx/XRT at 202520.2.20.197 (the same at 202610.2.21.21), on the branch
-XRT-2.21, at 202610.2.23.244 and on the branch XRT-2.25. Stricter than the module: keywords, which some functions take
-from 2.23 on, are refused. ELF files, and BOs from foreign memory, are not simulated: those forms refuse everything.
+XRT-2.21, at 202610.2.23.244 and on the branch XRT-2.25; 2.25 also as Debian built it (1:2.25.0-4~bpo13+1), by its
+docstrings and by trying, without an NPU. That 2.23 has ext.access_mode where 2.25 has it is a guess. Stricter than the
+module: keywords, which some functions take from 2.23 on, are refused. ELF files, and BOs from foreign memory, are not
+simulated: those forms refuse everything.
 """
 
 from __future__ import annotations
@@ -157,21 +159,26 @@ GETTERS = {
 NESTED = {  # enum, its members, whether they are members of what it is in as well, versions
     "xclBOSyncDirection": (enums.DIRECTIONS, False, ALL),
     "ert_cmd_state": (enums.STATES, False, ALL),
-    "xrt_info_device": (enums.numbered(enums.INFO), False, ALL),
+    "xrt_info_device": ({**enums.numbered(enums.INFO), **enums.LATER_INFO}, False, ALL),
     "xrt_msg_level": (enums.numbered(enums.LEVELS), True, ALL),
     "kernel.cu_access_mode": (enums.CU_ACCESS, True, ALL),
     "bo.flags": (enums.FLAGS, True, ALL),
-    "hw_context.access_mode": (enums.CONTEXT_ACCESS, False, FROM_2_23),
-    "ext.bo.access_mode": (enums.EXT_ACCESS, True, ALL),
+    "hw_context.access_mode": (enums.CONTEXT_ACCESS, True, FROM_2_23),
+    "ext.bo.access_mode": (enums.EXT_ACCESS, True, UP_TO_2_21),
+    "ext.access_mode": (enums.EXT_ACCESS, True, FROM_2_23),
 }
 EXT: dict[str, tuple[str, Methods]] = {
     "bo": (
         "bo",
         {
             "__init__": tuple(
-                Form(f"{owner} size{access}", Bo._external)
+                Form(f"{owner} size{access}", Bo._external, versions)
                 for owner in ("device", "hw_context")
-                for access in (" ext.bo.access_mode", "")
+                for access, versions in (
+                    (" ext.bo.access_mode", UP_TO_2_21),
+                    (" ext.access_mode", FROM_2_23),
+                    ("", ALL),
+                )
             )
         },
     ),

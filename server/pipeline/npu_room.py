@@ -121,8 +121,9 @@ class NpuRoom:
     def reason(self, stage: StageName) -> str:
         """Why this device serves the stage now."""
         if self._npu is not None and self._npu.retired is not None:
-            return f"no NPU: it is retired: {self._npu.retired}"
-        return self._why[stage]
+            return f"no NPU: it was retired: {self._npu.retired}"
+        served = self._mel.served if stage == "mel" else self._encoder.served
+        return self._why[stage] if served or self.settings.mode == "off" else f"no NPU: {self._why[stage]}"
 
     def explained(self, times: Sequence[StageTime]) -> tuple[StageTime, ...]:
         """The measured stages of an answer, mel and encoder with the reason for their device."""
@@ -148,9 +149,12 @@ class NpuRoom:
         self._try("encoder", npu, lambda: self._open_encoder(checkpoint, npu))
         if self.settings.keep_alive_ms and npu.retired is None and npu.residents:
             self._closing.append(KeepAlive(npu, npu.residents[0], self.settings.keep_alive_ms / 1000).close)
-        if not (self._mel.served or self._encoder.served) and npu.retired is None:
-            self.close()  # its hardware contexts are for others
-            self._npu = None
+        if self._mel.served or self._encoder.served or npu.retired is not None:
+            return
+        if self.settings.mode == "simulated":
+            raise NpuUnavailable(self._why["mel"])
+        self.close()  # its hardware contexts are for others
+        self._npu = None
 
     def _try(self, stage: StageName, npu: Npu, build: Callable[[], Choice]) -> None:
         """What a stage lacks is its own affair, or everybody's where the device did wrong."""
@@ -159,7 +163,7 @@ class NpuRoom:
         except NpuError as error:
             if not isinstance(error, NpuUnavailable | FolderRefused):
                 npu.retire(error)
-            self._why[stage] = f"no NPU: {error.reason}"
+            self._why[stage] = error.reason
             if self.settings.mode == "required":
                 raise
             log.info("%s runs on the CPU: %s.", stage, error)
@@ -194,6 +198,8 @@ class NpuRoom:
             choice = choose(*costs, self.settings.mode, self.settings.prefer)
         if choice.npu:
             stage.serve(npu)
+        else:
+            self._closing.pop()()  # its memory on the device
         return choice
 
     def _refuse(self, reason: str, cure: str | None) -> None:
@@ -202,7 +208,7 @@ class NpuRoom:
         self._npu = None
         if self.settings.mode in ("required", "simulated"):
             raise _refusal(self.settings.mode, reason, cure)
-        self._why = dict.fromkeys(self._why, f"no NPU: {reason}")
+        self._why = dict.fromkeys(self._why, reason)
 
 
 def require_npu(settings: NpuSettings) -> None:

@@ -134,8 +134,9 @@ def test_a_slow_npu_is_right_and_says_how_slow(machine: Machine, scale: KernelFo
 
 def test_the_seventh_context(machine: Machine, scale: KernelFolder, opened: Open) -> None:
     device = opened(machine)
-    for _ in range(6):
-        Ready.of(device.load(scale)).launch()
+    loaded = [Ready.of(device.load(scale)) for _ in range(6)]
+    for ready in loaded:
+        ready.launch()
     with pytest.raises(NpuUnavailable, match=r"gives overlay scale no hardware context .*it has 6") as caught:
         device.load(scale)
     assert caught.value.cure == "end other programs that use the NPU"
