@@ -7,7 +7,9 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import urlopen
@@ -106,6 +108,38 @@ def test_keys_that_cannot_be_read_stop_the_start(
     assert result.exit_code == 2
     assert "cannot be read" in result.stderr
     assert "Listening" not in result.stderr
+
+
+class Collector(BaseHTTPRequestHandler):
+    """Takes what OpenTelemetry sends."""
+
+    def do_POST(self) -> None:
+        length = int(self.headers["content-length"])
+        TRACES.append((self.path, self.rfile.read(length)))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+TRACES: list[tuple[str, bytes]] = []
+
+
+def test_traces_go_where_the_environment_says(environment: dict[str, str], tiny_multilingual: Path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Collector) as collector:
+        Thread(target=collector.serve_forever, daemon=True).start()
+        environment |= {
+            "WHISPERX_NPU_TRACING__ENABLED": "true",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector.server_port}",
+        }
+        with running(environment, "--port", "0", "--model", tiny_multilingual) as server:
+            assert _status(f"{server.address}/v1/models/whisper-1") == 200
+            server.process.terminate()
+            server.process.communicate(timeout=30)
+        collector.shutdown()
+    assert {path for path, _ in TRACES} == {"/v1/traces"}
+    assert any(b"/v1/models/{model_id" in body or b"/v1/models/whisper-1" in body for _, body in TRACES)
 
 
 def test_traces_that_go_nowhere_stop_the_start(
