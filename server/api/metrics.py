@@ -7,7 +7,7 @@ from pathlib import Path
 from resource import getpagesize
 
 from fastapi import APIRouter, Request, Response
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
@@ -20,13 +20,17 @@ routes = APIRouter(tags=["status"])
 PREFIX = "whisperx_npu"
 STAGE_BUCKETS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)
 WAIT_BUCKETS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000)
-NO_ROUTE = "none"  # a path that no route has, or an answer given before the router saw the request
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+NO_ROUTE = (
+    "none"  # also an invented method; a path that no route has, or an answer given before the router saw the request
+)
 
 
 class Metrics:
     """Every metric of one application."""
 
     def __init__(self, status: Callable[[], EngineStatus]) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # they double the series
         self.registry = CollectorRegistry()
         self.requests = self._counter("requests", "Requests answered.", "method", "route", "status")
         self.request_seconds = self._histogram("request_seconds", "Time to answer a request.", WAIT_BUCKETS, "route")
@@ -69,7 +73,7 @@ class Metrics:
     def answered(self, scope: Scope, status: int, seconds: float) -> None:
         """Count a request by the route's template: paths and methods of strangers must not become labels."""
         route = getattr(scope.get("route"), "path", NO_ROUTE)
-        method = scope["method"] if route != NO_ROUTE else NO_ROUTE
+        method = scope["method"] if scope["method"] in METHODS else NO_ROUTE
         self.requests.labels(method, route, status).inc()
         self.request_seconds.labels(route).observe(seconds)
 

@@ -55,6 +55,10 @@ class Server(uvicorn.Server):
         end = clock() + self._seconds
         while self.server_state.tasks and not self.force_exit and clock() < end:
             await asyncio.sleep(0.05)
+        if self.server_state.tasks:
+            log.warning("Cut off %d requests that were not done in time.", len(self.server_state.tasks))
+        for task in self.server_state.tasks:
+            task.cancel()
         await super().shutdown(sockets)
 
 

@@ -8,6 +8,7 @@ from server.pipeline.session import Session
 from server.worker.messages import Submit
 
 SHORT_SECONDS = 60.0
+SHORT_BYTES = 480_000  # the same at 64 kbit/s, for files that do not say how long they are: browsers write such
 
 
 class Request:
@@ -27,7 +28,8 @@ class Request:
     def probe(self) -> None:
         """Look at how long the file claims to be."""
         self.seconds = claimed_seconds(self.path)
-        self.urgent = self.urgent or (self.seconds is not None and self.seconds <= SHORT_SECONDS)
+        short = self.path.stat().st_size <= SHORT_BYTES if self.seconds is None else self.seconds <= SHORT_SECONDS
+        self.urgent = self.urgent or short
         self.probed = True
 
     def encoder_key(self) -> object:

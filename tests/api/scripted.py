@@ -27,7 +27,14 @@ class Hang:
     """Never goes on; ``ScriptedEngine.closed`` is set when somebody closes it."""
 
 
-Step = Event | Exception | Hang
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Goes on after so many seconds."""
+
+    seconds: float
+
+
+Step = Event | Exception | Hang | Pause
 
 WORDS = (
     Word("The", 0.1, 0.3, 0.9),
@@ -153,6 +160,8 @@ class ScriptedEngine:
                 if isinstance(step, Hang):
                     self.hanging.set()
                     await asyncio.Event().wait()
+                elif isinstance(step, Pause):
+                    await asyncio.sleep(step.seconds)
                 else:
                     yield step
         finally:

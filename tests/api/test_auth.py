@@ -58,7 +58,7 @@ def test_client_with_a_key(locked: str, wav: bytes, key: str) -> None:
 
 @pytest.mark.parametrize("key", ["wrong", HASHED, f"sha256:{HASHED}", LAPTOP[:-1], "ключ"])
 def test_client_with_a_wrong_key(locked: str, scripted: ScriptedEngine, wav: bytes, key: str) -> None:
-    headers = {"Authorization": f"Bearer {key}".encode()}
+    headers = [(b"Authorization", f"Bearer {key}".encode())]
     response = httpx2.post(f"{locked}/v1/audio/transcriptions", files={"file": wav}, headers=headers)
     assert response.status_code == 401
     assert response.headers["www-authenticate"].startswith("Bearer")

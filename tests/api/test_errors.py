@@ -11,7 +11,7 @@ import pytest
 
 from server import errors
 from server.api.errors import KINDS, kind_of
-from tests.api.scripted import ScriptedEngine
+from tests.api.scripted import ScriptedEngine, Step
 
 FAILURES: list[tuple[errors.WhisperXError, int, str, type[openai.APIStatusError]]] = [
     (errors.InvalidInput("No.", param="language"), 400, "invalid_value", openai.BadRequestError),
@@ -20,6 +20,7 @@ FAILURES: list[tuple[errors.WhisperXError, int, str, type[openai.APIStatusError]
     (errors.ModelNotFound("Unknown.", param="model"), 404, "model_not_found", openai.NotFoundError),
     (errors.ModelUnavailable("Gone.", param="model"), 503, "model_unavailable", openai.InternalServerError),
     (errors.Overloaded("Full.", retry_after=200.2), 429, "queue_full", openai.RateLimitError),
+    (errors.TimedOut("Late."), 504, "timeout", openai.InternalServerError),
     (errors.NotReady("Starting."), 503, "not_ready", openai.InternalServerError),
     (errors.Cancelled("Late."), 499, "cancelled", openai.APIStatusError),
     (errors.EngineFailure("Broken."), 500, "engine_failure", openai.InternalServerError),
@@ -45,6 +46,19 @@ def test_domain_errors(
     assert caught.value.response.json() == {
         "error": {"message": error.message, "type": caught.value.type, "param": error.param, "code": code}
     }
+
+
+@pytest.mark.parametrize("route", ["/transcribe", "/v1/audio/transcriptions", "/v1/audio/translations"])
+@pytest.mark.parametrize("form", ["json", "text", "srt", "vtt"])
+@pytest.mark.parametrize("steps", [[errors.EngineFailure("Broken.")], [RuntimeError("bug")], []])
+def test_a_failure_is_never_an_empty_success(
+    http: httpx2.Client, engine: ScriptedEngine, wav: bytes, route: str, form: str, steps: list[Step]
+) -> None:
+    engine.steps = steps
+    response = http.post(route, files={"file": wav}, data={"response_format": form})
+    assert response.status_code == 500
+    assert response.headers["content-type"] == "application/json"
+    assert response.json()["error"]["message"]
 
 
 def test_the_table_covers_every_domain_error() -> None:

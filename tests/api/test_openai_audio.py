@@ -131,6 +131,17 @@ def test_text_formats(client: openai.OpenAI, wav: bytes, response_format: Any, c
     assert text.endswith("\n")
 
 
+def test_times_keep_their_milliseconds(http: httpx2.Client, engine: ScriptedEngine, wav: bytes) -> None:
+    engine.steps = steps(SPOKEN)
+    times = [(0.1, 1.0), (2.0, 3.4)]  # 1.9996 to the millisecond
+    for response_format in ("verbose_json", "diarized_json"):
+        body = post(http, wav, [("response_format", response_format)]).json()
+        assert [(segment["start"], segment["end"]) for segment in body["segments"]] == times
+        assert body["duration"] == 3.5
+    assert "00:00:00,100 --> " in post(http, wav, [("response_format", "srt")]).text
+    assert "00:00:00.100 --> " in post(http, wav, [("response_format", "vtt")]).text
+
+
 def test_silence(http: httpx2.Client, engine: ScriptedEngine, wav: bytes) -> None:
     engine.steps = steps(SILENCE)
     assert strict(Transcription, post(http, wav, []).content).text == ""

@@ -17,11 +17,12 @@ from openai.types.audio import (
 )
 from pydantic import BaseModel
 
+from server.api import sse
 from server.engine import Progress, SegmentReady
 from server.errors import EngineFailure, Overloaded
 from server.formats import DEMO_NOTICE
 from tests.api.live import emptied
-from tests.api.scripted import DEMO, SEGMENTS, SILENCE, SPOKEN, TRANSCRIPT, Hang, ScriptedEngine, steps
+from tests.api.scripted import DEMO, SEGMENTS, SILENCE, SPOKEN, TRANSCRIPT, Hang, Pause, ScriptedEngine, steps
 
 URL = "/v1/audio/transcriptions"
 KINDS: dict[str, type[BaseModel]] = {
@@ -161,3 +162,20 @@ def test_upload_lives_as_long_as_the_stream(
         assert engine.jobs[0].path.read_bytes() == wav
     assert engine.closed.wait(10)
     assert emptied(uploads)
+
+
+def test_long_silence_has_signs_of_life(
+    client: openai.OpenAI, engine: ScriptedEngine, wav: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy must see something, and OpenAI's client must not."""
+    monkeypatch.setattr(sse, "PULSE_SECONDS", 0.05)
+    engine.steps = [Hang()]
+    with client.audio.transcriptions.with_streaming_response.create(model="whisper-1", file=wav, stream=True) as raw:
+        lines = raw.iter_lines()
+        assert [next(lines) for _ in range(4)] == [": waiting", "", ": waiting", ""]
+    assert engine.closed.wait(10), "the engine went on for a client that had left"
+    engine.reset()
+    engine.steps = [Pause(0.2), *steps(TRANSCRIPT)]
+    with client.audio.transcriptions.create(model="whisper-1", file=wav, stream=True) as stream:
+        kinds = [event.type for event in stream]
+    assert kinds == ["transcript.text.delta"] * 2 + ["transcript.text.done"]

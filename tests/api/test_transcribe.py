@@ -13,11 +13,12 @@ import pytest
 from pydantic import TypeAdapter
 
 from server.api.transcribe import TranscribeForm
-from server.engine import Job
+from server.engine import Finished, Job, Progress, SegmentReady
+from server.errors import EngineFailure
 from server.formats import DEMO_NOTICE, Answer, render
 from server.pipeline.types import DiarizeOptions, Options, StageTime
 from tests.api.live import emptied
-from tests.api.scripted import DEMO, SILENCE, SPOKEN, TRANSCRIPT, ScriptedEngine, steps
+from tests.api.scripted import DEMO, SEGMENTS, SILENCE, SPOKEN, TRANSCRIPT, ScriptedEngine, steps
 
 
 def post(http: httpx2.Client, wav: bytes, **fields: str) -> httpx2.Response:
@@ -253,3 +254,47 @@ def test_every_field_is_in_the_schema(http: httpx2.Client) -> None:
     assert set(body["properties"]) == {"file", *TranscribeForm.model_fields}
     assert {parameter["name"] for parameter in post_route["parameters"]} == set(TranscribeForm.model_fields)
     assert json.dumps(body).count("null") == 0
+
+
+def streamed(http: httpx2.Client, wav: bytes, **fields: str) -> list[Any]:
+    """The events of a stream, which must end with [DONE]."""
+    response = http.post("/transcribe", files={"file": wav}, data={"stream": "true", **fields})
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
+    *blocks, last, rest = response.text.split("\n\n")
+    assert (last, rest) == ("data: [DONE]", "")
+    return [json.loads(block.removeprefix("data: ")) for block in blocks]
+
+
+def test_stream(http: httpx2.Client, engine: ScriptedEngine, wav: bytes) -> None:
+    plain = http.post("/transcribe", files={"file": wav}).json()
+    engine.steps = [
+        Progress(0.0, None, "queue"),
+        SegmentReady(SEGMENTS[0]),
+        Progress(1.0, 3.5, "decoder"),
+        SegmentReady(SEGMENTS[1]),
+        Progress(3.5, 3.5, "decoder"),
+        Finished(TRANSCRIPT),
+    ]
+    events = streamed(http, wav)
+    progress = [event for event in events if event["type"] == "progress"]
+    assert [(event["stage"], event["audio_seconds_done"], event["audio_seconds_total"]) for event in progress] == [
+        ("queue", 0.0, None),
+        ("decoder", 1.0, 3.5),
+        ("decoder", 3.5, 3.5),
+    ]
+    assert [event["segment"] for event in events if event["type"] == "segment"] == plain["segments"]
+    assert events[-1]["type"] == "done"
+    assert {**events[-1]["transcript"], "job_id": plain["job_id"]} == plain
+
+
+def test_stream_that_fails(http: httpx2.Client, engine: ScriptedEngine, wav: bytes) -> None:
+    engine.steps = [Progress(0.0, None, "queue"), EngineFailure("It broke.")]
+    body = http.post("/transcribe", files={"file": wav}, data={"stream": "true"}).text
+    last = body.split("\n\n")[-2]
+    assert json.loads(last.removeprefix("data: "))["error"]["code"] == "engine_failure"
+
+
+def test_stream_is_json(http: httpx2.Client, engine: ScriptedEngine, wav: bytes) -> None:
+    response = http.post("/transcribe", files={"file": wav}, data={"stream": "true", "response_format": "srt"})
+    assert (response.status_code, response.json()["error"]["param"]) == (400, "stream")

@@ -93,7 +93,7 @@ def test_told_to_stop_it_ends_with_status_0(
 def test_told_to_stop_in_the_middle_of_a_long_job_it_ends_with_status_0(
     environment: dict[str, str], tiny_multilingual: Path, long_recording: Path
 ) -> None:
-    environment |= {"WHISPERX_NPU_DECODE__BATCH_SIZE": "1000"}  # one batch that nobody would wait for
+    environment |= {"WHISPERX_NPU_SERVER__SHUTDOWN_SECONDS": "1"}
     with running(environment, "--port", "0", "--model", tiny_multilingual) as server, long_recording.open("rb") as body:
         request = Request(f"{server.address}/transcribe", body, {"Content-Type": "audio/wav"})  # noqa: S310
         asking = Thread(target=_answered, args=(request,))
@@ -104,7 +104,8 @@ def test_told_to_stop_in_the_middle_of_a_long_job_it_ends_with_status_0(
         _stdout, stderr = server.process.communicate(timeout=60)
         asking.join()
     assert server.process.returncode == 0
-    assert "Left without waiting for the batch" in stderr
+    assert "Cut off 1 requests that were not done in time" in stderr
+    assert "Left without waiting for the batch" not in stderr
     assert "Traceback" not in stderr
 
 

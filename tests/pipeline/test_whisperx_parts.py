@@ -171,8 +171,9 @@ def test_serving_without_these_parts_imports_no_torch(tiny_english: Path, shared
     script = (
         "import sys\nfrom pathlib import Path\n"
         "from server.pipeline.parts import Parts, StageSettings\n"
+        "from server.pipeline.settings import ModelSettings\n"
         "from server.pipeline.session import Session\nfrom server.pipeline.types import Options\n"
-        f"parts = Parts('t', Path({str(tiny_english)!r}), StageSettings())\n"
+        f"parts = Parts('t', Path({str(tiny_english)!r}), StageSettings(ModelSettings(encoder='ctranslate2')))\n"
         f"list(Session(parts, Options()).run(Path({str(shared_audio / 'en' / 'openai_whisper__jfk.flac')!r})))\n"
         "heavy = {'torch', 'transformers', 'whisperx', 'pyannote'} & set(sys.modules)\n"
         "sys.exit(f'imported: {heavy}' if heavy else 0)\n"

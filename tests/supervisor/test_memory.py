@@ -48,6 +48,8 @@ async def test_an_idle_model_goes_its_memory_is_back_and_the_next_request_brings
         assert status.state == "ready", "the next request is served"
         assert not any(card.loaded for card in status.models)
         assert await transcript(engine, speech)
+        assert loaded(engine) == {TINY}
+        await until(lambda: not engine.status().processes)  # it goes a second time as well
 
 
 async def test_zero_unloads_at_once_and_a_single_model_may_differ(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +16,7 @@ from server.pipeline.types import Options, Window
 from server.worker.messages import Submit
 from server.worker.queues import OPEN, Queues, Sizes, Step
 from server.worker.request import Item, Request
+from tests.pipeline.audio_files import tone, write
 
 
 @dataclass
@@ -186,3 +188,16 @@ def test_a_request_that_was_at_work_when_a_process_ended_shares_no_batch() -> No
     assert item(1).encoder_key() == item(2).encoder_key()
     assert item(1, solo=True).encoder_key() not in {item(1).encoder_key(), item(2, solo=True).encoder_key()}
     assert item(1, solo=True).decoder_key() != item(2).decoder_key()
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds", "urgent"),
+    [("a.wav", 59, True), ("b.wav", 61, False), ("c.aac", 20, True), ("d.flac", 61, False)],
+)
+def test_short_recordings_are_urgent_even_when_they_do_not_say_how_long_they_are(
+    tmp_path: Path, name: str, seconds: float, urgent: bool
+) -> None:
+    path = write(tmp_path / name, tone(seconds), codec={"aac": "aac", "flac": "flac"}.get(name[2:], "pcm_s16le"))
+    request = Request(Submit(1, path, Options()), cast("Any", Scripted(1)))
+    request.probe()
+    assert request.urgent is urgent
