@@ -10,7 +10,6 @@ from typing import Literal
 from server.engine import EngineStatus, Event, Finished, Job, ModelCard, Observation, Observer
 from server.errors import NotReady, TimedOut
 from server.pipeline.catalog import Catalog, Entry
-from server.pipeline.npu_room import require_npu
 from server.pipeline.settings import StageSettings
 from server.settings import Settings
 from server.supervisor.admission import Admission
@@ -29,7 +28,10 @@ class SupervisedEngine:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.catalog = Catalog(settings.model)
-        require_npu(settings.npu)
+        if settings.npu.mode == "required":
+            from server.pipeline.npu_room import require_npu  # brings what computes, and takes seconds
+
+            require_npu(settings.npu)
         limit = settings.engine.memory_mb << 20 or int(SHARE * available_bytes())
         self._room = Room(limit)
         self._admission = Admission(settings.server.max_queue, settings.engine.max_queue_seconds)
