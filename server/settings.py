@@ -45,7 +45,7 @@ class ServerSettings(Group):
     max_upload_mb: Positive = Field(1024, description="Largest request body, in MiB.")
     max_audio_seconds: Positive = Field(6 * 3600, description="Longest recording, in seconds.")
     max_queue: Positive = Field(128, description="Requests that may wait or run; one more is answered 429.")
-    max_connections: Positive = Field(1000, description="Open connections; on one more, requests are answered 503.")
+    max_connections: Positive = Field(400, description="Open connections; on one more, requests are answered 503.")
     read_timeout_seconds: float = Field(
         30, gt=0, description="Longest wait for the head of a request, and for each further part of its body."
     )

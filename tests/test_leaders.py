@@ -29,7 +29,9 @@ CAUGHT_BY = {
     "the limit of the queue is never looked at": (
         "supervisor/test_engine.py::test_one_more_than_the_queue_holds_is_told_when_to_come_back"
     ),
-    "what waits holds its audio in memory": "api/test_openai_stream.py::test_upload_lives_as_long_as_the_stream",
+    "what waits holds its audio in memory": (
+        "worker/test_queues.py::test_what_is_held_does_not_grow_with_the_number_of_requests"
+    ),
     "dead clients are computed for": (
         "supervisor/test_engine.py::test_windows_of_a_client_that_left_are_dropped_within_a_batch"
     ),

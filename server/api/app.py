@@ -16,7 +16,7 @@ import server
 from server.api import metrics, openai_audio, openai_models, requests, status, transcribe
 from server.api.auth import Authentication, KeyLimit, Keys
 from server.api.errors import on_domain_error, on_http_error, on_validation_error
-from server.api.limits import BodyLimit, Draining, Shutdown, UploadSpeed
+from server.api.limits import BodyLimit, Closing, Shutdown, UploadSpeed
 from server.api.metrics import Metrics
 from server.api.middleware import RequestLog
 from server.api.progress import Requests
@@ -89,7 +89,7 @@ def _add_edge(app: FastAPI, settings: Settings) -> None:
         if auth.max_concurrent:
             app.add_middleware(KeyLimit, most=auth.max_concurrent)
         app.add_middleware(Authentication, keys=Keys.read(auth.keys_file), open_paths=auth.open_paths)
-    app.add_middleware(Draining, shutdown=app.state.shutdown)
+    app.add_middleware(Closing, shutdown=app.state.shutdown)
     if server.cors_origins:
         app.add_middleware(
             CORSMiddleware,

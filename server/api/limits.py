@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from server.api.middleware import refuse, stopping
-from server.errors import TooLarge, TooSlow, WhisperXError
+from server.api.middleware import refuse
+from server.errors import NotReady, TooLarge, TooManyConnections, TooSlow, WhisperXError
 
+TOO_MANY_CONNECTIONS = "too_many_connections"  # set in the state of a connection by whoever counts them
 STILL_ANSWERED = ("/livez", "/metrics")  # by a server that stops; and how far its requests are
 STILL_ANSWERED_BELOW = "/v1/requests/"
 
@@ -23,16 +24,20 @@ class Shutdown:
     begun: bool = False
 
 
-class Draining:
-    """Once the server is told to stop, refuses what is new and asks to close the connection."""
+class Closing:
+    """Refuses, and asks to close the connection: one that is too many, or any once the server is told to stop."""
 
     def __init__(self, app: ASGIApp, shutdown: Shutdown) -> None:
         self.app = app
         self.shutdown = shutdown
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and self.shutdown.begun and not _still_answered(scope["path"]):
-            await stopping()(scope, receive, send)
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+        elif scope["state"].get(TOO_MANY_CONNECTIONS):
+            await refuse(TooManyConnections("Too many connections are open."), scope, receive, send)
+        elif self.shutdown.begun and not _still_answered(scope["path"]):
+            await refuse(NotReady("The server is stopping."), scope, receive, send)
         else:
             await self.app(scope, receive, send)
 

@@ -62,7 +62,9 @@ class RequestLog:
             await self.app(scope, receive, send_with_id)
         except asyncio.CancelledError:
             if not status:
-                await stopping()(scope, receive, send_with_id)
+                response = error_response(NotReady("The server is stopping."))
+                response.headers["connection"] = "close"
+                await response(scope, receive, send_with_id)
             raise
         except Exception:
             LOG.exception("Request %s failed.", request_id)
@@ -73,13 +75,6 @@ class RequestLog:
             seconds = time.perf_counter() - started
             self.metrics.answered(scope, status, seconds)
             _log(scope, status, seconds)
-
-
-def stopping() -> ASGIApp:
-    """The answer of a server that is told to stop."""
-    response = error_response(NotReady("The server is stopping."))
-    response.headers["connection"] = "close"
-    return response
 
 
 async def refuse(error: WhisperXError, scope: Scope, receive: Receive, send: Send) -> None:

@@ -8,11 +8,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any, ClassVar
 
-from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from server.api.errors import error_response
-from server.errors import TooManyConnections
+from server.api.limits import TOO_MANY_CONNECTIONS
 
 
 class Connection(H11Protocol):
@@ -34,7 +32,7 @@ class Connection(H11Protocol):
             transport.abort()
             return
         if len(self.connections) > self.max_connections:
-            self.app = _too_many
+            self.app_state = {**self.app_state, TOO_MANY_CONNECTIONS: True}
         self._await_head()
 
     def data_received(self, data: bytes) -> None:
@@ -68,9 +66,3 @@ class Connection(H11Protocol):
 def bounded(max_connections: int, head_seconds: float) -> type[Connection]:
     """The protocol class for uvicorn's ``http`` setting."""
     return type("Bounded", (Connection,), {"max_connections": max_connections, "head_seconds": head_seconds})
-
-
-async def _too_many(scope: Scope, receive: Receive, send: Send) -> None:
-    response = error_response(TooManyConnections("Too many connections are open."))
-    response.headers["connection"] = "close"
-    await response(scope, receive, send)
