@@ -211,7 +211,7 @@ def require_npu(settings: NpuSettings) -> None:
         problems = probe(settings.device).problems
         if problems:
             raise NpuUnavailable(problems[0].what, problems[0].cure)
-        _folders(settings).encoder(int8=settings.precision == "int8")
+        kernel_folders(settings).encoder(int8=settings.precision == "int8")
     except NpuError as error:
         raise _refusal(settings.mode, error.reason, error.cure) from None
 
@@ -225,7 +225,8 @@ def _refusal(mode: str, reason: str, cure: str | None) -> ConfigurationError:
     )
 
 
-def _folders(settings: NpuSettings) -> Folders:
+def kernel_folders(settings: NpuSettings) -> Folders:
+    """Where the kernel folders lie that these settings ask for."""
     directory = settings.kernels or DIRECTORY
     return Folders(directory, "host" if settings.mode == "simulated" else "npu1")
 
@@ -244,7 +245,7 @@ def _acquire(settings: NpuSettings) -> Npu:
 
 
 def _open_npu(settings: NpuSettings) -> Npu:
-    return open_npu(_folders(settings), simulated=settings.mode == "simulated", node=settings.device)
+    return open_npu(kernel_folders(settings), simulated=settings.mode == "simulated", node=settings.device)
 
 
 def _release(npu: Npu) -> None:
