@@ -10,12 +10,13 @@ from collections.abc import Callable, Sequence, Sized
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import Generic, Literal, Protocol, TypeVar, cast
 
 import numpy as np
 
 from kernels.encoder import weights as packing
 from kernels.encoder.shapes import FRAMES, HEAD
+from npu.coming import Coming
 from npu.device import probe
 from npu.encoder import NpuEncoder, check_layer
 from npu.errors import FolderRefused, NpuError, NpuUnavailable
@@ -61,6 +62,11 @@ class Backed(Generic[T]):
         """From now on the NPU serves."""
         self._npu = npu
 
+    def switch(self, stage: Callable[[T], Float32]) -> None:
+        """Let the NPU serve by another call of the same stage."""
+        if self._npu is not None:
+            self._npu.stage = stage
+
     @property
     def served(self) -> bool:
         """Whether the NPU was chosen."""
@@ -72,7 +78,11 @@ class Backed(Generic[T]):
 
     def __call__(self, batch: T, /) -> Float32:
         """Raises Retired where the NPU fails: nothing of the batch is to be used, and ``device`` is the CPU's now."""
-        if self._npu is None or self._npu.npu.retired is not None:
+        if self._npu is None:
+            return self.cpu(batch)
+        if self._npu.npu.retired is not None:
+            if isinstance(batch, Coming):
+                raise Retired(self._npu.npu.retired)
             return self.cpu(batch)
         try:
             return self._npu(batch)
@@ -90,6 +100,7 @@ class NpuRoom:
         self._encoder: Backed[Float32] = Backed(encoder)
         self._why: dict[StageName, str] = dict.fromkeys(("mel", "encoder"), NOT_ASKED)
         self._npu: Npu | None = None
+        self._npu_mel: NpuMel | None = None
         self._closing: list[Callable[[], None]] = []
         if settings.mode == "off":
             return
@@ -139,6 +150,9 @@ class NpuRoom:
     def _open(self, checkpoint: Checkpoint, npu: Npu) -> None:
         self._try("mel", npu, lambda: self._open_mel(checkpoint, npu))
         self._try("encoder", npu, lambda: self._open_encoder(checkpoint, npu))
+        if self._mel.served and self._encoder.served and self._npu_mel is not None:
+            ahead = cast("Callable[[Sequence[Float32]], Float32]", self._npu_mel.ahead)  # as good as an array
+            self._mel.switch(ahead)
         if self.settings.keep_alive_ms and npu.retired is None and npu.residents:
             self._closing.append(KeepAlive(npu, npu.residents[0], self.settings.keep_alive_ms / 1000).close)
         if self._mel.served or self._encoder.served or npu.retired is not None:
@@ -164,6 +178,7 @@ class NpuRoom:
 
     def _open_mel(self, checkpoint: Checkpoint, npu: Npu) -> Choice:
         stage = NpuMel(npu, checkpoint.n_mels)
+        self._npu_mel = stage
         self._closing.append(stage.close)
         noise = [np.random.default_rng(0).uniform(-0.5, 0.5, WINDOW_SAMPLES).astype(np.float32)]
         return self._choose(self._mel, self._guarded(npu, stage, [stage.resident]), noise)
@@ -175,7 +190,7 @@ class NpuRoom:
         simulated = self.settings.mode == "simulated"
         verdict = check_layer(npu, weights, int8=int8, frames=SIMULATED_FRAMES if simulated else FRAMES)
         features = np.random.default_rng(0).uniform(-1, 1, (1, checkpoint.n_mels, MEL_FRAMES)).astype(np.float32)
-        guarded = self._guarded(npu, stage, list(stage.residents.values()))
+        guarded: Guarded[Float32, Float32] = self._guarded(npu, stage, list(stage.residents.values()))
         choice = self._choose(self._encoder, guarded, features)
         return Choice(choice.npu, f"{choice.reason}; {self.settings.precision}, {verdict}")
 
