@@ -38,8 +38,8 @@ class Heard:
 
 
 def clips(audio: Path) -> list[Heard]:
-    """Every clip; sets are laid into each other in proportion."""
-    sets = [*recorded(audio), *synthesised()]
+    """Every clip; sets are laid into each other in proportion. Where the recordings are not, those synthesised here."""
+    sets = [*(recorded(audio) if (audio / "MANIFEST.tsv").is_file() else ()), *synthesised()]
     placed = [((number + 0.5) / len(one), clip) for one in sets for number, clip in enumerate(one)]
     return [clip for _, clip in sorted(placed, key=lambda pair: (pair[0], pair[1].name))]
 

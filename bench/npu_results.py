@@ -41,7 +41,7 @@ class Compared:
     """One clip.
 
     ``error`` is the relative L2 distance of the NPU's encoder states from the CPU's, ``decoders`` are the texts by the
-    decoder's arithmetic, ``seconds`` is processor time.
+    decoder's arithmetic, ``seconds`` is processor time, ``digest`` stands for the NPU's states to the bit.
     """
 
     clip: str
@@ -51,6 +51,7 @@ class Compared:
     error: float
     decoders: dict[str, Texts]
     seconds: float
+    digest: str = ""
 
     def line(self) -> str:
         return json.dumps(asdict(self), ensure_ascii=False)

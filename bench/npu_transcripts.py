@@ -2,9 +2,9 @@
 
 ``python -m bench.npu_transcripts --clips 200 --precision bf16 --workers 2 --out FILE``. Decoder and settings are the
 same on both sides: CTranslate2 on the CPU, beam 5, temperature 0 only; once in int8, as served, and once in float32,
-which does not round what the encoder hands over. Other values of ``--precision`` than bf16 and int8 put a step on the
-CPU in the NPU's place: see ``bench/npu_direct.py``. Results are appended to FILE as lines of JSON, clip by clip; clips
-that are in it are not done again.
+which does not round what the encoder hands over. ``--precision npu-bf16`` runs on the NPU of this machine; other
+values put a step on the CPU in its place (``bench/npu_sides.py``). Results are appended to FILE as lines of JSON, clip
+by clip; clips that are in it are not done again.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ import multiprocessing
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 
 from bench.npu_clips import Heard, clips
-from bench.npu_direct import SIDES, checkpoint, on_cpu, side
 from bench.npu_results import Compared, Texts, read, report
+from bench.npu_sides import SIDES, checkpoint, on_cpu, side
 from bench.speech import ROOT
 from server.pipeline.checkpoint import Checkpoint, storage
 from server.pipeline.decoder import Ct2Decoder, Search, prompt_tokens
@@ -85,6 +86,7 @@ class Bench:
             error=float(np.linalg.norm(npu - cpu) / np.linalg.norm(cpu)),
             decoders={name: decoder.compare(cpu, npu) for name, decoder in self.decoders.items()},
             seconds=round(time.process_time() - begun, 2),
+            digest=sha256(npu.tobytes()).hexdigest()[:16],
         )
 
 

@@ -17,6 +17,7 @@ from kernels.encoder.regions import Matrix
 from kernels.encoder.shapes import FRAMES, HEAD, Shape
 from kernels.encoder.weights import Encoder, Float32
 from npu.buffers import Buffer
+from npu.coming import Coming
 from npu.errors import NpuUnavailable, WrongResult
 from npu.folders import MELS
 from npu.opened import Npu
@@ -60,8 +61,11 @@ class NpuEncoder:
         self._lock = Lock()
         self._windows, self._seconds, self._launched = 0, 0.0, 0.0
 
-    def __call__(self, mel: Float32) -> Float32:
-        """Raises ValueError for another shape, WrongResult, and what launches raise."""
+    def __call__(self, mel: Float32 | Coming) -> Float32:
+        """Windows that are still coming are waited for one by one.
+
+        Raises ValueError for another shape, WrongResult, and what launches raise.
+        """
         shape = self.shape
         if mel.shape[1:] != (shape.n_mels, 2 * shape.frames):
             raise ValueError(f"features of shape {mel.shape} for an encoder of {shape.n_mels} x {2 * shape.frames}")

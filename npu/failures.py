@@ -47,6 +47,8 @@ def while_loading(what: str, text: str) -> NpuError:
         return NpuUnavailable(
             f"no columns of the NPU are free for {what} ({text})", "end other programs that use the NPU"
         )
+    if number == errno.ENOMEM:
+        return NpuUnavailable(f"the NPU has no memory left for {what} ({text})", "close other programs, or load less")
     if number == errno.EAGAIN or "Resource temporarily unavailable" in text:
         return NpuUnavailable(f"memory for {what} may not be locked ({text})", MEMLOCK_CURE)
     return NpuUnavailable(f"XRT does not make {what} ready ({text})", "run `whisperx-npu doctor` and look into `dmesg`")

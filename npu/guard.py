@@ -33,7 +33,7 @@ class Guarded(Generic[T, R]):
     ) -> None:
         self.npu = npu
         self.canaries = 0
-        self._stage, self._residents = stage, tuple(residents)
+        self.stage, self._residents = stage, tuple(residents)
         self._every, self._idle_s = canary_windows, idle_s
         self._unchecked = 0
         self._lock = Lock()
@@ -45,7 +45,7 @@ class Guarded(Generic[T, R]):
         try:
             if time.monotonic() - max(resident.used for resident in self._residents) >= self._idle_s:
                 self._check()
-            result = self._stage(batch)
+            result = self.stage(batch)
             self._count(len(batch))
         except NpuError as error:
             self.npu.retire(error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from time import perf_counter
@@ -14,6 +14,7 @@ from kernels.mel.design import SEQUENCE
 from kernels.mel.filters import HOP, N_FFT, SAMPLE_RATE
 from kernels.mel.host import Float32
 from kernels.mel.plan import PLANES, WINDOW_FRAMES, WINDOW_SAMPLES, Plan
+from npu.coming import Coming
 from npu.errors import FolderRefused, WrongResult
 from npu.opened import Npu
 from npu.overlap import SLOTS, overlapped
@@ -43,24 +44,42 @@ class NpuMel:
         self._slots = [tuple(overlay.buffer(size) for size in sizes) for _ in range(SLOTS)]
         self._gains = [0] * SLOTS
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="npu-mel")
+        self._ahead = ThreadPoolExecutor(1, thread_name_prefix="npu-mel-ahead")
         self._lock = Lock()
         self._windows, self._seconds, self._launched = 0, 0.0, 0.0
 
     def __call__(self, windows: Sequence[Float32]) -> Float32:
         """Raises ValueError for more than a window of samples, WrongResult, and what launches raise."""
         features = np.empty((len(windows), self.n_mels, WINDOW_FRAMES), np.float32)
+        self._take(windows, features.__setitem__)
+        return features
+
+    def ahead(self, windows: Sequence[Float32]) -> Coming:
+        """The same, given back as soon as the first window is there; the others follow while that one is encoded."""
+        coming = Coming((len(windows), self.n_mels, WINDOW_FRAMES))
+        self._ahead.submit(self._follow, windows, coming)
+        if len(windows):
+            coming[0]
+        return coming
+
+    def _follow(self, windows: Sequence[Float32], coming: Coming) -> None:
+        try:
+            self._take(windows, coming.put)
+        except BaseException as error:  # noqa: BLE001  # whoever waits for a window gets it
+            coming.fail(error)
+
+    def _take(self, windows: Sequence[Float32], put: Callable[[int, Float32], None]) -> None:
         with self._lock:
             began = perf_counter()
             overlapped(
                 len(windows),
                 lambda window, slot: self._write(windows[window], slot),
                 self._run,
-                lambda window, slot: self._read(features[window], slot),
+                lambda window, slot: put(window, self._read(slot)),
                 self._thread,
             )
             self._windows += len(windows)
             self._seconds += perf_counter() - began
-        return features
 
     def process(self, audio: Float32) -> Float32:
         """A recording of any length, float32 [n] at 16 kHz: float32 [n_mels, n // 160].
@@ -87,7 +106,8 @@ class NpuMel:
         }
 
     def close(self) -> None:
-        """End the stage's thread. The overlay stays, for others: it is closed with the Npu."""
+        """End the stage's threads. The overlay stays, for others: it is closed with the Npu."""
+        self._ahead.shutdown()
         self._thread.shutdown()
 
     def _write(self, samples: Float32, slot: int) -> None:
@@ -101,13 +121,13 @@ class NpuMel:
     def _run(self, slot: int) -> None:
         self._launched += self.resident.launch(self._program, self._slots[slot])
 
-    def _read(self, features: Float32, slot: int) -> None:
+    def _read(self, slot: int) -> Float32:
         energies = self._slots[slot][1]
         energies.from_device()
         spectrum = host.energies(energies.view(np.uint16), self.plan)
         if not (spectrum >= 0).all() or not np.isfinite(spectrum.max()):
             raise WrongResult("the mel launch completed and left energies that are no numbers, or negative")
-        features[:] = host.log_mel(spectrum, self._gains[slot])
+        return host.log_mel(spectrum, self._gains[slot])
 
 
 def _pieces(audio: Float32, frames: int) -> Iterator[tuple[Float32, slice]]:

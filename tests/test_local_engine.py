@@ -168,3 +168,23 @@ def test_an_npu_that_is_not_there_cannot_be_required(tiny_multilingual: Path, tm
     with pytest.raises(ConfigurationError) as caught:
         engine(tiny_multilingual, npu={"mode": "required", "device": str(tmp_path / "accel0")})
     assert caught.value.param == "npu.mode"
+
+
+async def test_status_and_answers_name_a_simulated_npu(
+    tiny_multilingual: Path, speech: Path, simulated_kernels: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The model's heads are none that the kernels serve, so its encoder stays on the CPU."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(simulated_kernels))
+    simulated = engine(tiny_multilingual, npu={"mode": "simulated"})
+    await simulated.start()
+    events = await run(simulated, speech, language="en")
+    assert isinstance(events[-1], Finished)
+    answered = {stage.stage: stage for stage in events[-1].transcript.stages}
+    status = simulated.status()
+    chosen = {choice.stage: choice for choice in status.stages}
+    assert chosen["mel"].device == answered["mel"].device == "npu (simulated)"
+    assert chosen["mel"].reason == answered["mel"].reason
+    assert chosen["encoder"].device == answered["encoder"].device == "cpu"
+    assert "heads of 64 dimensions, not of 32" in chosen["encoder"].reason
+    assert any(note.startswith("NPU self-test mel_80.energies") for note in status.notes)
+    await simulated.stop()

@@ -191,11 +191,11 @@ class Core:
     def dynamic(self) -> bool:
         """Whether the core picks FIFO objects at run time (mlir-aie's ``dynamic_objfifo_lowering``).
 
-        Where a loop acquires, the static lowering may hand out one object for ever; a flat body it unrolls instead.
+        Wherever there is a loop. In one that acquires, the static lowering may hand out one object for ever. One that
+        does not acquire it leaves alone, but not in the copies that it makes of the body around it: those it unrolls
+        too, and fails where their count is data or 0. A flat body it unrolls rightly.
         """
-        return any(
-            isinstance(part, Acquire) for loop in self.body if isinstance(loop, Loop) for part in statements(loop.body)
-        )
+        return any(isinstance(part, Loop) for part in self.body)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from npu.waiting import State
 
 CONTEXTS = 6  # hwctx_limit, npu1_regs.c of amd/xdna-driver
 TDR_S = 2.0  # tdr_timeout_ms, aie2_ctx.c of amd/xdna-driver
+HEAP_BYTES = 64 << 20  # aie2_pci.h of amd/xdna-driver; which errno it ends in is a guess
 LOG_LINES = 1_000
 NO_CONTEXT = "DRM_IOCTL_AMDXDNA_CREATE_HWCTX IOCTL failed (err=-22): Invalid argument"
 Designs = Mapping[str, Callable[[], Design]]
@@ -67,6 +68,7 @@ class Machine:
         self.contexts = 0  # open now
         self.buffers = 0  # BOs allocated now
         self.locked = 0  # bytes in them
+        self.heap = 0  # bytes of the device's heap in use, for streams
         self.log: deque[str] = deque(maxlen=LOG_LINES)
         self._books = RLock()  # objects go in any thread, in the middle of anything
         self._addresses = itertools.count(HEAP, 1 << 32)
@@ -107,20 +109,24 @@ class Machine:
         with self._books:
             self.contexts -= 1
 
-    def allocate(self, nbytes: int) -> int:
-        """Lock memory; its address."""
+    def allocate(self, nbytes: int, *, heap: bool) -> int:
+        """Lock memory, of the device's ``heap`` if it is cacheable; its address. Raises RuntimeError."""
+        if heap and self.heap + nbytes > HEAP_BYTES:
+            raise RuntimeError("DRM_IOCTL_AMDXDNA_CREATE_BO IOCTL failed (err=-12): Cannot allocate memory")
         for fault in self.faults:
             fault.lock(nbytes, self.locked)
         with self._books:
             self.buffers += 1
             self.locked += nbytes
+            self.heap += nbytes * heap
         return next(self._addresses)
 
-    def free(self, host: Bytes) -> None:
+    def free(self, host: Bytes, *, heap: bool) -> None:
         """Unlock it; whoever still looks at it sees that."""
         with self._books:
             self.buffers -= 1
             self.locked -= host.size
+            self.heap -= host.size * heap
         host[:] = FREED
 
     def next_launch(self) -> int:

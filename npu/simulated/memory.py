@@ -25,11 +25,11 @@ Bytes = NDArray[np.uint8]
 class Memory:
     """One allocation: its two sides. When it goes, the host's side is overwritten: nothing may look at it any more."""
 
-    def __init__(self, machine: Machine, nbytes: int) -> None:
+    def __init__(self, machine: Machine, nbytes: int, *, heap: bool) -> None:
+        self.address = machine.allocate(nbytes, heap=heap)
         self.host: Bytes = np.zeros(nbytes, np.uint8)
         self.device: Bytes = np.full(nbytes, NEVER_SYNCED, np.uint8)
-        self.address = machine.allocate(nbytes)
-        weakref.finalize(self, machine.free, self.host)
+        weakref.finalize(self, machine.free, self.host, heap=heap)
 
 
 class Bo:
@@ -65,7 +65,7 @@ class Bo:
             raise RuntimeError("DRM_IOCTL_AMDXDNA_CREATE_BO IOCTL failed (err=-95): Operation not supported")
         if not nbytes or group & 0xFFFF not in (HOST, SRAM):
             raise RuntimeError("DRM_IOCTL_AMDXDNA_CREATE_BO IOCTL failed (err=-22): Invalid argument")
-        return Memory(self.machine, nbytes)
+        return Memory(self.machine, nbytes, heap=flags == int(named.cacheable))
 
     def _part(self, parent: Bo, size: int, offset: int) -> None:
         if offset + size > parent._size:

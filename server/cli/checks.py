@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Literal
 
 from npu.device import HEAP_BYTES, DeviceReport, Subject, probe
+from npu.errors import NpuError
 from server.errors import WhisperXError
 from server.pipeline.catalog import Catalog
 from server.pipeline.cpu import cpu_flags
+from server.pipeline.npu_room import kernel_folders
 from server.settings import Settings
 
 State = Literal["ok", "missing", "fatal"]  # fatal: the server cannot run
@@ -46,14 +48,16 @@ class Check:
     cure: str | None = None
 
 
-def run_checks(settings: Settings) -> Iterator[Check]:
-    """Every check, from the machine to the server."""
+def run_checks(settings: Settings, *, stages: bool = False) -> Iterator[Check]:
+    """Every check, from the machine to the server; with ``stages`` mel and encoder are loaded and measured."""
     yield Check("python", "ok", f"{platform.python_version()} ({sys.executable})")
     yield _packages()
     yield _cpu()
     yield _memory()
     yield from _npu(probe(settings.npu.device), settings)
     yield from _models(settings)
+    if stages:
+        yield from _stages(settings)
     yield _cache(settings.model.cache_dir)
     yield _network(Catalog(settings.model))
     yield _diarization(settings)
@@ -114,6 +118,37 @@ def _npu(report: DeviceReport, settings: Settings) -> Iterator[Check]:
             yield Check(name, bad, problems[0].what, f"{problems[0].cure}.")
         elif report.present or name in ("pyxrt", "memlock"):
             yield Check(name, "ok", detail)
+    yield _kernels(settings, bad)
+
+
+def _kernels(settings: Settings, bad: State) -> Check:
+    """Read and hold together, not loaded."""
+    folders = kernel_folders(settings.npu)
+    if settings.npu.mode == "simulated":
+        return Check("npu kernels", "ok", "of the simulated NPU, built when they are first wanted")
+    try:
+        found = [folders.mel(80), folders.mel(128), *folders.encoder(int8=settings.npu.precision == "int8").values()]
+    except NpuError as error:
+        return Check("npu kernels", bad, error.reason, f"{error.cure or 'Build it again'}.")
+    return Check("npu kernels", "ok", f"{', '.join(one.manifest.design for one in found)} in {folders.directory}")
+
+
+def _stages(settings: Settings) -> Iterator[Check]:
+    """Loads the default model as the server does."""
+    from server.pipeline.parts import Parts, StageSettings
+
+    try:
+        directory = Catalog(settings.model).resolve(settings.model.name)
+        parts = Parts(settings.model.name, directory, StageSettings(model=settings.model, npu=settings.npu))
+    except WhisperXError as error:
+        yield Check("stages", "fatal", error.message, error.cure)
+        return
+    yield Check("stage mel", "ok", f"{parts.mel.device}; {parts.npu.reason('mel')}")
+    why = f"{parts.npu.reason('encoder')}; CPU: {parts.encoder_reason}"
+    yield Check("stage encoder", "ok", f"{parts.encoder.device}; {why}")
+    for note in parts.npu.notes():
+        yield Check("npu self-test", "ok", note)
+    parts.close()
 
 
 def _models(settings: Settings) -> Iterator[Check]:

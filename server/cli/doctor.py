@@ -18,6 +18,9 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of lines.")] = False,
     config: ConfigFile = None,
     model: ModelName = None,
+    stages: Annotated[
+        bool, typer.Option("--stages", help="Load the model, too: which device serves mel and encoder, measured.")
+    ] = False,
     bundle: Annotated[
         Path | None,
         typer.Option(
@@ -37,7 +40,7 @@ def doctor(
             "--attach says what goes into a bundle.", param="attach", cure="Name its file with --bundle."
         )
     settings = configured(config, model={"name": model})
-    checks = list(run_checks(settings))
+    checks = list(run_checks(settings, stages=stages))
     runs = all(check.state != "fatal" for check in checks)
     report = {"can_serve": runs, "checks": [dataclasses.asdict(check) for check in checks]}
     if as_json:

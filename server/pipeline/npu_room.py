@@ -10,12 +10,13 @@ from collections.abc import Callable, Sequence, Sized
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar, cast
 
 import numpy as np
 
 from kernels.encoder import weights as packing
 from kernels.encoder.shapes import FRAMES, HEAD
+from npu.coming import Coming
 from npu.device import probe
 from npu.encoder import NpuEncoder, check_layer
 from npu.errors import FolderRefused, NpuError, NpuUnavailable
@@ -63,6 +64,11 @@ class Backed(Generic[T]):
         """From now on the NPU serves."""
         self._npu = npu
 
+    def switch(self, stage: Callable[[T], Float32]) -> None:
+        """Let the NPU serve by another call of the same stage."""
+        if self._npu is not None:
+            self._npu.stage = stage
+
     @property
     def served(self) -> bool:
         """Whether the NPU was chosen."""
@@ -74,7 +80,11 @@ class Backed(Generic[T]):
 
     def __call__(self, batch: T, /) -> Float32:
         """Raises Retired where the NPU fails: nothing of the batch is to be used, and ``device`` is the CPU's now."""
-        if self._npu is None or self._npu.npu.retired is not None:
+        if self._npu is None:
+            return self.cpu(batch)
+        if self._npu.npu.retired is not None:
+            if isinstance(batch, Coming):
+                raise Retired(self._npu.npu.retired)
             return self.cpu(batch)
         try:
             return self._npu(batch)
@@ -95,9 +105,10 @@ class NpuRoom:
         self.settings = settings
         self._mel: Backed[Sequence[Float32]] = Backed(mel)
         self._encoder: Backed[Float32] = Backed(encoder)
-        why = NOT_ASKED if retired is None else f"no NPU: it is retired: {retired}"
+        why = NOT_ASKED if retired is None else f"it was retired: {retired}"
         self._why: dict[StageName, str] = dict.fromkeys(("mel", "encoder"), why)
         self._npu: Npu | None = None
+        self._npu_mel: NpuMel | None = None
         self._closing: list[Callable[[], None]] = []
         if settings.mode == "off" or retired is not None:
             return
@@ -147,6 +158,9 @@ class NpuRoom:
     def _open(self, checkpoint: Checkpoint, npu: Npu) -> None:
         self._try("mel", npu, lambda: self._open_mel(checkpoint, npu))
         self._try("encoder", npu, lambda: self._open_encoder(checkpoint, npu))
+        if self._mel.served and self._encoder.served and self._npu_mel is not None:
+            ahead = cast("Callable[[Sequence[Float32]], Float32]", self._npu_mel.ahead)  # as good as an array
+            self._mel.switch(ahead)
         if self.settings.keep_alive_ms and npu.retired is None and npu.residents:
             self._closing.append(KeepAlive(npu, npu.residents[0], self.settings.keep_alive_ms / 1000).close)
         if self._mel.served or self._encoder.served or npu.retired is not None:
@@ -172,6 +186,7 @@ class NpuRoom:
 
     def _open_mel(self, checkpoint: Checkpoint, npu: Npu) -> Choice:
         stage = NpuMel(npu, checkpoint.n_mels)
+        self._npu_mel = stage
         self._closing.append(stage.close)
         noise = [np.random.default_rng(0).uniform(-0.5, 0.5, WINDOW_SAMPLES).astype(np.float32)]
         return self._choose(self._mel, self._guarded(npu, stage, [stage.resident]), noise)
@@ -183,7 +198,7 @@ class NpuRoom:
         simulated = self.settings.mode == "simulated"
         verdict = check_layer(npu, weights, int8=int8, frames=SIMULATED_FRAMES if simulated else FRAMES)
         features = np.random.default_rng(0).uniform(-1, 1, (1, checkpoint.n_mels, MEL_FRAMES)).astype(np.float32)
-        guarded = self._guarded(npu, stage, list(stage.residents.values()))
+        guarded: Guarded[Float32, Float32] = self._guarded(npu, stage, list(stage.residents.values()))
         choice = self._choose(self._encoder, guarded, features)
         return Choice(choice.npu, f"{choice.reason}; {self.settings.precision}, {verdict}")
 
@@ -219,7 +234,7 @@ def require_npu(settings: NpuSettings) -> None:
         problems = probe(settings.device).problems
         if problems:
             raise NpuUnavailable(problems[0].what, problems[0].cure)
-        _folders(settings).encoder(int8=settings.precision == "int8")
+        kernel_folders(settings).encoder(int8=settings.precision == "int8")
     except NpuError as error:
         raise _refusal(settings.mode, error.reason, error.cure) from None
 
@@ -233,7 +248,8 @@ def _refusal(mode: str, reason: str, cure: str | None) -> ConfigurationError:
     )
 
 
-def _folders(settings: NpuSettings) -> Folders:
+def kernel_folders(settings: NpuSettings) -> Folders:
+    """Where the kernel folders lie that these settings ask for."""
     directory = settings.kernels or DIRECTORY
     return Folders(directory, "host" if settings.mode == "simulated" else "npu1")
 
@@ -252,7 +268,7 @@ def _acquire(settings: NpuSettings) -> Npu:
 
 
 def _open_npu(settings: NpuSettings) -> Npu:
-    return open_npu(_folders(settings), simulated=settings.mode == "simulated", node=settings.device)
+    return open_npu(kernel_folders(settings), simulated=settings.mode == "simulated", node=settings.device)
 
 
 def _release(npu: Npu) -> None:

@@ -8,12 +8,15 @@ import pytest
 from bench import npu_transcripts
 from bench.npu_clips import Heard, clips
 from bench.npu_results import Compared, Texts, read
+from bench.npu_sides import side
 from bench.npu_transcripts import Decoder, main
 from models.train.recordings import kathleen
 from server.pipeline.catalog import DEMO_DIR
 from server.pipeline.checkpoint import Checkpoint
+from server.pipeline.decode import AudioStream
 from server.pipeline.encoder import Ct2Encoder
 from server.pipeline.settings import ModelSettings
+from server.pipeline.types import WINDOW_SAMPLES
 from tests.kernels.demo import window
 
 
@@ -74,3 +77,9 @@ def test_no_clip_was_trained_on() -> None:
     names = {clip.name for clip in clips(audio)}
     assert len(names) >= 200
     assert not names & {f"kathleen16k/{clip.path.name}" for clip in kathleen(audio, "train")}
+
+
+@pytest.mark.slow
+def test_the_stages_give_the_states_of_the_kernels_driven_directly() -> None:
+    samples = np.concatenate(list(AudioStream(DEMO_DIR / "sample.wav")))[:WINDOW_SAMPLES]
+    np.testing.assert_array_equal(side("bf16")(samples), side("direct-bf16")(samples))

@@ -91,3 +91,28 @@ def test_an_installed_model_that_is_damaged(cli: CommandLine, tiny_multilingual:
 def test_offline_is_said(cli: CommandLine, tiny_multilingual: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WHISPERX_NPU_MODEL__OFFLINE", "true")
     assert checks(cli, "--model", tiny_multilingual)["network"]["detail"].startswith("off")
+
+
+def test_kernel_folders_are_read(
+    cli: CommandLine, tiny_multilingual: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WHISPERX_NPU_NPU__KERNELS", str(tmp_path))
+    found = checks(cli, "--model", tiny_multilingual)["npu kernels"]
+    assert (found["state"], found["detail"]) == ("missing", f"there is no kernel folder mel_80 in {tmp_path}/npu1")
+    assert f"kernels build --output-dir {tmp_path}" in found["cure"]
+    (tmp_path / "npu1" / "mel_80").mkdir(parents=True)
+    assert "manifest.json" in checks(cli, "--model", tiny_multilingual)["npu kernels"]["detail"]
+
+
+def test_stages_are_loaded_on_demand(
+    cli: CommandLine, tiny_multilingual: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulated_kernels: Path
+) -> None:
+    assert "stage mel" not in checks(cli, "--model", tiny_multilingual)
+    monkeypatch.setenv("WHISPERX_NPU_NPU__DEVICE", str(tmp_path / "accel0"))
+    found = checks(cli, "--stages", "--model", tiny_multilingual)
+    assert found["stage mel"]["detail"] == f"cpu; no NPU: there is no {tmp_path}/accel0"
+    monkeypatch.setenv("WHISPERX_NPU_NPU__MODE", "simulated")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(simulated_kernels))
+    found = checks(cli, "--stages", "--model", tiny_multilingual)
+    assert found["stage mel"]["detail"].startswith("npu (simulated); ")
+    assert "largest difference 0" in found["npu self-test"]["detail"]

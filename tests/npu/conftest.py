@@ -18,6 +18,7 @@ from npu.programs import Program
 from npu.simulated import Machine
 from tests.kernels.array.scale import design
 from tests.kernels.build.trials import scale_trial
+from tests.npu.objects import Objects
 
 DESIGNS = {"scale": design}
 
@@ -33,6 +34,11 @@ def scale(tmp_path_factory: pytest.TempPathFactory) -> KernelFolder:
 @pytest.fixture
 def machine() -> Machine:
     return Machine(designs=DESIGNS, tdr_s=0.05)
+
+
+@pytest.fixture
+def objects(machine: Machine, scale: KernelFolder) -> Objects:
+    return Objects(machine.pyxrt, scale)
 
 
 Open = Callable[..., xrt.Device]

@@ -159,6 +159,13 @@ def test_too_little_memory_for_the_stream(machine: Machine, scale: KernelFolder,
     assert nothing_left(machine)
 
 
+def test_streams_that_fill_the_heap(machine: Machine, scale: KernelFolder, opened: Open) -> None:
+    overlay = opened(machine).load(scale)
+    machine.heap = (64 << 20) - 500  # as if others had that much
+    with pytest.raises(NpuUnavailable, match=r"the NPU has no memory left for stream scale\.run"):
+        overlay.program("run")
+
+
 @pytest.mark.parametrize(
     ("machine", "reason"),
     [

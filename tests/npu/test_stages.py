@@ -6,6 +6,7 @@ import dataclasses
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,11 +15,13 @@ from kernels.encoder import reference
 from kernels.encoder.shapes import Shape
 from kernels.encoder.weights import random_encoder
 from kernels.mel.reference import whisper_log_mel
+from npu.coming import Coming
 from npu.encoder import NpuEncoder, check_layer, check_rows, shape_of
 from npu.errors import FolderRefused, NpuUnavailable, WrongResult
 from npu.folders import Folders
 from npu.mel import NpuMel
 from npu.opened import Npu, open_npu
+from npu.resident import Resident
 from npu.selftest import BF16_ERROR, INT8_ERROR
 from npu.simulated import Machine
 from npu.simulated.faults import Garbage
@@ -157,6 +160,65 @@ def test_mel_and_encoder_run_side_by_side(npu: Npu, mel: NpuMel) -> None:
     assert (together["states"] == alone[0]).all()
     assert (together["mel"] == alone[1]).all()
     stage.close()
+
+
+class Cut:
+    """The first frames of windows that are coming, for a small encoder."""
+
+    def __init__(self, coming: Coming) -> None:
+        self.coming = coming
+        self.shape = (len(coming), 80, 2 * SMALL.frames)
+
+    def __len__(self) -> int:
+        return len(self.coming)
+
+    def __getitem__(self, window: int) -> np.ndarray:
+        return self.coming[window][:, : 2 * SMALL.frames]
+
+
+def test_the_next_windows_mel_overlaps_this_windows_encoder(npu: Npu, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here the second window's mel does not even end before the encoder has begun with the first."""
+    mel, encoder = NpuMel(npu), NpuEncoder(npu, small_encoder())
+    windows = [speech_like(4, seed) for seed in range(3)]
+    whole = mel(windows)
+    eager = encoder(whole[:, :, : 2 * SMALL.frames])
+    encoding = threading.Event()
+    launches: list[str] = []
+    original = Resident.launch
+
+    def noted(self: Resident, *arguments: Any) -> float:
+        launches.append(self.name)
+        if self.name == "encoder":
+            encoding.set()
+        seconds = original(self, *arguments)
+        if launches.count("mel_80") > 1:
+            assert encoding.wait(30)
+        return seconds
+
+    monkeypatch.setattr(Resident, "launch", noted)
+    coming = mel.ahead(windows)
+    assert coming.shape == whole.shape
+    assert (encoder(Cut(coming)) == eager).all()  # type: ignore[arg-type]
+    assert (np.asarray(coming) == whole).all()
+    mel.close()
+    encoder.close()
+
+
+def test_what_fails_ahead_reaches_whoever_waits(simulated_kernels: Path) -> None:
+    machine = Machine()
+    with opened_npu(simulated_kernels, machine) as npu:
+        mel = NpuMel(npu)
+        good = mel.ahead([speech_like(1)] * 2)
+        assert good[1].shape == (80, 3000)
+        machine.faults.append(Garbage(launch=4))  # after the self-test, these two, and the next window
+        coming = mel.ahead([speech_like(1)] * 3)
+        assert np.isfinite(coming[0]).all()
+        for window in (1, 2):
+            with pytest.raises(WrongResult, match="completed and left"):
+                coming[window]
+        with pytest.raises(WrongResult):
+            np.asarray(coming)
+        mel.close()
 
 
 def test_a_layer_of_the_model(npu: Npu) -> None:

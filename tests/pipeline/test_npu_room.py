@@ -13,6 +13,7 @@ import pytest
 import soundfile
 
 from npu import xrt
+from npu.coming import Coming
 from npu.errors import NpuUnavailable
 from npu.folders import Folders
 from npu.guard import KeepAlive
@@ -26,6 +27,7 @@ from server.pipeline.catalog import DEMO_DIR
 from server.pipeline.parts import Parts, StageSettings
 from server.pipeline.session import Session
 from server.pipeline.settings import DecodeSettings, ModelSettings, NpuSettings
+from server.pipeline.stages import Encoder, Retired
 from server.pipeline.types import Finished, Options, Progress, StageTime, Transcript
 from tests.pipeline.audio_files import write
 
@@ -43,7 +45,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, simulated_kernels: Path) -> Machine
     machine = Machine()
 
     def open_npu(settings: NpuSettings) -> Npu:
-        device = xrt.Device(machine.pyxrt, target="host", watchdog_s=60 if settings.mode == "required" else 5)
+        device = xrt.Device(machine.pyxrt, target="host", watchdog_s=600 if settings.mode == "required" else 5)
         return Npu(device, Folders(Path("/nowhere"), "host"))
 
     monkeypatch.setattr(npu_room, "_open_npu", open_npu)
@@ -202,7 +204,13 @@ SLOWLY = pytest.mark.slow
 
 
 @pytest.mark.parametrize(
-    "fault", [Garbage(), Hang(), pytest.param(Ends(), marks=SLOWLY), pytest.param(Lost(), marks=SLOWLY)]
+    "fault",
+    [
+        Garbage(),
+        pytest.param(Hang(), marks=SLOWLY),
+        pytest.param(Ends(), marks=SLOWLY),
+        pytest.param(Lost(), marks=SLOWLY),
+    ],
 )
 def test_retired_in_the_middle_of_a_recording(
     open_parts: Open,
@@ -333,6 +341,57 @@ def test_simulated_without_a_compiler(
     monkeypatch.setattr("kernels.host.compile.CACHE", tmp_path / "objects")
     with pytest.raises(ConfigurationError, match=r"npu.mode is simulated, .*no-such-compiler"):
         open_parts("simulated")
+
+
+class QuickEncoder:
+    """In the place of NpuEncoder: launches the self-test for each window, and lets the CPU compute it."""
+
+    cpu: Encoder
+
+    def __init__(self, npu: Npu, weights: object, *, int8: bool) -> None:
+        del weights
+        folders = npu.folders.encoder(int8=int8)
+        self.residents = {name: npu.resident(folder) for name, folder in folders.items()}
+        self.windows: list[type] = []
+
+    def __call__(self, mel: Any) -> Any:
+        self.windows.append(type(mel))
+        states = []
+        for window in range(len(mel)):
+            for resident in self.residents.values():
+                resident.check()
+            states.append(self.cpu(mel[window][None])[0])
+        return np.stack(states)
+
+    def close(self) -> None:
+        """Has nothing."""
+
+
+@pytest.mark.parametrize("context", [pytest.param(0, marks=SLOWLY), 1])
+def test_both_stages_are_done_again_whichever_fails(
+    open_parts: Open, machine: Machine, long_sample: Path, monkeypatch: pytest.MonkeyPatch, context: int
+) -> None:
+    QuickEncoder.cpu = open_parts("off").encoder
+    monkeypatch.setattr(npu_room, "NpuEncoder", QuickEncoder)
+    monkeypatch.setattr(npu_room, "check_layer", lambda *_, **__: "not tried")
+    taken(monkeypatch)
+    parts = open_parts("auto")
+    assert parts.mel.device == parts.encoder.device == "npu"
+    assert isinstance(parts.mel([np.zeros(1, np.float32)] * 2), Coming)
+    progress = 0
+    for event in Session(parts, Options(vad=False)).run(long_sample):
+        if isinstance(event, Progress):
+            progress += 1
+            if progress == 1:
+                machine.faults.append(Garbage(context=context))
+    assert isinstance(event, Finished)
+    result = event.transcript
+    assert result.text == on_cpu(long_sample) != ""
+    assert (devices(result, "mel"), devices(result, "encoder")) == (["npu", "cpu"], ["npu", "cpu"])
+    assert len(result.warnings) == 1
+    coming = Coming((1, 80, 3000))
+    with pytest.raises(Retired):
+        parts.encoder(coming)  # type: ignore[arg-type]
 
 
 @pytest.mark.slow

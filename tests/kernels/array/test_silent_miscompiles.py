@@ -45,6 +45,9 @@ def test_2_objects_of_a_loop_are_picked_at_run_time() -> None:
     assert nested_design.cores[0].dynamic
     assert "dynamic_objfifo_lowering = true" in to_mlir(nested_design)
     assert not design.cores[0].dynamic  # a flat body is unrolled, which is right at any depth
+    acquire, *rest = design.cores[0].body
+    around = replace(design.cores[0], body=(acquire, Loop("idle", 0, ()), *rest))
+    assert around.dynamic  # aiecc refuses to unroll the loop in the copies of the body
     assert isinstance(looped.cores[0].body[0], Loop)
     assert isinstance(looped.cores[0].body[0].count, Word)
     assert looped.cores[0].tile == CORE

@@ -117,6 +117,7 @@ def other_xclbin(folder: Path, **changes: Any) -> None:
 
 STREAM, RUN = "insts/run.bin", encode(design(), SEQUENCE)
 TWO = b"".join([RUN[:4], b"\2", RUN[5:]])
+STRIX = b"".join([RUN[:2], b"\4", RUN[3:]])
 
 
 @pytest.mark.parametrize(
@@ -144,6 +145,7 @@ TWO = b"".join([RUN[:4], b"\2", RUN[5:]])
         (lambda f: flip(f, "selftest/1.out.bin"), "selftest/1.out.bin: is not the file that was built"),
         (lambda f: (f / STREAM).write_bytes(b"version https://git-lfs.github.com/spec/v1\n"), "git lfs pull"),
         (lambda f: put(f, STREAM, RUN[:16]), "insts/run.bin: The header says 516 bytes"),
+        (lambda f: put(f, STREAM, STRIX), "is for device generation 4; Phoenix and Hawk Point are 3"),
         (lambda f: put(f, STREAM, TWO), "is for 2 columns, the xclbin for 1: parts of two builds"),
         (lambda f: put(f, "kernel.xclbin", b"xclbin2"), "kernel.xclbin: Not an xclbin"),
         (lambda f: other_xclbin(f, uuid=UUID(int=1)), "has uuid 00000000-.*parts of two builds"),

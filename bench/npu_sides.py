@@ -1,4 +1,4 @@
-"""What stands beside the CPU's float32 encoder: the simulated NPU, and, to compare, smaller steps away from it.
+"""What stands beside the CPU's float32 encoder: the NPU, simulated or real, and, to compare, smaller steps away.
 
 Each takes the samples of a window and gives float32 [1, 1500, 256].
 """
@@ -19,6 +19,10 @@ from kernels.encoder.window import window
 from kernels.matmul.blocks import from_bf16, to_bf16
 from kernels.mel.reference import kernel_log_mel
 from kernels.registry import OPS
+from npu.encoder import NpuEncoder
+from npu.folders import Folders
+from npu.mel import NpuMel
+from npu.opened import open_npu
 from server.pipeline.catalog import DEMO_DIR
 from server.pipeline.checkpoint import Checkpoint
 from server.pipeline.ct2_weights import encoder_weights
@@ -32,7 +36,19 @@ from tests.kernels.demo import demo_encoder
 Side = Callable[[Float32], Float32]
 
 
-class SimulatedNpu:
+class Stages:
+    """The server's own stages, ``npu.mel`` and ``npu.encoder``, on the NPU of this machine or on the simulated one."""
+
+    def __init__(self, *, int8: bool, simulated: bool) -> None:
+        npu = open_npu(Folders(target="host" if simulated else "npu1"), simulated=simulated)
+        self.mel = NpuMel(npu, SHAPES["demo"].n_mels)
+        self.encoder = NpuEncoder(npu, demo_encoder(), int8=int8)
+
+    def __call__(self, samples: Float32) -> Float32:
+        return self.encoder(self.mel([samples]))
+
+
+class Direct:
     """Mel by its kernel in plain loops, the encoder on the simulated array: to the bit what the array would compute."""
 
     def __init__(self, *, int8: bool) -> None:
@@ -85,8 +101,12 @@ def _torch(precision: str) -> Side:
 
 
 SIDES: dict[str, Callable[[], Side]] = {
-    "bf16": lambda: SimulatedNpu(int8=False),
-    "int8": lambda: SimulatedNpu(int8=True),
+    "bf16": lambda: Stages(int8=False, simulated=True),
+    "int8": lambda: Stages(int8=True, simulated=True),
+    "npu-bf16": lambda: Stages(int8=False, simulated=False),
+    "npu-int8": lambda: Stages(int8=True, simulated=False),
+    "direct-bf16": lambda: Direct(int8=False),
+    "direct-int8": lambda: Direct(int8=True),
     "mel": _npu_mel,  # the kernel's mel before the float32 encoder
     "rounded": _rounded,  # the float32 encoder's result rounded to bf16
     "torch-float32": lambda: _torch("float32"),  # the same arithmetic, sums in another order
