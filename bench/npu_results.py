@@ -23,8 +23,8 @@ SYNTHESISED = ("in-domain", "digit strings, unseen")  # how the names of synthes
 class Texts:
     """What both sides made of a clip with one decoder.
 
-    ``gap``, where they differ, is how far the NPU's text was behind in the CPU's own beam search: the difference of the
-    two scores (log probability by token), None where it is not among the hypotheses.
+    ``gap``, where they differ, is how much likelier the CPU's text is than the NPU's by the CPU's own states: the
+    difference of their mean log probabilities of a token. About 0: a tie, to this model.
     """
 
     cpu: str
@@ -123,8 +123,8 @@ def differences(results: Sequence[Compared]) -> Iterator[str]:
     for one in sorted(results, key=lambda one: one.clip):
         for decoder, texts in one.decoders.items():
             if not texts.identical:
-                gap = "not among the CPU's hypotheses" if texts.gap is None else f"{texts.gap:.4f} behind"
-                yield f"- {one.clip}, decoder {decoder}, {gap}  "
+                gap = "" if texts.gap is None else f", gap {texts.gap:.3f}"
+                yield f"- {one.clip}, decoder {decoder}{gap}  "
                 yield f"  said: {one.truth or 'not known'}  "
                 yield f"  CPU: {texts.cpu}  "
                 yield f"  NPU: {texts.npu}"

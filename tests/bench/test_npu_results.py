@@ -53,7 +53,7 @@ def test_targets_at_their_bounds(identical: int, npu: float, met: list[bool]) ->
 def test_every_difference_is_listed_with_both_texts() -> None:
     results = [_compared("b", "One too.", "One two."), _compared("a", "Same.", "Same."), _compared("c", "x", "y", None)]
     text = "\n".join(differences(results))
-    assert "- b, decoder int8, 0.0010 behind" in text
+    assert "- b, decoder int8, gap 0.001" in text
     assert "CPU: One too." in text
     assert "NPU: One two." in text
     assert "- a," not in text
