@@ -23,13 +23,16 @@ SYNTHESISED = ("in-domain", "digit strings, unseen")  # how the names of synthes
 class Texts:
     """What both sides made of a clip with one decoder.
 
-    ``gap``, where they differ, is how far the NPU's text was behind in the CPU's own beam search: the difference of the
-    two scores (log probability by token), None where it is not among the hypotheses.
+    ``gap``, where they differ, is how much likelier the CPU's text is than the NPU's by the CPU's own states: the
+    difference of their mean log probabilities of a token. About 0: a tie, to this model.
+    ``kept``: the CPU's text passes a server's thresholds. One that does not is decoded again by drawing at random, and
+    so has no one text to be equal to.
     """
 
     cpu: str
     npu: str
     gap: float | None = None
+    kept: bool = True
 
     @property
     def identical(self) -> bool:
@@ -99,15 +102,26 @@ def read(path: Path) -> list[Compared]:
 
 def report(results: Sequence[Compared]) -> list[str]:
     """A table in Markdown, the targets, and every difference with both texts."""
-    recorded = [one for one in results if not one.group.startswith(SYNTHESISED)]
-    synthesised = [one for one in results if one.group.startswith(SYNTHESISED)]
     lines = ["| clips | | decoder | identical | words | WER CPU | WER NPU |", "|---|---|---|---|---|---|---|"]
-    for name, some in (("recordings", recorded), ("synthesised", synthesised), ("all", results)):
-        decoders = some[0].decoders if some else ()
-        lines += [_row(name, decoder, Rates.of(some, decoder)) for decoder in decoders]
+    for decoder in results[0].decoders:
+        lines += [_row(name, decoder, Rates.of(some, decoder)) for name, some in _parts(results, decoder) if some]
     errors = sorted(one.error for one in results)
     lines.append(f"\nencoder states, relative L2: median {errors[len(errors) // 2]:.4f}, worst {errors[-1]:.4f}")
     return [*lines, *map(str, targets(Rates.of(results, SERVED))), *differences(results)]
+
+
+def _parts(results: Sequence[Compared], decoder: str) -> Iterator[tuple[str, list[Compared]]]:
+    yield "recordings", [one for one in results if not one.group.startswith(SYNTHESISED)]
+    yield "synthesised", [one for one in results if one.group.startswith(SYNTHESISED)]
+    yield "all", list(results)
+    yield "all that a server keeps", [one for one in results if one.decoders[decoder].kept]
+    yield "half the words right", [one for one in results if _half_right(one, decoder)]
+
+
+def _half_right(one: Compared, decoder: str) -> bool:
+    """Whether the CPU gets at least half of the words that are known to be said."""
+    truth = normalise(one.truth or "")
+    return bool(truth) and _word_error_rate([truth], [one.decoders[decoder].cpu]) <= 50.0
 
 
 def targets(rates: Rates) -> list[Target]:
@@ -123,8 +137,8 @@ def differences(results: Sequence[Compared]) -> Iterator[str]:
     for one in sorted(results, key=lambda one: one.clip):
         for decoder, texts in one.decoders.items():
             if not texts.identical:
-                gap = "not among the CPU's hypotheses" if texts.gap is None else f"{texts.gap:.4f} behind"
-                yield f"- {one.clip}, decoder {decoder}, {gap}  "
+                gap = "" if texts.gap is None else f", gap {texts.gap:.3f}"
+                yield f"- {one.clip}, decoder {decoder}{gap}  "
                 yield f"  said: {one.truth or 'not known'}  "
                 yield f"  CPU: {texts.cpu}  "
                 yield f"  NPU: {texts.npu}"

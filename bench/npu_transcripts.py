@@ -24,8 +24,9 @@ from bench.npu_results import Compared, Texts, read, report
 from bench.npu_sides import SIDES, checkpoint, on_cpu, side
 from bench.speech import ROOT
 from server.pipeline.checkpoint import Checkpoint, storage
-from server.pipeline.decoder import Ct2Decoder, Search, prompt_tokens
+from server.pipeline.decoder import Ct2Decoder, Decoded, Search, prompt_tokens
 from server.pipeline.encoder import Ct2Encoder
+from server.pipeline.guard import is_failed
 from server.pipeline.settings import DecodeSettings
 from server.pipeline.types import Float32
 
@@ -43,26 +44,20 @@ class Decoder:
         self.search = Search(tokenizer, prompt_tokens(tokenizer, None, None), BEAM, temperatures=(0.0,))
         self.decode = Ct2Decoder(checkpoint, DecodeSettings.model_validate({"beam_size": BEAM, "temperatures": (0.0,)}))
 
-    def text(self, states: Float32) -> str:
-        return self.decode(states, self.search)[0].text.strip()
-
     def compare(self, cpu: Float32, npu: Float32) -> Texts:
-        mine, theirs = self.text(cpu), self.text(npu)
-        return Texts(mine, theirs, None if mine == theirs else self.gap(cpu, theirs))
+        mine, theirs = (self.decode(states, self.search)[0] for states in (cpu, npu))
+        same = mine.text == theirs.text
+        gap = None if same else self.likelihood(cpu, mine) - self.likelihood(cpu, theirs)
+        kept = not is_failed(mine.text, mine.avg_logprob, self.decode.settings)
+        return Texts(mine.text.strip(), theirs.text.strip(), gap, kept)
 
-    def gap(self, states: Float32, other: str) -> float | None:
-        settings = self.decode.settings
-        found = self.checkpoint.whisper.generate(
-            storage(states),
-            [list(self.search.prompt)],
-            beam_size=BEAM,
-            num_hypotheses=BEAM,
-            patience=settings.patience,
-            length_penalty=settings.length_penalty,
-            return_scores=True,
-        )[0]
-        texts = [self.search.tokenizer.decode(tokens).strip() for tokens in found.sequences_ids]
-        return float(found.scores[0] - found.scores[texts.index(other)]) if other in texts else None
+    def likelihood(self, states: Float32, text: Decoded) -> float:
+        """Mean log probability of a token of ``text``, each given those before it; 0 for no text."""
+        if not text.tokens:
+            return 0.0
+        start = list(self.search.tokenizer.sot_sequence)
+        found = self.checkpoint.whisper.align(storage(states), start, [list(text.tokens)], [states.shape[1] * 2])[0]
+        return float(np.log(found.text_token_probs[: len(text.tokens)]).mean())
 
 
 class Bench:

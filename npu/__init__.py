@@ -1,1 +1,1 @@
-"""The NPU rooms: device discovery today; kernels, mel and encoder stages stand on it."""
+"""The NPU: discovery, pyxrt, overlays, the mel and encoder stages on them, their self-tests, a simulated device."""

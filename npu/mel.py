@@ -106,9 +106,11 @@ class NpuMel:
         }
 
     def close(self) -> None:
-        """End the stage's threads. The overlay stays, for others: it is closed with the Npu."""
+        """Give back the threads and the memory. The overlay stays, for others: it is closed with the Npu."""
         self._ahead.shutdown()
         self._thread.shutdown()
+        for buffer in (buffer for slot in self._slots for buffer in slot):
+            buffer.close()
 
     def _write(self, samples: Float32, slot: int) -> None:
         packed, energies = self._slots[slot]

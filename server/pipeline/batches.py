@@ -67,13 +67,14 @@ def charged(stage: str, device: str, works: Sequence[Work]) -> Iterator[None]:
 
 
 def encode(parts: Parts, works: Sequence[Work], watch: Watch = charged) -> None:
-    """mel and encoder; both again on the CPU where the NPU fails in the middle."""
-    try:
-        states = _encoded(parts, works, watch)
-    except Retired as retired:
-        for session in {work.session.number: work.session for work in works}.values():
-            session.warn(f"The NPU failed and was retired: {retired}. The CPU did its work.")
-        states = _encoded(parts, works, watch)
+    """mel and encoder; both again on the CPU where the NPU fails in the middle of either."""
+    while True:
+        try:
+            states = _encoded(parts, works, watch)
+            break
+        except Retired as retired:
+            for session in {work.session.number: work.session for work in works}.values():
+                session.warn(f"The NPU failed and was retired: {retired}. The CPU did its work.")
     for work, row in zip(works, states, strict=True):
         work.states = row
 

@@ -9,8 +9,12 @@ import logging
 from collections.abc import Callable, Sequence, Sized
 from dataclasses import replace
 from pathlib import Path
+<<<<<<< HEAD
 from threading import Lock
 from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar, cast
+=======
+from typing import Generic, Literal, Protocol, TypeVar, cast
+>>>>>>> main
 
 import numpy as np
 
@@ -26,8 +30,15 @@ from npu.mel import NpuMel
 from npu.opened import Npu, open_npu
 from npu.policy import Choice, choose, measure
 from npu.resident import Resident
+from npu.shared import acquire, release
 from server.errors import ConfigurationError
+<<<<<<< HEAD
 from server.pipeline.ct2_weights import EncoderLayer, Linear, Norm, encoder_weights
+=======
+from server.pipeline.checkpoint import Checkpoint
+from server.pipeline.ct2_weights import encoder_weights
+from server.pipeline.npu_weights import for_packing
+>>>>>>> main
 from server.pipeline.settings import NpuSettings
 from server.pipeline.stages import Encoder, Mel, Retired
 from server.pipeline.types import MEL_FRAMES, WINDOW_SAMPLES, Float32, StageTime
@@ -108,6 +119,7 @@ class NpuRoom:
         why = NOT_ASKED if retired is None else f"it was retired: {retired}"
         self._why: dict[StageName, str] = dict.fromkeys(("mel", "encoder"), why)
         self._npu: Npu | None = None
+        self._released = False
         self._npu_mel: NpuMel | None = None
         self._closing: list[Callable[[], None]] = []
         if settings.mode == "off" or retired is not None:
@@ -152,8 +164,9 @@ class NpuRoom:
         for close in reversed(self._closing):
             close()
         self._closing.clear()
-        if self._npu is not None:
-            _release(self._npu)
+        if self._npu is not None and not self._released:
+            self._released = True
+            release(self._npu)
 
     def _open(self, checkpoint: Checkpoint, npu: Npu) -> None:
         self._try("mel", npu, lambda: self._open_mel(checkpoint, npu))
@@ -254,33 +267,14 @@ def kernel_folders(settings: NpuSettings) -> Folders:
     return Folders(directory, "host" if settings.mode == "simulated" else "npu1")
 
 
-_opened: dict[tuple[bool, Path, Path | None], tuple[Npu, int]] = {}
-_lock = Lock()
-
-
 def _acquire(settings: NpuSettings) -> Npu:
-    """The NPU of this process, which all models share: it has six contexts for the whole machine."""
+    """The NPU of this process, which all models share."""
     key = settings.mode == "simulated", settings.device, settings.kernels
-    with _lock:
-        npu, users = _opened.get(key) or (_open_npu(settings), 0)
-        _opened[key] = npu, users + 1
-        return npu
+    return acquire(key, lambda: _open_npu(settings))
 
 
 def _open_npu(settings: NpuSettings) -> Npu:
     return open_npu(kernel_folders(settings), simulated=settings.mode == "simulated", node=settings.device)
-
-
-def _release(npu: Npu) -> None:
-    with _lock:
-        key = next((key for key, (one, _) in _opened.items() if one is npu), None)
-        if key is None:
-            return
-        _, users = _opened.pop(key)
-        if users > 1:
-            _opened[key] = npu, users - 1
-            return
-    npu.close()
 
 
 def encoder_of(directory: Path) -> packing.Encoder:
@@ -291,29 +285,4 @@ def encoder_of(directory: Path) -> packing.Encoder:
     stored = encoder_weights(directory / "model.bin")
     if stored.heads * HEAD != stored.d_model:
         raise NpuUnavailable(f"the kernels serve heads of {HEAD} dimensions, not of {stored.d_model // stored.heads}")
-    return packing.Encoder(
-        _linear(stored.conv1),
-        _linear(stored.conv2),
-        stored.positions,
-        tuple(map(_layer, stored.layers)),
-        _norm(stored.norm),
-    )
-
-
-def _layer(layer: EncoderLayer) -> packing.Layer:
-    return packing.Layer(
-        _norm(layer.attention_norm),
-        _linear(layer.qkv),
-        _linear(layer.out),
-        _norm(layer.ffn_norm),
-        _linear(layer.ffn_in),
-        _linear(layer.ffn_out),
-    )
-
-
-def _linear(linear: Linear) -> packing.Linear:
-    return packing.Linear(linear.weight.float32(), linear.bias)
-
-
-def _norm(norm: Norm) -> packing.Norm:
-    return packing.Norm(norm.gamma, norm.beta)
+    return for_packing(stored)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,7 @@ def test_targets_at_their_bounds(identical: int, npu: float, met: list[bool]) ->
 def test_every_difference_is_listed_with_both_texts() -> None:
     results = [_compared("b", "One too.", "One two."), _compared("a", "Same.", "Same."), _compared("c", "x", "y", None)]
     text = "\n".join(differences(results))
-    assert "- b, decoder int8, 0.0010 behind" in text
+    assert "- b, decoder int8, gap 0.001" in text
     assert "CPU: One too." in text
     assert "NPU: One two." in text
     assert "- a," not in text
@@ -66,3 +67,12 @@ def test_the_report_parts_recordings_from_synthesised_speech() -> None:
     assert "| recordings | 1 | int8 | 1 (100.0%) | 2 | 0.00 % | 0.00 % |" in rows
     assert "| synthesised | 1 | int8 | 1 (100.0%) | 2 | 100.00 % | 100.00 % |" in rows
     assert "| all | 2 | int8 | 2 (100.0%) | 4 | 50.00 % | 50.00 % |" in rows
+
+
+def test_the_report_parts_what_a_server_would_keep_and_what_is_understood() -> None:
+    right, wrong = _compared("a", "one two", "one two"), _compared("b", "won too", "one too")
+    failed = replace(wrong, decoders={"int8": replace(wrong.decoders["int8"], kept=False)})
+    rows = [line for line in report([right, failed]) if line.startswith("| ")]
+    assert any(row.startswith("| all | 2 | int8 | 1 (50.0%)") for row in rows)
+    assert any(row.startswith("| all that a server keeps | 1 | int8 | 1 (100.0%)") for row in rows)
+    assert any(row.startswith("| half the words right | 1 | int8 | 1 (100.0%)") for row in rows)

@@ -37,13 +37,15 @@ def test_same_states_same_text_and_other_states_another(decoder: Decoder) -> Non
     assert same.gap is None
     other = decoder.compare(states, -states)
     assert not other.identical
+    assert other.gap is not None
+    assert other.gap > 1.0
 
 
-def test_the_gap_of_a_hypothesis_is_that_of_its_score(decoder: Decoder) -> None:
+def test_a_text_is_likelier_by_its_own_states(decoder: Decoder) -> None:
     states = Ct2Encoder(decoder.checkpoint)(window()[None])
-    best = decoder.text(states)
-    assert decoder.gap(states, best) == 0.0
-    assert decoder.gap(states, "Nothing of the sort.") is None
+    right, wrong = (decoder.decode(given, decoder.search)[0] for given in (states, -states))
+    assert -0.2 < decoder.likelihood(states, right) < 0.0
+    assert decoder.likelihood(states, wrong) < decoder.likelihood(states, right) - 1.0
 
 
 def test_clips_that_are_done_are_not_done_again(

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from kernels.encoder import weights
 from server.pipeline.catalog import DEMO_DIR
-from server.pipeline.ct2_weights import EncoderLayer, Linear, Norm, encoder_weights
+from server.pipeline.ct2_weights import encoder_weights
 from server.pipeline.decode import AudioStream
 from server.pipeline.mel import CpuMel
+from server.pipeline.npu_weights import for_packing
 from server.pipeline.types import WINDOW_SAMPLES
 
 SAMPLE = DEMO_DIR / "sample.wav"
@@ -20,33 +21,7 @@ SAMPLE = DEMO_DIR / "sample.wav"
 
 @cache
 def demo_encoder() -> weights.Encoder:
-    stored = encoder_weights(DEMO_DIR / "model.bin")
-    return weights.Encoder(
-        _linear(stored.conv1),
-        _linear(stored.conv2),
-        stored.positions,
-        tuple(map(_layer, stored.layers)),
-        _norm(stored.norm),
-    )
-
-
-def _layer(layer: EncoderLayer) -> weights.Layer:
-    return weights.Layer(
-        _norm(layer.attention_norm),
-        _linear(layer.qkv),
-        _linear(layer.out),
-        _norm(layer.ffn_norm),
-        _linear(layer.ffn_in),
-        _linear(layer.ffn_out),
-    )
-
-
-def _linear(linear: Linear) -> weights.Linear:
-    return weights.Linear(linear.weight.float32(), linear.bias)
-
-
-def _norm(norm: Norm) -> weights.Norm:
-    return weights.Norm(norm.gamma, norm.beta)
+    return for_packing(encoder_weights(DEMO_DIR / "model.bin"))
 
 
 @cache

@@ -67,6 +67,14 @@ def test_mel_of_a_batch_is_that_of_each_window(mel: NpuMel) -> None:
         assert np.abs(one - CpuMel(80)([samples])[0]).max() < MEL_ERROR
 
 
+def test_mel_of_128_bands(npu: Npu) -> None:
+    stage, samples = NpuMel(npu, 128), speech_like(7)
+    assert np.abs(stage([samples])[0] - whisper_log_mel(samples, 128)).max() < MEL_ERROR
+    stage.close()
+    with pytest.raises(NpuUnavailable, match="96 bands, only for 80 and 128"):
+        NpuMel(npu, 96)
+
+
 @pytest.mark.parametrize("samples", [159, 160, 4_000, 479_900, 480_000, 480_160, 1_000_123])
 def test_a_recording_of_any_length(mel: NpuMel, samples: int) -> None:
     audio = speech_like(63)[:samples]
@@ -225,6 +233,29 @@ def test_a_layer_of_the_model(npu: Npu) -> None:
     verdict = check_layer(npu, random_encoder(Shape("two", 320, 5, 2)), frames=100)
     assert verdict.elements == 100 * 320
     assert 0 < verdict.relative < verdict.allowed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("int8", [False, True])
+@pytest.mark.parametrize(("width", "n_mels"), [(384, 80), (512, 80), (768, 80), (1024, 80), (1280, 128)])
+def test_a_layer_of_every_whisper_size(npu: Npu, width: int, n_mels: int, int8: bool) -> None:
+    weights = random_encoder(Shape("size", width, width // 64, 1, n_mels=n_mels))
+    assert check_layer(npu, weights, int8=int8, frames=250).elements == 250 * width
+
+
+def test_what_is_closed_gives_its_memory_back(simulated_kernels: Path) -> None:
+    machine = Machine()
+    with opened_npu(simulated_kernels, machine) as npu:
+        locked = []
+        for _ in range(3):
+            mel, encoder = NpuMel(npu), NpuEncoder(npu, small_encoder())
+            mel([speech_like(1)])
+            encoder(features(6))
+            mel.close()
+            encoder.close()
+            locked.append(machine.locked)
+        assert locked[0] == locked[1] == locked[2]
+    assert (machine.contexts, machine.locked) == (0, 0)
 
 
 def test_a_layer_of_other_weights_is_found_out(npu: Npu, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -296,6 +296,7 @@ def test_two_models_share_one_npu(
     first, second = open_parts("auto"), open_parts("auto")
     assert machine.contexts == 1
     first.close()
+    first.close()
     assert devices(transcribe(second, sample), "mel") == ["npu"]
     machine.faults.append(Ends())
     assert transcribe(second, sample).warnings
