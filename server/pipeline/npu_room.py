@@ -9,12 +9,7 @@ import logging
 from collections.abc import Callable, Sequence, Sized
 from dataclasses import replace
 from pathlib import Path
-<<<<<<< HEAD
-from threading import Lock
 from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar, cast
-=======
-from typing import Generic, Literal, Protocol, TypeVar, cast
->>>>>>> main
 
 import numpy as np
 
@@ -32,13 +27,8 @@ from npu.policy import Choice, choose, measure
 from npu.resident import Resident
 from npu.shared import acquire, release
 from server.errors import ConfigurationError
-<<<<<<< HEAD
-from server.pipeline.ct2_weights import EncoderLayer, Linear, Norm, encoder_weights
-=======
-from server.pipeline.checkpoint import Checkpoint
 from server.pipeline.ct2_weights import encoder_weights
 from server.pipeline.npu_weights import for_packing
->>>>>>> main
 from server.pipeline.settings import NpuSettings
 from server.pipeline.stages import Encoder, Mel, Retired
 from server.pipeline.types import MEL_FRAMES, WINDOW_SAMPLES, Float32, StageTime
