@@ -25,14 +25,11 @@ class Texts:
 
     ``gap``, where they differ, is how much likelier the CPU's text is than the NPU's by the CPU's own states: the
     difference of their mean log probabilities of a token. About 0: a tie, to this model.
-    ``kept``: the CPU's text passes a server's thresholds. One that does not is decoded again by drawing at random, and
-    so has no one text to be equal to.
     """
 
     cpu: str
     npu: str
     gap: float | None = None
-    kept: bool = True
 
     @property
     def identical(self) -> bool:
@@ -114,7 +111,6 @@ def _parts(results: Sequence[Compared], decoder: str) -> Iterator[tuple[str, lis
     yield "recordings", [one for one in results if not one.group.startswith(SYNTHESISED)]
     yield "synthesised", [one for one in results if one.group.startswith(SYNTHESISED)]
     yield "all", list(results)
-    yield "all that a server keeps", [one for one in results if one.decoders[decoder].kept]
     yield "half the words right", [one for one in results if _half_right(one, decoder)]
 
 

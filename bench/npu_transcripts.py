@@ -26,7 +26,6 @@ from bench.speech import ROOT
 from server.pipeline.checkpoint import Checkpoint, storage
 from server.pipeline.decoder import Ct2Decoder, Decoded, Search, prompt_tokens
 from server.pipeline.encoder import Ct2Encoder
-from server.pipeline.guard import is_failed
 from server.pipeline.settings import DecodeSettings
 from server.pipeline.types import Float32
 
@@ -48,8 +47,7 @@ class Decoder:
         mine, theirs = (self.decode(states, self.search)[0] for states in (cpu, npu))
         same = mine.text == theirs.text
         gap = None if same else self.likelihood(cpu, mine) - self.likelihood(cpu, theirs)
-        kept = not is_failed(mine.text, mine.avg_logprob, self.decode.settings)
-        return Texts(mine.text.strip(), theirs.text.strip(), gap, kept)
+        return Texts(mine.text.strip(), theirs.text.strip(), gap)
 
     def likelihood(self, states: Float32, text: Decoded) -> float:
         """Mean log probability of a token of ``text``, each given those before it; 0 for no text."""
