@@ -58,12 +58,14 @@ Watch = Callable[[str, str, Sequence[Work]], AbstractContextManager[None]]
 
 @contextmanager
 def charged(stage: str, device: str, works: Sequence[Work]) -> Iterator[None]:
-    """Shares the wall time of a batch out to the requests in it."""
+    """Shares the wall time of a batch out to the requests in it; that of a batch that fails was spent as well."""
     began = perf_counter()
-    yield
-    share = (perf_counter() - began) / len(works)
-    for work in works:
-        work.session.clock.add(stage, device, share)
+    try:
+        yield
+    finally:
+        share = (perf_counter() - began) / len(works)
+        for work in works:
+            work.session.clock.add(stage, device, share)
 
 
 def encode(parts: Parts, works: Sequence[Work], watch: Watch = charged) -> None:
