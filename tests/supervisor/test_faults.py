@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,22 @@ def assert_whole(events: list[Event], expected: Any) -> None:
 @pytest.fixture
 def long(tmp_path: Path) -> Path:
     return write(tmp_path / "long.wav", tone(300.0))
+
+
+async def test_an_npu_that_served_when_the_process_died_is_left_alone(engine: SupervisedEngine, speech: Path) -> None:
+    """Whoever takes the process's place says why; a process without an NPU is no reason to retire one."""
+    await transcript(engine, speech)
+    for served_by, told in (("cpu", False), ("npu", True)):
+        (model,) = engine._models.values()
+        model.stages = tuple(replace(stage, device=served_by) for stage in model.stages)  # what a chip would say
+        dead = pid_of(engine)
+        os.kill(dead, signal.SIGKILL)
+        await until(lambda dead=dead: all(one.pid != dead for one in engine.status().processes))  # type: ignore[misc]
+        await transcript(engine, speech)
+        reasons = {stage.stage: stage.reason for stage in engine.status().stages}
+        for stage in ("mel", "encoder"):
+            assert ("it was retired: the process was killed by signal 9 while it served" in reasons[stage]) == told
+            assert engine.status().stages[1].device == "cpu"
 
 
 @pytest.mark.parametrize("language", ["en", None])
