@@ -14,11 +14,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.array.hardware import WORD_BYTES
+from kernels.host.buffers import buffer
 
 Words = NDArray[np.uint32]
-ALIGNMENT = 64  # bytes; the widest access of a kernel is 512 bits
-POISON = 0xFF  # what memory holds before anything is stored: NaN as bf16 and f32, -1 as an integer
 
 
 class Process(Protocol):
@@ -35,9 +33,7 @@ Ready = deque[Process]
 
 def memory(words: int) -> Words:
     """Fresh tile memory: uint32 [words], aligned, full of poison: nothing on the chip clears it."""
-    raw = np.full(words * WORD_BYTES + ALIGNMENT, POISON, np.uint8)
-    start = -raw.ctypes.data % ALIGNMENT
-    return raw[start : start + words * WORD_BYTES].view(np.uint32)
+    return buffer(words, np.uint32)
 
 
 class Ring:

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 WORDS = 16
-GELU = 1  # flags
-AFFINE = 2
+GELU = 1  # the flag
 
 
 class Field(IntEnum):

@@ -19,5 +19,12 @@ def buffer(elements: int, dtype: DTypeLike) -> NDArray[Any]:
     return raw[start : start + elements * wanted.itemsize].view(wanted)
 
 
+def aligned(values: NDArray[Any]) -> NDArray[Any]:
+    """A copy that a kernel can load from."""
+    copy: NDArray[Any] = buffer(values.size, values.dtype).reshape(values.shape)
+    copy[...] = values
+    return copy
+
+
 def pointer(array: NDArray[Any]) -> ctypes.c_void_p:
     return ctypes.c_void_p(array.ctypes.data)

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from kernels.gelu import reference as gelu_reference
+from kernels.host.buffers import aligned, buffer
 from kernels.host.compile import build
 from kernels.matmul import blocks
 from kernels.matmul.blocks import TILE, Float32, Int8
@@ -23,7 +24,6 @@ Float64 = NDArray[np.float64]
 SOURCE = Path(__file__).parent / "matmul.cc"
 FLAGS, GELU = 9, 1  # word of the command, and its bit
 TABLE, STATE, PRM = 1024, 256, 16  # elements of a core's buffers
-ALIGNMENT = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +106,9 @@ class _Core:
     def __init__(self, tile: int, gelu: bool) -> None:
         self.library = library(tile)
         self.tile = tile
-        self.acc, self.table_buffer, self.state = (empty(n, np.float32) for n in (tile * tile, TABLE, STATE))
-        self.c = empty(tile * tile, np.uint16)
-        self.prm = empty(PRM, np.int32)
+        self.acc, self.table_buffer, self.state = (buffer(n, np.float32) for n in (tile * tile, TABLE, STATE))
+        self.c = buffer(tile * tile, np.uint16)
+        self.prm = buffer(PRM, np.int32)
         command = np.zeros(tile * tile // 2, np.int32)
         command[FLAGS] = GELU if gelu else 0
         self.call("gemm_cmd", aligned(command), self.prm)
@@ -127,20 +127,6 @@ class _Core:
 def library(tile: int = TILE) -> ctypes.CDLL:
     """The host build of the kernels for this tile. Raises CompileError."""
     return build([SOURCE], {"TILE": tile})
-
-
-def empty(count: int, dtype: DTypeLike) -> NDArray[Any]:
-    """A buffer as a core's memory starts: aligned, and full of NaN or -1."""
-    memory = np.full(count * np.dtype(dtype).itemsize + ALIGNMENT, 0xFF, np.uint8)
-    start = -memory.ctypes.data % ALIGNMENT
-    return memory[start : start + count * np.dtype(dtype).itemsize].view(dtype)
-
-
-def aligned(values: NDArray[Any]) -> NDArray[Any]:
-    """A copy that a kernel can load from."""
-    copy: NDArray[Any] = empty(values.size, values.dtype).reshape(values.shape)
-    copy[...] = values
-    return copy
 
 
 def _padded(matrix: NDArray[Any], rows: int, columns: int) -> NDArray[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels.host.buffers import aligned, buffer, pointer
 from kernels.host.compile import build
 from kernels.mel.filters import CORES, HOP, N_FFT, Share, mel_filters, shares
 from kernels.mel.host import Bits, Float32, Int16, energies, gain, log_mel, pack
@@ -42,15 +42,15 @@ def call_kernel(argument: Int16, plan: Plan) -> Bits:
     """What a launch writes for its first argument: the kernel called object by object, without any array around it."""
     kernel = _kernel()
     objects = plan.columns * plan.objects
-    output = _aligned(objects * plan.object_energies, np.uint16).reshape(objects, CORES, -1)
-    folded, power = _aligned(FOLDED, np.int16), _aligned(POWER, np.uint16)
-    chunk, out = _aligned(plan.object_samples, np.int16), _aligned(plan.core_energies, np.uint16)
+    output = buffer(objects * plan.object_energies, np.uint16).reshape(objects, CORES, -1)
+    folded, power = buffer(FOLDED, np.int16), buffer(POWER, np.uint16)
+    chunk, out = buffer(plan.object_samples, np.int16), buffer(plan.core_energies, np.uint16)
     for row, share in enumerate(shares(plan.n_mels)):
-        kept = [_pointer(array) for array in _constants(share, plan)]
+        kept = [pointer(array) for array in _constants(share, plan)]
         for number in range(objects):
             start = number * plan.object_hop
             chunk[:] = argument[start : start + plan.object_samples]
-            pointers = (_pointer(chunk), *kept, _pointer(folded), _pointer(power), _pointer(out))
+            pointers = (pointer(chunk), *kept, pointer(folded), pointer(power), pointer(out))
             kernel(*pointers, plan.per_object, plan.band_groups)
             output[number, row] = out
     return output.ravel()
@@ -75,22 +75,4 @@ def _kernel() -> Callable[..., None]:
 
 @cache
 def _constants(share: Share, plan: Plan) -> tuple[NDArray[Any], ...]:
-    return tuple(_copied(array) for array in constants(share, plan))
-
-
-def _copied(array: NDArray[Any]) -> NDArray[Any]:
-    copy = _aligned(array.size, array.dtype.type)
-    copy[:] = array
-    return copy
-
-
-def _aligned(elements: int, dtype: type[np.generic]) -> NDArray[Any]:
-    """Memory at a multiple of 64 bytes, as vector loads need."""
-    item = np.dtype(dtype).itemsize
-    memory = np.zeros(elements * item + 64, np.uint8)
-    start = -memory.ctypes.data % 64
-    return memory[start : start + elements * item].view(dtype)
-
-
-def _pointer(array: NDArray[Any]) -> ctypes.c_void_p:
-    return ctypes.c_void_p(array.ctypes.data)
+    return tuple(aligned(array) for array in constants(share, plan))

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 import kernels.gelu
 from kernels.gelu import reference
+from kernels.host.buffers import aligned, buffer
 from kernels.host.compile import build
 from kernels.matmul.blocks import from_bf16, to_bf16
-from kernels.matmul.reference import aligned, empty
 from tests.kernels.matmul.errors import real
 
 
@@ -29,7 +29,7 @@ def library() -> ctypes.CDLL:
 
 def gelu(x: NDArray[Any]) -> NDArray[np.uint16]:
     padded = aligned(np.pad(x.reshape(-1).astype(np.float32), (0, -x.size % 32)))
-    c = empty(padded.size, np.uint16)
+    c = buffer(padded.size, np.uint16)
     library().gelu_f32(ctypes.c_void_p(padded.ctypes.data), ctypes.c_void_p(c.ctypes.data), padded.size)
     return c[: x.size].reshape(x.shape)
 

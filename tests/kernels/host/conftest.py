@@ -6,23 +6,12 @@ import ctypes
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from kernels.host.buffers import aligned
 from kernels.host.compile import build
 from kernels.host.numerics import Rounding, Saturation
-
-ALIGNMENT = 64
-
-
-def aligned(values: NDArray[Any]) -> NDArray[Any]:
-    """A copy at an address that vector loads accept."""
-    room = np.zeros(values.nbytes + ALIGNMENT, np.uint8)
-    start = -room.ctypes.data % ALIGNMENT
-    copy = room[start : start + values.nbytes].view(values.dtype).reshape(values.shape)
-    copy[...] = values
-    return copy
 
 
 class Probes:

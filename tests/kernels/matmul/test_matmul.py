@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from kernels.gelu import reference as gelu_reference
 from kernels.host import numerics
+from kernels.host.buffers import aligned, buffer
 from kernels.host.numerics import Rounding
 from kernels.matmul import blocks, reference
-from kernels.matmul.reference import aligned, empty, library
+from kernels.matmul.reference import library
 
 shapes = st.tuples(st.integers(1, 40), st.integers(1, 70), st.integers(1, 40), st.integers(0, 2**32 - 1), st.booleans())
 
@@ -54,7 +55,7 @@ def test_int8_sums_are_exact(tile: int) -> None:
     a = rng.integers(-127, 128, (tile, 2 * tile), dtype=np.int8)
     b = rng.integers(-127, 128, (2 * tile, tile), dtype=np.int8)
     a[0], b[:, 0] = 127, -127
-    acc = empty(tile * tile, np.int32)
+    acc = buffer(tile * tile, np.int32)
 
     call("gemm_zero", acc, tile=tile)
     for _ in range(3):
@@ -77,7 +78,7 @@ def test_the_int8_epilogue_is_what_the_arithmetic_of_the_core_makes_it(tile: int
     expected = product(numerics.to_bfloat16(scaled, Rounding.CONV_EVEN), blocks.to_bf16(rows)[:, None], bias)
 
     acc = aligned(sums.reshape(tile // 16, 4, 4, tile // 16, 2, 8).transpose(0, 3, 1, 4, 2, 5).astype(np.int32))
-    state, c, table = empty(256, np.float32), empty(tile * tile, np.uint16), empty(1024, np.float32)
+    state, c, table = buffer(256, np.float32), buffer(tile * tile, np.uint16), buffer(1024, np.float32)
     call("gemm_scales", aligned(np.pad(rows, (0, tile * tile // 2 - tile))), state, tile=tile)
     table[4 * tile : 6 * tile] = blocks.scale_bias_table(columns, bias, tile)
     call("gemm_out_i8", acc, table, state, c, aligned(np.zeros(16, np.int32)), 2, tile=tile)
@@ -147,7 +148,7 @@ def test_epilogues_set_the_modes_they_need(kernel: str) -> None:
 
 def test_a_command_is_sixteen_words_and_no_more() -> None:
     words = np.arange(2048, dtype=np.int32)
-    prm = empty(32, np.int32)
+    prm = buffer(32, np.int32)
 
     call("gemm_cmd", aligned(words), prm)
 
@@ -157,7 +158,7 @@ def test_a_command_is_sixteen_words_and_no_more() -> None:
 @pytest.mark.parametrize(("tile", "objects"), [(16, 8), (32, 2), (64, 1)])
 def test_table_objects_fill_the_table_in_turn(tile: int, objects: int) -> None:
     each = tile * tile // 2
-    table = empty(1024 + 16, np.int32)
+    table = buffer(1024 + 16, np.int32)
 
     for i in range(objects):
         values = np.arange(each, dtype=np.int32) + i * min(each, 1024)
@@ -168,7 +169,7 @@ def test_table_objects_fill_the_table_in_turn(tile: int, objects: int) -> None:
 
 def test_each_column_tile_has_its_own_bias() -> None:
     table = aligned(np.repeat(np.arange(16, dtype=np.float32), 64))
-    acc, c, prm = aligned(np.zeros(4096, np.float32)), empty(4096, np.uint16), aligned(np.zeros(16, np.int32))
+    acc, c, prm = aligned(np.zeros(4096, np.float32)), buffer(4096, np.uint16), aligned(np.zeros(16, np.int32))
 
     for t in (0, 1, 15):
         call("gemm_out", acc, table, c, prm, t)
