@@ -49,6 +49,7 @@ def serving(port: int = 0) -> Iterator[LocalHub]:
         thread = threading.Thread(target=hub.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         yield hub
+        hub.stall_after = hub.rate = None
         hub.shutdown()
         thread.join()
 

@@ -56,7 +56,7 @@ def run_checks(settings: Settings, *, stages: bool = False) -> Iterator[Check]:
     yield _memory()
     yield from _npu(probe(settings.npu.device), settings)
     yield from _models(settings)
-    if stages:
+    if stages and not _waits_for_a_pull(settings):
         yield from _stages(settings)
     yield _cache(settings.model.cache_dir)
     yield _network(Catalog(settings.model))
@@ -166,10 +166,15 @@ def _models(settings: Settings) -> Iterator[Check]:
             yield Check(f"model {entry.id}", "ok", f"{entry.bytes / 1e6:.0f} MB in {entry.path}")
 
 
+def _waits_for_a_pull(settings: Settings) -> bool:
+    model = settings.model
+    return model.missing != "refuse" and Catalog(model).is_missing(model.name)
+
+
 def _default_model(catalog: Catalog, settings: Settings) -> Check:
     """Raises what stops the start of the server."""
     name, missing = catalog.default, settings.model.missing
-    if missing == "refuse" or not catalog.is_missing(name):
+    if not _waits_for_a_pull(settings):
         return Check("default model", "ok", f"{name} in {catalog.resolve(settings.model.name)}")
     cure = f"To have it before: `whisperx-npu models pull {name}`."
     then = "serve pulls it" if missing == "pull" else "serve pulls it, or serves the demo without the hub"

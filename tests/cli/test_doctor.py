@@ -6,6 +6,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub.constants
 import pytest
 
 from tests.cli.conftest import CommandLine
@@ -44,6 +45,28 @@ def test_without_its_model_it_cannot_serve(cli: CommandLine) -> None:
     found = checks(cli, "--model", "large-v3", status=1)
     assert found["default model"]["state"] == "fatal"
     assert "whisperx-npu models pull large-v3" in found["default model"]["cure"]
+
+
+@pytest.mark.usefixtures("no_network")
+@pytest.mark.parametrize(
+    ("missing", "online", "state", "then"),
+    [
+        ("pull", True, "missing", "serve pulls it"),
+        ("pull_or_demo", True, "missing", "serve pulls it, or serves the demo without the hub"),
+        ("pull", False, "fatal", "serve cannot pull it, the network is off"),
+        ("pull_or_demo", False, "missing", "serve serves the demo, the network is off"),
+    ],
+)
+def test_what_serve_will_do_about_a_missing_model(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch, missing: str, online: bool, state: str, then: str
+) -> None:
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", not online)
+    monkeypatch.setenv("WHISPERX_NPU_MODEL__MISSING", missing)
+    found = checks(cli, "--model", "large-v3", "--stages", status=state == "fatal")
+    check = found["default model"]
+    assert check["state"] == state
+    assert check["detail"] == f"large-v3 is not installed; model.missing is {missing}: {then}"
+    assert "pull" in check["cure"]
 
 
 def test_a_required_npu_that_is_not_there(
