@@ -1,0 +1,18 @@
+"""Ends with 0 when the server of this container can transcribe; prints why it cannot."""
+
+import json
+import os
+import sys
+import urllib.error
+import urllib.request
+
+SECONDS = 4  # docker gives up after 5
+
+port = os.environ.get("WHISPERX_NPU_SERVER__PORT") or "9000"
+try:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=SECONDS):
+        print("ready")
+except urllib.error.HTTPError as answer:
+    sys.exit(json.load(answer)["error"]["message"])
+except OSError as error:
+    sys.exit(str(error))
