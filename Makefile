@@ -3,7 +3,7 @@
 # make lint    style, types, import floors
 # make bench   our pipeline beside WhisperX's own, in one run
 # make train-demo  train the demo model from scratch: TRAIN_HOURS of two cores, about as long again for its speech
-# make lock    resolve the dependencies again
+# make lock    resolve the dependencies again, for here and for the image (docker/)
 .PHONY: serve test test-slow lint bench train-demo lock clean
 
 UV_VERSION := 0.13.8
@@ -65,9 +65,13 @@ train-demo: .venv/dev
 
 COMPILE := pip compile pyproject.toml --override overrides.txt --universal --python-version 3.11 \
 	--generate-hashes --extra build --no-emit-index-url --no-header --quiet
+NO_TORCH := --excludes docker/excludes.txt --no-emit-package torch --no-emit-package torchaudio
+SAME := --constraint requirements.lock
 lock: .venv/bin/uv
-	$(UV) $(COMPILE) --output-file requirements.lock
-	$(UV) $(COMPILE) --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+	$(UV) $(COMPILE) --extra whisperx --output-file requirements.lock
+	$(UV) $(COMPILE) --extra whisperx --extra dev $(SAME) --output-file requirements-dev.lock
+	$(UV) $(COMPILE) $(SAME) --output-file docker/requirements.lock
+	$(UV) $(COMPILE) --extra whisperx $(NO_TORCH) $(SAME) --output-file docker/requirements-whisperx.lock
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

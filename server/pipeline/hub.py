@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from server.errors import ModelNotFound, ModelUnavailable
+from server.pipeline.extra import require_extra
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import ModelInfo
@@ -32,7 +33,7 @@ def download(repo: str, directory: Path, progress: Progress | None = None) -> No
     """Fetch the files of a Whisper checkpoint into ``directory``, going on where an earlier call stopped.
 
     Raises ModelNotFound when the hub has no such repository, ModelUnavailable when it cannot be reached within
-    ``CONNECT_SECONDS``, refuses, or holds no Whisper weights.
+    ``CONNECT_SECONDS``, refuses, or holds no Whisper weights that can be read here.
     """
     from huggingface_hub import snapshot_download
     from huggingface_hub.utils import disable_progress_bars
@@ -87,6 +88,8 @@ def _wanted(repo: str, info: ModelInfo) -> dict[str, int]:
         patterns = (*TRANSFORMERS_FILES, "pytorch_model.bin")
     else:
         raise ModelUnavailable(f"{repo} holds neither a CTranslate2 nor a transformers checkpoint.")
+    if "model.bin" not in sizes:
+        require_extra(f"{repo} is a transformers checkpoint: its conversion")
     return {name: size for name, size in sizes.items() if any(Path(name).match(pattern) for pattern in patterns)}
 
 
