@@ -1,4 +1,4 @@
-"""Ends with 0 when the server of this container can transcribe; prints why it cannot."""
+"""Ends with 0 when the server of this container can transcribe; says why it cannot."""
 
 import json
 import os
@@ -10,8 +10,7 @@ SECONDS = 4  # docker gives up after 5
 
 port = os.environ.get("WHISPERX_NPU_SERVER__PORT") or "9000"
 try:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=SECONDS):
-        print("ready")
+    urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=SECONDS).close()
 except urllib.error.HTTPError as answer:
     sys.exit(json.load(answer)["error"]["message"])
 except OSError as error:
