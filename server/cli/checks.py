@@ -158,7 +158,7 @@ def _models(settings: Settings) -> Iterator[Check]:
     try:
         catalog = Catalog(settings.model)
         entries = catalog.entries()
-        yield Check("default model", "ok", f"{catalog.default} in {catalog.resolve(settings.model.name)}")
+        yield _default_model(catalog, settings)
     except WhisperXError as error:
         yield Check("default model", "fatal", error.message, error.cure)
         return
@@ -167,6 +167,21 @@ def _models(settings: Settings) -> Iterator[Check]:
             yield Check(f"model {entry.id}", "missing", entry.problem, f"Run `whisperx-npu models pull {entry.id}`.")
         elif entry.id != catalog.default:
             yield Check(f"model {entry.id}", "ok", f"{entry.bytes / 1e6:.0f} MB in {entry.path}")
+
+
+def _default_model(catalog: Catalog, settings: Settings) -> Check:
+    """Raises what stops the start of the server."""
+    name, missing = catalog.default, settings.model.missing
+    if missing == "refuse" or not catalog.is_missing(name):
+        return Check("default model", "ok", f"{name} in {catalog.resolve(settings.model.name)}")
+    cure = f"To have it before: `whisperx-npu models pull {name}`."
+    then = "serve pulls it" if missing == "pull" else "serve pulls it, or serves the demo without the hub"
+    if catalog.offline:
+        cure = f"Set model.offline to false and unset HF_HUB_OFFLINE to pull {name}."
+        then = "serve cannot pull it" if missing == "pull" else "serve serves the demo"
+        then += ", the network is off"
+    state: State = "fatal" if catalog.offline and missing == "pull" else "missing"
+    return Check("default model", state, f"{name} is not installed; model.missing is {missing}: {then}", cure)
 
 
 def _cache(directory: Path) -> Check:
@@ -180,7 +195,7 @@ def _cache(directory: Path) -> Check:
 
 
 def _network(catalog: Catalog) -> Check:
-    used = "used by `models pull`, and where align.models or diarize.model name Hugging Face ids"
+    used = "used by `models pull` and model.missing, and where align.models or diarize.model name Hugging Face ids"
     return Check("network", "ok", "off: nothing is ever looked up" if catalog.offline else used)
 
 

@@ -23,10 +23,11 @@ GROWTH = 1.5  # the same for a model's memory over its file
 
 
 class SupervisedEngine:
-    """Implements server.engine.Engine."""
+    """Implements server.engine.Engine. ``notes`` are what every status shall say of this run."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, notes: tuple[str, ...] = ()) -> None:
         self.settings = settings
+        self.notes = notes
         self.catalog = Catalog(settings.model)
         check_extra(settings.stages)
         if settings.npu.mode == "required":
@@ -84,7 +85,7 @@ class SupervisedEngine:
         return asyncio.get_running_loop().call_later(min(limits), ticket.fail, error)
 
     def _tickets(self) -> list[Ticket]:
-        return [ticket for model in self._models.values() for ticket in model.tickets.values()]
+        return [ticket for model in self._models.values() for ticket in model.requests.tickets.values()]
 
     def _model(self, name: str) -> Model:
         if name not in self._models:
@@ -119,11 +120,12 @@ class SupervisedEngine:
             warm_up=default.warm_up if default else (),
             queued=len(tickets) - running,
             running=running,
-            notes=default.notes if default else (),
+            notes=self.notes + (default.notes if default else ()),
             error=str(default.error) if default and default.error else None,
             processes=tuple(process for process in processes if process),
             waiting_seconds=round(sum(ticket.left for ticket in tickets), 3),
             speed=self._admission.rate.speed,
+            pull=default.pull if default else None,
         )
 
     def _state(self, default: Model | None) -> Literal["starting", "ready", "failed", "stopped"]:
