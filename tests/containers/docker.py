@@ -29,16 +29,16 @@ class Docker:
 
     environment: Mapping[str, str]
 
-    def __call__(self, *arguments: str, seconds: float = 300, **variables: str) -> str:
+    def __call__(self, *arguments: str, seconds: float = 300) -> str:
         """Standard output of a docker command. Raises AssertionError with what it said if it fails."""
-        run = self.tried(*arguments, seconds=seconds, **variables)
+        run = self.tried(*arguments, seconds=seconds)
         assert run.returncode == 0, f"docker {shlex.join(arguments)}\n{run.stdout[-4_000:]}{run.stderr[-8_000:]}"
         return run.stdout
 
     def tried(
-        self, *arguments: str, seconds: float = 300, cwd: Path = ROOT, **variables: str
+        self, *arguments: str, seconds: float = 300, cwd: Path = ROOT, variables: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, **self.environment, **variables}
+        environment = {**os.environ, **self.environment, **(variables or {})}
         return subprocess.run(
             ["docker", *arguments], env=environment, cwd=cwd, capture_output=True, text=True, timeout=seconds
         )
@@ -52,18 +52,14 @@ class Docker:
         """Build the services' images; what the builder said, line by line."""
         named = [part for file in files for part in ("--file", file)]
         bundle = os.environ.get("SSL_CERT_FILE", "/dev/null")
-        values = {"IMAGE": IMAGE, "EXTRA_CA_FILE": bundle, "RENDER_GID": "992"} | variables
-        run = self.tried(
-            "compose",
-            "--env-file",
-            "/dev/null",
-            *named,
-            "build",
-            *services,
-            seconds=BUILD_SECONDS,
-            BUILDKIT_PROGRESS="plain",
-            **values,
-        )
+        values = {
+            "IMAGE": IMAGE,
+            "EXTRA_CA_FILE": bundle,
+            "RENDER_GID": "992",
+            "BUILDKIT_PROGRESS": "plain",
+        } | variables
+        command = ("compose", "--env-file", "/dev/null", *named, "build", *services)
+        run = self.tried(*command, seconds=BUILD_SECONDS, variables=values)
         assert run.returncode == 0, run.stdout[-4_000:] + run.stderr[-8_000:]
         return run.stdout + run.stderr
 

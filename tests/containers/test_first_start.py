@@ -22,7 +22,7 @@ def hub(docker: Docker, tiny_multilingual: Path, tmp_path: Path) -> Iterator[Loc
     remote = Path(shutil.copytree(tiny_multilingual, tmp_path / "remote"))
     (remote / "vocabulary.filler").write_bytes(bytes(FILLER))
     gateway = docker("network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}").strip()
-    with serving(gateway) as hub:
+    with serving(host=gateway) as hub:
         hub.repositories["Systran/faster-whisper-tiny"] = remote
         yield hub
 
