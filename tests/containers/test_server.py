@@ -181,3 +181,11 @@ def test_a_config_file_of_ones_own(docker: Docker, image: str, tmp_path: Path) -
     refused = docker.tried("run", "--rm", "--volume", volume, IMAGE, "doctor")
     assert refused.returncode == 2
     assert "server.max_upload" in refused.stderr
+
+
+def test_every_line_of_the_example_works_as_it_is(docker: Docker, image: str, tmp_path: Path) -> None:
+    lines = (ROOT / ".env.example").read_text().splitlines()
+    taken = (line.removeprefix("#").partition("=") for line in lines if line.startswith("#WHISPERX_NPU_"))
+    with project(docker, tmp_path, **{name: value for name, _, value in taken}) as served:
+        served.up()
+        assert served.status()["state"] == "ready"
