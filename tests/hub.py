@@ -26,8 +26,8 @@ class LocalHub(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, port: int = 0) -> None:
-        super().__init__(("127.0.0.1", port), _Handler)
+    def __init__(self, port: int = 0, host: str = "127.0.0.1") -> None:
+        super().__init__((host, port), _Handler)
         self.repositories: dict[str, Path] = {}
         self.break_after: int | None = None
         self.stall_after: int | None = None
@@ -40,12 +40,12 @@ class LocalHub(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
+        return f"http://{self.server_address[0]!s}:{self.server_address[1]}"
 
 
 @contextmanager
-def serving(port: int = 0) -> Iterator[LocalHub]:
-    with LocalHub(port) as hub:
+def serving(port: int = 0, host: str = "127.0.0.1") -> Iterator[LocalHub]:
+    with LocalHub(port, host) as hub:
         thread = threading.Thread(target=hub.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         yield hub

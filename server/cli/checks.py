@@ -15,6 +15,7 @@ from typing import Literal
 from npu.device import HEAP_BYTES, DeviceReport, Subject, probe
 from npu.errors import NpuError
 from server.errors import WhisperXError
+from server.pipeline import extra
 from server.pipeline.catalog import Catalog
 from server.pipeline.cpu import cpu_flags
 from server.pipeline.npu_room import kernel_folders
@@ -28,14 +29,12 @@ PACKAGES = (
     "whisperx-npu",
     "ctranslate2",
     "faster-whisper",
-    "whisperx",
-    "torch",
-    "transformers",
     "onnxruntime",
     "av",
     "fastapi",
     "uvicorn",
 )
+EXTRA_PACKAGES = ("whisperx", "torch", "transformers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ class Check:
 def run_checks(settings: Settings, *, stages: bool = False) -> Iterator[Check]:
     """Every check, from the machine to the server; with ``stages`` mel and encoder are loaded and measured."""
     yield Check("python", "ok", f"{platform.python_version()} ({sys.executable})")
-    yield _packages()
+    yield _packages(settings)
     yield _cpu()
     yield _memory()
     yield from _npu(probe(settings.npu.device), settings)
@@ -64,15 +63,19 @@ def run_checks(settings: Settings, *, stages: bool = False) -> Iterator[Check]:
     yield _port(settings.server.host, settings.server.port)
 
 
-def _packages() -> Check:
+def _packages(settings: Settings) -> Check:
     found, missing = [], []
-    for package in PACKAGES:
+    for package in (*PACKAGES, *EXTRA_PACKAGES):
         try:
             found.append(f"{package} {version(package)}")
         except PackageNotFoundError:
             missing.append(package)
-    if missing:
-        return Check("packages", "fatal", f"not installed: {', '.join(missing)}", "Install whisperx-npu again.")
+    if broken := [package for package in missing if package in PACKAGES]:
+        return Check("packages", "fatal", f"not installed: {', '.join(broken)}", "Install whisperx-npu again.")
+    if without := extra.lacking():
+        asked = extra.asked_for(settings.stages)
+        detail = f"{', '.join(found)}; not installed: {', '.join(without)}"
+        return Check("packages", "fatal" if asked else "missing", "; ".join((detail, *asked)), extra.CURE)
     return Check("packages", "ok", ", ".join(found))
 
 

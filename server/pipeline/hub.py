@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from server.errors import HubUnreachable, ModelNotFound, ModelUnavailable
+from server.pipeline.extra import require_extra
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import ModelInfo
@@ -34,8 +35,8 @@ def download(repo: str, directory: Path, progress: Progress | None = None) -> No
     """Fetch the files of a Whisper checkpoint into ``directory``, going on where an earlier call stopped.
 
     Raises ModelNotFound when the hub has no such repository, HubUnreachable when it does not answer within
-    ``CONNECT_SECONDS`` or breaks off, ModelUnavailable when it refuses or holds no Whisper weights, and OSError when
-    the disk is full.
+    ``CONNECT_SECONDS`` or breaks off, ModelUnavailable when it refuses or holds no Whisper weights that
+    can be read here, and OSError when the disk is full.
     """
     from huggingface_hub import constants, snapshot_download
     from huggingface_hub.utils import disable_progress_bars
@@ -100,6 +101,8 @@ def _wanted(repo: str, info: ModelInfo) -> dict[str, int]:
         patterns = (*TRANSFORMERS_FILES, "pytorch_model.bin")
     else:
         raise ModelUnavailable(f"{repo} holds neither a CTranslate2 nor a transformers checkpoint.")
+    if "model.bin" not in sizes:
+        require_extra(f"{repo} is a transformers checkpoint: its conversion")
     return {name: size for name, size in sizes.items() if any(Path(name).match(pattern) for pattern in patterns)}
 
 

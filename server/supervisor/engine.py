@@ -10,7 +10,7 @@ from typing import Literal
 from server.engine import EngineStatus, Event, Finished, Job, ModelCard, Observation, Observer
 from server.errors import NotReady, TimedOut
 from server.pipeline.catalog import Catalog, Entry
-from server.pipeline.settings import StageSettings
+from server.pipeline.extra import check_extra
 from server.settings import Settings
 from server.supervisor.admission import Admission
 from server.supervisor.model import Model
@@ -29,6 +29,7 @@ class SupervisedEngine:
         self.settings = settings
         self.notes = notes
         self.catalog = Catalog(settings.model)
+        check_extra(settings.stages)
         if settings.npu.mode == "required":
             from server.pipeline.npu_room import require_npu  # brings what computes, and takes seconds
 
@@ -89,7 +90,7 @@ class SupervisedEngine:
     def _model(self, name: str) -> Model:
         if name not in self._models:
             self._models[name] = Model(
-                Load(name, self._stage_settings(), self.settings.server.max_audio_seconds),
+                Load(name, self.settings.stages, self.settings.server.max_audio_seconds),
                 self.settings.engine,
                 self._room,
                 expected_bytes=self._expected_bytes(name),
@@ -97,12 +98,6 @@ class SupervisedEngine:
                 transcribed=self._admission.rate.add,
             )
         return self._models[name]
-
-    def _stage_settings(self) -> StageSettings:
-        settings = self.settings
-        return StageSettings(
-            settings.model, settings.vad, settings.decode, settings.align, settings.diarize, settings.npu
-        )
 
     def _expected_bytes(self, name: str) -> int:
         sizes = [entry.bytes for entry in self.catalog.entries() if entry.id == name]
