@@ -140,7 +140,10 @@ def _kernels(settings: Settings, bad: State) -> Check:
         found = [folders.mel(80), folders.mel(128), *folders.encoder(int8=settings.npu.precision == "int8").values()]
     except NpuError as error:
         return Check("npu kernels", bad, error.reason, f"{error.cure or 'Build it again'}.")
-    return Check("npu kernels", "ok", f"{', '.join(one.manifest.design for one in found)} in {folders.directory}")
+    places: dict[Path, list[str]] = {}
+    for one in found:
+        places.setdefault(one.path.parent, []).append(one.manifest.design)
+    return Check("npu kernels", "ok", "; ".join(f"{', '.join(names)} in {place}" for place, names in places.items()))
 
 
 def _stages(settings: Settings) -> Iterator[Check]:
