@@ -18,6 +18,7 @@ from server.api.metrics import Metrics
 from server.errors import NotReady, WhisperXError
 
 ACCESS_LOG = logging.getLogger("server.access")
+PROBES = ("/livez", "/readyz")  # asked every few seconds for as long as the server lives
 LOG = logging.getLogger(__name__)
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 DRAINED_BYTES = 4 * 1024 * 1024  # read on after a refusal, so that the client is not cut off before it has the answer
@@ -127,4 +128,5 @@ def _log(scope: Scope, status: int, seconds: float) -> None:
     line = "%(client)s %(key)s %(method)s %(path)s %(status)d %(ms)d ms %(request_id)s"
     if state["job_id"] != state["request_id"]:
         line += " %(job_id)s"
-    ACCESS_LOG.info(line, fields, extra={"fields": fields})
+    level = logging.DEBUG if scope["path"] in PROBES else logging.INFO
+    ACCESS_LOG.log(level, line, fields, extra={"fields": fields})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -80,6 +81,7 @@ def _announce(settings: Settings, port: int) -> None:
     address = f"[{host}]" if ":" in host else host
     near = "localhost" if host in ("0.0.0.0", "::") else address  # noqa: S104  compared, not bound
     sample = DEMO_DIR / "sample.wav"
-    recording = shlex.quote(os.path.relpath(sample)) if sample.is_file() else "YOUR-RECORDING.wav"
+    near_sample = sample.is_file() and sample.is_relative_to(Path.cwd())  # else it may be in a container, out of reach
+    recording = shlex.quote(os.path.relpath(sample)) if near_sample else "YOUR-RECORDING.wav"
     typer.echo(f"Listening on http://{address}:{port} (documentation at /docs). Try:", err=True)
     typer.echo(f"  curl http://{near}:{port}/transcribe -F file=@{recording}", err=True)

@@ -1,1 +1,7 @@
 """The stages that turn audio into text, and the Session that runs one request through them."""
+
+import os
+
+# onnxruntime reports to its makers since 1.29, from the moment it is loaded; this is its full opt-out
+# (microsoft/onnxruntime#27379).
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"

@@ -50,9 +50,17 @@ def test_only_a_sane_request_id_is_kept(http: httpx2.Client, given: str, kept: b
 
 def test_access_log_has_no_query(http: httpx2.Client, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, logger="server.access"):
-        http.get("/livez?token=hush", headers={"X-Request-Id": "one"})
+        http.get("/v1/models?token=hush", headers={"X-Request-Id": "one"})
         assert waited(lambda: bool(accessed(caplog)))
-    assert re.fullmatch(r"127\.0\.0\.1 - GET /livez 200 \d+ ms one [0-9a-f]{32}", accessed(caplog)[0])
+    assert re.fullmatch(r"127\.0\.0\.1 - GET /v1/models 200 \d+ ms one [0-9a-f]{32}", accessed(caplog)[0])
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz"])
+def test_probes_are_logged_at_debug_only(http: httpx2.Client, caplog: pytest.LogCaptureFixture, path: str) -> None:
+    with caplog.at_level(logging.DEBUG, logger="server.access"):
+        http.get(path)
+        assert waited(lambda: bool(accessed(caplog)))
+    assert [record.levelno for record in caplog.records if record.name == "server.access"] == [logging.DEBUG]
 
 
 def test_path_cannot_forge_a_log_line(http: httpx2.Client, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,0 +1,24 @@
+"""Libraries that report to their makers are told not to before they are loaded."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+SAMPLE = Path(__file__).resolve().parents[2] / "models" / "demo" / "sample.wav"
+SUPPRESSED_BY = ("CI", "GITHUB_ACTIONS", "PYTEST_CURRENT_TEST", "PYTEST_VERSION")  # onnxruntime is quiet in tests
+
+
+def test_onnxruntime_makes_no_device_id_and_queues_no_event(tmp_path: Path) -> None:
+    """Since 1.29 it leaves both in the user's cache, and sends the events, unless told not to."""
+    folders = {name: str(tmp_path / name.lower()) for name in ("HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "TMPDIR")}
+    for folder in folders.values():
+        Path(folder).mkdir()
+    environment = {name: value for name, value in os.environ.items() if name not in SUPPRESSED_BY}
+    command = [sys.executable, "-m", "server.cli", "transcribe", str(SAMPLE)]
+    run = subprocess.run(command, env=environment | folders, capture_output=True, text=True, check=True, timeout=120)
+    assert "timer" in run.stdout
+    left = [path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()]
+    assert not [path for path in left if "Microsoft" in path.parts or path.name in ("deviceid", ".ses")], left
