@@ -23,6 +23,8 @@ DEMUXERS = (
     "mp3,mpeg,mpegts,ogg,opus,tta,voc,w64,wav,wv"
 )
 BLOCK_SECONDS = 10
+# Tags that are no UTF-8 are no reason to refuse a recording; av 19 takes them as they are and has no such option.
+TAGS = {} if int(av.__version__.partition(".")[0]) >= 19 else {"metadata_errors": "ignore"}
 CURE = "Send audio as wav, flac, mp3, m4a, ogg, opus or webm, or a video file with an audio track."
 
 
@@ -107,7 +109,7 @@ def claimed_seconds(source: Path) -> float | None:
 
 def _open(file: BinaryIO) -> Any:
     try:
-        return av.open(file, metadata_errors="ignore", options={"format_whitelist": DEMUXERS, "protocol_whitelist": ""})
+        return av.open(file, options={"format_whitelist": DEMUXERS, "protocol_whitelist": ""}, **TAGS)
     except (FFmpegError, ValueError) as error:
         raise UnsupportedMedia("The file is not audio that can be decoded.", param="file", cure=CURE) from error
 

@@ -55,6 +55,13 @@ def test_the_audio_track_of_a_video(tmp_path: Path) -> None:
     assert pitch(joined(AudioStream(path))) == pytest.approx(440, abs=2)
 
 
+def test_tags_that_are_no_utf8(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", tone(1.0), SAMPLE_RATE)
+    riff = (tmp_path / "a.wav").read_bytes() + b"LIST\x10\0\0\0INFOINAM\x04\0\0\0caf\xe9"
+    (tmp_path / "b.wav").write_bytes(b"RIFF" + (len(riff) - 8).to_bytes(4, "little") + riff[8:])
+    assert len(joined(AudioStream(tmp_path / "b.wav"))) == SAMPLE_RATE
+
+
 def test_a_name_that_lies(tmp_path: Path) -> None:
     write(tmp_path / "a.flac", tone(1.0), codec="flac")
     (tmp_path / "a.flac").rename(tmp_path / "a.txt")
