@@ -1,10 +1,11 @@
 # make serve   the server with the demo model on 127.0.0.1:9000
 # make test    the default tests; make test-slow the long ones
+# make test-containers  build, start and try the images, where a container engine can run
 # make lint    style, types, import floors
 # make bench   our pipeline beside WhisperX's own, in one run
 # make train-demo  train the demo model from scratch: TRAIN_HOURS of two cores, about as long again for its speech
-# make lock    resolve the dependencies again
-.PHONY: serve test test-slow lint bench train-demo lock clean
+# make lock    resolve the dependencies again, for here and for the image (docker/)
+.PHONY: serve test test-slow test-containers lint bench train-demo lock clean
 
 UV_VERSION := 0.13.8
 SUITABLE := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
@@ -23,11 +24,16 @@ test: .venv/dev
 test-slow: .venv/dev
 	$(BIN)/pytest -m slow
 
+test-containers: .venv/dev
+	$(BIN)/pytest -m containers -rs tests/containers
+
 lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/hadolint docker/Dockerfile docker/kernels.Dockerfile
+	$(BIN)/shellcheck .ci/run docker/with-ca tests/containers/engine
 
 bench: .venv/dev
 	$(BIN)/python -m bench
@@ -65,9 +71,13 @@ train-demo: .venv/dev
 
 COMPILE := pip compile pyproject.toml --override overrides.txt --universal --python-version 3.11 \
 	--generate-hashes --extra build --no-emit-index-url --no-header --quiet
+NO_TORCH := --excludes docker/excludes.txt --no-emit-package torch --no-emit-package torchaudio
+SAME := --constraint requirements.lock
 lock: .venv/bin/uv
-	$(UV) $(COMPILE) --output-file requirements.lock
-	$(UV) $(COMPILE) --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+	$(UV) $(COMPILE) --extra whisperx --output-file requirements.lock
+	$(UV) $(COMPILE) --extra whisperx --extra dev $(SAME) --output-file requirements-dev.lock
+	$(UV) $(COMPILE) $(SAME) --output-file docker/requirements.lock
+	$(UV) $(COMPILE) --extra whisperx $(NO_TORCH) $(SAME) --output-file docker/requirements-whisperx.lock
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -25,6 +25,7 @@ __all__ = [
     "Observation",
     "Observer",
     "Progress",
+    "Pull",
     "QueueTime",
     "Restart",
     "SegmentReady",
@@ -82,12 +83,24 @@ class EngineProcess:
 
 
 @dataclass(frozen=True, slots=True)
+class Pull:
+    """A model on its way from the hub: bytes that are here, those of an earlier attempt included, of ``total``."""
+
+    model: str
+    bytes: int
+    total: int
+
+    def __str__(self) -> str:
+        return f"{self.bytes / 1e6:.0f} of {self.total / 1e6:.0f} MB"
+
+
+@dataclass(frozen=True, slots=True)
 class EngineStatus:
     """State of the computation as it is now; only measured or observed values.
 
     ``queued`` and ``running`` count requests that wait and requests whose audio is being read; ``waiting_seconds`` is
     the audio admitted and not yet transcribed, as far as its length is known; ``speed`` is the measured rate, in
-    seconds of audio per second, None until something was measured.
+    seconds of audio per second, None until something was measured. ``pull`` is the default model on its way here.
     """
 
     state: Literal["starting", "ready", "failed", "stopped"]
@@ -102,6 +115,7 @@ class EngineStatus:
     processes: tuple[EngineProcess, ...] = ()
     waiting_seconds: float = 0.0
     speed: float | None = None
+    pull: Pull | None = None
 
 
 @dataclass(frozen=True, slots=True)

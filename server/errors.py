@@ -6,6 +6,7 @@ WhisperXError
 │   └── TooLarge            more bytes or seconds than the configured limit
 ├── ModelNotFound           no such model here
 ├── ModelUnavailable        the model is known but cannot be had or loaded now
+│   └── HubUnreachable      the Hugging Face Hub cannot be asked for it now
 ├── Unauthorized            no API key, or one that is not known
 ├── TooSlow                 the client sends its request too slowly
 ├── Overloaded              the queue is full: come back later
@@ -59,6 +60,10 @@ class ModelNotFound(WhisperXError):
 
 class ModelUnavailable(WhisperXError):
     """The named model is known, but its files cannot be had or loaded."""
+
+
+class HubUnreachable(ModelUnavailable):
+    """The Hugging Face Hub does not answer, or may not be asked."""
 
 
 class Unauthorized(WhisperXError):

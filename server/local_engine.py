@@ -14,8 +14,9 @@ from typing import Literal
 from server.engine import EngineStatus, Event, Finished, Job, ModelCard, Observer, StageChoice
 from server.errors import Cancelled, EngineFailure, NotReady, Overloaded, WhisperXError
 from server.pipeline.catalog import Catalog, Entry
+from server.pipeline.extra import check_extra
 from server.pipeline.npu_room import require_npu
-from server.pipeline.parts import Parts, StageSettings
+from server.pipeline.parts import Parts
 from server.pipeline.session import Session
 from server.pipeline.settings import DEMO_MODEL
 from server.settings import Settings
@@ -33,9 +34,7 @@ class LocalEngine:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.catalog = Catalog(settings.model)
-        self._stage_settings = StageSettings(
-            settings.model, settings.vad, settings.decode, settings.align, settings.diarize, settings.npu
-        )
+        check_extra(settings.stages)
         require_npu(settings.npu)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="engine")
         self._loaded: dict[str, Parts] = {}
@@ -74,7 +73,7 @@ class LocalEngine:
             began = perf_counter()
             for other in [held for held in self._loaded if held != self.catalog.default]:
                 self._loaded.pop(other).close()  # room for one model beside the default
-            self._loaded[name] = Parts(name, self.catalog.resolve(name), self._stage_settings, demo=name == DEMO_MODEL)
+            self._loaded[name] = Parts(name, self.catalog.resolve(name), self.settings.stages, demo=name == DEMO_MODEL)
             log.info("Model %s loaded in %.1f s.", name, perf_counter() - began)
         return self._loaded[name]
 

@@ -30,6 +30,7 @@ from server.pipeline.settings import (
     ModelSettings,
     NpuSettings,
     Positive,
+    StageSettings,
     VadSettings,
 )
 
@@ -142,6 +143,11 @@ class Settings(BaseSettings):
     diarize: DiarizeSettings = Field(default_factory=lambda: DiarizeSettings())
     engine: EngineSettings = Field(default_factory=lambda: EngineSettings())
     npu: NpuSettings = Field(default_factory=lambda: NpuSettings())
+
+    @property
+    def stages(self) -> StageSettings:
+        """The groups that the stages take."""
+        return StageSettings(self.model, self.vad, self.decode, self.align, self.diarize, self.npu)
 
     @classmethod
     def settings_customise_sources(

@@ -5,39 +5,47 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+PIECE = 20_000  # bytes that are sent at a time where the speed is limited
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 
 
 class LocalHub(ThreadingHTTPServer):
     """Serves ``repositories``, a mapping of id to directory.
 
-    ``break_after`` bytes of a file, once, the connection breaks. ``ranges`` are the Range headers that were sent,
-    ``sent`` the bytes of files that went out.
+    ``break_after`` bytes of a file, once, the connection breaks. ``stall_after`` so many, nothing more comes. ``rate``
+    limits the bytes per second. ``gated``: nobody here has accepted the terms. ``xet``: files are said to be in another
+    store as well, which does not exist. ``ranges`` are the Range headers that
+    were sent, ``sent`` the bytes of files that went out.
     """
 
     daemon_threads = True
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, port: int = 0, host: str = "127.0.0.1") -> None:
+        super().__init__((host, port), _Handler)
         self.repositories: dict[str, Path] = {}
         self.break_after: int | None = None
+        self.stall_after: int | None = None
+        self.rate: int | None = None
+        self.gated = False
+        self.xet = False
         self.ranges: list[str] = []
         self.requests = 0
         self.sent = 0
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
+        return f"http://{self.server_address[0]!s}:{self.server_address[1]}"
 
 
 @contextmanager
-def serving() -> Iterator[LocalHub]:
-    with LocalHub() as hub:
+def serving(port: int = 0, host: str = "127.0.0.1") -> Iterator[LocalHub]:
+    with LocalHub(port, host) as hub:
         thread = threading.Thread(target=hub.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         yield hub
@@ -61,22 +69,28 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.requests += 1
         parts = self.path.partition("?")[0].strip("/").split("/")
         if parts[:2] == ["api", "models"]:
-            self._describe("/".join(parts[2:4]))
+            self._describe("/".join(parts[2:4]), asked_for=parts[4:])
         else:
             self._send_file("/".join(parts[:2]), parts[-1], with_body=with_body)
 
-    def _describe(self, repository: str) -> None:
+    def _describe(self, repository: str, asked_for: list[str]) -> None:
         directory = self.server.repositories.get(repository)
         if directory is None:
             self._send(404, {"X-Error-Code": "RepoNotFound"}, b"{}")
             return
+        if asked_for == ["auth-check"]:
+            self._send(*((403, {"X-Error-Code": "GatedRepo"}) if self.server.gated else (200, {})), b"{}")
+            return
         siblings = [{"rfilename": path.name, "size": path.stat().st_size} for path in sorted(directory.iterdir())]
         body = {"id": repository, "modelId": repository, "sha": REVISION, "siblings": siblings}
+        body |= {"gated": "auto"} if self.server.gated else {}
         self._send(200, {"Content-Type": "application/json"}, json.dumps(body).encode())
 
     def _send_file(self, repository: str, name: str, *, with_body: bool) -> None:
         data = (self.server.repositories[repository] / name).read_bytes()
         headers = {"X-Repo-Commit": REVISION, "ETag": f'"{hashlib.sha256(data).hexdigest()}"', "Accept-Ranges": "bytes"}
+        if self.server.xet:
+            headers |= {"X-Xet-Hash": "0" * 64, "X-Xet-Refresh-Route": f"{self.server.url}/no/such/route"}
         start = 0
         requested = self.headers.get("Range")
         if requested and with_body:
@@ -89,8 +103,19 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(200, headers, data[:limit], length=len(data))
             self.connection.close()
             return
-        self.server.sent += len(data[start:]) if with_body else 0
-        self._send(206 if start else 200, headers, data[start:] if with_body else b"", length=len(data) - start)
+        self._send(206 if start else 200, headers, b"", length=len(data) - start)
+        if with_body:
+            with suppress(ConnectionError):
+                self._send_body(data[start:])
+
+    def _send_body(self, data: bytes) -> None:
+        for at in range(0, len(data), PIECE):
+            while self.server.stall_after is not None and at >= self.server.stall_after:
+                time.sleep(0.05)
+            self.wfile.write(data[at : at + PIECE])
+            self.server.sent += len(data[at : at + PIECE])
+            if self.server.rate:
+                time.sleep(PIECE / self.server.rate)
 
     def _send(self, status: int, headers: dict[str, str], body: bytes, length: int | None = None) -> None:
         self.send_response(status)

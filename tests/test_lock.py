@@ -11,6 +11,7 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCKS = ("requirements.lock", "requirements-dev.lock")
+IMAGE = ("docker/requirements.lock", "docker/requirements-whisperx.lock")
 
 
 def pinned(name: str) -> dict[str, tuple[Requirement, int]]:
@@ -24,7 +25,7 @@ def pinned(name: str) -> dict[str, tuple[Requirement, int]]:
     return found
 
 
-@pytest.mark.parametrize("name", LOCKS)
+@pytest.mark.parametrize("name", LOCKS + IMAGE)
 def test_every_line_is_one_version_with_its_hashes(name: str) -> None:
     entries = pinned(name)
     assert len(entries) > 50
@@ -33,17 +34,40 @@ def test_every_line_is_one_version_with_its_hashes(name: str) -> None:
         assert hashes > 0, requirement
 
 
-@pytest.mark.parametrize("name", LOCKS)
+@pytest.mark.parametrize("name", LOCKS + IMAGE)
 def test_no_index_and_no_address(name: str) -> None:
     text = (ROOT / name).read_text()
     assert "://" not in text
     assert "index" not in re.sub(r"#.*", "", text)
 
 
-def test_both_locks_agree() -> None:
-    serving, developing = (pinned(name) for name in LOCKS)
-    assert serving.keys() <= developing.keys()
-    assert all(str(developing[key][0]) == str(serving[key][0]) for key in serving)
+@pytest.mark.parametrize(
+    ("smaller", "larger"),
+    [
+        ("requirements.lock", "requirements-dev.lock"),
+        ("docker/requirements.lock", "requirements.lock"),
+        ("docker/requirements.lock", "docker/requirements-whisperx.lock"),
+        ("docker/requirements-whisperx.lock", "requirements.lock"),
+    ],
+)
+def test_the_locks_agree(smaller: str, larger: str) -> None:
+    some, more = pinned(smaller), pinned(larger)
+    assert some.keys() <= more.keys()
+    assert all(str(some[key][0]) == str(more[key][0]) for key in some)
+
+
+def test_the_image_brings_its_own_pytorch() -> None:
+    """A build of it without CUDA, with everything that it needs beside it but CUDA's own packages."""
+    every, base, extra = (packages(name) for name in ("requirements.lock", *IMAGE))
+    assert not {"torch", "transformers", "whisperx", "pyannote-audio"} & base
+    absent = {name for name in every if name.startswith("nvidia-")} | {"triton", "torchcodec", "torchvision"}
+    assert every - extra == absent | {"torch", "torchaudio"}
+    assert {"nvidia-cublas-cu12", "nvidia-cudnn-cu12"} < absent
+    assert absent == set((ROOT / "docker" / "excludes.txt").read_text().split())
+
+
+def packages(name: str) -> set[str]:
+    return {requirement.name for requirement, _ in pinned(name).values()}
 
 
 def test_what_is_never_imported_is_not_installed() -> None:

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from server.errors import InvalidInput
 from server.formats.languages import language_code
+from server.pipeline.extra import require_extra
 from server.pipeline.types import AlignMethod
 from server.settings import Settings
 
@@ -77,7 +78,8 @@ def parse(form: type[Form], fields: Iterable[tuple[str, str]]) -> Form:
 
 
 def require_diarization(settings: Settings, param: str) -> None:
-    """Raises InvalidInput, naming ``param`` and the cure, where no diarization is configured."""
+    """Raises InvalidInput, naming ``param`` and the cure, where no diarization is installed or configured."""
+    require_extra("Diarization", param=param, kind=InvalidInput)
     if settings.diarize.model is None:
         raise InvalidInput(
             "This server tells no speakers apart.",

@@ -54,6 +54,14 @@ class Queue(TypedDict):
     limit: int
 
 
+class Pull(TypedDict):
+    """The default model on its way from the hub: bytes that are here, of so many."""
+
+    model: str
+    bytes: int
+    total: int
+
+
 class Configured(TypedDict):
     """The settings that explain the behaviour; no secrets."""
 
@@ -74,6 +82,7 @@ class Status(TypedDict):
     uptime_seconds: float
     state: Literal["starting", "ready", "failed", "stopped"]
     error: str | None
+    pull: Pull | None
     default_model: str
     models: list[Model]
     stages: list[Stage]
@@ -101,11 +110,12 @@ async def livez() -> JSONResponse:
     responses=openapi.success(Alive, "It can.") | openapi.failures(503),
 )
 async def readyz(engine: TheEngine) -> JSONResponse:
-    """503 with the reason while the default model is loading, or cannot be loaded."""
+    """503 with the reason while the default model is pulled or loaded, or cannot be."""
     status = engine.status()
     if status.state != "ready":
-        why = f": {status.error}" if status.error else "."
-        raise NotReady(f"The engine is not ready, its state is {status.state}{why}")
+        pulled = f"{status.pull.model} is being pulled: {status.pull}." if status.pull else None
+        why = status.error or pulled
+        raise NotReady(f"The engine is not ready, its state is {status.state}{f': {why}' if why else '.'}")
     return JSONResponse({"status": "ready"})
 
 
@@ -123,6 +133,7 @@ async def status(request: Request, engine: TheEngine, settings: TheSettings) -> 
         "uptime_seconds": round(time.monotonic() - cast("float", request.app.state.started), 3),
         "state": now.state,
         "error": now.error,
+        "pull": cast("Pull", asdict(now.pull)) if now.pull else None,
         "default_model": now.default_model,
         "models": [cast("Model", {**asdict(card), "aliases": list(card.aliases)}) for card in now.models],
         "stages": [cast("Stage", asdict(choice)) for choice in now.stages],

@@ -15,6 +15,7 @@ from typing import Literal
 from npu.device import HEAP_BYTES, DeviceReport, Subject, probe
 from npu.errors import NpuError
 from server.errors import WhisperXError
+from server.pipeline import extra
 from server.pipeline.catalog import Catalog
 from server.pipeline.cpu import cpu_flags
 from server.pipeline.npu_room import kernel_folders
@@ -28,14 +29,12 @@ PACKAGES = (
     "whisperx-npu",
     "ctranslate2",
     "faster-whisper",
-    "whisperx",
-    "torch",
-    "transformers",
     "onnxruntime",
     "av",
     "fastapi",
     "uvicorn",
 )
+EXTRA_PACKAGES = ("whisperx", "torch", "transformers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ class Check:
 def run_checks(settings: Settings, *, stages: bool = False) -> Iterator[Check]:
     """Every check, from the machine to the server; with ``stages`` mel and encoder are loaded and measured."""
     yield Check("python", "ok", f"{platform.python_version()} ({sys.executable})")
-    yield _packages()
+    yield _packages(settings)
     yield _cpu()
     yield _memory()
     yield from _npu(probe(settings.npu.device), settings)
@@ -64,15 +63,19 @@ def run_checks(settings: Settings, *, stages: bool = False) -> Iterator[Check]:
     yield _port(settings.server.host, settings.server.port)
 
 
-def _packages() -> Check:
+def _packages(settings: Settings) -> Check:
     found, missing = [], []
-    for package in PACKAGES:
+    for package in (*PACKAGES, *EXTRA_PACKAGES):
         try:
             found.append(f"{package} {version(package)}")
         except PackageNotFoundError:
             missing.append(package)
-    if missing:
-        return Check("packages", "fatal", f"not installed: {', '.join(missing)}", "Install whisperx-npu again.")
+    if broken := [package for package in missing if package in PACKAGES]:
+        return Check("packages", "fatal", f"not installed: {', '.join(broken)}", "Install whisperx-npu again.")
+    if without := extra.lacking():
+        asked = extra.asked_for(settings.stages)
+        detail = f"{', '.join(found)}; not installed: {', '.join(without)}"
+        return Check("packages", "fatal" if asked else "missing", "; ".join((detail, *asked)), extra.CURE)
     return Check("packages", "ok", ", ".join(found))
 
 
@@ -155,7 +158,7 @@ def _models(settings: Settings) -> Iterator[Check]:
     try:
         catalog = Catalog(settings.model)
         entries = catalog.entries()
-        yield Check("default model", "ok", f"{catalog.default} in {catalog.resolve(settings.model.name)}")
+        yield _default_model(catalog, settings)
     except WhisperXError as error:
         yield Check("default model", "fatal", error.message, error.cure)
         return
@@ -164,6 +167,21 @@ def _models(settings: Settings) -> Iterator[Check]:
             yield Check(f"model {entry.id}", "missing", entry.problem, f"Run `whisperx-npu models pull {entry.id}`.")
         elif entry.id != catalog.default:
             yield Check(f"model {entry.id}", "ok", f"{entry.bytes / 1e6:.0f} MB in {entry.path}")
+
+
+def _default_model(catalog: Catalog, settings: Settings) -> Check:
+    """Raises what stops the start of the server."""
+    name, missing = catalog.default, settings.model.missing
+    if missing == "refuse" or not catalog.is_missing(name):
+        return Check("default model", "ok", f"{name} in {catalog.resolve(settings.model.name)}")
+    cure = f"To have it before: `whisperx-npu models pull {name}`."
+    then = "serve pulls it" if missing == "pull" else "serve pulls it, or serves the demo without the hub"
+    if catalog.offline:
+        cure = f"Set model.offline to false and unset HF_HUB_OFFLINE to pull {name}."
+        then = "serve cannot pull it" if missing == "pull" else "serve serves the demo"
+        then += ", the network is off"
+    state: State = "fatal" if catalog.offline and missing == "pull" else "missing"
+    return Check("default model", state, f"{name} is not installed; model.missing is {missing}: {then}", cure)
 
 
 def _cache(directory: Path) -> Check:
@@ -177,7 +195,7 @@ def _cache(directory: Path) -> Check:
 
 
 def _network(catalog: Catalog) -> Check:
-    used = "used by `models pull`, and where align.models or diarize.model name Hugging Face ids"
+    used = "used by `models pull` and model.missing, and where align.models or diarize.model name Hugging Face ids"
     return Check("network", "ok", "off: nothing is ever looked up" if catalog.offline else used)
 
 

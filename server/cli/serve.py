@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from server.cli.default_model import settled
 from server.cli.errors import FAILED
 from server.cli.logs import log_to_stderr
 from server.cli.options import ConfigFile, ModelName, configured
@@ -31,8 +32,8 @@ def serve(
     """Answer HTTP requests until told to stop (SIGTERM or Ctrl-C)."""
     settings = configured(config, server={"host": host, "port": port}, model={"name": model})
     log_to_stderr(settings.log.level, settings.log.format)
-    _require_model(settings)
-    server = _server(settings)
+    settings, notes = settled(settings)
+    server = _server(settings, notes)
     with _listening(settings.server.host, settings.server.port) as listener:
         _announce(settings, listener.getsockname()[1])
         server.run(sockets=[listener])
@@ -40,25 +41,12 @@ def serve(
         raise typer.Exit(FAILED)
 
 
-def _server(settings: Settings) -> Server:
+def _server(settings: Settings, notes: tuple[str, ...]) -> Server:
     from server.api.app import create_app
     from server.cli.uvicorn_server import Server
     from server.supervisor import SupervisedEngine
 
-    return Server(create_app(settings, SupervisedEngine(settings)), settings.server)
-
-
-def _require_model(settings: Settings) -> None:
-    """Raises ModelUnavailable now rather than on every request."""
-    from server.pipeline.catalog import DEMO_DIR, Catalog
-
-    path = Catalog(settings.model).resolve(settings.model.name)
-    if path == DEMO_DIR:
-        typer.echo(
-            "This is the demonstration model: it shows that the server works and is no general speech recognizer. "
-            "For real use: `whisperx-npu models pull small`, then `whisperx-npu serve --model small`.",
-            err=True,
-        )
+    return Server(create_app(settings, SupervisedEngine(settings, notes)), settings.server)
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from server.errors import InvalidInput, ModelNotFound, ModelUnavailable, WhisperXError
+from server.errors import HubUnreachable, InvalidInput, ModelNotFound, ModelUnavailable, WhisperXError
 from server.pipeline import hub, model_files
 from server.pipeline.convert import convert
 from server.pipeline.install import install, uninstall
@@ -118,23 +118,24 @@ class Catalog:
                 entries.append(self._entry(source))
         return sorted(entries, key=lambda entry: (entry.id != default.id, entry.id))
 
+    def is_missing(self, name: str) -> bool:
+        """Whether it is not installed, but of the kind that can be pulled. Raises ModelNotFound."""
+        source = self._source(name)
+        return source.repository is not None and not source.directory.is_dir()
+
+    def ask(self, name: str) -> None:
+        """Whether the hub lets this machine pull a model now, without pulling it: raises what ``pull`` would raise."""
+        hub.ask(self._repository(self._source(name)))
+
     def pull(self, name: str, progress: hub.Progress | None = None) -> Path:
         """Download a model unless it is installed; an interrupted download goes on where it stopped.
 
-        Raises ModelNotFound, or ModelUnavailable when offline or when the hub cannot be reached.
+        Raises ModelNotFound, HubUnreachable when offline or when the hub does not answer, else ModelUnavailable.
         """
         source = self._source(name)
         if source.directory.is_dir():
             return self.resolve(name)
-        if source.repository is None:
-            raise InvalidInput(f"{name} is a local directory: there is nothing to pull.", param="model")
-        if self.offline:
-            raise ModelUnavailable(
-                f"The model {source.id} is not installed and the network is off.",
-                param="model.offline",
-                cure="Set model.offline to false and unset HF_HUB_OFFLINE to pull it.",
-            )
-        repository = source.repository
+        repository = self._repository(source)
 
         def fill(staging: Path) -> None:
             hub.download(repository, staging, progress)
@@ -152,6 +153,18 @@ class Catalog:
         if not source.directory.is_dir():
             raise ModelNotFound(f"The model {source.id} is not installed.", param="model")
         uninstall(source.directory, root=self._cache_dir)
+
+    def _repository(self, source: _Source) -> str:
+        """Where to pull it from."""
+        if source.repository is None:
+            raise InvalidInput(f"{source.id} is a local directory: there is nothing to pull.", param="model")
+        if self.offline:
+            raise HubUnreachable(
+                f"The model {source.id} is not installed and the network is off.",
+                param="model.offline",
+                cure="Set model.offline to false and unset HF_HUB_OFFLINE to pull it.",
+            )
+        return source.repository
 
     def _source(self, name: str) -> _Source:
         default = self._local_or_known(self._settings.name)

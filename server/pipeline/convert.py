@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 from server.errors import ModelUnavailable
+from server.pipeline.extra import require_extra
 
 log = logging.getLogger(__name__)
 
@@ -16,8 +17,10 @@ COPIED = ("tokenizer.json", "preprocessor_config.json")
 def convert(checkpoint: Path, target: Path) -> None:
     """Write ``checkpoint`` (transformers, Whisper) as an int8 CTranslate2 model into the empty directory ``target``.
 
-    Needs memory for the model in its stored precision. Raises ModelUnavailable when the weights do not load.
+    Needs memory for the model in its stored precision. Raises ModelUnavailable when the weights do not
+    load, or without PyTorch.
     """
+    require_extra(f"Conversion of the transformers checkpoint {checkpoint.name}")
     from ctranslate2.converters import TransformersConverter  # seconds: brings torch and transformers
     from safetensors import SafetensorError
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -9,13 +10,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from server.errors import ModelNotFound, ModelUnavailable
+from server.errors import HubUnreachable, ModelNotFound, ModelUnavailable
+from server.pipeline.extra import require_extra
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import ModelInfo
 
 CONNECT_SECONDS = 5.0  # one question to the hub, not repeated
 CTRANSLATE2_FILES = ("model.bin", "config.json", "tokenizer.json", "vocabulary.*", "preprocessor_config.json")
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 TRANSFORMERS_FILES = ("config.json", "tokenizer.json", "preprocessor_config.json", "generation_config.json")
 
 Progress = Callable[[int, int], None]  # bytes here, bytes in all
@@ -31,21 +34,19 @@ def is_offline() -> bool:
 def download(repo: str, directory: Path, progress: Progress | None = None) -> None:
     """Fetch the files of a Whisper checkpoint into ``directory``, going on where an earlier call stopped.
 
-    Raises ModelNotFound when the hub has no such repository, ModelUnavailable when it cannot be reached within
-    ``CONNECT_SECONDS``, refuses, or holds no Whisper weights.
+    Raises ModelNotFound when the hub has no such repository, HubUnreachable when it does not answer within
+    ``CONNECT_SECONDS`` or breaks off, ModelUnavailable when it refuses or holds no Whisper weights that
+    can be read here, and OSError when the disk is full.
     """
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import constants, snapshot_download
     from huggingface_hub.utils import disable_progress_bars
-    from requests.exceptions import RequestException
 
     disable_progress_bars()  # the caller shows one bar for all files
-    info = _ask(repo)
+    constants.HF_HUB_DISABLE_XET = True  # it begins anew after an interruption, where HTTP goes on
+    info = ask(repo)
     files = _wanted(repo, info)
-    try:
-        with _watched(directory, sum(files.values()), progress):
-            snapshot_download(repo, revision=info.sha, local_dir=directory, allow_patterns=list(files))
-    except (RequestException, OSError) as error:
-        raise _unreachable(repo, error) from error
+    with _named_errors(repo), _watched(directory, sum(files.values()), progress):
+        snapshot_download(repo, revision=info.sha, local_dir=directory, allow_patterns=list(files))
     # snapshot_download returns what is there, without an error, when the connection breaks between its own requests
     for name, size in files.items():
         path = directory / name
@@ -54,13 +55,24 @@ def download(repo: str, directory: Path, progress: Progress | None = None) -> No
     shutil.rmtree(directory / ".cache", ignore_errors=True)
 
 
-def _ask(repo: str) -> ModelInfo:
+def ask(repo: str) -> ModelInfo:
+    """What the hub knows of a repository that this machine may download. Raises as ``download`` does."""
     from huggingface_hub import HfApi
+
+    with _named_errors(repo):
+        info = HfApi().model_info(repo, timeout=CONNECT_SECONDS, files_metadata=True)
+        if info.gated:
+            HfApi().auth_check(repo)
+        return info
+
+
+@contextmanager
+def _named_errors(repo: str) -> Iterator[None]:
     from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError
     from requests.exceptions import RequestException
 
     try:
-        return HfApi().model_info(repo, timeout=CONNECT_SECONDS, files_metadata=True)
+        yield
     except GatedRepoError as error:
         raise ModelUnavailable(
             f"{repo} is gated.",
@@ -71,6 +83,8 @@ def _ask(repo: str) -> ModelInfo:
             f"The Hugging Face Hub has no model {repo}.", param="model", cure="If it is private, set HF_TOKEN."
         ) from error
     except (RequestException, OSError) as error:
+        if error.errno in NO_ROOM:
+            raise
         raise _unreachable(repo, error) from error
 
 
@@ -87,17 +101,19 @@ def _wanted(repo: str, info: ModelInfo) -> dict[str, int]:
         patterns = (*TRANSFORMERS_FILES, "pytorch_model.bin")
     else:
         raise ModelUnavailable(f"{repo} holds neither a CTranslate2 nor a transformers checkpoint.")
+    if "model.bin" not in sizes:
+        require_extra(f"{repo} is a transformers checkpoint: its conversion")
     return {name: size for name, size in sizes.items() if any(Path(name).match(pattern) for pattern in patterns)}
 
 
-def _unreachable(repo: str, why: Exception | str) -> ModelUnavailable:
+def _unreachable(repo: str, why: Exception | str) -> HubUnreachable:
     from requests.exceptions import ConnectionError as NoConnection
     from requests.exceptions import Timeout
 
     if isinstance(why, NoConnection | Timeout):
         why = "the Hugging Face Hub does not answer"  # the exception's own text is a paragraph of addresses
-    return ModelUnavailable(
-        f"{repo} could not be downloaded: {why}.",
+    return HubUnreachable(
+        f"{repo} could not be pulled: {why}.",
         cure=f"Check the network and run `whisperx-npu models pull {repo}` again: it goes on where it stopped. "
         "Without a network, copy the model's directory here and give its path as the model's name.",
     )
@@ -112,8 +128,10 @@ def _watched(directory: Path, total: int, progress: Progress | None) -> Iterator
     done = threading.Event()
 
     def watch() -> None:
-        while not done.wait(0.2):
-            progress(_bytes_in(directory), total)
+        while True:
+            progress(min(_bytes_in(directory), total), total)
+            if done.wait(0.2):
+                return
 
     watcher = threading.Thread(target=watch, name="download-progress", daemon=True)
     watcher.start()

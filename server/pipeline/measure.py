@@ -16,6 +16,7 @@ from server.pipeline.cpu import cpu_flags, has_bf16_matrix, has_int8_dot
 from server.pipeline.ct2_weights import encoder_weights
 from server.pipeline.encoder import Ct2Encoder
 from server.pipeline.encoder_torch import Precision
+from server.pipeline.extra import require_extra
 from server.pipeline.settings import ModelSettings
 from server.pipeline.stages import Encoder
 from server.pipeline.types import MEL_FRAMES, Float32
@@ -79,7 +80,7 @@ def cpu_encoder(
         except ModelUnavailable as error:
             if settings.encoder != "auto":
                 raise
-            refused += f"; {name} cannot: {error.message}"
+            refused += f"; {name} cannot: {error.message.rstrip('.')}"
     encoder, reason = choose_encoder(encoders, checkpoint.n_mels)
     return encoder, f"{reason}{refused}" if settings.encoder == "auto" else f"{reason}, as configured"
 
@@ -115,4 +116,5 @@ def _onnx(checkpoint: Checkpoint) -> Encoder:
 def _torch(checkpoint: Checkpoint, precision: Precision) -> Encoder:
     from server.pipeline.encoder_torch import TorchEncoder
 
+    require_extra("The encoder torch", param="model.encoder")
     return TorchEncoder(encoder_weights(checkpoint.directory / "model.bin"), precision, checkpoint.threads)

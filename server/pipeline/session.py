@@ -14,11 +14,13 @@ from itertools import groupby, islice
 from pathlib import Path
 from time import perf_counter
 
+from server.errors import InvalidInput
 from server.pipeline import batches
 from server.pipeline.batches import Watch, Work
 from server.pipeline.clock import StageClock
 from server.pipeline.decode import AudioStream
 from server.pipeline.decoder import Attempts, Decoded
+from server.pipeline.extra import require_extra
 from server.pipeline.parts import Parts
 from server.pipeline.plan import Plan, plan
 from server.pipeline.segments import window_segments
@@ -133,6 +135,8 @@ class Session:
             self.parts.checkpoint.require_language(options.language)
         if options.align == "ctc":
             self.parts.ctc()
+        if options.align == "whisperx":
+            require_extra("align = whisperx", param="align", kind=InvalidInput)
         if options.diarize is not None:
             self.parts.diarizer()
         if options.task == "translate" and not self.parts.checkpoint.multilingual:

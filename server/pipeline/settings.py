@@ -46,6 +46,11 @@ class ModelSettings(Group):
         description="Where pulled models are kept.",
     )
     offline: bool = Field(False, description="Never reach for the network, not even to pull a model.")
+    missing: Literal["refuse", "pull", "pull_or_demo"] = Field(
+        "refuse",
+        description="What serve does when the default model is not installed. refuse: stop the start; pull: listen, "
+        "and serve it once it is pulled; pull_or_demo: the same, but the demo model where the hub cannot be reached.",
+    )
     compute_type: Literal["auto", "int8", "int8_float32", "float32", "int16"] = Field(
         "auto",
         description="CTranslate2 arithmetic; auto keeps int8 where the checkpoint has it, else picks int8.",

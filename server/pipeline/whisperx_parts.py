@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from server.errors import ModelUnavailable
+from server.pipeline.extra import require_extra
 from server.pipeline.settings import DiarizeSettings, VadSettings
 from server.pipeline.stages import Span, Spoken, Times
 from server.pipeline.text import UNSPACED
@@ -40,6 +41,7 @@ class Wav2Vec2Aligner:
     method = "whisperx"
 
     def __init__(self, language: str, model: str | None, *, cache_dir: Path, offline: bool) -> None:
+        require_extra("wav2vec2 alignment", param="align")
         self.language = language
         with _loading:
             self._model, self._metadata = _load_align_model(language, model, cache_dir, offline)
@@ -71,6 +73,7 @@ class PyannoteDetector:
     stretch = 300 * SAMPLE_RATE
 
     def __init__(self, settings: VadSettings) -> None:
+        require_extra("vad.method = pyannote", param="vad.method")
         with _loading:
             self._detector = _load_pyannote(settings)
         self._settings = settings
@@ -113,6 +116,7 @@ class Diarizer:
     device = "cpu"
 
     def __init__(self, settings: DiarizeSettings) -> None:
+        require_extra("Diarization", param="diarize.model")
         self._settings = settings
 
     def label(self, segments: Sequence[Segment], samples: Float32, options: DiarizeOptions) -> list[Segment]:

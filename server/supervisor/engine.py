@@ -10,7 +10,7 @@ from typing import Literal
 from server.engine import EngineStatus, Event, Finished, Job, ModelCard, Observation, Observer
 from server.errors import NotReady, TimedOut
 from server.pipeline.catalog import Catalog, Entry
-from server.pipeline.settings import StageSettings
+from server.pipeline.extra import check_extra
 from server.settings import Settings
 from server.supervisor.admission import Admission
 from server.supervisor.model import Model
@@ -23,11 +23,13 @@ GROWTH = 1.5  # the same for a model's memory over its file
 
 
 class SupervisedEngine:
-    """Implements server.engine.Engine."""
+    """Implements server.engine.Engine. ``notes`` are what every status shall say of this run."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, notes: tuple[str, ...] = ()) -> None:
         self.settings = settings
+        self.notes = notes
         self.catalog = Catalog(settings.model)
+        check_extra(settings.stages)
         if settings.npu.mode == "required":
             from server.pipeline.npu_room import require_npu  # brings what computes, and takes seconds
 
@@ -83,12 +85,12 @@ class SupervisedEngine:
         return asyncio.get_running_loop().call_later(min(limits), ticket.fail, error)
 
     def _tickets(self) -> list[Ticket]:
-        return [ticket for model in self._models.values() for ticket in model.tickets.values()]
+        return [ticket for model in self._models.values() for ticket in model.requests.tickets.values()]
 
     def _model(self, name: str) -> Model:
         if name not in self._models:
             self._models[name] = Model(
-                Load(name, self._stage_settings(), self.settings.server.max_audio_seconds),
+                Load(name, self.settings.stages, self.settings.server.max_audio_seconds),
                 self.settings.engine,
                 self._room,
                 expected_bytes=self._expected_bytes(name),
@@ -96,12 +98,6 @@ class SupervisedEngine:
                 transcribed=self._admission.rate.add,
             )
         return self._models[name]
-
-    def _stage_settings(self) -> StageSettings:
-        settings = self.settings
-        return StageSettings(
-            settings.model, settings.vad, settings.decode, settings.align, settings.diarize, settings.npu
-        )
 
     def _expected_bytes(self, name: str) -> int:
         sizes = [entry.bytes for entry in self.catalog.entries() if entry.id == name]
@@ -124,11 +120,12 @@ class SupervisedEngine:
             warm_up=default.warm_up if default else (),
             queued=len(tickets) - running,
             running=running,
-            notes=default.notes if default else (),
+            notes=self.notes + (default.notes if default else ()),
             error=str(default.error) if default and default.error else None,
             processes=tuple(process for process in processes if process),
             waiting_seconds=round(sum(ticket.left for ticket in tickets), 3),
             speed=self._admission.rate.speed,
+            pull=default.pull if default else None,
         )
 
     def _state(self, default: Model | None) -> Literal["starting", "ready", "failed", "stopped"]:

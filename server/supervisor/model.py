@@ -10,10 +10,11 @@ from dataclasses import replace
 from time import monotonic
 from typing import Literal
 
-from server.engine import EngineProcess, Observer, QueueTime, Restart, StageChoice
+from server.engine import EngineProcess, Observer, Pull, Restart, StageChoice
 from server.errors import EngineFailure, ModelUnavailable, NotReady, WhisperXError
 from server.pipeline.types import StageTime
 from server.settings import EngineSettings
+from server.supervisor.requests import Requests
 from server.supervisor.room import Room, rss_bytes
 from server.supervisor.ticket import Ticket
 from server.supervisor.worker import Worker
@@ -28,6 +29,7 @@ from server.worker.messages import (
     Load,
     Observed,
     Opened,
+    Pulling,
     Ready,
     Said,
     WindowDone,
@@ -37,6 +39,7 @@ log = logging.getLogger(__name__)
 
 START_ATTEMPTS = 3  # processes in a row that end before they are ready
 BACK_OFF = 0.5  # seconds before the second of them; doubles
+PULL_AGAIN = 60.0  # seconds after which a pull that failed is tried again
 TICK = 0.25  # seconds between two looks at the process
 
 State = Literal["starting", "ready", "failed", "unloaded"]
@@ -56,24 +59,23 @@ class Model:
         transcribed: Callable[[float], None],
     ) -> None:
         self.name = load.model
-        self.tickets: dict[int, Ticket] = {}
+        self.requests = Requests(load.model, observe, transcribed)
         self.error: WhisperXError | None = None
         self.restarts = 0
         self.stages: tuple[StageChoice, ...] = ()
         self.warm_up: tuple[StageTime, ...] = ()
         self.notes: tuple[str, ...] = ()
-        self.last_used = monotonic()
         self._load = load
         self._settings = settings
         self._room = room
         self._bytes = expected_bytes
         self._observe = observe
-        self._transcribed = transcribed
         self._keep_alive = settings.keep_alive_models.get(load.model, settings.keep_alive)
         self._wanted = asyncio.Event()
         self._worker: Worker | None = None
         self._told_to_end = ""
         self._failed_starts = 0
+        self._again_after: float | None = None
         self._task = asyncio.create_task(self._supervise())
 
     # For the engine
@@ -85,6 +87,11 @@ class Model:
         if self.error is not None:
             return "failed"
         return "starting" if self._wanted.is_set() else "unloaded"
+
+    @property
+    def pull(self) -> Pull | None:
+        """How far it is on its way from the hub, None while it is not."""
+        return self._worker.pull if self._worker else None
 
     def process(self) -> EngineProcess | None:
         if self._worker is None:
@@ -98,25 +105,27 @@ class Model:
         self._wanted.set()
 
     def take(self, ticket: Ticket) -> None:
-        self.last_used = monotonic()
-        self.tickets[ticket.number] = ticket
+        self.requests.add(ticket)
         self.wake()
         self._submit()
 
     def release(self, ticket: Ticket) -> None:
         """Its client has what it wanted, or is gone."""
-        self.last_used = monotonic()
-        self.tickets.pop(ticket.number, None)
+        self.requests.remove(ticket)
         if self._worker and ticket.submitted:
             self._worker.send(Cancel(ticket.number))
 
     async def stop(self) -> None:
-        self._fail_all(NotReady("The server is stopping."))
+        self.requests.fail_all(NotReady("The server is stopping."))
         self._task.cancel()
         with suppress(asyncio.CancelledError):
             await self._task
 
     # For the room
+
+    @property
+    def last_used(self) -> float:
+        return self.requests.last_used
 
     def needs(self) -> int:
         """What it takes now; what it took last, or may take, while it is not loaded."""
@@ -125,8 +134,7 @@ class Model:
         return self._bytes
 
     def is_idle(self) -> bool:
-        working = any(ticket.submitted for ticket in self.tickets.values())
-        return self._worker is not None and self._worker.ready and not working
+        return self._worker is not None and self._worker.ready and not self.requests.submitted
 
     def unload(self) -> None:
         self._end("unloaded")
@@ -135,7 +143,7 @@ class Model:
 
     async def _supervise(self) -> None:
         while True:
-            await self._wanted.wait()
+            await self._until_wanted()
             await asyncio.sleep(BACK_OFF * 2 ** (self._failed_starts - 1) if self._failed_starts else 0.0)
             await self._room.enter(self)
             try:
@@ -144,6 +152,14 @@ class Model:
                 self._give_up(EngineFailure(f"No process for model {self.name} could be started: {error}"))
             finally:
                 await self._room.leave(self)
+
+    async def _until_wanted(self) -> None:
+        """Somebody asks for the model, or it is time to try a pull again."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._again_after):
+                await self._wanted.wait()
+        self._again_after = None
+        self.wake()
 
     async def _live(self) -> None:
         """One process, from start to end."""
@@ -175,7 +191,7 @@ class Model:
 
     def _is_expired(self) -> bool:
         idle = monotonic() - self.last_used
-        return 0 <= self._keep_alive <= idle and self.is_idle() and not self.tickets
+        return 0 <= self._keep_alive <= idle and self.is_idle() and not self.requests.tickets
 
     def _end(self, why: str) -> None:
         if self._worker and not self._told_to_end:
@@ -185,12 +201,13 @@ class Model:
     def _submit(self, *, at_once: bool = False) -> None:
         """What waits goes to the process, unless it shall run empty because another model needs the room."""
         if self._worker and self._worker.ready and not self._told_to_end and (at_once or not self._room.contended):
-            for ticket in self.tickets.values():
-                if not ticket.submitted:
-                    self._worker.send(ticket.submit())
+            for ticket in self.requests.waiting:
+                self._worker.send(ticket.submit())
 
     def _handle(self, message: FromWorker) -> None:
         match message:
+            case Pulling(Pull()):
+                self.error = None  # the hub answers again
             case Ready():
                 self._ready(message)
             case Chosen(stages):
@@ -202,33 +219,9 @@ class Model:
             case Failed(None, error):
                 self._told_to_end, self.error = "failed", error
             case Known() | Opened() | WindowDone() | Diarizing() | Done() | Failed():
-                if ticket := self.tickets.get(message.request or 0):  # else its client has left
-                    self._handle_request(ticket, message)
+                self.requests.handle(message)
             case _:
                 pass
-
-    def _handle_request(self, ticket: Ticket, message: Known | Opened | WindowDone | Diarizing | Done | Failed) -> None:
-        match message:
-            case Known(_, seconds):
-                ticket.seconds = seconds
-            case Opened():
-                if (waited := ticket.opened()) is not None:
-                    self._observe(QueueTime(self.name, waited))
-            case WindowDone():
-                self._transcribed(message.end - ticket.done)
-                ticket.window(message)
-            case Diarizing():
-                ticket.diarizing()
-            case Done(_, transcript):
-                self._settle(ticket).finish(transcript)
-            case Failed(_, error):
-                self._settle(ticket).fail(error)
-
-    def _settle(self, ticket: Ticket) -> Ticket:
-        """Nothing more comes of it: a process that ends now does not matter to it."""
-        ticket.submitted = False
-        self.last_used = monotonic()
-        return self.tickets.pop(ticket.number)
 
     def _ready(self, ready: Ready) -> None:
         assert self._worker  # noqa: S101  it has just spoken
@@ -237,7 +230,7 @@ class Model:
         self.error = None
         self.stages, self.warm_up, self.notes = ready.stages, ready.warm_up, ready.notes
         self._load = replace(self._load, measured=ready.measured)
-        self.last_used = monotonic()
+        self.requests.last_used = monotonic()
         log.info("Model %s is loaded and takes %d MB.", self.name, self.needs() >> 20)
         self._submit(at_once=True)  # it was loaded for these
 
@@ -252,7 +245,10 @@ class Model:
             self._give_up(self.error or ModelUnavailable(f"The model {self.name} cannot be loaded."))
         else:
             self._after_crash(worker, status)
-        if self.tickets:
+        if worker.pulling and not self._wanted.is_set():
+            log.info("The pull of model %s is tried again in %.0f s.", self.name, PULL_AGAIN)
+            self._again_after = PULL_AGAIN
+        if self.requests.tickets:
             self.wake()
 
     def _after_crash(self, worker: Worker, status: int) -> None:
@@ -269,10 +265,7 @@ class Model:
             if self._failed_starts >= START_ATTEMPTS:
                 self._give_up(EngineFailure(f"The process of model {self.name} {how} before it was ready."))
             return
-        for ticket in [ticket for ticket in self.tickets.values() if ticket.submitted]:
-            if not ticket.interrupted(suspect=ticket.number in worker.at_work):
-                error = EngineFailure(f"The process of model {self.name} {how} while it worked on this recording.")
-                self._settle(ticket).fail(error)
+        self.requests.interrupted(worker.at_work, how)
         if self._keep_alive >= 0:
             self._wanted.clear()
 
@@ -281,8 +274,4 @@ class Model:
         self.error = error
         self._failed_starts = 0
         self._wanted.clear()
-        self._fail_all(error)
-
-    def _fail_all(self, error: WhisperXError) -> None:
-        for ticket in list(self.tickets.values()):
-            self._settle(ticket).fail(error)
+        self.requests.fail_all(error)

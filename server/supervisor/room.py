@@ -33,7 +33,9 @@ def rss_bytes(pid: int) -> int:
 class Tenant(Protocol):
     """A model that takes room."""
 
-    last_used: float
+    @property
+    def last_used(self) -> float:
+        """When it last had something to do, by ``monotonic``."""
 
     def needs(self) -> int:
         """Bytes that it has taken, or is expected to take."""

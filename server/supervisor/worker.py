@@ -12,11 +12,24 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from time import monotonic
 
-from server.worker.messages import HEADER, Began, Ended, FromWorker, Load, ToWorker, pack, unpack
+from server.engine import Pull
+from server.worker.messages import (
+    HEADER,
+    Began,
+    Ended,
+    Failed,
+    FromWorker,
+    Load,
+    Pulled,
+    Pulling,
+    ToWorker,
+    pack,
+    unpack,
+)
 
 COMMAND = (sys.executable, "-P", "-m", "server.worker")
 LARGE = 1 << 20  # bytes that take the event loop too long to unpickle
-LOAD_SECONDS = 900.0  # a model may have to be converted first
+LOAD_SECONDS = 900.0  # a model may have to be converted first; one that is pulled has it anew after every byte
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +52,17 @@ def _process(end: socket.socket) -> subprocess.Popen[bytes]:
 
 
 class Worker:
-    """Made by ``start``; ends by ``kill`` only, or by itself."""
+    """Made by ``start``; ends by ``kill`` only, or by itself.
+
+    ``pulling``: its model is on its way here, ``pull`` how far once the hub has answered.
+    """
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self.process = process
         self.ready = False
-        self._heard = self._born = monotonic()
+        self.pulling = False
+        self.pull: Pull | None = None
+        self._heard = self._progressed = monotonic()
         self._steps: dict[str, _Step] = {}
         self._reader: asyncio.StreamReader
         self._writer: asyncio.StreamWriter
@@ -79,9 +97,19 @@ class Worker:
                     case Ended(lane):
                         self._steps.pop(lane, None)
                     case _:
+                        self._note(message)
                         yield message
         except (asyncio.IncompleteReadError, OSError):
             return
+
+    def _note(self, message: FromWorker) -> None:
+        match message:
+            case Pulling(pull):
+                self.pulling, self.pull, self._progressed = True, pull, self._heard
+            case Pulled():
+                self.pulling, self.pull, self._progressed = False, None, self._heard
+            case Failed(None):
+                self.pull = None
 
     @property
     def at_work(self) -> frozenset[int]:
@@ -93,8 +121,8 @@ class Worker:
         now = monotonic()
         if now - self._heard > silence:
             return f"no sign of life for {now - self._heard:.0f} s"
-        if not self.ready and now - self._born > LOAD_SECONDS:
-            return f"still loading after {LOAD_SECONDS:.0f} s"
+        if not self.ready and now - self._progressed > LOAD_SECONDS:
+            return f"{'no byte came' if self.pulling else 'still loading'} after {LOAD_SECONDS:.0f} s"
         for step in self._steps.values():
             if now - step.since > window * max(1, step.windows):
                 return f"{step.stage} of {step.windows} windows takes over {now - step.since:.0f} s"

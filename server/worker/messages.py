@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from server.engine import Observation, StageChoice
+from server.engine import Observation, Pull, StageChoice
 from server.errors import WhisperXError
 from server.pipeline.settings import StageSettings
 from server.pipeline.types import Options, Resume, Segment, StageTime, Transcript
@@ -53,6 +53,18 @@ class Cancel:
     """Nobody waits for this request any more."""
 
     request: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pulling:
+    """The model is not installed and is being pulled; ``pull`` is None until the hub has answered."""
+
+    pull: Pull | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """It is installed, and loaded next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +178,8 @@ class Failed:
 
 ToWorker = Load | Submit | Cancel
 FromWorker = (
-    Ready | Chosen | Beat | Began | Ended | Observed | Said | Known | Opened | WindowDone | Diarizing | Done | Failed
+    Pulling | Pulled | Ready | Chosen | Beat | Began | Ended | Observed | Said
+    | Known | Opened | WindowDone | Diarizing | Done | Failed
 )  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from server.pipeline.settings import DEMO_MODEL, StageSettings
 from server.pipeline.types import StageTime
 from server.worker.curve import Measured, best, describe, measure_stages
 from server.worker.messages import Beat, Cancel, Channel, Failed, Load, Ready, Said, Submit
+from server.worker.pull import pull_if_missing
 from server.worker.queues import Sizes
 from server.worker.scheduler import Scheduler
 
@@ -77,15 +78,17 @@ def _log_through(channel: Channel) -> None:
             with suppress(OSError):
                 channel.send(Said(record.name, record.levelno, self.format(record)))
 
-    logging.basicConfig(level=logging.INFO, handlers=[Through()], force=True)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[Through()], force=True)
     logging.captureWarnings(capture=True)
 
 
 def _beat(channel: Channel) -> None:
-    with suppress(OSError):
+    try:
         while True:
             channel.send(Beat())
             time.sleep(BEAT_SECONDS)
+    except OSError:  # the server is gone: nobody waits for a model that may still be on its way
+        os._exit(0)
 
 
 def _settings(load: Load) -> StageSettings:
@@ -97,8 +100,10 @@ def _settings(load: Load) -> StageSettings:
 
 
 def _loaded(load: Load, channel: Channel) -> Scheduler:
+    catalog = Catalog(load.settings.model)
+    pull_if_missing(load, catalog, channel.send)
     began = time.perf_counter()
-    directory = Catalog(load.settings.model).resolve(load.model)
+    directory = catalog.resolve(load.model)
     demo = load.model == DEMO_MODEL
     parts = Parts(load.model, directory, _settings(load), demo=demo, npu_retired=load.npu_retired)
     loaded = time.perf_counter()

@@ -28,13 +28,13 @@ CALM = {
 MODEL = {"offline": True, "encoder": "ctranslate2", "compute_type": "float32"}
 
 
-def supervised(model: Path | str, **groups: Any) -> SupervisedEngine:
+def supervised(model: Path | str, /, **groups: Any) -> SupervisedEngine:
     groups = {"decode": CALM, "engine": {}} | groups
     return SupervisedEngine(load_settings(model=MODEL | {"name": str(model)} | groups.pop("model", {}), **groups))
 
 
 @asynccontextmanager
-async def running(model: Path | str, **groups: Any) -> AsyncIterator[SupervisedEngine]:
+async def running(model: Path | str, /, **groups: Any) -> AsyncIterator[SupervisedEngine]:
     engine = supervised(model, **groups)
     await engine.start()
     try:

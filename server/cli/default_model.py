@@ -1,0 +1,53 @@
+"""The default model at the start: it is here, it is pulled while the server listens, or the demo stands in for it."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import typer
+
+from server.errors import HubUnreachable
+
+if TYPE_CHECKING:
+    from server.settings import Settings
+
+log = logging.getLogger(__name__)
+
+WHAT_THE_DEMO_IS = (
+    "This is the demonstration model: it shows that the server works and is no general speech recognizer. "
+)
+
+
+def settled(settings: Settings) -> tuple[Settings, tuple[str, ...]]:
+    """What serves this run, as ``model.missing`` says, and the notes that every status shall have of it.
+
+    Raises ModelUnavailable now rather than on every request, and ModelNotFound.
+    """
+    from server.pipeline.catalog import DEMO_DIR, Catalog
+
+    catalog = Catalog(settings.model)
+    name, missing = settings.model.name, settings.model.missing
+    if missing == "refuse" or not catalog.is_missing(name):
+        if catalog.resolve(name) == DEMO_DIR:
+            cure = "For real use: `whisperx-npu models pull small`, then `whisperx-npu serve --model small`."
+            typer.echo(WHAT_THE_DEMO_IS + cure, err=True)
+        return settings, ()
+    try:
+        if missing == "pull_or_demo":
+            catalog.ask(name)
+    except HubUnreachable as error:
+        return _demo_instead(settings, f"{error.message} The demo model serves until the next start.")
+    typer.echo(f"The model {catalog.default} is not installed and is pulled now; /readyz says how far it is.", err=True)
+    return settings, ()
+
+
+def _demo_instead(settings: Settings, why: str) -> tuple[Settings, tuple[str, ...]]:
+    from server.pipeline.catalog import Catalog
+    from server.pipeline.settings import DEMO_MODEL
+
+    model = settings.model.model_copy(update={"name": DEMO_MODEL})
+    Catalog(model).resolve(DEMO_MODEL)
+    log.warning("%s", why)
+    typer.echo(f"{WHAT_THE_DEMO_IS}{settings.model.name} serves once a start can pull it.", err=True)
+    return settings.model_copy(update={"model": model}), (why,)

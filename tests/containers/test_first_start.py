@@ -1,0 +1,63 @@
+"""The first start: with a network the configured model is pulled into the volume, without one the demo serves."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.containers.docker import Docker, project
+from tests.hub import LocalHub, serving
+
+FILLER = 40_000_000  # bytes beside the model, so that there is progress to see
+
+pytestmark = pytest.mark.containers
+
+
+@pytest.fixture
+def hub(docker: Docker, tiny_multilingual: Path, tmp_path: Path) -> Iterator[LocalHub]:
+    remote = Path(shutil.copytree(tiny_multilingual, tmp_path / "remote"))
+    (remote / "vocabulary.filler").write_bytes(bytes(FILLER))
+    gateway = docker("network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}").strip()
+    with serving(host=gateway) as hub:
+        hub.repositories["Systran/faster-whisper-tiny"] = remote
+        yield hub
+
+
+def reached(hub: LocalHub) -> dict[str, str]:
+    return {
+        "HF_ENDPOINT": hub.url,
+        "HF_HUB_DISABLE_XET": "1",
+        "WHISPERX_NPU_MODEL__NAME": "tiny",
+    }
+
+
+def test_the_model_is_pulled_with_visible_progress_and_kept(
+    docker: Docker, image: str, hub: LocalHub, tmp_path: Path
+) -> None:
+    with project(docker, tmp_path, **reached(hub)) as served:
+        hub.stall_after = 25_000_000
+        served.up(healthy=False)
+        served.waited_for("Pulling model tiny")
+        assert "tiny is being pulled" in httpx2.get(f"{served.url}/readyz").json()["error"]["message"]
+        hub.stall_after = None
+        served.compose("kill")
+        served.up()
+        assert served.status()["default_model"] == "tiny"
+        asked = hub.requests
+        served.compose("up", "--detach", "--no-build", "--wait", "--force-recreate")
+        assert hub.requests == asked, "what is in the volume is not asked for again"
+        assert "tiny" in served.run_in("whisperx-npu", "models", "list")
+
+
+def test_without_a_network_the_demo_serves_and_says_so(docker: Docker, image: str, tmp_path: Path) -> None:
+    nowhere = {"HF_ENDPOINT": "http://127.0.0.1:9", "WHISPERX_NPU_MODEL__NAME": "tiny"}
+    with project(docker, tmp_path, **nowhere) as served:
+        served.up()
+        status = served.status()
+        assert status["default_model"] == "demo"
+        assert any("tiny" in note and "demo" in note for note in status["notes"])
+        assert "WARNING" in served.log()

@@ -1,0 +1,89 @@
+"""The NPU's side: kernel folders from an image, and the override with a node that is no NPU.
+
+Compilers and device are stand-ins: nothing here says anything of the real ones.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.containers.docker import IMAGE, Docker, Project, project
+from tests.containers.toolchain import wheels
+
+FILES = ("compose.yaml", "compose.npu.yaml")
+KERNELS = f"{IMAGE}-kernels"
+
+pytestmark = pytest.mark.containers
+
+
+@pytest.fixture(scope="module")
+def kernels(docker: Docker, image: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The image of kernel folders, by programs that stand in for the compilers."""
+    folder = wheels(tmp_path_factory.mktemp("wheels"))
+    docker.build("kernels", files=FILES, WHEELS=str(folder))
+    return KERNELS
+
+
+@pytest.fixture(scope="module")
+def npu(docker: Docker, kernels: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """The override, with a node that is none of an NPU."""
+    docker.build("server", files=FILES)
+    folder = tmp_path_factory.mktemp("npu")
+    with project(docker, folder, "compose.npu.yaml", NPU_DEVICE="/dev/null", RENDER_GID="992") as served:
+        served.up()
+        yield served
+
+
+def test_the_image_holds_the_artefacts_and_nothing_else(docker: Docker, kernels: str) -> None:
+    container = docker("create", kernels, "none").strip()
+    try:
+        exported = docker.exported(container)
+    finally:
+        docker("rm", container)
+    with tarfile.open(fileobj=io.BytesIO(exported)) as tar:
+        names = {name for name in tar.getnames() if name.startswith("npu1/")}
+        for overlay in ("mel_80", "mel_128", "encoder"):
+            assert f"npu1/{overlay}/kernel.xclbin" in names
+            manifest = json.load(tar.extractfile(f"npu1/{overlay}/manifest.json"))  # type: ignore[arg-type]
+            assert manifest["design"] == overlay
+        left = {name.split("/")[0] for name in tar.getnames()}
+    assert left - {"npu1"} <= {".dockerenv", "dev", "etc", "proc", "sys"}, "what docker puts into every container"
+
+
+def test_without_the_wheels_it_says_what_is_missing(docker: Docker, image: str, tmp_path: Path) -> None:
+    refused = docker.tried("build", "--build-arg", f"SERVER={IMAGE}", "--file", "docker/kernels.Dockerfile", "docker")
+    assert refused.returncode != 0
+    assert "no match: /wheels/mlir_aie-*.whl" in refused.stderr
+
+
+def test_status_names_why_the_cpu_serves(npu: Project) -> None:
+    stages = {stage["stage"]: stage for stage in npu.status()["stages"]}
+    for stage in ("mel", "encoder"):
+        assert stages[stage]["device"] == "cpu"
+        assert stages[stage]["reason"]
+
+
+def test_device_group_and_limit_arrive(npu: Project) -> None:
+    assert npu.run_in("ls", "/dev/accel").split() == ["accel0"]
+    assert "992" in npu.run_in("id", "-G").split()
+    assert npu.run_in("sh", "-c", "ulimit -Hl").strip() == str(int(npu.settings["MEMLOCK"]) // 1024)
+
+
+def test_the_images_kernels_are_found_whole_and_of_this_version(npu: Project) -> None:
+    report = json.loads(npu.run_in("whisperx-npu", "doctor", "--json"))
+    (check,) = [check for check in report["checks"] if check["name"] == "npu kernels"]
+    assert check["state"] == "ok", check
+    assert "mel_80, mel_128, encoder in /usr/local/share/whisperx-npu/kernels" in check["detail"]
+
+
+def test_without_the_device_the_override_does_not_start(docker: Docker, kernels: str, tmp_path: Path) -> None:
+    with project(docker, tmp_path, "compose.npu.yaml", NPU_DEVICE="/dev/accel/none", RENDER_GID="992") as served:
+        run = served.compose("up", "--detach", "--no-build", check=False)
+        assert run.returncode != 0
+        assert "/dev/accel/none" in run.stderr
