@@ -129,11 +129,10 @@ def test_killed_it_comes_again_by_itself(docker: Docker, image: str, tmp_path: P
     """tini is process 1: it reaps what the server leaves, and its end is the container's end."""
     with project(docker, tmp_path) as served:
         served.up()
-        pids = served.run_in("sh", "-c", "grep -l serve /proc/[0-9]*/cmdline").split()
         assert served.run_in("cat", "/proc/1/comm").strip() == "tini"
-        victim = min(int(path.split("/")[2]) for path in pids if path.split("/")[2] != "1")
         began = served.inspected()["State"]["StartedAt"]
-        served.compose("exec", "-T", "server", "kill", "-9", str(victim), check=False)
+        (server,) = served.run_in("cat", "/proc/1/task/1/children").split()
+        served.compose("exec", "-T", "server", "sh", "-c", f"kill -9 {server}", check=False)
         end = time.monotonic() + 60
         while served.inspected()["State"]["StartedAt"] == began:
             assert time.monotonic() < end
@@ -182,3 +181,11 @@ def test_a_config_file_of_ones_own(docker: Docker, image: str, tmp_path: Path) -
     refused = docker.tried("run", "--rm", "--volume", volume, IMAGE, "doctor")
     assert refused.returncode == 2
     assert "server.max_upload" in refused.stderr
+
+
+def test_every_line_of_the_example_works_as_it_is(docker: Docker, image: str, tmp_path: Path) -> None:
+    lines = (ROOT / ".env.example").read_text().splitlines()
+    taken = (line.removeprefix("#").partition("=") for line in lines if line.startswith("#WHISPERX_NPU_"))
+    with project(docker, tmp_path, **{name: value for name, _, value in taken}) as served:
+        served.up()
+        assert served.status()["state"] == "ready"
