@@ -20,8 +20,8 @@ class LocalHub(ThreadingHTTPServer):
 
     ``break_after`` bytes of a file, once, the connection breaks. ``stall_after`` so many, nothing more comes. ``rate``
     limits the bytes per second. ``gated``: nobody here has accepted the terms. ``xet``: files are said to be in another
-    store as well, which does not exist. ``ranges`` are the Range headers that
-    were sent, ``sent`` the bytes of files that went out.
+    store as well, which does not exist. ``ranges`` are the Range headers that were sent, ``sent`` the bytes of files
+    that went out.
     """
 
     daemon_threads = True
@@ -49,6 +49,7 @@ def serving(port: int = 0, host: str = "127.0.0.1") -> Iterator[LocalHub]:
         thread = threading.Thread(target=hub.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         yield hub
+        hub.stall_after = hub.rate = None
         hub.shutdown()
         thread.join()
 

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 import server
 from server.api import create_app
 from server.api.status import Status
+from server.engine import Pull
 from server.settings import load_settings
 from tests.api.live import serving
 from tests.api.scripted import READY, ScriptedEngine
@@ -38,6 +39,16 @@ def test_not_ready(
     assert state in response.json()["error"]["message"]
     assert "model.bin is damaged" in response.json()["error"]["message"]
     assert int(response.headers["retry-after"]) > 0
+
+
+def test_a_model_on_its_way_from_the_hub(http: httpx2.Client, engine: ScriptedEngine) -> None:
+    assert http.get("/v1/status").json()["pull"] is None
+    engine.state = replace(READY, state="starting", pull=Pull("small", 120_400_000, 484_000_000))
+    message = http.get("/readyz").json()["error"]["message"]
+    assert message == "The engine is not ready, its state is starting: small is being pulled: 120 of 484 MB."
+    response = http.get("/v1/status")
+    TypeAdapter(Status).validate_json(response.content, strict=True)
+    assert response.json()["pull"] == {"model": "small", "bytes": 120_400_000, "total": 484_000_000}
 
 
 def test_status(http: httpx2.Client, engine: ScriptedEngine) -> None:

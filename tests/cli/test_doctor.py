@@ -6,8 +6,10 @@ import socket
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub.constants
 import pytest
 
+from npu.folders import Folders
 from tests.cli.conftest import CommandLine
 
 
@@ -44,6 +46,28 @@ def test_without_its_model_it_cannot_serve(cli: CommandLine) -> None:
     found = checks(cli, "--model", "large-v3", status=1)
     assert found["default model"]["state"] == "fatal"
     assert "whisperx-npu models pull large-v3" in found["default model"]["cure"]
+
+
+@pytest.mark.usefixtures("no_network")
+@pytest.mark.parametrize(
+    ("missing", "online", "state", "then"),
+    [
+        ("pull", True, "missing", "serve pulls it"),
+        ("pull_or_demo", True, "missing", "serve pulls it, or serves the demo without the hub"),
+        ("pull", False, "fatal", "serve cannot pull it, the network is off"),
+        ("pull_or_demo", False, "missing", "serve serves the demo, the network is off"),
+    ],
+)
+def test_what_serve_will_do_about_a_missing_model(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch, missing: str, online: bool, state: str, then: str
+) -> None:
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", not online)
+    monkeypatch.setenv("WHISPERX_NPU_MODEL__MISSING", missing)
+    found = checks(cli, "--model", "large-v3", "--stages", status=state == "fatal")
+    check = found["default model"]
+    assert check["state"] == state
+    assert check["detail"] == f"large-v3 is not installed; model.missing is {missing}: {then}"
+    assert "pull" in check["cure"]
 
 
 def test_a_required_npu_that_is_not_there(
@@ -102,6 +126,22 @@ def test_kernel_folders_are_read(
     assert f"kernels build --output-dir {tmp_path}" in found["cure"]
     (tmp_path / "npu1" / "mel_80").mkdir(parents=True)
     assert "manifest.json" in checks(cli, "--model", tiny_multilingual)["npu kernels"]["detail"]
+
+
+def test_kernel_folders_of_the_system_are_found(
+    cli: CommandLine, tiny_multilingual: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulated_kernels: Path
+) -> None:
+    """The folder of one overlay stands for each."""
+    one = Folders(tmp_path, "host", simulated_kernels).mel(80)
+    monkeypatch.setattr("npu.folders.overlay_hash", lambda _design: one.manifest.overlay_sha256)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_DATA_DIRS", str(tmp_path / "usr"))
+    own, system = (tmp_path / part / "whisperx-npu/kernels/npu1" for part in ("home", "usr"))
+    for place, name in ((own, "mel_80"), (system, "mel_128"), (system, "encoder")):
+        place.mkdir(parents=True, exist_ok=True)
+        (place / name).symlink_to(one.path)
+    found = checks(cli, "--model", tiny_multilingual)["npu kernels"]
+    assert (found["state"], found["detail"]) == ("ok", f"mel_80 in {own}; mel_80, mel_80 in {system}")
 
 
 def test_stages_are_loaded_on_demand(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ import ctranslate2
 import huggingface_hub.constants
 import pytest
 
-from server.errors import InvalidInput, ModelNotFound, ModelUnavailable
+from server.errors import HubUnreachable, InvalidInput, ModelNotFound, ModelUnavailable
 from server.pipeline.catalog import Catalog
 from server.pipeline.settings import ModelSettings
 from tests.hub import LocalHub
@@ -261,6 +262,63 @@ def test_two_pulls_at_once(cache_dir: Path, tiny_multilingual: Path, local_hub: 
 def test_a_repository_that_is_not_there(cache_dir: Path, local_hub: LocalHub) -> None:
     with pytest.raises(ModelNotFound, match="has no model someone/typo"):
         catalog(cache_dir).pull("someone/typo")
+
+
+def test_the_hub_is_asked_before_anything_is_pulled(
+    cache_dir: Path, tiny_multilingual: Path, local_hub: LocalHub
+) -> None:
+    local_hub.repositories[REPOSITORY] = tiny_multilingual
+    models = catalog(cache_dir)
+    assert models.is_missing(REPOSITORY)
+    models.ask(REPOSITORY)
+    assert (local_hub.sent, models.is_missing(REPOSITORY)) == (0, True)
+    with pytest.raises(ModelNotFound, match="has no model someone/typo"):
+        models.ask("someone/typo")
+    local_hub.gated = True
+    for question in (models.ask, models.pull):
+        with pytest.raises(ModelUnavailable, match=f"{REPOSITORY} is gated") as raised:
+            question(REPOSITORY)
+        assert not isinstance(raised.value, HubUnreachable)
+
+
+def test_what_cannot_be_pulled_is_not_missing(cache_dir: Path, tiny_multilingual: Path, tmp_path: Path) -> None:
+    models = catalog(cache_dir, name=str(tmp_path / "nowhere"))
+    assert not models.is_missing("demo")
+    assert not models.is_missing(str(tmp_path / "nowhere"))
+    put(tiny_multilingual, cache_dir, REPOSITORY)
+    assert not models.is_missing(REPOSITORY)
+
+
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+def test_a_full_disk_is_not_the_network(
+    cache_dir: Path, tiny_multilingual: Path, local_hub: LocalHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(huggingface_hub.constants, "DOWNLOAD_CHUNK_SIZE", 10_000)
+    local_hub.repositories[REPOSITORY] = tiny_multilingual
+    local_hub.break_after = 500_000
+    models = catalog(cache_dir)
+    with pytest.raises(HubUnreachable):
+        models.pull(REPOSITORY)
+    (kept,) = (file for file in cache_dir.rglob("*.incomplete") if file.stat().st_size)
+    kept.unlink()
+    kept.symlink_to("/dev/full")
+    with pytest.raises(ModelUnavailable, match=r"No space left on device.*Free the disk") as raised:
+        models.pull(REPOSITORY)
+    assert not isinstance(raised.value, HubUnreachable)
+    del raised
+    gc.collect()  # huggingface_hub leaves its connection to the collector then
+    kept.unlink()
+    assert models.pull(REPOSITORY) == models.resolve(REPOSITORY)
+
+
+def test_files_come_by_http_which_can_go_on_after_an_interruption(
+    cache_dir: Path, tiny_multilingual: Path, local_hub: LocalHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_XET", False)
+    local_hub.repositories[REPOSITORY] = tiny_multilingual
+    local_hub.xet = True
+    models = catalog(cache_dir)
+    assert models.pull(REPOSITORY) == models.resolve(REPOSITORY)
 
 
 def test_a_repository_without_weights(cache_dir: Path, local_hub: LocalHub, tmp_path: Path) -> None:
