@@ -58,13 +58,17 @@ def build(design: Design, trial: Trial, out: Path, target: Target = "host", tool
     """Write the kernel folder ``out`` for a design and its self-test; nothing is left there if it fails.
 
     ``tools`` (default: those of this machine) compile for "npu1". Raises DesignError, ToolchainError, FolderError where
-    ``out`` exists, and CompileError without a host compiler.
+    ``out`` exists or cannot be written, and CompileError without a host compiler.
     """
     if out.exists():
         raise FolderError(str(out), "exists already; remove it or name another folder.")
     check(design)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as work:
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        temporary = tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-")
+    except OSError as error:
+        raise FolderError(str(out.parent), f"cannot be written ({error.strerror}); name another folder.") from error
+    with temporary as work:
         parts = _host(design) if target == "host" else _npu(design, Path(work), tools or find())
         folder = Path(work, "folder")
         manifest = _write(design, trial, parts, target, folder)

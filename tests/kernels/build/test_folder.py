@@ -70,6 +70,12 @@ def test_the_same_design_is_the_same_folder(whole: Path, tmp_path: Path) -> None
         assert path.read_bytes() == (tmp_path / "again" / path.relative_to(whole)).read_bytes(), path
 
 
+def test_where_nothing_can_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(FolderError, match=r"file/host: cannot be written \(Not a directory\); name another folder"):
+        build(design(), scale_trial(), tmp_path / "file" / "host" / "scale")
+
+
 def test_a_folder_is_never_written_over(folder: Path) -> None:
     with pytest.raises(FolderError, match="exists already; remove it"):
         build(design(), scale_trial(), folder)
