@@ -58,7 +58,9 @@ def test_the_examples_values_are_those_in_force(monkeypatch: pytest.MonkeyPatch,
 def test_the_example_has_every_variable_of_the_compose_files_with_its_default() -> None:
     asked = re.findall(r"\$\{([A-Z_]+)(?::-((?:\$\{[^}]*\}|[^{}])*))?", compose())
     shown = {name: value for name, value in example().items() if not name.startswith(ENV_PREFIX)}
-    assert {name for name, _ in asked} == shown.keys() - {"COMPOSE_FILE"}
+    assert {name for name, _ in asked} == shown.keys() - {"COMPOSE_FILE", "FORWARDED_ALLOW_IPS"}, (
+        "the latter is uvicorn's"
+    )
     for name, default in asked:
         files = ("API_KEYS_FILE", "HF_TOKEN_FILE", "EXTRA_CA_FILE")  # shown with a name for them
         if default and name not in files:
