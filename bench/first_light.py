@@ -24,7 +24,7 @@ from kernels.mel.plan import WINDOW_SAMPLES
 from npu.device import probe
 from npu.encoder import NpuEncoder
 from npu.errors import NpuError
-from npu.folders import DIRECTORY, Folders
+from npu.folders import Folders
 from npu.mel import NpuMel
 from npu.opened import Npu, open_npu
 from npu.overlay import Overlay
@@ -131,7 +131,7 @@ def main() -> None:
     parser.add_argument("--size", choices=tuple(SHAPES), default="demo", help="other sizes than demo: random weights")
     parser.add_argument("--precision", choices=("bf16", "int8"), default="bf16")
     parser.add_argument("--minutes", type=float, default=60.0, help="of soak")
-    parser.add_argument("--kernels", type=Path, default=DIRECTORY)
+    parser.add_argument("--kernels", type=Path, help="as npu.kernels")
     parser.add_argument("--simulated", action="store_true")
     arguments = parser.parse_args()
     int8 = arguments.precision == "int8"

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import logging
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import platformdirs
@@ -17,26 +20,45 @@ from kernels.registry import CHOICES, ENTRIES
 from npu.errors import FolderRefused, NpuUnavailable
 from npu.xrt import read
 
-DIRECTORY = Path(platformdirs.user_data_dir("whisperx-npu")) / "kernels"
+log = logging.getLogger(__name__)
+
+APPLICATION = "whisperx-npu"
 MELS = (80, 128)
 
 
 def cache_directory() -> Path:
     """Where what can be made again is kept."""
-    return Path(platformdirs.user_cache_dir("whisperx-npu"))
+    return Path(platformdirs.user_cache_dir(APPLICATION))
+
+
+def data_directories() -> tuple[Path, ...]:
+    """Where kernel folders are looked for, in this order: the user's data, then the system's (the XDG base directories
+    $XDG_DATA_HOME, else ~/.local/share, and $XDG_DATA_DIRS, else /usr/local/share and /usr/share)."""
+    users, systems = platformdirs.user_data_dir(APPLICATION), platformdirs.site_data_dir(APPLICATION, multipath=True)
+    return tuple(Path(directory) / "kernels" for directory in dict.fromkeys((users, *systems.split(os.pathsep))))
 
 
 class Folders:
-    """The kernel folders for one target in ``directory``.
+    """The kernel folders for one target in ``directory``, or in the first of the data directories that has a good one.
 
     Raises from its methods NpuUnavailable for a folder that is not there, FolderRefused for one that is not whole, or
     not of the kernels of this version.
     """
 
-    def __init__(self, directory: Path = DIRECTORY, target: Target = "npu1", cache: Path | None = None) -> None:
-        self.directory = directory
+    def __init__(self, directory: Path | None = None, target: Target = "npu1", cache: Path | None = None) -> None:
+        self.directories = (directory.expanduser(),) if directory else data_directories()
         self.target = target
         self.cache = cache or cache_directory()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What lies there, whatever it is worth."""
+        return tuple(sorted({path.name for where in self._places() for path in where.glob("*") if path.is_dir()}))
+
+    @property
+    def place(self) -> str:
+        """All of the places, in words."""
+        return " or ".join(map(str, self._places()))
 
     def mel(self, n_mels: int) -> KernelFolder:
         if n_mels not in MELS:
@@ -44,36 +66,49 @@ class Folders:
         return self.read(f"mel_{n_mels}")
 
     def encoder(self, *, int8: bool) -> dict[str, KernelFolder]:
-        """What a window runs on, the fewest overlays first: the first choice whose folders are there, by name."""
+        """What a window runs on, the fewest overlays first: the first choice whose folders are good, by name."""
         choices = CHOICES[int8]
+        refused: FolderRefused | None = None
         for choice in choices:
-            if self.target == "host" or all(self._path(name).is_dir() for name in choice):
-                return {name: self.read(name) for name in choice}
-        raise self._missing(" or ".join(" and ".join(choice) for choice in choices))
+            if self.target == "host" or all(any(self._found(name)) for name in choice):
+                try:
+                    return {name: self.read(name) for name in choice}
+                except FolderRefused as error:
+                    refused = refused or error
+        raise refused or self._missing(" or ".join(" and ".join(choice) for choice in choices))
 
     def read(self, name: str) -> KernelFolder:
-        """The folder of an overlay, every part held against the others."""
-        design = ENTRIES[name].make(())
-        fingerprint = overlay_hash(design)
-        path = self._path(name)
-        if self.target == "host" and not path.is_dir():
-            path = self.cache / "folders" / fingerprint[:16] / name
-            self._build(name, path)
-        elif not path.is_dir():
+        """The folder of an overlay, every part held against the others; one that is no good hides none behind it."""
+        fingerprint = overlay_hash(ENTRIES[name].make(()))
+        refused: FolderRefused | None = None
+        for path in self._found(name):
+            try:
+                folder = _checked(path, fingerprint)
+            except FolderRefused as error:
+                refused = refused or error
+                continue
+            if refused:
+                log.warning("%s; %s is taken instead.", refused.reason, path)
+            return folder
+        if refused:
+            raise refused
+        if self.target != "host":
             raise self._missing(name)
-        folder = read(path)
-        if folder.manifest.overlay_sha256 != fingerprint:
-            raise FolderRefused(f"kernel folder {path} is of other kernels than this version's", "build it again")
-        return folder
+        path = self.cache / "folders" / fingerprint[:16] / name
+        self._build(name, path)
+        return _checked(path, fingerprint)
 
-    def _path(self, name: str) -> Path:
-        return self.directory.expanduser() / self.target / name
+    def _places(self) -> Iterator[Path]:
+        return (directory / self.target for directory in self.directories)
+
+    def _found(self, name: str) -> Iterator[Path]:
+        return (place / name for place in self._places() if (place / name).is_dir())
 
     def _missing(self, what: str) -> NpuUnavailable:
-        where = self.directory.expanduser()
         return NpuUnavailable(
-            f"there is no kernel folder {what} in {where / self.target}",
-            f"build it with `whisperx-npu kernels build --output-dir {where}` where mlir-aie and Peano are installed",
+            f"there is no kernel folder {what} in {self.place}",
+            f"build it with `whisperx-npu kernels build --output-dir {self.directories[0]}` where mlir-aie and Peano "
+            "are installed",
         )
 
     def _build(self, name: str, path: Path) -> None:
@@ -85,3 +120,13 @@ class Folders:
         except (KernelsError, OSError) as error:
             if not path.is_dir():
                 raise NpuUnavailable(f"overlay {name} cannot be built for the simulated device ({error})") from None
+
+
+def _checked(path: Path, fingerprint: str) -> KernelFolder:
+    try:
+        folder = read(path)
+    except FolderRefused as error:
+        raise FolderRefused(f"kernel folder {path}: {error.reason}", error.cure) from None
+    if folder.manifest.overlay_sha256 != fingerprint:
+        raise FolderRefused(f"kernel folder {path} is of other kernels than this version's", "build it again")
+    return folder

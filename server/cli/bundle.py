@@ -24,7 +24,7 @@ from kernels.build.manifest import NAME as MANIFEST
 from kernels.build.verify import read
 from kernels.errors import KernelsError
 from npu.device import DRIVER, probe
-from npu.folders import DIRECTORY
+from npu.folders import Folders
 from server.cli.npu_trials import trials
 from server.cli.redaction import Redaction
 from server.errors import InvalidInput
@@ -176,16 +176,18 @@ def _kernel_log() -> str:
 
 
 def _kernel_folders(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Those of the first directory by target and overlay, those of the others with a number before that."""
     verdicts = {}
-    for path in sorted((settings.npu.kernels or DIRECTORY).expanduser().glob(f"*/*/{MANIFEST}")):
-        folder = path.parent
-        name = f"{folder.parent.name}/{folder.name}"
-        yield f"kernels/{name}.json", _text(path)
-        try:
-            read(folder)
-            verdicts[name] = "whole"
-        except KernelsError as error:
-            verdicts[name] = str(error)
+    for number, directory in enumerate(Folders(settings.npu.kernels).directories):
+        for path in sorted(directory.glob(f"*/*/{MANIFEST}")):
+            folder = path.parent
+            name = f"{f'{number}/' if number else ''}{folder.parent.name}/{folder.name}"
+            yield f"kernels/{name}.json", _text(path)
+            try:
+                read(folder)
+                verdicts[name] = "whole"
+            except KernelsError as error:
+                verdicts[name] = str(error)
     yield "kernels/folders.json", json.dumps(verdicts, indent=1) + "\n"
 
 

@@ -17,9 +17,11 @@ from npu.errors import NpuError
 from server.errors import WhisperXError
 from server.pipeline import extra
 from server.pipeline.catalog import Catalog
-from server.pipeline.cpu import cpu_flags
+from server.pipeline.cgroup import cpu_quota
+from server.pipeline.cpu import cpu_flags, usable_cores
 from server.pipeline.npu_room import kernel_folders
 from server.settings import Settings
+from server.supervisor.room import available_bytes
 
 State = Literal["ok", "missing", "fatal"]  # fatal: the server cannot run
 
@@ -81,8 +83,10 @@ def _packages(settings: Settings) -> Check:
 
 def _cpu() -> Check:
     flags = cpu_flags()
-    cores = len(os.sched_getaffinity(0))
-    detail = f"{cores} of {os.cpu_count()} cores; {' '.join(flag for flag in FLAGS if flag in flags) or 'no vectors'}"
+    cores = f"{usable_cores()} of {os.cpu_count()} cores"
+    if quota := cpu_quota():
+        cores += f" (a quota of {quota:.3g})"
+    detail = f"{cores}; {' '.join(flag for flag in FLAGS if flag in flags) or 'no vectors'}"
     if platform.machine() == "x86_64" and "avx2" not in flags:
         return Check("cpu", "missing", detail, "Expect low speed: without AVX2, CTranslate2 runs generic code.")
     return Check("cpu", "ok", detail)
@@ -91,8 +95,11 @@ def _cpu() -> Check:
 def _memory() -> Check:
     page = os.sysconf("SC_PAGE_SIZE")
     total, free = page * os.sysconf("SC_PHYS_PAGES"), page * os.sysconf("SC_AVPHYS_PAGES")
+    usable = available_bytes()
     detail = f"{total / 1e9:.1f} GB, {free / 1e9:.1f} GB of it unused"
-    if total < LEAST_BYTES:
+    if usable < total:
+        detail = f"{usable / 1e9:.1f} GB by the limit of the container, of the machine's {detail}"
+    if usable < LEAST_BYTES:
         return Check(
             "memory",
             "missing",
@@ -133,7 +140,10 @@ def _kernels(settings: Settings, bad: State) -> Check:
         found = [folders.mel(80), folders.mel(128), *folders.encoder(int8=settings.npu.precision == "int8").values()]
     except NpuError as error:
         return Check("npu kernels", bad, error.reason, f"{error.cure or 'Build it again'}.")
-    return Check("npu kernels", "ok", f"{', '.join(one.manifest.design for one in found)} in {folders.directory}")
+    places: dict[Path, list[str]] = {}
+    for one in found:
+        places.setdefault(one.path.parent, []).append(one.manifest.design)
+    return Check("npu kernels", "ok", "; ".join(f"{', '.join(names)} in {place}" for place, names in places.items()))
 
 
 def _stages(settings: Settings) -> Iterator[Check]:

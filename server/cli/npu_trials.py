@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import Any
 
 from npu.errors import NpuError
-from npu.folders import DIRECTORY, Folders
+from npu.folders import Folders
 from npu.opened import open_npu
 from server.pipeline.settings import NpuSettings
 
@@ -23,7 +23,7 @@ def trials(settings: NpuSettings, longest_s: float = LONGEST_S) -> dict[str, Any
     if settings.mode == "off":
         return {"reason": "npu.mode is off"}
     simulated = settings.mode == "simulated"
-    arguments = [str(settings.device), str(settings.kernels or DIRECTORY), "host" if simulated else "npu1"]
+    arguments = [str(settings.device), str(settings.kernels or ""), "host" if simulated else "npu1"]
     command = [sys.executable, "-P", "-m", "server.cli.npu_trials", *arguments]
     try:
         done = subprocess.run(command, capture_output=True, timeout=longest_s, check=False)  # noqa: S603  our own module
@@ -37,10 +37,9 @@ def trials(settings: NpuSettings, longest_s: float = LONGEST_S) -> dict[str, Any
 
 def _run(node: Path, folders: Folders) -> dict[str, Any]:
     """Each overlay alone on the device: it has six contexts."""
-    names = sorted(path.name for path in (folders.directory / folders.target).glob("*") if path.is_dir())
-    if not names:
-        return {"reason": f"there are no kernel folders in {folders.directory / folders.target}"}
-    return {name: _try(name, node, folders) for name in names}
+    if not folders.names:
+        return {"reason": f"there are no kernel folders in {folders.place}"}
+    return {name: _try(name, node, folders) for name in folders.names}
 
 
 def _try(name: str, node: Path, folders: Folders) -> dict[str, Any]:
@@ -68,4 +67,4 @@ def _milliseconds(run: Any) -> float:
 
 
 if __name__ == "__main__":
-    json.dump(_run(Path(sys.argv[1]), Folders(Path(sys.argv[2]).expanduser(), sys.argv[3])), sys.stdout)  # type: ignore[arg-type]
+    json.dump(_run(Path(sys.argv[1]), Folders(Path(sys.argv[2]) if sys.argv[2] else None, sys.argv[3])), sys.stdout)  # type: ignore[arg-type]

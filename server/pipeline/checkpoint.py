@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import tokenizers
 from faster_whisper.tokenizer import _LANGUAGE_CODES, Tokenizer
 
 from server.errors import InvalidInput, ModelUnavailable
+from server.pipeline.cpu import usable_cores
 from server.pipeline.ctc import CtcHead
 from server.pipeline.settings import ModelSettings
 from server.pipeline.types import Float32, Task
@@ -28,7 +28,7 @@ class Checkpoint:
     def __init__(self, directory: Path, settings: ModelSettings) -> None:
         self.directory = directory
         self.compute_type = "int8" if settings.compute_type == "auto" else settings.compute_type
-        self.threads = settings.threads or len(os.sched_getaffinity(0))
+        self.threads = settings.threads or usable_cores()
         try:
             self.whisper: Any = ctranslate2.models.Whisper(
                 str(directory), device="cpu", compute_type=self.compute_type, intra_threads=self.threads

@@ -19,7 +19,7 @@ from npu.coming import Coming
 from npu.device import probe
 from npu.encoder import NpuEncoder, check_layer
 from npu.errors import FolderRefused, NpuError, NpuUnavailable
-from npu.folders import DIRECTORY, Folders
+from npu.folders import Folders
 from npu.guard import Guarded, KeepAlive
 from npu.mel import NpuMel
 from npu.opened import Npu, open_npu
@@ -253,8 +253,7 @@ def _refusal(mode: str, reason: str, cure: str | None) -> ConfigurationError:
 
 def kernel_folders(settings: NpuSettings) -> Folders:
     """Where the kernel folders lie that these settings ask for."""
-    directory = settings.kernels or DIRECTORY
-    return Folders(directory, "host" if settings.mode == "simulated" else "npu1")
+    return Folders(settings.kernels, "host" if settings.mode == "simulated" else "npu1")
 
 
 def _acquire(settings: NpuSettings) -> Npu:

@@ -75,7 +75,9 @@ class NpuSettings(Group):
         description="What pays, with npu.mode auto: the faster device, or the one that leaves more of the CPU free.",
     )
     kernels: Path | None = Field(
-        None, description="Directory of kernel folders (`kernels build --output-dir`); empty: in the user's data."
+        None,
+        description="Directory of kernel folders (`kernels build --output-dir`); empty: whisperx-npu/kernels in the "
+        "user's data directory, then in the system's.",
     )
     precision: Literal["bf16", "int8"] = Field("bf16", description="Products of the encoder's layers on the NPU.")
     canary_windows: Positive = Field(

@@ -8,18 +8,17 @@ from collections import deque
 from pathlib import Path
 from typing import Protocol
 
-CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+from server.pipeline.cgroup import ROOT, memory_limit
+
 SHARE = 0.75
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
-def available_bytes() -> int:
+def available_bytes(root: Path = ROOT) -> int:
     """What the machine has, or what its container may use."""
     machine = os.sysconf("SC_PHYS_PAGES") * PAGE
-    try:
-        return min(machine, int(CGROUP_LIMIT.read_text()))
-    except (OSError, ValueError):  # no cgroup, or "max"
-        return machine
+    limit = memory_limit(root)
+    return machine if limit is None else min(machine, limit)
 
 
 def rss_bytes(pid: int) -> int:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from time import monotonic
 
 from server.engine import Pull
+from server.pipeline.cpu import thread_limits
 from server.worker.messages import (
     HEADER,
     Began,
@@ -28,6 +29,7 @@ from server.worker.messages import (
 )
 
 COMMAND = (sys.executable, "-P", "-m", "server.worker")
+THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}  # threads that spin starve whoever shares the cores
 LARGE = 1 << 20  # bytes that take the event loop too long to unpickle
 LOAD_SECONDS = 900.0  # a model may have to be converted first; one that is pulled has it anew after every byte
 
@@ -47,7 +49,7 @@ def _process(end: socket.socket) -> subprocess.Popen[bytes]:
             pass_fds=[end.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            env={"OMP_WAIT_POLICY": "PASSIVE"} | os.environ,  # threads that spin starve whoever shares the cores
+            env=THREADS | thread_limits() | os.environ,
         )
 
 

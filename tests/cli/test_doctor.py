@@ -9,6 +9,7 @@ from typing import Any
 import huggingface_hub.constants
 import pytest
 
+from npu.folders import Folders
 from tests.cli.conftest import CommandLine
 
 
@@ -125,6 +126,22 @@ def test_kernel_folders_are_read(
     assert f"kernels build --output-dir {tmp_path}" in found["cure"]
     (tmp_path / "npu1" / "mel_80").mkdir(parents=True)
     assert "manifest.json" in checks(cli, "--model", tiny_multilingual)["npu kernels"]["detail"]
+
+
+def test_kernel_folders_of_the_system_are_found(
+    cli: CommandLine, tiny_multilingual: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulated_kernels: Path
+) -> None:
+    """The folder of one overlay stands for each."""
+    one = Folders(tmp_path, "host", simulated_kernels).mel(80)
+    monkeypatch.setattr("npu.folders.overlay_hash", lambda _design: one.manifest.overlay_sha256)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_DATA_DIRS", str(tmp_path / "usr"))
+    own, system = (tmp_path / part / "whisperx-npu/kernels/npu1" for part in ("home", "usr"))
+    for place, name in ((own, "mel_80"), (system, "mel_128"), (system, "encoder")):
+        place.mkdir(parents=True, exist_ok=True)
+        (place / name).symlink_to(one.path)
+    found = checks(cli, "--model", tiny_multilingual)["npu kernels"]
+    assert (found["state"], found["detail"]) == ("ok", f"mel_80 in {own}; mel_80, mel_80 in {system}")
 
 
 def test_stages_are_loaded_on_demand(
