@@ -47,6 +47,7 @@ KINDS: dict[type[errors.WhisperXError], Kind] = {
     errors.TooLarge: Kind(413, "invalid_request_error", "request_too_large"),
     errors.ModelNotFound: Kind(404, "invalid_request_error", "model_not_found"),
     errors.ModelUnavailable: Kind(503, "server_error", "model_unavailable"),
+    errors.HubUnreachable: Kind(503, "server_error", "model_unavailable", again=True),
     errors.Unauthorized: Kind(401, "authentication_error", "invalid_api_key"),
     errors.TooSlow: Kind(408, "invalid_request_error", "request_timeout", again=True),
     errors.KeyBusy: Kind(429, "rate_limit_error", "key_busy", again=True),

@@ -107,5 +107,7 @@ async def _stream(
     form: TranscriptionForm, job: Job, events: AsyncGenerator[Event, None], engine: Engine, request: Request
 ) -> Response:
     messages = openai_events.messages(events, diarized=form.diarized, with_logprobs=job.options.token_logprobs)
-    card = find_card(engine.status(), job.options.model)
-    return await sse.stream(messages, request, model_headers(card.id, demo=card.demo) if card else {})
+    status = engine.status()
+    card = find_card(status, job.options.model)
+    model, demo = (card.id, card.demo) if card else (status.default_model, False)  # not here yet: it is being pulled
+    return await sse.stream(messages, request, model_headers(model, demo=demo))

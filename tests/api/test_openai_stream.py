@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from server.engine import Progress, SegmentReady
 from server.errors import EngineFailure, Overloaded
 from server.formats import DEMO_NOTICE
 from tests.api.live import emptied
-from tests.api.scripted import DEMO, SEGMENTS, SILENCE, SPOKEN, TRANSCRIPT, Hang, Pause, ScriptedEngine, steps
+from tests.api.scripted import DEMO, READY, SEGMENTS, SILENCE, SPOKEN, TRANSCRIPT, Hang, Pause, ScriptedEngine, steps
 
 URL = "/v1/audio/transcriptions"
 KINDS: dict[str, type[BaseModel]] = {
@@ -110,6 +111,13 @@ def test_demo_model_says_so(http: httpx2.Client, engine: ScriptedEngine, wav: by
     engine.steps = steps(DEMO)
     response = http.post(URL, files={"file": wav}, data={"stream": "true", "model": "demo"})
     assert (response.headers["x-model"], response.headers["x-whisperx-npu-notice"]) == ("demo", DEMO_NOTICE)
+
+
+def test_a_model_that_is_still_being_pulled_is_named(http: httpx2.Client, engine: ScriptedEngine, wav: bytes) -> None:
+    engine.state = replace(READY, models=())
+    response = http.post(URL, files={"file": wav}, data={"stream": "true"})
+    assert response.headers["x-model"] == "tiny-model"
+    assert "x-whisperx-npu-notice" not in response.headers
 
 
 def test_error_before_the_first_event_keeps_its_status(
