@@ -36,10 +36,12 @@ def running(environment: dict[str, str], *arguments: str | Path) -> Iterator[Run
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stderr
-        said = _until_curl(process.stderr)
-        listening = next(line for line in said if line.startswith("Listening on "))
-        yield Running(process, listening.split()[2], shlex.split(said[-1]), said)
-        process.kill()
+        try:
+            said = _until_curl(process.stderr)
+            listening = next(line for line in said if line.startswith("Listening on "))
+            yield Running(process, listening.split()[2], shlex.split(said[-1]), said)
+        finally:
+            process.kill()
 
 
 def _until_curl(stderr: IO[str]) -> list[str]:
