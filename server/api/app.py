@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,6 +22,7 @@ from server.api.metrics import Metrics
 from server.api.middleware import RequestLog
 from server.api.progress import Requests
 from server.api.tracing import telemetry
+from server.api.upload_folder import UploadFolder, remove_abandoned
 from server.engine import Engine
 from server.errors import WhisperXError
 from server.settings import Settings
@@ -43,13 +45,17 @@ routes under `/v1` speak OpenAI's wire format, so that its clients work unchange
 def create_app(settings: Settings, engine: Engine) -> FastAPI:
     """Put the application together; it starts and stops the engine with itself."""
 
+    uploads = UploadFolder()
+
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await asyncio.to_thread(remove_abandoned)
         await engine.start()
         try:
             yield
         finally:
             await engine.stop()
+            uploads.close()
 
     app = FastAPIOffline(
         redoc_url=None,
@@ -69,6 +75,7 @@ def create_app(settings: Settings, engine: Engine) -> FastAPI:
     )
     app.state.engine = engine
     app.state.settings = settings
+    app.state.uploads = uploads
     app.state.started = time.monotonic()
     app.state.requests = Requests()
     app.state.shutdown = Shutdown()

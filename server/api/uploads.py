@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,6 +16,7 @@ from starlette.requests import ClientDisconnect
 
 from server.api.multipart import FILE_FIELD, FormReader
 from server.api.progress import RequestProgress, Requests
+from server.api.upload_folder import UploadFolder
 from server.errors import Cancelled, InvalidInput
 
 WRITE_BYTES = 1024 * 1024  # collected in memory before a thread writes them
@@ -64,7 +64,8 @@ async def _received(request: Request, progress: RequestProgress) -> AsyncIterato
     begun = time.perf_counter()
     content_type = request.headers.get("content-type")
     form = FormReader(content_type) if content_type and _is_multipart(content_type) else None
-    with tempfile.NamedTemporaryFile(prefix="whisperx-npu-") as file:
+    folder: UploadFolder = request.app.state.uploads
+    with folder.file() as file:
         try:
             size = await _store(request, form, file)
         except ClientDisconnect as error:

@@ -50,4 +50,4 @@ def waited(condition: Callable[[], bool]) -> bool:
 
 def emptied(uploads: Path) -> bool:
     """Whether no upload is left; the server removes them after it has answered."""
-    return waited(lambda: not any(uploads.glob("whisperx-npu-*")))
+    return waited(lambda: not any(uploads.glob("whisperx-npu-*/*")))

@@ -87,7 +87,7 @@ def test_refused_before_the_body(locked: str, uploads: Path) -> None:
     with connected(locked, "/transcribe", "Content-Type: audio/wav\r\nContent-Length: 20000000") as sock:
         sock.settimeout(10)
         assert sock.recv(4096).startswith(b"HTTP/1.1 401 ")
-        assert not any(uploads.glob("whisperx-npu-*"))
+        assert not any(uploads.glob("whisperx-npu-*/*"))
 
 
 def test_the_log_has_the_name_and_never_the_key(locked: str, caplog: pytest.LogCaptureFixture) -> None:

@@ -81,7 +81,7 @@ def test_slow_but_steady_upload_is_taken(scripted: ScriptedEngine, uploads: Path
 def test_upload_under_way_keeps_nobody_waiting(url: str, http: httpx2.Client, wav: bytes, uploads: Path) -> None:
     with connected(url, "/transcribe", UPLOAD) as sock:
         sock.sendall(bytes(1000))
-        assert waited(lambda: any(uploads.glob("whisperx-npu-*")))
+        assert waited(lambda: any(uploads.glob("whisperx-npu-*/*")))
         assert http.post("/transcribe", files={"file": wav}).status_code == 200
     assert emptied(uploads)
 

@@ -235,7 +235,7 @@ def test_upload_does_not_outlive_the_request(
     http: httpx2.Client, engine: ScriptedEngine, wav: bytes, uploads: Path
 ) -> None:
     post(http, wav)
-    assert engine.jobs[0].path.parent == uploads == Path(tempfile.gettempdir())
+    assert engine.jobs[0].path.parent.parent == uploads == Path(tempfile.gettempdir())
     engine.steps = [RuntimeError("broken")]
     assert post(http, wav).status_code == 500
     assert emptied(uploads)
