@@ -13,6 +13,7 @@ WhisperXError
 │   └── KeyBusy             one API key has as many requests under way as it may
 ├── NotReady                still starting, or stopping
 │   └── TooManyConnections  more are open than the server serves
+├── StorageFull             no space for the upload
 ├── Cancelled               the client left
 ├── TimedOut                the deadline of the request passed
 ├── EngineFailure           the computation itself failed
@@ -95,6 +96,10 @@ class NotReady(WhisperXError):
 
 class TooManyConnections(NotReady):
     """More connections are open than the server serves."""
+
+
+class StorageFull(WhisperXError):
+    """The disk, or the quota, has no space left for what a request sends."""
 
 
 class Cancelled(WhisperXError):

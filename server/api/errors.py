@@ -54,6 +54,7 @@ KINDS: dict[type[errors.WhisperXError], Kind] = {
     errors.Overloaded: Kind(429, "rate_limit_error", "queue_full", again=True),
     errors.TooManyConnections: Kind(503, "server_error", "too_many_connections", again=True),
     errors.NotReady: Kind(503, "server_error", "not_ready", again=True),
+    errors.StorageFull: Kind(507, "server_error", "storage_full"),
     errors.Cancelled: Kind(499, "server_error", "cancelled"),
     errors.TimedOut: Kind(504, "server_error", "timeout"),
     errors.EngineFailure: Kind(500, "server_error", "engine_failure"),

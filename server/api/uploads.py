@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Annotated
@@ -17,7 +19,7 @@ from starlette.requests import ClientDisconnect
 from server.api.multipart import FILE_FIELD, FormReader
 from server.api.progress import RequestProgress, Requests
 from server.api.upload_folder import UploadFolder
-from server.errors import Cancelled, InvalidInput
+from server.errors import Cancelled, InvalidInput, StorageFull
 
 WRITE_BYTES = 1024 * 1024  # collected in memory before a thread writes them
 
@@ -65,7 +67,7 @@ async def _received(request: Request, progress: RequestProgress) -> AsyncIterato
     content_type = request.headers.get("content-type")
     form = FormReader(content_type) if content_type and _is_multipart(content_type) else None
     folder: UploadFolder = request.app.state.uploads
-    with folder.file() as file:
+    with _storage_errors(), folder.file() as file:
         try:
             size = await _store(request, form, file)
         except ClientDisconnect as error:
@@ -76,6 +78,21 @@ async def _received(request: Request, progress: RequestProgress) -> AsyncIterato
             raise InvalidInput("The recording is missing.", param=FILE_FIELD, cure="Send it as the form field file.")
         seconds = time.perf_counter() - begun
         yield Upload(Path(file.name), (*request.query_params.multi_items(), *fields), seconds, progress)
+
+
+@contextmanager
+def _storage_errors() -> Iterator[None]:
+    """Also around the end of the file: what could not be written is tried once more when it is closed."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        where = tempfile.gettempdir()
+        raise StorageFull(
+            f"There is no space for the recording: {error.strerror}.",
+            cure=f"Free the disk of the server's directory {where}, or set TMPDIR to another.",
+        ) from error
 
 
 async def _store(request: Request, form: FormReader | None, file: IO[bytes]) -> int:

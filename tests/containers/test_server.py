@@ -189,3 +189,15 @@ def test_every_line_of_the_example_works_as_it_is(docker: Docker, image: str, tm
     with project(docker, tmp_path, **{name: value for name, _, value in taken}) as served:
         served.up()
         assert served.status()["state"] == "ready"
+
+
+def test_a_full_disk_refuses_the_upload_and_nothing_else(docker: Docker, image: str, tmp_path: Path) -> None:
+    small = tmp_path / "small.yaml"
+    small.write_text("services: {server: {tmpfs: ['/data/tmp:size=8m,uid=10001']}}\n")
+    with project(docker, tmp_path, str(small)) as served:
+        served.up()
+        refused = httpx2.post(f"{served.url}/transcribe", files={"file": bytes(20_000_000)}, timeout=60)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (507, "storage_full")
+        assert "/data/tmp" in refused.json()["error"]["message"]
+        answer = httpx2.post(f"{served.url}/transcribe", files={"file": SAMPLE.read_bytes()}, timeout=60)
+        assert WORDS in answer.json()["text"]
