@@ -1,4 +1,4 @@
-# make serve   the server with the demo model on 127.0.0.1:9000
+# make serve   the server with the demo model on 127.0.0.1:9000; with LOCK=docker/requirements.lock without PyTorch
 # make test    the default tests; make test-slow the long ones
 # make test-containers  build, start and try the images, where a container engine can run
 # make lint    style, types, import floors
@@ -59,8 +59,9 @@ train-demo: .venv/dev
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
-.venv/runtime: requirements.lock pyproject.toml | .venv/bin/uv
-	$(UV) pip sync --require-hashes --compile-bytecode requirements.lock
+LOCK ?= requirements.lock
+.venv/runtime: $(LOCK) pyproject.toml | .venv/bin/uv
+	$(UV) pip sync --require-hashes --compile-bytecode $(LOCK)
 	$(UV) pip install --no-deps --no-build-isolation --editable .
 	touch $@
 

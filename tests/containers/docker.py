@@ -43,6 +43,10 @@ class Docker:
             ["docker", *arguments], env=environment, cwd=cwd, capture_output=True, text=True, timeout=seconds
         )
 
+    def gateway(self) -> str:
+        """The address of this machine that containers reach."""
+        return self("network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}").strip()
+
     def exported(self, container: str) -> bytes:
         """A container's files, a tar archive."""
         command = ["docker", "export", container]

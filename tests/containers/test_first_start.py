@@ -21,8 +21,7 @@ pytestmark = pytest.mark.containers
 def hub(docker: Docker, tiny_multilingual: Path, tmp_path: Path) -> Iterator[LocalHub]:
     remote = Path(shutil.copytree(tiny_multilingual, tmp_path / "remote"))
     (remote / "vocabulary.filler").write_bytes(bytes(FILLER))
-    gateway = docker("network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}").strip()
-    with serving(host=gateway) as hub:
+    with serving(host=docker.gateway()) as hub:
         hub.repositories["Systran/faster-whisper-tiny"] = remote
         yield hub
 
@@ -30,7 +29,6 @@ def hub(docker: Docker, tiny_multilingual: Path, tmp_path: Path) -> Iterator[Loc
 def reached(hub: LocalHub) -> dict[str, str]:
     return {
         "HF_ENDPOINT": hub.url,
-        "HF_HUB_DISABLE_XET": "1",
         "WHISPERX_NPU_MODEL__NAME": "tiny",
     }
 

@@ -5,10 +5,10 @@ They show that the image installs two wheels, finds their programs and keeps wha
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 from kernels.build.toolchain import MLIR_AIE, PEANO, PEANO_PROGRAMS
+from tests.containers.wheels import write_wheel
 from tests.kernels.build import objects
 
 INTERPRETER = "#!/opt/venv/bin/python\n"
@@ -53,23 +53,8 @@ for core in design.cores:
 def wheels(folder: Path) -> Path:
     """Write both into ``folder``."""
     source = Path(objects.__file__).read_text()
-    _wheel(folder, "mlir_aie", f"0.0.1+{MLIR_AIE[:7]}", {"mlir_aie/bin/aiecc": AIECC, "mlir_aie/objects.py": source})
-    programs = {f"llvm-aie/bin/{name}": LLC if name == "llc" else CLANG for name in PEANO_PROGRAMS}
-    _wheel(folder, "llvm_aie", PEANO, programs)
+    aiecc = {"mlir_aie/bin/aiecc": INTERPRETER + AIECC, "mlir_aie/objects.py": source}
+    write_wheel(folder, "mlir_aie", f"0.0.1+{MLIR_AIE[:7]}", aiecc)
+    programs = {f"llvm-aie/bin/{name}": INTERPRETER + (LLC if name == "llc" else CLANG) for name in PEANO_PROGRAMS}
+    write_wheel(folder, "llvm_aie", PEANO, programs)
     return folder
-
-
-def _wheel(folder: Path, name: str, version: str, files: dict[str, str]) -> None:
-    notes = f"{name}-{version}.dist-info"
-    tag = "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-    everything = {
-        **files,
-        f"{notes}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
-        f"{notes}/WHEEL": tag,
-    }
-    record = "".join(f"{path},,\n" for path in [*everything, f"{notes}/RECORD"])
-    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
-        for path, text in {**everything, f"{notes}/RECORD": record}.items():
-            info = zipfile.ZipInfo(path)
-            info.external_attr = (0o100755 if "/bin/" in path else 0o100644) << 16
-            wheel.writestr(info, INTERPRETER + text if "/bin/" in path else text)
