@@ -115,9 +115,10 @@ def _npu(report: DeviceReport, settings: Settings) -> Iterator[Check]:
         return
     bad: State = "fatal" if settings.npu.mode == "required" else "missing"
     limit = "unlimited" if report.memlock_bytes is None else f"{report.memlock_bytes >> 10} KiB"
+    driver = f"{report.driver}, {report.name}, firmware {report.firmware}"
     seen: tuple[tuple[str, tuple[Subject, ...], str], ...] = (
         ("npu device", ("node", "access"), f"{report.node}"),
-        ("npu driver", ("driver", "firmware"), f"{report.driver}, {report.name}, firmware {report.firmware}"),
+        ("npu driver", ("driver", "firmware"), driver if report.driver else "unknown: /sys says nothing of the device"),
         ("pyxrt", ("pyxrt",), "importable"),
         ("memlock", ("memlock",), f"{limit}, at least {HEAP_BYTES >> 20} MiB needed"),
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,7 +67,16 @@ def test_status_names_why_the_cpu_serves(npu: Project) -> None:
     stages = {stage["stage"]: stage for stage in npu.status()["stages"]}
     for stage in ("mel", "encoder"):
         assert stages[stage]["device"] == "cpu"
-        assert stages[stage]["reason"]
+        assert re.search("XRT opens no NPU number 0|of memory may be locked", stages[stage]["reason"])
+
+
+def test_the_real_pyxrt_is_asked_and_says_that_the_node_is_no_npu(docker: Docker, npu: Project) -> None:
+    """With the capability that lifts the limit of locked memory, which this machine may not allow to be raised."""
+    lifted = ("--user", "0", "--cap-add", "IPC_LOCK", "--device", "/dev/null:/dev/accel/accel0")
+    report = json.loads(docker("run", "--rm", *lifted, f"{IMAGE}:npu", "doctor", "--stages", "--json"))
+    details = {check["name"]: check["detail"] for check in report["checks"]}
+    assert details["npu driver"] == "unknown: /sys says nothing of the device"
+    assert "no NPU: XRT opens no NPU number 0 (No such device with index '0')" in details["stage mel"]
 
 
 def test_device_group_and_limit_arrive(npu: Project) -> None:
