@@ -97,3 +97,11 @@ def test_without_the_device_the_override_does_not_start(docker: Docker, kernels:
         run = served.compose("up", "--detach", "--no-build", check=False)
         assert run.returncode != 0
         assert "/dev/accel/none" in run.stderr
+
+
+def test_without_the_group_compose_says_what_to_set(docker: Docker) -> None:
+    files = [part for file in FILES for part in ("--file", file)]
+    refused = docker.tried("compose", "--env-file", "/dev/null", *files, "config", "--quiet")
+    assert refused.returncode != 0
+    assert "Set RENDER_GID in .env to the group of the NPU, see .env.example" in refused.stderr
+    docker("compose", "--env-file", "/dev/null", "--file", FILES[0], "config", "--quiet")

@@ -147,6 +147,7 @@ def test_settings_limits_and_keys_of_a_users_env(docker: Docker, image: str, tmp
     keys.chmod(0o444)
     wanted = {
         "API_KEYS_FILE": str(keys),
+        "WHISPERX_NPU_AUTH__OPEN_PATHS": "[]",
         "CPUS": "1",
         "MEMORY": "2g",
         "WHISPERX_NPU_DECODE__TEMPERATURES": "[0.0]",
@@ -201,3 +202,12 @@ def test_a_full_disk_refuses_the_upload_and_nothing_else(docker: Docker, image: 
         assert "/data/tmp" in refused.json()["error"]["message"]
         answer = httpx2.post(f"{served.url}/transcribe", files={"file": SAMPLE.read_bytes()}, timeout=60)
         assert WORDS in answer.json()["text"]
+
+
+def test_a_checkpoint_of_ones_own_in_the_volume(docker: Docker, image: str, tmp_path: Path) -> None:
+    with project(docker, tmp_path) as served:
+        served.up()
+        served.compose("cp", str(ROOT / "models" / "demo"), "server:/models/my-whisper")
+        served.settings["WHISPERX_NPU_MODEL__NAME"] = "/models/my-whisper"
+        served.up()
+        assert served.status()["default_model"] == "my-whisper"
