@@ -25,7 +25,7 @@ test-slow: .venv/dev
 	$(BIN)/pytest -m slow
 
 test-containers: .venv/dev
-	$(BIN)/pytest -m containers -rs tests/containers
+	$(BIN)/pytest -m containers tests/containers
 
 lint: .venv/dev
 	$(BIN)/ruff check .

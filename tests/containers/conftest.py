@@ -16,11 +16,19 @@ ENGINE = Path(__file__).with_name("engine")
 NONE_CAN_RUN = 77
 REQUIRED = "REQUIRE_CONTAINERS"  # set where an engine is certain: then its absence is a failure
 
+SKIPPED: list[str] = []  # why, to be said once
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for why in SKIPPED:
+        terminalreporter.write_line(why)
+
 
 def asked(command: str, environment: dict[str, str]) -> str:
     run = subprocess.run([ENGINE, command], env=environment, capture_output=True, text=True, timeout=300)
     if run.returncode == NONE_CAN_RUN and not os.environ.get(REQUIRED):
-        pytest.skip(f"no container engine: {run.stderr.strip()}")
+        SKIPPED.append(f"Containers are not tested: {run.stderr.strip()}")
+        pytest.skip("no container engine")
     assert run.returncode == 0, run.stderr
     return run.stdout.strip()
 
