@@ -145,53 +145,6 @@ def test_ctrl_c_ends_it_at_once(long_recording: Path, tiny_multilingual: Path, e
     heard = ("env", "--default-signal=INT")  # what a shell runs in the background ignores it, tests included
     command = [*heard, *COMMAND, "transcribe", str(long_recording), "--model", str(tiny_multilingual)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, env=environment) as process:
-        os.close(stderr)
-        shown = _until_closed(terminal)
-        assert process.stdout is not None
-        result = process.stdout.read()
-    assert process.returncode == 0
-    assert "noise.wav" in shown
-    assert "%" in shown
-    assert json.loads(result)["duration"] == 2.0
-
-
-def _until_closed(terminal: int) -> str:
-    """Everything shown on the terminal; a terminal that nobody reads stops the program that writes to it."""
-    shown = b""
-    with suppress(OSError):  # Linux's way of saying that the other end was closed
-        while part := os.read(terminal, 4096):
-            shown += part
-    os.close(terminal)
-    return shown.decode()
-
-
-def test_a_local_model_needs_no_network(
-    recording: Path, tiny_multilingual: Path, environment: dict[str, str], tmp_path: Path
-) -> None:
-    guard = tmp_path / "guard" / "sitecustomize.py"
-    guard.parent.mkdir()
-    guard.write_text(
-        "import socket\nsocket.getaddrinfo = socket.socket.connect = None  # a look-up ends in a TypeError\n"
-    )
-    online = {name: value for name, value in environment.items() if name != "HF_HUB_OFFLINE"}
-    command = [*COMMAND, "transcribe", str(recording), "--model", str(tiny_multilingual), "--format", "json"]
-    result = subprocess.run(
-        command, env=online | {"PYTHONPATH": str(guard.parent)}, capture_output=True, check=True, text=True
-    )
-    assert json.loads(result.stdout)["text"]
-    assert result.stderr == ""
-
-
-def test_ctrl_c_ends_it_at_once(long_recording: Path, tiny_multilingual: Path, environment: dict[str, str]) -> None:
-    terminal, stderr = pty.openpty()
-    # a shell without job control has what it runs in the background ignore SIGINT, tests included
-    heard = [
-        sys.executable,
-        "-c",
-        "import os, signal, sys; signal.signal(2, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])",
-    ]
-    command = [*heard, *COMMAND, "transcribe", str(long_recording), "--model", str(tiny_multilingual)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, env=environment) as process:
         assert process.stdout
         assert os.read(terminal, 1)  # the bar: work is under way
         process.send_signal(signal.SIGINT)
