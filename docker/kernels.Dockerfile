@@ -24,9 +24,10 @@ RUN --mount=type=bind,from=wheels,target=/wheels \
     && /opt/toolchain/bin/pip install --no-cache-dir --no-index --no-deps /wheels/mlir_aie-*.whl /wheels/llvm_aie-*.whl \
     && ln -s /opt/toolchain/lib/python3.*/site-packages /opt/wheels
 ENV MLIR_AIE_INSTALL_DIR=/opt/wheels/mlir_aie
-ARG KERNELS=""
+# other overlays than `kernels build` chooses, for example "mel_80 encoder_int8"
+ARG NAMES=""
 # hadolint ignore=SC2086
-RUN whisperx-npu kernels build --output-dir /kernels ${KERNELS}
+RUN whisperx-npu kernels build --output-dir /kernels ${NAMES}
 
 
 FROM scratch
