@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import ssl
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import urlsplit
 
 PIECE = 20_000  # bytes that are sent at a time where the speed is limited
 REVISION = "0123456789abcdef0123456789abcdef01234567"
@@ -18,10 +20,10 @@ REVISION = "0123456789abcdef0123456789abcdef01234567"
 class LocalHub(ThreadingHTTPServer):
     """Serves ``repositories``, a mapping of id to directory.
 
-    ``break_after`` bytes of a file, once, the connection breaks. ``stall_after`` so many, nothing more comes. ``rate``
-    limits the bytes per second. ``gated``: nobody here has accepted the terms. ``xet``: files are said to be in another
-    store as well, which does not exist. ``ranges`` are the Range headers that were sent, ``sent`` the bytes of files
-    that went out.
+    ``break_after`` bytes of a file, once, the connection breaks. ``stall_after`` so many, nothing more comes.
+    ``rate`` limits the bytes per second. ``gated``: nobody here has accepted the terms. ``xet``: files are said to
+    be in another store as well, which does not exist. It is its own proxy: requests for any host are answered.
+    ``ranges`` are the Range headers that were sent, ``sent`` the bytes of files that went out.
     """
 
     daemon_threads = True
@@ -35,12 +37,20 @@ class LocalHub(ThreadingHTTPServer):
         self.gated = False
         self.xet = False
         self.ranges: list[str] = []
+        self.scheme = "http"
         self.requests = 0
         self.sent = 0
 
+    def use_tls(self, certificate: Path) -> None:
+        """From now on https, with a PEM file of a key and its certificate."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        self.socket = context.wrap_socket(self.socket, server_side=True)
+        self.scheme = "https"
+
     @property
     def url(self) -> str:
-        return f"http://{self.server_address[0]!s}:{self.server_address[1]}"
+        return f"{self.scheme}://{self.server_address[0]!s}:{self.server_address[1]}"
 
 
 @contextmanager
@@ -68,7 +78,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, *, with_body: bool) -> None:
         self.server.requests += 1
-        parts = self.path.partition("?")[0].strip("/").split("/")
+        parts = urlsplit(self.path).path.strip("/").split("/")
         if parts[:2] == ["api", "models"]:
             self._describe("/".join(parts[2:4]), asked_for=parts[4:])
         else:

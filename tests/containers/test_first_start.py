@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +25,17 @@ def hub(docker: Docker, tiny_multilingual: Path, tmp_path: Path) -> Iterator[Loc
     with serving(host=docker.gateway()) as hub:
         hub.repositories["Systran/faster-whisper-tiny"] = remote
         yield hub
+
+
+def self_signed(folder: Path, address: str) -> Path:
+    """A PEM file of a key and its certificate; ``ca.pem`` beside it has the certificate alone."""
+    key, certificate, both = (folder / name for name in ("key.pem", "ca.pem", "both.pem"))
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-noenc", "-days", "2", "-subj", "/CN=test"]
+    extensions = ("subjectAltName=IP:" + address, "keyUsage=critical,keyCertSign,digitalSignature")
+    added = [part for extension in extensions for part in ("-addext", extension)]
+    subprocess.run([*command, *added, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    both.write_text(key.read_text() + certificate.read_text())
+    return both
 
 
 def reached(hub: LocalHub) -> dict[str, str]:
@@ -49,6 +61,26 @@ def test_the_model_is_pulled_with_visible_progress_and_kept(
         served.compose("up", "--detach", "--no-build", "--wait", "--force-recreate")
         assert hub.requests == asked, "what is in the volume is not asked for again"
         assert "tiny" in served.run_in("whisperx-npu", "models", "list")
+
+
+def test_a_proxy_on_the_way_out(docker: Docker, image: str, hub: LocalHub, tmp_path: Path) -> None:
+    way_out = {"HTTP_PROXY": hub.url, "http_proxy": hub.url, "HF_ENDPOINT": "http://hub.example.org"}
+    with project(docker, tmp_path, **reached(hub) | way_out) as served:
+        served.up()
+        assert served.status()["default_model"] == "tiny"
+
+
+def test_a_proxy_that_opens_tls_is_believed_by_its_ca(
+    docker: Docker, image: str, hub: LocalHub, tmp_path: Path
+) -> None:
+    certificate = self_signed(tmp_path, docker.gateway())
+    hub.use_tls(certificate)
+    with project(docker, tmp_path, **reached(hub)) as served:
+        served.up()
+        assert served.status()["default_model"] == "demo"
+        served.settings["EXTRA_CA_FILE"] = str(certificate.with_name("ca.pem"))
+        served.up()
+        assert served.status()["default_model"] == "tiny"
 
 
 def test_without_a_network_the_demo_serves_and_says_so(docker: Docker, image: str, tmp_path: Path) -> None:
