@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from npu import portable
+from npu.failures import attempt, while_syncing
 
 
 class Buffer:
@@ -28,7 +29,7 @@ class Buffer:
         self._from_device = directions.XCL_BO_SYNC_BO_FROM_DEVICE
         self._bytes = np.asarray(_Mapping(bo, nbytes))
         self._bytes[:] = 0
-        self.to_device()
+        bo.sync(self._to_device, nbytes, 0)
 
     @property
     def bo(self) -> portable.Bo:
@@ -48,17 +49,28 @@ class Buffer:
         return self._bytes[offset : offset + count * item].view(dtype)
 
     def to_device(self, offset: int = 0, nbytes: int | None = None) -> None:
-        """Let the device see what the host wrote to a range; from ``offset`` to the end by default."""
-        self.bo.sync(self._to_device, *self._range(offset, nbytes))
+        """Let the device see what the host wrote to a range; from ``offset`` to the end by default.
+
+        Raises DeviceLost, LaunchFailed.
+        """
+        self._sync(self._to_device, offset, nbytes)
 
     def from_device(self, offset: int = 0, nbytes: int | None = None) -> None:
-        """Let the host see what the device wrote to a range; from ``offset`` to the end by default."""
-        self.bo.sync(self._from_device, *self._range(offset, nbytes))
+        """Let the host see what the device wrote to a range; from ``offset`` to the end by default.
+
+        Raises DeviceLost, LaunchFailed.
+        """
+        self._sync(self._from_device, offset, nbytes)
 
     def close(self) -> None:
         """Let the BO go, with the last view of it."""
         self._bo = None
         self._bytes = np.empty(0, np.uint8)
+
+    def _sync(self, direction: Any, offset: int, nbytes: int | None) -> None:
+        _, failure = attempt(lambda: self.bo.sync(direction, *self._range(offset, nbytes)))
+        if failure is not None:
+            raise while_syncing(failure)
 
     def _range(self, offset: int, nbytes: int | None) -> tuple[int, int]:
         """(size, offset), as pyxrt wants them."""

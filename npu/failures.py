@@ -61,6 +61,13 @@ def while_launching(what: str, text: str) -> NpuError:
     return LaunchFailed(f"XRT did not take the launch of {what} ({text})")
 
 
+def while_syncing(text: str) -> NpuError:
+    """The error for ``text``, raised by XRT when a buffer was synced."""
+    if _errno(text) in GONE:
+        return DeviceLost(f"the NPU was lost while a buffer was synced ({text})", LOST_CURE)
+    return LaunchFailed(f"XRT did not sync a buffer ({text})")
+
+
 def _errno(text: str) -> int | None:
     found = ERRNO.search(text)
     return int(found[1]) if found else None

@@ -71,6 +71,19 @@ def test_a_fault(row: str, machine: Machine, scale: KernelFolder, opened: Open) 
     assert nothing_left(machine)
 
 
+def test_lost_while_another_overlay_is_at_work(machine: Machine, scale: KernelFolder, opened: Open) -> None:
+    device = opened(machine, watchdog_s=0.3)
+    ready = Ready.of(device.load(scale))
+    machine.faults.append(Lost(gone=True))
+    for sync in (ready.buffers[0].to_device, ready.buffers[0].from_device):
+        with pytest.raises(DeviceLost, match=r"the NPU was lost while a buffer was synced \(.*err=-19.*\)") as caught:
+            sync()
+        assert caught.value.cure
+    device.close()
+    del ready
+    assert nothing_left(machine)
+
+
 @pytest.mark.parametrize("fault", [Hang(launch=1), DriverTimeout(launch=1), Ends(launch=1, state=State.ERROR)])
 def test_a_broken_overlay_launches_nothing_more_and_a_new_one_does(
     fault: Fault, machine: Machine, scale: KernelFolder, opened: Open

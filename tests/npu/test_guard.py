@@ -152,11 +152,14 @@ def test_a_busy_npu_is_left_alone(npu: Npu, resident: Resident) -> None:
     assert keep.launches == 0
 
 
-def test_what_keeping_it_awake_finds_wrong_retires_it(npu: Npu, resident: Resident, machine: Machine) -> None:
-    machine.faults.append(Garbage())
+@pytest.mark.parametrize(("fault", "why"), [(Garbage(), "self-test"), (Lost(gone=True), "the NPU was lost")])
+def test_what_keeping_it_awake_finds_wrong_retires_it(
+    fault: Fault, why: str, npu: Npu, resident: Resident, machine: Machine
+) -> None:
+    machine.faults.append(fault)
     keep = KeepAlive(npu, resident, seconds=0.01)
     assert until(lambda: npu.retired is not None)
-    assert "self-test" in (npu.retired or "")
+    assert why in (npu.retired or "")
     keep.close()
     assert keep.launches == 0
 
