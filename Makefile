@@ -19,7 +19,7 @@ serve: .venv/runtime
 	$(BIN)/whisperx-npu serve
 
 test: .venv/dev
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist worksteal
 
 test-slow: .venv/dev
 	$(BIN)/pytest -m slow

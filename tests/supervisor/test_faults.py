@@ -44,6 +44,12 @@ def pid_of(engine: SupervisedEngine) -> int:
     return process.pid
 
 
+def worker_of(engine: SupervisedEngine) -> worker.Worker:
+    (model,) = engine._models.values()
+    assert model._worker
+    return model._worker
+
+
 def segments(events: list[Event]) -> list[Any]:
     return [event.segment for event in events if isinstance(event, SegmentReady)]
 
@@ -120,7 +126,8 @@ async def test_whoever_is_at_work_twice_when_it_dies_fails_with_the_reason(
         async for event in engine.transcribe(job(long)):
             events.append(event)
             if isinstance(event, SegmentReady):
-                os.kill(pid_of(engine), signal.SIGKILL)
+                await until(lambda: bool(worker_of(engine).at_work))  # a segment comes between two steps
+                worker_of(engine).kill()
 
     with pytest.raises(EngineFailure, match="was killed by signal 9 while it worked on this recording"):
         await client()
