@@ -20,7 +20,7 @@ REVISION = "0123456789abcdef0123456789abcdef01234567"
 class LocalHub(ThreadingHTTPServer):
     """Serves ``repositories``, a mapping of id to directory.
 
-    ``break_after`` bytes of a file, once, the connection breaks. ``stall_after`` so many, nothing more comes.
+    ``break_after`` bytes of a file, once, the connection breaks. After ``stall_after`` bytes of it, nothing more comes.
     ``rate`` limits the bytes per second. ``gated``: nobody here has accepted the terms. ``xet``: files are said to
     be in another store as well, which does not exist. It is its own proxy: requests for any host are answered.
     ``ranges`` are the Range headers that were sent, ``sent`` the bytes of files that went out.
@@ -117,10 +117,10 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(206 if start else 200, headers, b"", length=len(data) - start)
         if with_body:
             with suppress(ConnectionError):
-                self._send_body(data[start:])
+                self._send_body(data, start)
 
-    def _send_body(self, data: bytes) -> None:
-        for at in range(0, len(data), PIECE):
+    def _send_body(self, data: bytes, start: int) -> None:
+        for at in range(start, len(data), PIECE):
             while self.server.stall_after is not None and at >= self.server.stall_after:
                 time.sleep(0.05)
             self.wfile.write(data[at : at + PIECE])
