@@ -92,6 +92,12 @@ def test_the_images_kernels_are_found_whole_and_of_this_version(npu: Project) ->
     assert "mel_80, mel_128, encoder in /usr/local/share/whisperx-npu/kernels" in check["detail"]
 
 
+def test_the_usual_image_built_after_it_has_no_kernels(docker: Docker, npu: Project) -> None:
+    docker.build()
+    folder = "/usr/local/share/whisperx-npu/kernels"
+    assert docker("run", "--rm", "--entrypoint", "find", IMAGE, folder, "-type", "f") == ""
+
+
 def test_without_the_device_the_override_does_not_start(docker: Docker, kernels: str, tmp_path: Path) -> None:
     with project(docker, tmp_path, "compose.npu.yaml", NPU_DEVICE="/dev/accel/none", RENDER_GID="992") as served:
         run = served.compose("up", "--detach", "--no-build", check=False)
