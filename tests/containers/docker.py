@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import shlex
 import socket
@@ -21,6 +22,9 @@ ROOT = Path(__file__).resolve().parents[2]
 IMAGE = "whisperx-npu-test"
 HEALTHY_SECONDS = 120
 BUILD_SECONDS = 1_500
+FILES = ("compose.yaml", "compose.npu.yaml")
+# set in the shell of whoever runs the tests, they would come before those of a test's .env
+VARIABLES = {name for file in FILES for name in re.findall(r"\$\{([A-Z_]+)", (ROOT / file).read_text())}
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,8 @@ class Docker:
     def tried(
         self, *arguments: str, seconds: float = 300, cwd: Path = ROOT, variables: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, **self.environment, **(variables or {})}
+        inherited = {name: value for name, value in os.environ.items() if name not in VARIABLES}
+        environment = {**inherited, **self.environment, **(variables or {})}
         return subprocess.run(
             ["docker", *arguments], env=environment, cwd=cwd, capture_output=True, text=True, timeout=seconds
         )

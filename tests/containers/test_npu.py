@@ -14,10 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.containers.docker import IMAGE, Docker, Project, project
+from tests.containers.docker import FILES, IMAGE, Docker, Project, project
 from tests.containers.toolchain import wheels
 
-FILES = ("compose.yaml", "compose.npu.yaml")
 KERNELS = f"{IMAGE}-kernels"
 
 pytestmark = pytest.mark.containers
