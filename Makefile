@@ -41,18 +41,18 @@ bench: .venv/dev
 AUDIO ?= ../shared/audio
 TRAIN_HOURS ?= 1.55
 TRAIN_WORK ?= $(HOME)/.cache/whisperx-npu-train
-TRAIN = OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m models.train.train --audio $(AUDIO) --work $(TRAIN_WORK) --hours $(TRAIN_HOURS)
+TRAIN = OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m training.train --audio $(AUDIO) --work $(TRAIN_WORK) --hours $(TRAIN_HOURS)
 train-demo: .venv/dev
 	@command -v espeak-ng >/dev/null && command -v flite >/dev/null || { echo "espeak-ng and flite are needed (Debian: apt install espeak-ng flite)"; exit 1; }
 	@test -f $(AUDIO)/MANIFEST.tsv || { echo "The recordings are needed: make train-demo AUDIO=/folder/with/MANIFEST.tsv"; exit 1; }
-	$(BIN)/python -m models.train.corpus --audio $(AUDIO) --work $(TRAIN_WORK) --shards 22
+	$(BIN)/python -m training.corpus --audio $(AUDIO) --work $(TRAIN_WORK) --shards 22
 	$(TRAIN) --until 0.35
-	$(BIN)/python -m models.train.splice --work $(TRAIN_WORK)
+	$(BIN)/python -m training.splice --work $(TRAIN_WORK)
 	$(TRAIN)
-	$(BIN)/python -m models.train.export --work $(TRAIN_WORK) --out models/demo
-	$(BIN)/python -m models.train.align_quality --audio $(AUDIO) --model models/demo --write models/demo/metrics.json
-	$(BIN)/python -m models.train.evaluate --audio $(AUDIO) --model models/demo --write models/demo/metrics.json
-	$(BIN)/python -m models.train.card --model models/demo
+	$(BIN)/python -m training.export --work $(TRAIN_WORK) --out models/demo
+	$(BIN)/python -m training.align_quality --audio $(AUDIO) --model models/demo --write models/demo/metrics.json
+	$(BIN)/python -m training.evaluate --audio $(AUDIO) --model models/demo --write models/demo/metrics.json
+	$(BIN)/python -m training.card --model models/demo
 
 .venv/bin/uv:
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 with venv is needed (Debian: apt install python3-venv); or: make PYTHON=/path/to/python"; exit 1; }

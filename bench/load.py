@@ -29,7 +29,7 @@ import numpy as np
 import soundfile
 
 from bench.speech import RATE, ROOT, speech
-from server.supervisor.room import rss_bytes
+from server.machine.memory import rss_bytes
 
 FILES = 10
 FILE_SECONDS = 600.0

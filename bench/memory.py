@@ -97,10 +97,10 @@ def measure(child: str, hours: float, model: str, cache: Path) -> Growth:
 
 def _windows(recording: Path) -> Iterator[float]:
     """The end of each window, in seconds."""
-    from server.pipeline.decode import AudioStream
-    from server.pipeline.settings import VadSettings
-    from server.pipeline.vad import SileroDetector
-    from server.pipeline.windows import speech_windows
+    from server.pipeline.cutting import speech_windows
+    from server.pipeline.stages.decode import AudioStream
+    from server.pipeline.stages.vad import SileroDetector
+    from server.settings.stages import VadSettings
 
     for window in speech_windows(AudioStream(recording), SileroDetector(VadSettings())):
         yield window.end
@@ -108,10 +108,10 @@ def _windows(recording: Path) -> Iterator[float]:
 
 def _session(recording: Path, model: str, cache: Path) -> Iterator[float]:
     """The end of each segment, in seconds."""
-    from server.pipeline.parts import Parts, StageSettings
+    from server.pipeline.loaded_model import Parts, StageSettings
     from server.pipeline.session import Session
-    from server.pipeline.settings import DecodeSettings
-    from server.pipeline.types import Options, SegmentReady
+    from server.settings.stages import DecodeSettings
+    from server.transcript import Options, SegmentReady
 
     directory = models.whisper(model, cache)
     if directory is None:

@@ -6,8 +6,8 @@ import json
 import string
 from pathlib import Path
 
-from server.pipeline.catalog import DEMO_DIR
-from tests.checkpoints import Size, build_tiny_whisper
+from server.checkpoints.catalog import DEMO_DIR
+from tests.random_checkpoints import Size, build_tiny_whisper
 
 SIZES = {  # openai/whisper's model dimensions; with 50,257 text tokens the vocabulary has 51,865
     "tiny": Size(width=384, layers=4, heads=6, text_tokens=50_257),

@@ -1,5 +1,5 @@
 # The NPU's kernel folders, and nothing else: `docker compose -f compose.yaml -f compose.npu.yaml build kernels`.
-# The context `wheels` holds two files: the wheels mlir_aie and llvm_aie that kernels/build/toolchain.py pins.
+# The context `wheels` holds two files: the wheels mlir_aie and llvm_aie that kernels/toolchain/toolchain.py pins.
 # Not run with the real wheels: tests build it with programs that stand in for the compilers.
 
 # Built by the program that will load them, so that the kernels are of its version

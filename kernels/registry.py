@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
-from kernels.array.program import Design, Sequence
+from kernels.array.design import Design, Sequence
 from kernels.encoder.core import Op
 from kernels.encoder.overlay import ENCODER_OPS, overlay
 from kernels.encoder.plan import plan
+from kernels.encoder.selftest import trial, trial_sequence
 from kernels.encoder.shapes import SHAPES
-from kernels.encoder.trial import trial, trial_sequence
 from kernels.encoder.window import launches
 from kernels.mel import design as mel
-from kernels.mel.trial import trial as mel_trial
-from kernels.trial import Trial
+from kernels.mel.selftest import trial as mel_trial
+from kernels.selftest import Trial
 
 Overlays = Mapping[str, frozenset[Op]]
 

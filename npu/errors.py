@@ -13,7 +13,7 @@ NpuError
 
 from __future__ import annotations
 
-from kernels.build.manifest import FolderError
+from kernels.package.manifest import FolderError
 
 
 class NpuError(Exception):
@@ -37,7 +37,7 @@ class FolderRefused(NpuError):
 
     @staticmethod
     def of(error: FolderError) -> FolderRefused:
-        """What ``kernels.build`` found wrong with a folder. Its message holds the cure."""
+        """What ``kernels.package`` found wrong with a folder. Its message holds the cure."""
         return FolderRefused(str(error).rstrip("."))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from server.settings import ENV_PREFIX, Settings, setting_names
+from server.settings.load import ENV_PREFIX, Settings, setting_names
 from tests.test_lock import pinned
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -14,7 +14,7 @@ import pytest
 import typer
 
 from server.cli import app
-from server.settings import ENV_PREFIX, Settings, load_settings, setting_names
+from server.settings.load import ENV_PREFIX, Settings, load_settings, setting_names
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from kernels.array.program import Tile
+from kernels.array.design import Tile
 
 Direction = Literal["in", "out"]  # as the tile sees it: "in" is S2MM (stream to memory), "out" MM2S
 

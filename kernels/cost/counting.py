@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
-from kernels.array.program import Acquire, Call, Core, Loop, Statement, Word
+from kernels.array.design import Acquire, Call, Core, Loop, Statement, Word
 
 
 def count(core: Core, value: Callable[[Word], int]) -> Counter[str]:

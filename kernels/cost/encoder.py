@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kernels.array.program import Design, Start, Step
+from kernels.array.design import Design, Start, Step
 from kernels.cost.counting import count
 from kernels.cost.cycles import Kernels
 from kernels.cost.machine import STREAM_BYTES, Assumptions

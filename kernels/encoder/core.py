@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from kernels.array.program import Acquire, Call, Core, Held, Index, Local, Loop, Release, Statement, Tile, Word
+from kernels.array.design import Acquire, Call, Core, Held, Index, Local, Loop, Release, Statement, Tile, Word
 from kernels.encoder.command import Field
 
 Op = Literal["matmul", "matmul_i8", "attention", "rows", "quantise"]

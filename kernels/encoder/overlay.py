@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence as Ordered
 
-from kernels.array.program import Block, Buffer, Design, Kernel, Link, ObjectFifo, Sequence, Tile
+from kernels.array.design import Block, Buffer, Design, Kernel, Link, ObjectFifo, Sequence, Tile
 from kernels.encoder.core import Op, Place, core
 from kernels.errors import DesignError
 

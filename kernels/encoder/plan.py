@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kernels.array.program import Block
+from kernels.array.design import Block
 from kernels.encoder.command import GELU, Field
 from kernels.encoder.regions import BLOCK, TILE, Matrix, Residual, RowBlocks
 from kernels.encoder.shapes import HEAD, Shape

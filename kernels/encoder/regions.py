@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kernels.array.program import Dim, Transfer
+from kernels.array.design import Dim, Transfer
 
 TILE = 64
 BLOCK = TILE * TILE  # elements

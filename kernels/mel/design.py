@@ -15,7 +15,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from kernels.array.program import (
+from kernels.array.design import (
     Acquire,
     Await,
     Block,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from npu.waiting import State
+from npu.xrt.polling import State
 
 
 class Enum:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from npu.simulated.launches import Job
-from npu.waiting import State
+from npu.xrt.polling import State
 
 LOST = "DRM_IOCTL_AMDXDNA_{call} IOCTL failed (err=-19): No such device"
 

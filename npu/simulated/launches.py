@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.array.simulate import Simulation
+from kernels.array.simulate.simulate import Simulation
 from kernels.errors import KernelsError, StreamError
-from npu.waiting import State
+from npu.xrt.polling import State
 
 TRANSACTION = 3
 Bytes = NDArray[np.uint8]

@@ -8,10 +8,10 @@ import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from kernels.build import xclbin as xclbins
-from kernels.build.axlf import FRONT, HEADER, MAGIC, SECTION, XclbinError, unpack
-from kernels.build.xclbin import ARGUMENTS, MEMORIES, MEMORY_BASE, Xclbin
-from npu.simulated.forms import CRASH
+from kernels.package import xclbin as xclbins
+from kernels.package.axlf import FRONT, HEADER, MAGIC, SECTION, XclbinError, unpack
+from kernels.package.xclbin import ARGUMENTS, MEMORIES, MEMORY_BASE, Xclbin
+from npu.simulated.overloads import CRASH
 
 if TYPE_CHECKING:
     from npu.simulated.launches import Context

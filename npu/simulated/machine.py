@@ -11,17 +11,17 @@ from threading import RLock
 from types import ModuleType
 from typing import Any
 
-from kernels.array.program import Design
-from kernels.array.simulate import Simulation
-from kernels.build.folder import overlay_hash
-from kernels.build.xclbin import Xclbin
+from kernels.array.design import Design
+from kernels.array.simulate.simulate import Simulation
+from kernels.package.folder import overlay_hash
+from kernels.package.xclbin import Xclbin
 from kernels.registry import ENTRIES
 from npu.simulated.faults import Fault
-from npu.simulated.forms import VERSIONS
 from npu.simulated.launches import Bytes, Context, Job, Worker
 from npu.simulated.memory import FREED, HEAP
-from npu.simulated.surface import module
-from npu.waiting import State
+from npu.simulated.overloads import VERSIONS
+from npu.simulated.pyxrt_module import module
+from npu.xrt.polling import State
 
 CONTEXTS = 6  # hwctx_limit, npu1_regs.c of amd/xdna-driver
 TDR_S = 2.0  # tdr_timeout_ms, aie2_ctx.c of amd/xdna-driver

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from kernels.build.xclbin import ARGUMENTS, BUFFERS
-from npu.simulated.forms import CRASH
+from kernels.package.xclbin import ARGUMENTS, BUFFERS
 from npu.simulated.launches import Command, Context, Job
 from npu.simulated.memory import HOST, SRAM, Bo
-from npu.waiting import State
+from npu.simulated.overloads import CRASH
+from npu.xrt.polling import State
 
 if TYPE_CHECKING:
     from npu.simulated.machine import Machine

@@ -14,18 +14,18 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 import server
-from server.api import metrics, openai_audio, openai_models, requests, status, transcribe
-from server.api.auth import Authentication, KeyLimit, Keys
+from server.api.edge.auth import Authentication, KeyLimit, Keys
+from server.api.edge.limits import BodyLimit, Closing, Shutdown, UploadSpeed
+from server.api.edge.request_log import RequestLog
+from server.api.edge.tracing import telemetry
 from server.api.errors import on_domain_error, on_http_error, on_validation_error
-from server.api.limits import BodyLimit, Closing, Shutdown, UploadSpeed
-from server.api.metrics import Metrics
-from server.api.middleware import RequestLog
-from server.api.progress import Requests
-from server.api.tracing import telemetry
-from server.api.upload_folder import UploadFolder, remove_abandoned
-from server.engine import Engine
+from server.api.in_flight import Requests
+from server.api.input.upload_folder import UploadFolder, remove_abandoned
+from server.api.routes import metrics, openai_audio, openai_models, requests, status, transcribe
+from server.api.routes.metrics import Metrics
+from server.engine.contract import Engine
 from server.errors import WhisperXError
-from server.settings import Settings
+from server.settings.load import Settings
 
 EXPOSED_HEADERS = (
     "X-Request-Id",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from server.api.errors import ErrorBody
-from server.api.forms import Choices, properties
+from server.api.input.fields import Choices, properties
 
 REASONS = {
     400: "A field is wrong (`param` names it), or the file is no audio.",

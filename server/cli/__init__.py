@@ -11,7 +11,8 @@ from typing import Annotated
 import typer
 
 import server
-from server.cli import doctor, kernels, models, serve, transcribe
+from server.cli import kernels, models, serve, transcribe
+from server.cli.doctor import command as doctor
 from server.cli.errors import ReportingGroup
 
 app = typer.Typer(

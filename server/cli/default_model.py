@@ -10,7 +10,7 @@ import typer
 from server.errors import HubUnreachable
 
 if TYPE_CHECKING:
-    from server.settings import Settings
+    from server.settings.load import Settings
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ def settled(settings: Settings) -> tuple[Settings, tuple[str, ...]]:
 
     Raises ModelUnavailable now rather than on every request, and ModelNotFound.
     """
-    from server.pipeline.catalog import DEMO_DIR, Catalog
+    from server.checkpoints.catalog import DEMO_DIR, Catalog
 
     catalog = Catalog(settings.model)
     name, missing = settings.model.name, settings.model.missing
@@ -43,8 +43,8 @@ def settled(settings: Settings) -> tuple[Settings, tuple[str, ...]]:
 
 
 def _demo_instead(settings: Settings, why: str) -> tuple[Settings, tuple[str, ...]]:
-    from server.pipeline.catalog import Catalog
-    from server.pipeline.settings import DEMO_MODEL
+    from server.checkpoints.catalog import Catalog
+    from server.settings.stages import DEMO_MODEL
 
     model = settings.model.model_copy(update={"name": DEMO_MODEL})
     Catalog(model).resolve(DEMO_MODEL)

@@ -12,9 +12,9 @@ import typer
 from server.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from kernels.array.program import Design
+    from kernels.array.design import Design
     from kernels.registry import Entry
-    from kernels.trial import Trial
+    from kernels.selftest import Trial
 
 app = typer.Typer(help="Check, simulate and build the NPU's kernels.", no_args_is_help=True)
 
@@ -46,7 +46,7 @@ def show() -> None:
 @app.command()
 def check(names: Names = None, size: Sizes = None) -> None:
     """Hold overlays against every limit of the hardware; prints the memory map."""
-    from kernels.array.check import check as check_design
+    from kernels.array.check.check import check as check_design
 
     for entry in _entries(names):
         typer.echo(check_design(entry.make(_sizes(size))).text())
@@ -55,7 +55,7 @@ def check(names: Names = None, size: Sizes = None) -> None:
 @app.command()
 def mlir(name: Name, size: Sizes = None) -> None:
     """Print an overlay's text for mlir-aie."""
-    from kernels.array.mlir import to_mlir
+    from kernels.array.lower.mlir import to_mlir
 
     (entry,) = _entries([name])
     typer.echo(to_mlir(entry.make(_sizes(size))))
@@ -64,8 +64,8 @@ def mlir(name: Name, size: Sizes = None) -> None:
 @app.command()
 def simulate(names: Names = None) -> None:
     """Run overlays' self-tests on the simulated array: what was called and moved, and how long that took here."""
-    from kernels.array.encode import encode
-    from kernels.array.simulate import Simulation
+    from kernels.array.lower.encode import encode
+    from kernels.array.simulate.simulate import Simulation
 
     for entry in _entries(names):
         design, trial = entry.make(()), entry.trial()
@@ -101,8 +101,8 @@ def build(
 
     Without names: mel, and the fewest overlays for the encoder whose programs fit.
     """
-    from kernels.build.folder import build as build_folder
-    from kernels.build.folder import build_what_fits
+    from kernels.package.folder import build as build_folder
+    from kernels.package.folder import build_what_fits
     from kernels.registry import CHOICES
 
     def parts(entry: Entry) -> tuple[Design, Trial]:

@@ -11,7 +11,7 @@ from server.cli.options import ConfigFile, configured
 from server.cli.progress import bar
 
 if TYPE_CHECKING:
-    from server.pipeline.catalog import Catalog, Entry
+    from server.checkpoints.catalog import Catalog, Entry
 
 app = typer.Typer(help="List, pull and remove Whisper models.", no_args_is_help=True)
 
@@ -45,7 +45,7 @@ def remove(name: Name, config: ConfigFile = None) -> None:
 
 
 def _catalog(config: Path | None) -> Catalog:
-    from server.pipeline.catalog import Catalog
+    from server.checkpoints.catalog import Catalog
 
     return Catalog(configured(config).model)
 

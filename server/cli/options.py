@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from server.settings import Settings
+    from server.settings.load import Settings
 
 ConfigFile = Annotated[
     Path | None,
@@ -25,7 +25,7 @@ def configured(config: Path | None, **groups: dict[str, object]) -> Settings:
 
     Raises ConfigurationError.
     """
-    from server.settings import load_settings  # pydantic takes 0.3 s
+    from server.settings.load import load_settings  # pydantic takes 0.3 s
 
     given = {group: {key: value for key, value in keys.items() if value is not None} for group, keys in groups.items()}
     return load_settings(config, **given)

@@ -17,8 +17,8 @@ from server.cli.options import ConfigFile, ModelName, configured
 from server.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from server.cli.uvicorn_server import Server
-    from server.settings import Settings
+    from server.api.edge.uvicorn_server import Server
+    from server.settings.load import Settings
 
 
 def serve(
@@ -43,8 +43,8 @@ def serve(
 
 def _server(settings: Settings, notes: tuple[str, ...]) -> Server:
     from server.api.app import create_app
-    from server.cli.uvicorn_server import Server
-    from server.supervisor import SupervisedEngine
+    from server.api.edge.uvicorn_server import Server
+    from server.engine.supervisor import SupervisedEngine
 
     return Server(create_app(settings, SupervisedEngine(settings, notes)), settings.server)
 
@@ -63,7 +63,7 @@ def _listening(host: str, port: int) -> socket.socket:
 
 
 def _announce(settings: Settings, port: int) -> None:
-    from server.pipeline.catalog import DEMO_DIR
+    from server.checkpoints.catalog import DEMO_DIR
 
     host = settings.server.host
     address = f"[{host}]" if ":" in host else host

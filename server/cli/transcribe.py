@@ -22,9 +22,9 @@ from server.cli.progress import bar
 from server.errors import EngineFailure, InvalidInput, WhisperXError
 
 if TYPE_CHECKING:
-    from server.engine import Engine, Job
-    from server.pipeline.types import Options, Transcript
-    from server.settings import Settings
+    from server.engine.contract import Engine, Job
+    from server.settings.load import Settings
+    from server.transcript import Options, Transcript
 
 OutputFormat = Literal["text", "json", "srt", "vtt", "verbose_json"]
 AlignChoice = Literal["auto", "whisperx", "attention", "ctc", "off"]
@@ -50,8 +50,8 @@ def transcribe(
     config: ConfigFile = None,
 ) -> None:
     """Transcribe recordings one after the other; one that fails does not stop the others."""
-    from server.pipeline.catalog import Catalog
-    from server.pipeline.types import DiarizeOptions, Options
+    from server.checkpoints.catalog import Catalog
+    from server.transcript import DiarizeOptions, Options
 
     settings = configured(config, model={"name": model})
     log_to_stderr("warning")
@@ -74,8 +74,8 @@ async def _transcribe_all(
     settings: Settings, files: list[str], options: Options, output_format: OutputFormat, write: Write
 ) -> int:
     """Number of files that failed."""
-    from server.engine import Job
-    from server.local_engine import LocalEngine
+    from server.cli.local_engine import LocalEngine
+    from server.engine.contract import Job
 
     engine = LocalEngine(settings)
     await engine.start()
@@ -99,7 +99,7 @@ async def _transcribe_all(
 async def _transcript(engine: Engine, job: Job, source: str) -> Transcript:
     from contextlib import aclosing
 
-    from server.engine import Finished, Progress
+    from server.engine.contract import Finished, Progress
 
     with bar(source) as update:
         async with aclosing(engine.transcribe(job)) as events:
@@ -171,7 +171,7 @@ def _language(name: str | None) -> str | None:
 
 
 def _check_diarization(settings: Settings, least: int | None, most: int | None) -> None:
-    from server.api.forms import check_speakers, require_diarization
+    from server.api.input.fields import check_speakers, require_diarization
 
     require_diarization(settings, "--diarize")
     check_speakers(least, most)

@@ -7,8 +7,8 @@ from typing import Annotated, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict  # pydantic reads typing.TypedDict only from Python 3.12 on
 
-from server.engine import Job
-from server.pipeline.types import Segment, StageTime, Transcript, Word
+from server.engine.contract import Job
+from server.transcript import Segment, StageTime, Transcript, Word
 
 DEMO_NOTICE = (
     "This text comes from the embedded demonstration model, which shows that the server works and is no "

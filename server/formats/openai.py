@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 
 from server.formats.answer import seconds
 from server.formats.languages import language_name
-from server.pipeline.types import Segment, Task, TokenScore, Transcript
+from server.transcript import Segment, Task, TokenScore, Transcript
 
 UNKNOWN_SPEAKER = "unknown"  # the diarizer heard nobody; OpenAI's type wants a label
 

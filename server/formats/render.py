@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Literal, assert_never
 
-from server.engine import Job
+from server.engine.contract import Job
 from server.formats.answer import answer
 from server.formats.subtitles import srt, vtt
-from server.pipeline.types import Transcript
+from server.transcript import Transcript
 
 AnswerFormat = Literal["json", "text", "srt", "vtt"]
 

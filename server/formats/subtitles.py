@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from server.pipeline.types import Segment
+from server.transcript import Segment
 
 LINE_CHARACTERS = 42  # what broadcasters' guides allow on one line
 CUE_LINES = 2

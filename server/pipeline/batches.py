@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from server.pipeline.decoder import Attempts, Search
-from server.pipeline.parts import Parts
-from server.pipeline.stages import Retired
-from server.pipeline.types import Float32, Window
+from server.pipeline.loaded_model import Parts
+from server.pipeline.stages.decoder import Attempts, Search
+from server.pipeline.stages.protocols import Retired
+from server.transcript import Float32, Window
 
 if TYPE_CHECKING:
     from server.pipeline.session import Session

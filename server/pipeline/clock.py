@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from time import perf_counter
 from typing import TypeVar
 
-from server.pipeline.types import StageTime
+from server.transcript import StageTime
 
 T = TypeVar("T")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from server.pipeline.decoder import Decoded
-from server.pipeline.text import TokenWord, sentence_ends
-from server.pipeline.types import HOP_LENGTH, SAMPLE_RATE, Segment, TokenScore, Window, Word
+from server.pipeline.stages.decoder import Decoded
+from server.pipeline.stages.text import TokenWord, sentence_ends
+from server.transcript import HOP_LENGTH, SAMPLE_RATE, Segment, TokenScore, Window, Word
 
 
 def window_segments(

@@ -15,19 +15,21 @@ from pathlib import Path
 from time import perf_counter
 
 from server.errors import InvalidInput
+from server.machine.optional_packages import require_extra
 from server.pipeline import batches
 from server.pipeline.batches import Watch, Work
 from server.pipeline.clock import StageClock
-from server.pipeline.decode import AudioStream
-from server.pipeline.decoder import Attempts, Decoded
-from server.pipeline.extra import require_extra
-from server.pipeline.parts import Parts
-from server.pipeline.plan import Plan, plan
+from server.pipeline.cutting import Cutter, FixedCutter, SpeechCutter
+from server.pipeline.decoding_plan import Plan, plan
+from server.pipeline.loaded_model import Parts
 from server.pipeline.segments import window_segments
-from server.pipeline.settings import VadSettings
 from server.pipeline.spool import Spool
-from server.pipeline.stages import Spoken
-from server.pipeline.types import (
+from server.pipeline.stages.decode import AudioStream
+from server.pipeline.stages.decoder import Attempts, Decoded
+from server.pipeline.stages.protocols import Spoken
+from server.pipeline.words import timed_words
+from server.settings.stages import VadSettings
+from server.transcript import (
     Event,
     Finished,
     Options,
@@ -40,8 +42,6 @@ from server.pipeline.types import (
     Window,
     Word,
 )
-from server.pipeline.windows import Cutter, FixedCutter, SpeechCutter
-from server.pipeline.words import timed_words
 
 NO_LANGUAGE = "en"  # what an answer without a word says, as OpenAI's does; its probability is 0
 START = Resume()

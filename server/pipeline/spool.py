@@ -8,7 +8,7 @@ from typing import IO
 
 import numpy as np
 
-from server.pipeline.types import Float32
+from server.transcript import Float32
 
 
 class Spool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
-from server.pipeline.stages import Times
-from server.pipeline.text import TokenWord
-from server.pipeline.types import Window, Word
+from server.pipeline.stages.protocols import Times
+from server.pipeline.stages.text import TokenWord
+from server.transcript import Window, Word
 
 
 def timed_words(words: Sequence[TokenWord], times: Sequence[Times | None], window: Window) -> tuple[Word, ...]:

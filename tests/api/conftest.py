@@ -13,7 +13,7 @@ import openai
 import pytest
 
 from server.api import create_app
-from server.settings import Settings, load_settings
+from server.settings.load import Settings, load_settings
 from tests.api.live import serving
 from tests.api.scripted import ScriptedEngine
 

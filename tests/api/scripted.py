@@ -7,7 +7,7 @@ import threading
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, replace
 
-from server.engine import (
+from server.engine.contract import (
     EngineStatus,
     Event,
     Finished,
@@ -19,7 +19,7 @@ from server.engine import (
     StageChoice,
 )
 from server.errors import ModelNotFound
-from server.pipeline.types import Segment, StageTime, TokenScore, Transcript, Word
+from server.transcript import Segment, StageTime, TokenScore, Transcript, Word
 
 
 @dataclass(frozen=True, slots=True)

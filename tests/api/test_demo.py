@@ -10,9 +10,9 @@ import openai
 import pytest
 
 from server.api import create_app
+from server.cli.local_engine import LocalEngine
 from server.formats import DEMO_NOTICE
-from server.local_engine import LocalEngine
-from server.settings import load_settings
+from server.settings.load import load_settings
 from tests.api.live import serving, waited
 
 RECORDING = "ljspeech/LJ001-0002.wav"

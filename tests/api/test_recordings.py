@@ -19,8 +19,8 @@ import pytest
 from openai.types.audio import Transcription, TranscriptionVerbose
 
 from server.api import create_app
-from server.local_engine import LocalEngine
-from server.settings import Settings, load_settings
+from server.cli.local_engine import LocalEngine
+from server.settings.load import Settings, load_settings
 from tests.api.audio import DAMAGED, HEARD, NO_AUDIO, SHORT, WAV, sound, tone
 from tests.api.live import emptied, serving, waited
 

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, Phase, settings
 from schemathesis.checks import CHECKS
 
 from server.api import create_app
-from server.settings import load_settings
+from server.settings.load import load_settings
 from tests.api.scripted import ScriptedEngine
 
 schema = schemathesis.openapi.from_asgi(

@@ -175,9 +175,9 @@ def test_the_doctor_lists_it_as_missing(slim: dict[str, str], tiny_multilingual:
 def test_the_choice_of_an_encoder_leaves_torch_out_and_says_so(slim: dict[str, str], tiny_multilingual: Path) -> None:
     script = f"""
 from pathlib import Path
-from server.pipeline.checkpoint import Checkpoint
-from server.pipeline.measure import cpu_encoder
-from server.pipeline.settings import ModelSettings
+from server.pipeline.stages.whisper import Checkpoint
+from server.pipeline.encoding.cpu_choice import cpu_encoder
+from server.settings.stages import ModelSettings
 settings = ModelSettings(threads=1)
 print(cpu_encoder(Checkpoint(Path({str(tiny_multilingual)!r}), settings), settings, frozenset({{"amx_bf16"}}))[1])
 """

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kernels.build.toolchain import MLIR_AIE, PEANO, PEANO_PROGRAMS
+from kernels.toolchain.toolchain import MLIR_AIE, PEANO, PEANO_PROGRAMS
 from tests.containers.wheels import write_wheel
-from tests.kernels.build import objects
+from tests.kernels.toolchain import objects
 
 INTERPRETER = "#!/opt/venv/bin/python\n"
 CALLED_WITH = """
@@ -29,9 +29,9 @@ out.write_bytes(make({{out.name.removesuffix(".sized.o"): Code(64)}}))
 """
 AIECC = f"""{CALLED_WITH}
 from uuid import UUID
-from kernels.array.encode import encode
-from kernels.array.mlir import to_mlir
-from kernels.build import xclbin
+from kernels.array.lower.encode import encode
+from kernels.array.lower.mlir import to_mlir
+from kernels.package import xclbin
 from kernels.registry import ENTRIES
 if "--version" in sys.argv:
     sys.exit(print("aiecc (C++ version) {MLIR_AIE}0123"))

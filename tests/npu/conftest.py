@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kernels.build.folder import build
-from kernels.build.verify import KernelFolder, read
-from npu import xrt
-from npu.buffers import Buffer
-from npu.overlay import Overlay
-from npu.programs import Program
+from kernels.package.folder import build
+from kernels.package.verify import KernelFolder, read
 from npu.simulated import Machine
+from npu.xrt import device as xrt
+from npu.xrt.buffer import Buffer
+from npu.xrt.overlay import Overlay
+from npu.xrt.program import Program
 from tests.kernels.array.scale import design
-from tests.kernels.build.trials import scale_trial
+from tests.kernels.package.trials import scale_trial
 from tests.npu.objects import Objects
 
 DESIGNS = {"scale": design}

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kernels.build.verify import KernelFolder
+from kernels.package.verify import KernelFolder
 
 
 class Objects:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from kernels.encoder.shapes import Shape
 from kernels.encoder.weights import Encoder, random_encoder
-from npu import xrt
-from npu.folders import Folders
-from npu.opened import Npu
+from npu.kernel_folders import Folders
+from npu.runtime.npu import Npu
 from npu.simulated import Machine
+from npu.xrt import device as xrt
 
 SMALL = Shape("small window", 256, 4, 1, frames=250)
 NOWHERE = Path("/nowhere")

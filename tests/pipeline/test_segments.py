@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from server.pipeline.decoder import Decoded
 from server.pipeline.segments import window_segments
-from server.pipeline.text import TokenWord
-from server.pipeline.types import TokenScore, Window, Word
+from server.pipeline.stages.decoder import Decoded
+from server.pipeline.stages.text import TokenWord
+from server.transcript import TokenScore, Window, Word
 
 WINDOW = Window(3, 60.25, np.zeros(160_000, np.float32))
 WORDS = (TokenWord(" One", (1,)), TokenWord(" two.", (2, 3)), TokenWord(" Three", (4,)), TokenWord(" four.", (5, 6)))

@@ -10,12 +10,12 @@ import pytest
 import soundfile
 
 from server.errors import InvalidInput, TooLarge, UnsupportedMedia
-from server.pipeline.decoder import prompt_tokens
-from server.pipeline.parts import Parts, StageSettings
+from server.pipeline.loaded_model import Parts, StageSettings
 from server.pipeline.session import Session
-from server.pipeline.settings import AlignSettings, DecodeSettings, ModelSettings
-from server.pipeline.types import DiarizeOptions, Event, Finished, Options, Progress, SegmentReady, Transcript
-from tests.pipeline.audio_files import tone, write
+from server.pipeline.stages.decoder import prompt_tokens
+from server.settings.stages import AlignSettings, DecodeSettings, ModelSettings
+from server.transcript import DiarizeOptions, Event, Finished, Options, Progress, SegmentReady, Transcript
+from tests.audio_files import tone, write
 
 DECODE = DecodeSettings(
     beam_size=1,
@@ -198,7 +198,7 @@ def test_sessions_side_by_side_do_not_leak_into_each_other(parts: Parts, speech:
 
 def test_memory_holds_windows_not_recordings(parts: Parts, tmp_path: Path) -> None:
     """Windows are worked on while the file is still being read."""
-    from server.pipeline.decode import AudioStream
+    from server.pipeline.stages.decode import AudioStream
 
     source = write(tmp_path / "a.flac", np.tile(tone(10.0), 30), codec="flac")
     read: list[float] = []

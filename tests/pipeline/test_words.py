@@ -6,10 +6,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.pipeline.stages import Times
-from server.pipeline.text import TokenWord
-from server.pipeline.types import Window
+from server.pipeline.stages.protocols import Times
+from server.pipeline.stages.text import TokenWord
 from server.pipeline.words import timed_words
+from server.transcript import Window
 
 WINDOW = Window(0, 12.5, np.zeros(160_000, np.float32))
 moments = st.floats(-5, 40)

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.array.encode import encode
-from kernels.array.program import (
+from kernels.array.design import (
     Acquire,
     Await,
     Block,
@@ -31,7 +30,8 @@ from kernels.array.program import (
     Tile,
     Transfer,
 )
-from kernels.array.simulate import Launch, Simulation
+from kernels.array.lower.encode import encode
+from kernels.array.simulate.simulate import Launch, Simulation
 
 N = 16
 OBJECT = Block("i32", N)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from kernels.array.check import check
-from kernels.array.program import (
+from kernels.array.check.check import check
+from kernels.array.design import (
     Acquire,
     Await,
     Block,

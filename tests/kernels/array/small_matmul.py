@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kernels.array.program import (
+from kernels.array.design import (
     Acquire,
     Await,
     Block,

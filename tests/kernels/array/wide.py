@@ -6,7 +6,7 @@ aiecc --no-compile --no-link --aie-generate-npu-insts --npu-insts-name=wide_{1}.
 
 from __future__ import annotations
 
-from kernels.array.program import (
+from kernels.array.design import (
     Acquire,
     Await,
     Block,

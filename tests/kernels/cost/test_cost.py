@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kernels.array.encode import encode
-from kernels.array.program import Tile, Word
-from kernels.array.simulate import Simulation
+from kernels.array.design import Tile, Word
+from kernels.array.lower.encode import encode
+from kernels.array.simulate.simulate import Simulation
 from kernels.cost.counting import count
 from kernels.cost.machine import ASSUMPTIONS, LAUNCH_MS
 from kernels.cost.report import cost, text

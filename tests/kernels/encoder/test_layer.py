@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from kernels.array.encode import encode
-from kernels.array.simulate import Simulation
+from kernels.array.lower.encode import encode
+from kernels.array.simulate.simulate import Simulation
 from kernels.attention.reference import call_kernels
 from kernels.encoder import reference
 from kernels.encoder.overlay import overlay

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kernels.array.check import check
+from kernels.array.check.check import check
 from kernels.encoder.command import Field
 from kernels.encoder.overlay import ENCODER_OPS, overlay
 from kernels.encoder.plan import Plan, plan

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from kernels.mel.accuracy import QUIET, Errors, errors
 from server.errors import UnsupportedMedia
-from server.pipeline.decode import AudioStream
-from tests.pipeline.audio_files import joined
+from server.pipeline.stages.decode import AudioStream
+from tests.audio_files import joined
 
 Float32 = NDArray[np.float32]
 BANDS = (80, 128)

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from kernels.mel.accuracy import MAX_ERROR, MIN_CORRELATION, errors
 from kernels.mel.plan import WINDOW_SAMPLES
 from kernels.mel.reference import kernel_log_mel, whisper_log_mel
-from server.pipeline.decode import AudioStream
-from server.pipeline.mel import CpuMel
+from server.pipeline.encoding.cpu_mel import CpuMel
+from server.pipeline.stages.decode import AudioStream
+from tests.audio_files import joined
 from tests.kernels.mel.errors import BANDS, levels, recordings
-from tests.pipeline.audio_files import joined
 
 Float32 = NDArray[np.float32]
 RATE = 16_000

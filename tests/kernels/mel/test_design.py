@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from kernels.array.check import check
-from kernels.array.encode import encode
-from kernels.array.mlir import to_mlir
-from kernels.array.program import Design, ObjectFifo, Start
-from kernels.array.simulate import Simulation
+from kernels.array.check.check import check
+from kernels.array.design import Design, ObjectFifo, Start
+from kernels.array.lower.encode import encode
+from kernels.array.lower.mlir import to_mlir
+from kernels.array.simulate.simulate import Simulation
 from kernels.cost.machine import LAUNCH_MS
 from kernels.errors import DeadlockError, DesignError
 from kernels.mel.cycles import window_cycles
@@ -20,8 +20,8 @@ from kernels.mel.design import batch, mel, window
 from kernels.mel.host import energies, first_element, gain, log_mel, pack
 from kernels.mel.plan import Plan
 from kernels.mel.reference import call_kernel, whisper_log_mel
-from kernels.mel.trial import trial
-from kernels.trial import expected, part
+from kernels.mel.selftest import trial
+from kernels.selftest import expected, part
 
 Float32 = NDArray[np.float32]
 

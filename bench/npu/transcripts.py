@@ -1,0 +1,128 @@
+"""The demo model's transcripts with mel and encoder on the simulated NPU, and on the CPU with a float32 encoder.
+
+``python -m bench.npu.transcripts --clips 200 --precision bf16 --workers 2 --out FILE``. Decoder and settings are the
+same on both sides: CTranslate2 on the CPU, beam 5, temperature 0 only; once in int8, as served, and once in float32,
+which does not round what the encoder hands over. ``--precision npu-bf16`` runs on the NPU of this machine; other
+values put a step on the CPU in its place (``bench/npu/sides.py``). Results are appended to FILE as lines of JSON, clip
+by clip; clips that are in it are not done again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from bench.npu.clips import Heard, clips
+from bench.npu.results import Compared, Texts, read, report
+from bench.npu.sides import SIDES, checkpoint, on_cpu, side
+from bench.speech import ROOT
+from server.pipeline.encoding.ct2_encoder import Ct2Encoder
+from server.pipeline.stages.decoder import Ct2Decoder, Decoded, Search, prompt_tokens
+from server.pipeline.stages.whisper import Checkpoint, storage
+from server.settings.stages import DecodeSettings
+from server.transcript import Float32
+
+AUDIO = ROOT.parent / "shared" / "audio"
+BEAM = 5
+DECODERS = ("int8", "float32")
+
+
+class Decoder:
+    """Encoder states to text, without chance."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self.checkpoint = checkpoint
+        tokenizer = checkpoint.tokenizer("en", "transcribe")
+        self.search = Search(tokenizer, prompt_tokens(tokenizer, None, None), BEAM, temperatures=(0.0,))
+        self.decode = Ct2Decoder(checkpoint, DecodeSettings.model_validate({"beam_size": BEAM, "temperatures": (0.0,)}))
+
+    def compare(self, cpu: Float32, npu: Float32) -> Texts:
+        mine, theirs = (self.decode(states, self.search)[0] for states in (cpu, npu))
+        same = mine.text == theirs.text
+        gap = None if same else self.likelihood(cpu, mine) - self.likelihood(cpu, theirs)
+        return Texts(mine.text.strip(), theirs.text.strip(), gap)
+
+    def likelihood(self, states: Float32, text: Decoded) -> float:
+        """Mean log probability of a token of ``text``, each given those before it; 0 for no text."""
+        if not text.tokens:
+            return 0.0
+        start = list(self.search.tokenizer.sot_sequence)
+        found = self.checkpoint.whisper.align(storage(states), start, [list(text.tokens)], [states.shape[1] * 2])[0]
+        return float(np.log(found.text_token_probs[: len(text.tokens)]).mean())
+
+
+class Bench:
+    """Both sides in one process, on one core."""
+
+    def __init__(self, precision: str) -> None:
+        checkpoints = {name: checkpoint(name) for name in DECODERS}
+        self.precision = precision
+        self.cpu = on_cpu(Ct2Encoder(checkpoints["float32"]))
+        self.npu = side(precision)
+        self.decoders = {name: Decoder(checkpoint) for name, checkpoint in checkpoints.items()}
+
+    def compare(self, clip: Heard) -> Compared:
+        begun = time.process_time()
+        cpu, npu = self.cpu(clip.samples), self.npu(clip.samples)
+        return Compared(
+            clip=clip.name,
+            group=clip.group,
+            precision=self.precision,
+            truth=clip.text,
+            error=float(np.linalg.norm(npu - cpu) / np.linalg.norm(cpu)),
+            decoders={name: decoder.compare(cpu, npu) for name, decoder in self.decoders.items()},
+            seconds=round(time.process_time() - begun, 2),
+            digest=sha256(npu.tobytes()).hexdigest()[:16],
+        )
+
+
+_bench: list[Bench] = []  # of this worker process
+
+
+def _start(precision: str) -> None:
+    _bench.append(Bench(precision))
+
+
+def _compare(clip: Heard) -> Compared:
+    return _bench[0].compare(clip)
+
+
+def run(todo: Sequence[Heard], precision: str, workers: int, out: Path) -> None:
+    """Compare clips in ``workers`` processes of one thread each."""
+    context = multiprocessing.get_context("spawn")
+    with (
+        out.open("a", encoding="utf-8") as file,
+        ProcessPoolExecutor(workers, context, initializer=_start, initargs=(precision,)) as pool,
+    ):
+        for number, done in enumerate(as_completed([pool.submit(_compare, clip) for clip in todo]), 1):
+            found = done.result()
+            file.write(found.line() + "\n")
+            file.flush()
+            same = " ".join(f"{name} {texts.identical}" for name, texts in found.decoders.items())
+            print(f"{number}/{len(todo)} {found.clip}: {same}, {found.error:.4f}, {found.seconds} s", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clips", type=int, default=200, help="how many, from the front of a mixed order")
+    parser.add_argument("--precision", choices=tuple(SIDES), default="bf16")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--audio", type=Path, default=AUDIO, help="folder with MANIFEST.tsv and the recordings")
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    done = {one.clip for one in read(arguments.out)}
+    wanted = clips(arguments.audio)[: arguments.clips]
+    if todo := [clip for clip in wanted if clip.name not in done]:
+        run(todo, arguments.precision, arguments.workers, arguments.out)
+    print("\n".join(report(read(arguments.out))))
+
+
+if __name__ == "__main__":
+    main()

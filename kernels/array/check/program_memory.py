@@ -1,0 +1,92 @@
+"""How much program memory a core takes: an estimate, because only the compiler for the chip knows.
+
+The sizes of control code are guesses of about 6 bytes for each instruction of mlir-aie's LLVM IR, of which picking a
+FIFO object at run time takes about ten. Of a kernel of unknown size 1 KB is assumed: ELF files that are public hold
+1.7 KB for a vectorised matrix product with start-up code, 5 to 7 KB where soft floating point is drawn in.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kernels.array.design import Acquire, Call, Core, Design, Loop, Release, Statement, Tile, statements
+from kernels.array.hardware import PROGRAM_BYTES
+from kernels.errors import Violation
+
+START_BYTES = 256  # start-up code and the endless loop [guess]
+STATIC_FIFO_BYTES = 24  # an acquire or release [guess]
+DYNAMIC_FIFO_BYTES = 72
+LOOP_BYTES = 40
+CALL_BYTES = 16
+ARGUMENT_BYTES = 8
+KERNEL_BYTES = 1024  # where a kernel does not say [guess]
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramEstimate:
+    """Bytes of control code (estimated), of kernels whose size was measured, and of ``assumed`` kernels at 1 KB."""
+
+    control_bytes: int
+    measured_bytes: int
+    assumed: int
+
+    @property
+    def total_bytes(self) -> int:
+        return self.control_bytes + self.measured_bytes + self.assumed * KERNEL_BYTES
+
+    def __str__(self) -> str:
+        parts = f"control {self.control_bytes:,}, kernels measured {self.measured_bytes:,}, assumed {self.assumed} KB"
+        return f"about {self.total_bytes:,} of {PROGRAM_BYTES:,} bytes of program ({parts}; estimate)"
+
+
+def estimate(design: Design, core: Core) -> ProgramEstimate:
+    """The program of one core; kernels that it calls count once each."""
+    called = {statement.kernel for statement in statements(core.body) if isinstance(statement, Call)}
+    kernels = [kernel for kernel in design.kernels if kernel.name in called]
+    measured = sum(kernel.text_bytes for kernel in kernels if kernel.text_bytes is not None)
+    control = sum(_bytes(statement, core.dynamic) for statement in statements(core.body)) * _unrolled(design, core)
+    return ProgramEstimate(START_BYTES + control, measured, sum(kernel.text_bytes is None for kernel in kernels))
+
+
+def violations(design: Design) -> Iterator[Violation]:
+    """Cores whose kernels, by measured size alone, do not fit. What is estimated only warns."""
+    for core in design.cores:
+        needed = estimate(design, core)
+        if needed.measured_bytes > PROGRAM_BYTES:
+            found, limit = f"kernels of {needed.measured_bytes:,} bytes", f"a core holds {PROGRAM_BYTES:,}"
+            cure = "Split the kernels over overlays, or make them smaller"
+            yield Violation(f"core {core.tile}", "program memory", found, limit, cure)
+
+
+def warnings(design: Design) -> Iterator[str]:
+    """Cores that may not fit, by the estimate; cores of one estimate in one sentence."""
+    tiles: dict[ProgramEstimate, list[Tile]] = {}
+    for core in design.cores:
+        tiles.setdefault(estimate(design, core), []).append(core.tile)
+    for needed, same in tiles.items():
+        if needed.total_bytes > PROGRAM_BYTES >= needed.measured_bytes:
+            many = "" if len(same) == 1 else f" and {len(same) - 1} more"
+            yield f"core {same[0]}{many}: {needed}; only the compiler can tell"
+
+
+def _bytes(statement: Statement, dynamic: bool) -> int:
+    match statement:
+        case Acquire() | Release():
+            return DYNAMIC_FIFO_BYTES if dynamic else STATIC_FIFO_BYTES
+        case Call(_, args):
+            return CALL_BYTES + ARGUMENT_BYTES * len(args)
+        case Loop():
+            return LOOP_BYTES
+
+
+def _unrolled(design: Design, core: Core) -> int:
+    """How often static lowering repeats the body: until every FIFO is back at its first object."""
+    if core.dynamic:
+        return 1
+    fifos = (
+        design.fifo(name) for name in {statement.fifo for statement in core.body if isinstance(statement, Acquire)}
+    )
+    depths = (dict(zip((fifo.source, *fifo.targets), fifo.depths, strict=True)) for fifo in fifos)
+    return math.lcm(*(of_tile.get(core.tile, 1) for of_tile in depths))

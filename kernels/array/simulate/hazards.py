@@ -1,0 +1,116 @@
+"""Tasks that meet in DDR: what one writes and another reads or writes with nothing in between that orders them.
+
+Only a token says that what a task wrote is in memory; channels run by themselves otherwise, and what a hazard leaves
+behind depends on their speed. Tasks of one channel are in order by themselves. Here an input is over when its last word
+has been read; ``races`` judges from the sequence alone, and more strictly.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels.array.hardware import WORD_BYTES
+from kernels.array.lower.shim_registers import Channel
+from kernels.array.lower.stream import Task
+from kernels.array.pattern import Pattern
+from kernels.errors import SimulationError
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """The words of one argument that a task touches: sorted ``starts`` of runs, and how far the runs up to each go."""
+
+    argument: int
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+
+    def meets(self, other: Footprint) -> int | None:
+        """The first word that both touch."""
+        if self.argument != other.argument or self.ends[-1] <= other.starts[0] or other.ends[-1] <= self.starts[0]:
+            return None
+        before = np.searchsorted(self.starts, other.starts, "right") - 1
+        inside = (before >= 0) & (self.ends[before] > other.starts)
+        after = np.minimum(before + 1, len(self.starts) - 1)
+        ahead = (self.starts[after] >= other.starts) & (self.starts[after] < other.ends)
+        words = np.concatenate([other.starts[inside], self.starts[after[ahead]]])
+        return int(words.min()) if words.size else None
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A task of step ``step`` of the stream, whose end nobody knows yet."""
+
+    step: int
+    task: Task
+    footprints: tuple[Footprint, ...]
+
+
+class Hazards:
+    """Tasks of a launch that may still be under way, by channel."""
+
+    def __init__(self) -> None:
+        self._pending: dict[Channel, deque[Pending]] = {}
+
+    def start(self, step: int, task: Task) -> None:
+        """A task is queued. Raises SimulationError if it meets one that may still be under way."""
+        new = Pending(step, task, tuple(_footprints(task)))
+        for channel, others in self._pending.items():
+            if channel != task.channel and "S2MM" in (channel.direction, task.channel.direction):
+                for other in others:
+                    _compare(new, other)
+        self._pending.setdefault(task.channel, deque()).append(new)
+
+    def token(self, channel: Channel) -> None:
+        """A token has been awaited: the first output task that gives one, and all before it, have ended."""
+        others = self._pending[channel]
+        while channel.direction == "S2MM" and not others.popleft().task.token:
+            pass
+
+    def ended(self, channel: Channel) -> None:
+        """A task has ended. What an input has read cannot change any more; an output's end only a token tells."""
+        if channel.direction == "MM2S":
+            self._pending[channel].popleft()
+
+    def unknown(self) -> list[tuple[int, Channel]]:
+        """Step and channel of every output whose end no token has told: it may come after the end of the launch."""
+        outputs = [others for channel, others in self._pending.items() if channel.direction == "S2MM"]
+        return [(pending.step, pending.task.channel) for others in outputs for pending in others]
+
+
+def _compare(new: Pending, other: Pending) -> None:
+    for mine in new.footprints:
+        for its in other.footprints:
+            word = mine.meets(its)
+            if word is not None:
+                does, did = ("writes" if one.task.channel.direction == "S2MM" else "reads" for one in (new, other))
+                raise SimulationError(
+                    f"Step {new.step}: {new.task.channel} {does} byte {word * WORD_BYTES} of argument {mine.argument}, "
+                    f"which {other.task.channel} {did} since step {other.step} with no await in between: the result "
+                    "depends on timing."
+                )
+
+
+def _footprints(task: Task) -> Iterator[Footprint]:
+    for argument in dict.fromkeys(descriptor.argument for descriptor in task.chain):
+        patterns = [descriptor.pattern for descriptor in task.chain if descriptor.argument == argument]
+        runs = [_runs(pattern, task.repeat + 1) for pattern in patterns]
+        starts = np.concatenate([start for start, _ in runs])
+        ends = np.concatenate([end for _, end in runs])
+        order = np.argsort(starts, kind="stable")
+        yield Footprint(argument, starts[order], np.maximum.accumulate(ends[order]))
+
+
+def _runs(pattern: Pattern, passes: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """First and end word of every contiguous run of all passes."""
+    *outer, inner = pattern.shape
+    length = inner.size if inner.stride == 1 else 1
+    dims = outer if inner.stride == 1 else [*outer, inner]
+    starts = np.array([pattern.start(number) for number in range(min(passes, pattern.step.size))], np.int64)
+    for dim in dims:
+        starts = (starts[:, None] + np.arange(dim.size, dtype=np.int64) * dim.stride).reshape(-1)
+    return starts, starts + length

@@ -1,0 +1,190 @@
+"""Run a design: FIFOs of their true depth, DMA patterns with their true addresses, kernels compiled for the host.
+
+What it does not model is time. A stream moves whole objects where both ends have room, in the order in which that comes
+about; the result is the chip's wherever the chip's does not depend on timing. Not compared with hardware.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels.array.check import core_programs as programs
+from kernels.array.check import structure
+from kernels.array.design import Block, Core, Design, Kernel, Tile
+from kernels.array.hardware import WORD_BYTES
+from kernels.array.lower.shim_registers import Channel
+from kernels.array.lower.stream import channels, tasks
+from kernels.array.lower.transaction import decode
+from kernels.array.simulate.controller import Controller
+from kernels.array.simulate.cores import VIEWS, CoreProcess, Function, Surroundings
+from kernels.array.simulate.deadlock import explain, leftovers
+from kernels.array.simulate.fifos import Ready, Words, memory
+from kernels.array.simulate.network import network
+from kernels.array.simulate.shim_dma import InputChannel, OutputChannel, ShimChannel
+from kernels.errors import DeadlockError, DesignError, SimulationError
+from kernels.host.compile import build
+
+KERNELS = Path(__file__).parents[1]
+Bytes = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What one launch did.
+
+    ``calls`` counts kernel calls by core and name. ``bytes_moved`` and ``queue_peak`` (tasks, the running one included)
+    are by shim channel. ``high_water`` is the most objects ever in each end of each FIFO since the overlay was loaded.
+    """
+
+    calls: dict[Tile, dict[str, int]]
+    bytes_moved: dict[Channel, int]
+    queue_peak: dict[Channel, int]
+    high_water: dict[str, int]
+
+    @property
+    def total_calls(self) -> Counter[str]:
+        """Kernel calls of all cores by name."""
+        total: Counter[str] = Counter()
+        for calls in self.calls.values():
+            total.update(calls)
+        return total
+
+
+class Simulation:
+    """A design loaded on a simulated array, resident until the object goes: every launch finds what the last one left.
+
+    ``kernels`` replaces compiled kernels by Python callables, by name: they get numpy arrays of the argument's dtype
+    (bf16 as uint16) and ints. ``library`` replaces the compiled library as a whole. Raises DesignError.
+    """
+
+    def __init__(
+        self,
+        design: Design,
+        kernels: Mapping[str, Callable[..., object]] | None = None,
+        library: ctypes.CDLL | None = None,
+    ) -> None:
+        _check(design)
+        self.design = design
+        self._ready: Ready = deque()
+        self._hangs = False
+        replaced = dict(kernels or {})
+        if library is None and any(kernel.name not in replaced for kernel in design.kernels):
+            library = build([KERNELS / source for source in design.sources], design.defines)
+        functions = {kernel.name: _function(kernel, replaced, library) for kernel in design.kernels}
+        self.network = network(design, self._ready)
+        self._channels = self._shim()
+        self._controller = Controller(self._channels, self._ready)
+        buffers = {buffer.name: _buffer(buffer.block, buffer.initial) for buffer in design.buffers}
+        self._cores = [self._core(core, functions, buffers, library) for core in design.cores]
+
+    def run(self, stream: bytes, arguments: Sequence[Bytes]) -> Launch:
+        """Run one launch. ``arguments`` are writable uint8 buffers in launch order; outputs are written in place.
+
+        Raises StreamError for an instruction stream that is not one, SimulationError where the chip would fail, and
+        DeadlockError where nothing can move before the stream has ended, or where it has ended and objects or tasks
+        are left over. After the last two the overlay hangs, as on the chip: every further launch fails until it is
+        loaded anew.
+        """
+        steps = tasks(decode(stream))
+        if self._hangs:
+            raise SimulationError("The overlay hangs since an earlier launch; load it anew.")
+        for core in self._cores:
+            core.counts[:] = [0] * len(core.counts)
+        self._controller.begin(steps, [*map(_words, arguments)])
+        self._hangs = True  # unless it comes to its end
+        while self._ready:
+            self._ready.popleft().step()
+        self._look_back()
+        self._hangs = False
+        return self._launch()
+
+    def _look_back(self) -> None:
+        """Nothing moves: is everything done?"""
+        if not self._controller.ended:
+            raise explain(self._controller, self._cores, self.network.rings)
+        left = leftovers(self._controller, self._cores, self.network.rings)
+        if left:
+            raise DeadlockError("The instruction stream has ended and something is left over", left)
+
+    def _launch(self) -> Launch:
+        return Launch(
+            calls={core.tile: dict(zip(core.kernels, core.counts, strict=True)) for core in self._cores},
+            bytes_moved={where: channel.bytes_moved for where, channel in self._channels.items()},
+            queue_peak={where: channel.peak for where, channel in self._channels.items()},
+            high_water={ring.name: ring.high_water for rings in self.network.rings.values() for ring in rings},
+        )
+
+    def _shim(self) -> dict[Channel, ShimChannel]:
+        result: dict[Channel, ShimChannel] = {}
+        for name, where in channels(self.design).items():
+            fifo = self.design.fifo(name)
+            if where.direction == "MM2S":
+                result[where] = InputChannel(where, self.network.groups(fifo), self._ready)
+            else:
+                rings = self.network.rings[name, fifo.source]
+                result[where] = OutputChannel(where, rings, self.network.orders.get(name), self._ready)
+        return result
+
+    def _core(
+        self,
+        core: Core,
+        functions: Mapping[str, Function],
+        buffers: Mapping[str, Words],
+        library: ctypes.CDLL | None,
+    ) -> CoreProcess:
+        rings = {}
+        for fifo in self.design.fifos:
+            if core.tile in fifo.targets:
+                rings[fifo.name] = (self.network.rings[fifo.name, core.tile][0], True)
+            elif core.tile == fifo.source:
+                rings[fifo.name] = (self.network.rings[fifo.name, core.tile][0], False)
+        select = getattr(library, "host_select_core", None)
+        number = self.design.cores.index(core)
+        return CoreProcess(
+            core, Surroundings(rings, buffers, functions), partial(select, number) if select else int, self._ready
+        )
+
+
+def _check(design: Design) -> None:
+    """Refuse what would crash: names that mean nothing, kernels on objects that are not held. ``check`` knows more."""
+    found = tuple(structure.violations(design)) or tuple(programs.violations(design))
+    if found:
+        raise DesignError(f"Design {design.name} cannot run:", found)
+
+
+def _function(kernel: Kernel, replaced: Mapping[str, Callable[..., object]], library: ctypes.CDLL | None) -> Function:
+    """A kernel of the library, called with pointers made once, or the Python callable that takes its place."""
+    if kernel.name in replaced:
+        return Function(replaced[kernel.name], lambda words, i: _typed(words, kernel.args[i]))
+    function = getattr(library, kernel.name, None)
+    if function is None:
+        raise SimulationError(f"The compiled kernels have no function {kernel.name}.")
+    function.restype = None
+    return Function(function, lambda words, _: ctypes.c_void_p(words.ctypes.data))
+
+
+def _typed(words: Words, block: Block | str) -> NDArray[Any]:
+    return words.view(VIEWS[block.dtype]) if isinstance(block, Block) else words
+
+
+def _buffer(block: Block, initial: NDArray[np.generic] | None) -> Words:
+    """A buffer of a tile: what its configuration says, or poison."""
+    words = memory(-(-block.nbytes // WORD_BYTES))
+    if initial is not None:
+        words.view(np.uint8)[: block.nbytes] = np.ascontiguousarray(initial).reshape(-1).view(np.uint8)
+    return words
+
+
+def _words(argument: Bytes) -> Words:
+    if argument.dtype != np.uint8 or argument.ndim != 1 or not argument.flags.c_contiguous:
+        raise ValueError(f"A launch argument is a flat uint8 buffer, not {argument.dtype}{argument.shape}.")
+    return argument[: argument.size // WORD_BYTES * WORD_BYTES].view(np.uint32)

@@ -1,0 +1,132 @@
+"""Where kernel folders lie, and which of them a stage takes; those of the simulated device are built where missing.
+
+``<directory>/npu1/<overlay>`` and ``<directory>/host/<overlay>``, as ``whisperx-npu kernels build`` lays them out.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import platformdirs
+
+from kernels.errors import KernelsError
+from kernels.package.folder import build, overlay_hash
+from kernels.package.manifest import Target
+from kernels.package.verify import KernelFolder
+from kernels.registry import CHOICES, ENTRIES
+from npu.errors import FolderRefused, NpuUnavailable
+from npu.xrt.device import read
+
+log = logging.getLogger(__name__)
+
+APPLICATION = "whisperx-npu"
+MELS = (80, 128)
+
+
+def cache_directory() -> Path:
+    """Where what can be made again is kept."""
+    return Path(platformdirs.user_cache_dir(APPLICATION))
+
+
+def data_directories() -> tuple[Path, ...]:
+    """Where kernel folders are looked for, in this order: the user's data, then the system's (the XDG base directories
+    $XDG_DATA_HOME, else ~/.local/share, and $XDG_DATA_DIRS, else /usr/local/share and /usr/share)."""
+    users, systems = platformdirs.user_data_dir(APPLICATION), platformdirs.site_data_dir(APPLICATION, multipath=True)
+    return tuple(Path(directory) / "kernels" for directory in dict.fromkeys((users, *systems.split(os.pathsep))))
+
+
+class Folders:
+    """The kernel folders for one target in ``directory``, or in the first of the data directories that has a good one.
+
+    Raises from its methods NpuUnavailable for a folder that is not there, FolderRefused for one that is not whole, or
+    not of the kernels of this version.
+    """
+
+    def __init__(self, directory: Path | None = None, target: Target = "npu1", cache: Path | None = None) -> None:
+        self.directories = (directory.expanduser(),) if directory else data_directories()
+        self.target = target
+        self.cache = cache or cache_directory()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What lies there, whatever it is worth."""
+        return tuple(sorted({path.name for where in self._places() for path in where.glob("*") if path.is_dir()}))
+
+    @property
+    def place(self) -> str:
+        """All of the places, in words."""
+        return " or ".join(map(str, self._places()))
+
+    def mel(self, n_mels: int) -> KernelFolder:
+        if n_mels not in MELS:
+            raise NpuUnavailable(f"there is no mel kernel for {n_mels} bands, only for 80 and 128")
+        return self.read(f"mel_{n_mels}")
+
+    def encoder(self, *, int8: bool) -> dict[str, KernelFolder]:
+        """What a window runs on, the fewest overlays first: the first choice whose folders are good, by name."""
+        choices = CHOICES[int8]
+        refused: FolderRefused | None = None
+        for choice in choices:
+            if self.target == "host" or all(any(self._found(name)) for name in choice):
+                try:
+                    return {name: self.read(name) for name in choice}
+                except FolderRefused as error:
+                    refused = refused or error
+        raise refused or self._missing(" or ".join(" and ".join(choice) for choice in choices))
+
+    def read(self, name: str) -> KernelFolder:
+        """The folder of an overlay, every part held against the others; one that is no good hides none behind it."""
+        fingerprint = overlay_hash(ENTRIES[name].make(()))
+        refused: FolderRefused | None = None
+        for path in self._found(name):
+            try:
+                folder = _checked(path, fingerprint)
+            except FolderRefused as error:
+                refused = refused or error
+                continue
+            if refused:
+                log.warning("%s; %s is taken instead.", refused.reason, path)
+            return folder
+        if refused:
+            raise refused
+        if self.target != "host":
+            raise self._missing(name)
+        path = self.cache / "folders" / fingerprint[:16] / name
+        self._build(name, path)
+        return _checked(path, fingerprint)
+
+    def _places(self) -> Iterator[Path]:
+        return (directory / self.target for directory in self.directories)
+
+    def _found(self, name: str) -> Iterator[Path]:
+        return (place / name for place in self._places() if (place / name).is_dir())
+
+    def _missing(self, what: str) -> NpuUnavailable:
+        return NpuUnavailable(
+            f"there is no kernel folder {what} in {self.place}",
+            f"build it with `whisperx-npu kernels build --output-dir {self.directories[0]}` where mlir-aie and Peano "
+            "are installed",
+        )
+
+    def _build(self, name: str, path: Path) -> None:
+        """Build for the simulated device, unless another process just has."""
+        if path.is_dir():
+            return
+        try:
+            build(ENTRIES[name].make(()), ENTRIES[name].trial(), path)
+        except (KernelsError, OSError) as error:
+            if not path.is_dir():
+                raise NpuUnavailable(f"overlay {name} cannot be built for the simulated device ({error})") from None
+
+
+def _checked(path: Path, fingerprint: str) -> KernelFolder:
+    try:
+        folder = read(path)
+    except FolderRefused as error:
+        raise FolderRefused(f"kernel folder {path}: {error.reason}", error.cure) from None
+    if folder.manifest.overlay_sha256 != fingerprint:
+        raise FolderRefused(f"kernel folder {path} is of other kernels than this version's", "build it again")
+    return folder

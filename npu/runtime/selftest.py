@@ -1,0 +1,103 @@
+"""What an overlay computes held against the host model, whole tensors: its folder's trial, and a layer of a model.
+
+A trial's expected result comes from the kernels themselves, compiled for the host and run on the simulated array; a
+layer is compared with Whisper's encoder in float64 (kernels/encoder/reference.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels.matmul.blocks import from_bf16
+from kernels.package.manifest import Judged
+from npu.errors import WrongResult
+from npu.xrt.overlay import Overlay
+
+DTYPES = {"bf16": np.uint16, "i8": np.int8, "i16": np.int16, "i32": np.int32, "f32": np.float32}
+BF16_ERROR, INT8_ERROR = 0.012, 0.06  # relative L2 of a layer: twice what trained and random weights show in simulation
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How far a result is from what it should be: ``largest`` and ``mean`` absolute difference of all elements.
+
+    ``relative`` is what was judged: for a trial the largest difference relative to the largest magnitude, for a layer
+    the L2 norm of the difference relative to that of the result.
+    """
+
+    what: str
+    elements: int
+    largest: float
+    mean: float
+    relative: float
+    allowed: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.what}: {self.elements:,} elements, largest difference {self.largest:.3g}, mean {self.mean:.3g}, "
+            f"relative {self.relative:.3g} of {self.allowed:.3g} allowed"
+        )
+
+
+class Trial:
+    """The self-test in an overlay's folder, with its buffers."""
+
+    def __init__(self, overlay: Overlay) -> None:
+        """Raises NpuUnavailable, FolderRefused, DeviceLost."""
+        folder = overlay.folder
+        self.overlay = overlay
+        self._judged = folder.manifest.selftest.results
+        self._program = overlay.program(folder.manifest.selftest.sequence)
+        self._inputs = [np.frombuffer(data, np.uint8) for data in folder.inputs()]
+        self._expected = [np.frombuffer(data, np.uint8) for data in folder.expected()]
+        self._buffers = [overlay.buffer(data.nbytes) for data in self._inputs]
+
+    def run(self) -> Verdict:
+        """Launch it and compare: the worst of its results. Raises WrongResult, and what launches raise."""
+        for buffer, data in zip(self._buffers, self._inputs, strict=True):
+            buffer.view()[:] = data
+        for buffer in self._buffers:
+            buffer.to_device()
+        self.overlay.launch(self._program, self._buffers)
+        for number in {one.argument for one in self._judged}:
+            self._buffers[number].from_device()
+        with np.errstate(invalid="ignore", over="ignore"):  # garbage is compared, too
+            verdicts = [self._judge(one) for one in self._judged]
+        wrong = next((verdict for verdict in verdicts if not verdict.relative <= verdict.allowed), None)
+        if wrong is not None:
+            raise WrongResult(f"the self-test gave another result than the host model: {wrong}")
+        return max(verdicts, key=lambda verdict: verdict.relative)
+
+    def _judge(self, one: Judged) -> Verdict:
+        got = values(part(self._buffers[one.argument].view(), one), one)
+        want = values(part(self._expected[one.argument], one), one)
+        difference = np.abs(got - want)
+        largest, scale = float(difference.max()), float(np.abs(want).max())
+        relative = largest / scale if scale else (0.0 if largest == 0.0 else np.inf)
+        what = f"{self.overlay.name}.{one.name}"
+        return Verdict(what, want.size, largest, float(difference.mean()), relative, one.tolerance)
+
+
+def part(argument: NDArray[np.uint8], one: Judged) -> NDArray[Any]:
+    """What is judged of a launch argument: a view."""
+    return argument.view(DTYPES[one.dtype])[one.offset : one.offset + one.elements]
+
+
+def values(stored: NDArray[Any], one: Judged) -> NDArray[np.float64]:
+    return (from_bf16(stored) if one.dtype == "bf16" else stored).astype(np.float64)
+
+
+def judge_layer(got: NDArray[np.float32], want: NDArray[np.float64], what: str, *, int8: bool) -> Verdict:
+    """Compare an encoder's result with the float64 reference. Raises WrongResult."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        difference = np.abs(got - want)
+    relative = float(np.linalg.norm(difference) / np.linalg.norm(want))
+    allowed = INT8_ERROR if int8 else BF16_ERROR
+    verdict = Verdict(what, want.size, float(difference.max()), float(difference.mean()), relative, allowed)
+    if not relative <= allowed:
+        raise WrongResult(f"a layer of the model gave another result than the reference: {verdict}")
+    return verdict

@@ -1,0 +1,87 @@
+"""An instruction stream in the device's memory, and the run that launches it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kernels.array.lower.stream import Task, tasks
+from kernels.array.lower.transaction import decode
+from kernels.errors import StreamError
+from npu.errors import FolderRefused
+from npu.xrt import polling as waiting
+from npu.xrt import pyxrt_api as portable
+from npu.xrt.buffer import Buffer
+
+OPCODE = 3  # a transaction stream
+STREAM_ARGUMENT, FIRST_BUFFER = 1, 3  # of an aiecc kernel: opcode, stream, its length, buffers (generateKernelsJson)
+WORD_BYTES = 4
+
+
+class Program:
+    """A stream that can be launched again and again, one launch at a time. Made by ``Overlay.program``.
+
+    ``needs``: the bytes that each launch argument must have at least, in launch order.
+    """
+
+    def __init__(
+        self, module: portable.Pyxrt, device: portable.Device, kernel: portable.Kernel, name: str, data: bytes
+    ) -> None:
+        self.name = name
+        self.needs = needs(data)
+        self.running = False
+        self._buffers: tuple[Buffer, ...] = ()
+        bo = module.bo
+        self._memory: Any = bo(device, len(data), bo.cacheable, kernel.group_id(STREAM_ARGUMENT))
+        self._memory.write(data, 0)
+        self._memory.sync(module.xclBOSyncDirection.XCL_BO_SYNC_BO_TO_DEVICE, len(data), 0)
+        self._run: portable.Run | None = module.run(kernel)
+        self._run.set_arg(0, OPCODE)
+        self._run.set_arg(STREAM_ARGUMENT, self._memory)
+        self._run.set_arg(2, len(data) // WORD_BYTES)
+
+    def start(self, buffers: tuple[Buffer, ...]) -> None:
+        """Start a launch. Arguments that were the same in the last one are not set again."""
+        run = self._open()
+        for number, buffer in enumerate(buffers):
+            if self._buffers[number : number + 1] != (buffer,):
+                run.set_arg(FIRST_BUFFER + number, buffer.bo)
+        self._buffers = buffers
+        run.start()
+        self.running = True
+
+    def poll(self, deadline: float) -> int:
+        """The state of the launch as soon as it has ended, or at ``deadline`` as it is then."""
+        state = waiting.poll(self._open().state, deadline)
+        self.running = state in waiting.PENDING
+        return state
+
+    def close(self) -> None:
+        """Let the run go, and with it what it keeps alive."""
+        self._run = self._memory = None
+        self._buffers = ()
+
+    def _open(self) -> portable.Run:
+        if self._run is None:
+            raise ValueError(f"Program {self.name} is closed.")
+        return self._run
+
+
+def check(data: bytes, what: str, columns: int) -> None:
+    """Refuse a stream that is none, or not one for so many columns. Raises FolderRefused."""
+    try:
+        stream = decode(data)
+        tasks(stream)
+    except StreamError as error:
+        raise FolderRefused(f"{what}: {error}".rstrip(".")) from None
+    if stream.columns != columns:
+        raise FolderRefused(f"{what} is for {stream.columns} columns, the overlay for {columns}", "build it again")
+
+
+def needs(data: bytes) -> tuple[int, ...]:
+    """The bytes that a stream reaches of each argument, from their beginnings."""
+    ends: dict[int, int] = {}
+    for task in (step for step in tasks(decode(data)) if isinstance(step, Task)):
+        for one in task.chain:
+            end = one.pattern.extent(task.repeat + 1)[1] * WORD_BYTES
+            ends[one.argument] = max(end, ends.get(one.argument, 0))
+    return tuple(ends.get(number, 0) for number in range(max(ends, default=-1) + 1))

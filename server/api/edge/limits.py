@@ -1,0 +1,126 @@
+"""What a request may ask of the server before anything is computed, as pure ASGI: size, speed, and the right time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from server.api.edge.request_log import refuse
+from server.errors import NotReady, TooLarge, TooManyConnections, TooSlow, WhisperXError
+
+TOO_MANY_CONNECTIONS = "too_many_connections"  # set in the state of a connection by whoever counts them
+STILL_ANSWERED = ("/livez", "/metrics")  # by a server that stops; and how far its requests are
+STILL_ANSWERED_BELOW = "/v1/requests/"
+
+
+@dataclass
+class Shutdown:
+    """Whether the server was told to stop."""
+
+    begun: bool = False
+
+
+class Closing:
+    """Refuses, and asks to close the connection: one that is too many, or any once the server is told to stop."""
+
+    def __init__(self, app: ASGIApp, shutdown: Shutdown) -> None:
+        self.app = app
+        self.shutdown = shutdown
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+        elif scope["state"].get(TOO_MANY_CONNECTIONS):
+            await refuse(TooManyConnections("Too many connections are open."), scope, receive, send)
+        elif self.shutdown.begun and not _still_answered(scope["path"]):
+            await refuse(NotReady("The server is stopping."), scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+
+def _still_answered(path: str) -> bool:
+    return path in STILL_ANSWERED or path.startswith(STILL_ANSWERED_BELOW)
+
+
+class BodyLimit:
+    """Refuses a body that is too large: by its Content-Length at once, else as soon as that many bytes have come."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        self.app = app
+        self.max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        announced = Headers(scope=scope).get("content-length", "")
+        if announced.isdigit() and int(announced) > self.max_bytes:
+            await refuse(self._too_large(), scope, receive, send)
+        else:
+            await self.app(scope, self._counting(receive), send)
+
+    def _counting(self, receive: Receive) -> Callable[[], Awaitable[Message]]:
+        received = 0
+
+        async def counted() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self.max_bytes:
+                raise self._too_large()
+            return message
+
+        return counted
+
+    def _too_large(self) -> WhisperXError:
+        return TooLarge(
+            f"The request body is larger than {self.max_bytes} bytes.",
+            param="file",
+            cure="Send a compressed format such as opus or mp3, or raise server.max_upload_mb.",
+        )
+
+
+class UploadSpeed:
+    """Gives up on a body that stands still for ``seconds``, or comes slower than ``rate`` bytes per second after that.
+
+    Only the time spent waiting for the client counts, not the time that the server takes to store what came.
+    """
+
+    def __init__(self, app: ASGIApp, seconds: float, rate: int) -> None:
+        self.app = app
+        self.seconds = seconds
+        self.rate = rate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, self._timed(receive) if scope["type"] == "http" else receive, send)
+
+    def _timed(self, receive: Receive) -> Callable[[], Awaitable[Message]]:
+        waited = 0.0
+        received = 0
+        whole = False
+        clock = asyncio.get_running_loop().time
+
+        async def timed() -> Message:
+            nonlocal waited, received, whole
+            if whole:  # what comes next is that the client leaves, whenever that is
+                return await receive()
+            allowed = self.seconds
+            if self.rate:
+                allowed = min(allowed, self.seconds + received / self.rate - waited)
+            begun = clock()
+            try:
+                async with asyncio.timeout(allowed):
+                    message = await receive()
+            except TimeoutError as error:
+                why = f"The request body stopped coming, or came slower than {self.rate} bytes per second."
+                raise TooSlow(why, param="file") from error
+            waited += clock() - begun
+            received += len(message.get("body", b""))
+            whole = not message.get("more_body", False)
+            return message
+
+        return timed

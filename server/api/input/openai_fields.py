@@ -1,0 +1,174 @@
+"""The form fields of OpenAI's audio routes, and this server's own beside them; unknown ones are ignored, as there."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from server.api.input.fields import (
+    Candidate,
+    Choices,
+    Language,
+    Milliseconds,
+    SpeakerCount,
+    Text,
+    check_speakers,
+    plain,
+    require_diarization,
+)
+from server.errors import InvalidInput
+from server.settings.load import Settings
+from server.transcript import AlignMethod, DiarizeOptions, Options
+
+TranslationFormat = Literal["json", "text", "srt", "verbose_json", "vtt"]
+TranscriptionFormat = Literal[TranslationFormat, "diarized_json"]
+STREAMED = ("json", "diarized_json")
+
+
+class Chunking(BaseModel):
+    """How speech is found; ``auto`` leaves every number as configured."""
+
+    model_config = ConfigDict(frozen=True)
+
+    type: Literal["auto", "server_vad"]
+    threshold: float | None = Field(None, ge=0, le=1, allow_inf_nan=False)
+    silence_duration_ms: Milliseconds | None = None
+    prefix_padding_ms: Milliseconds | None = None
+
+
+def _chunking(value: object) -> object:
+    """OpenAI sends ``auto`` or keys in brackets; a JSON object is what form pages send."""
+    if isinstance(value, str) and value.startswith("{"):
+        return json.loads(value)
+    return {"type": value} if isinstance(value, str) else value
+
+
+CHUNKING_SCHEMA = {
+    "anyOf": [
+        {"type": "string", "enum": ["auto"]},
+        {
+            "type": "object",
+            "required": ["type"],
+            "properties": {name: plain(entry) for name, entry in Chunking.model_json_schema()["properties"].items()},
+        },
+    ]
+}
+
+
+class TranslationForm(Choices):
+    """POST /v1/audio/translations."""
+
+    response_format: TranslationFormat = Field("json", description="Shape of the answer.")
+    vad: bool = Field(True, description="Skip what is not speech.")
+
+    def options(self, _settings: Settings) -> Options:
+        return Options(
+            model=self.model,
+            task="translate",
+            prompt=self.prompt,
+            hotwords=self.hotwords,
+            temperature=self.single_temperature,
+            beam_size=self.beam_size,
+            vad=self.vad,
+            align=self.align or ("off" if self.response_format in ("json", "text") else None),
+        )
+
+
+class TranscriptionForm(Choices):
+    """POST /v1/audio/transcriptions."""
+
+    response_format: TranscriptionFormat = Field("json", description="Shape of the answer.")
+    language: Language = Field(None, description="ISO 639-1 code or English name; heard if left out, or `auto`.")
+    languages: tuple[Candidate, ...] = Field((), description="Candidates; one means the same as language.")
+    keywords: tuple[Text, ...] = Field((), description="Words and names to expect, one per field.")
+    timestamp_granularities: tuple[Literal["word", "segment"], ...] = Field(
+        (), description="With verbose_json: which times to give; segment if left out."
+    )
+    include: tuple[Literal["logprobs"], ...] = Field((), description="With json: log probabilities of the tokens.")
+    stream: bool = Field(False, description="Server-sent events; with json or diarized_json.")
+    chunking_strategy: Annotated[Chunking | None, BeforeValidator(_chunking), WithJsonSchema(CHUNKING_SCHEMA)] = Field(
+        None, description="`auto`, or an object of type `server_vad`; prefix_padding_ms pads both sides of speech."
+    )
+    known_speaker_names: tuple[str, ...] = Field((), description="Refused: speakers are not matched with samples yet.")
+    known_speaker_references: tuple[str, ...] = Field((), description="Refused, as known_speaker_names.")
+    vad: bool = Field(True, description="Skip what is not speech.")
+    min_speakers: SpeakerCount | None = Field(None, description="With diarized_json: least number of speakers.")
+    max_speakers: SpeakerCount | None = Field(None, description="With diarized_json: largest number of speakers.")
+
+    def options(self, settings: Settings) -> Options:
+        """Raises InvalidInput where fields do not go together, or ask for what this server does not have."""
+        self._check()
+        if self.diarized:
+            require_diarization(settings, "response_format")
+        chunking = self.chunking_strategy
+        return Options(
+            model=self.model,
+            language=self._language(),
+            prompt=self.prompt,
+            hotwords=", ".join(filter(None, (self.hotwords, *self.keywords))) or None,
+            temperature=self.single_temperature,
+            beam_size=self.beam_size,
+            vad=self.vad,
+            vad_threshold=chunking.threshold if chunking else None,
+            vad_min_silence_ms=chunking.silence_duration_ms if chunking else None,
+            vad_pad_ms=chunking.prefix_padding_ms if chunking else None,
+            align=self._align(settings),
+            diarize=DiarizeOptions(self.min_speakers, self.max_speakers) if self.diarized else None,
+            token_logprobs=bool(self.include),
+        )
+
+    @property
+    def diarized(self) -> bool:
+        return self.response_format == "diarized_json"
+
+    @property
+    def with_words(self) -> bool:
+        return "word" in self.timestamp_granularities
+
+    @property
+    def with_segments(self) -> bool:
+        return not self.timestamp_granularities or "segment" in self.timestamp_granularities
+
+    def _check(self) -> None:
+        if self.timestamp_granularities and self.response_format != "verbose_json":
+            raise _only_with("timestamp_granularities", "verbose_json")
+        if self.with_words and self.align == "off":
+            raise InvalidInput("align = 'off' leaves the words without times.", param="align")
+        if self.include and self.response_format != "json":
+            raise _only_with("include", "json")
+        if self.stream and self.response_format not in STREAMED:
+            raise _only_with("stream", " or ".join(STREAMED))
+        if self.chunking_strategy and not self.vad:
+            raise InvalidInput("vad = false leaves nothing to cut by.", param="chunking_strategy")
+        if self.known_speaker_names or self.known_speaker_references:
+            raise InvalidInput(
+                "This server cannot match speakers with names or samples.",
+                param="known_speaker_names" if self.known_speaker_names else "known_speaker_references",
+                cure="Leave known_speaker_names and known_speaker_references out; speakers are then A, B, ...",
+            )
+        check_speakers(self.min_speakers, self.max_speakers)
+
+    def _language(self) -> str | None:
+        """Whisper's detection cannot be held to some languages, so several candidates are refused."""
+        candidates = {language for language in (self.language, *self.languages) if language}
+        if len(candidates) > 1:
+            raise InvalidInput(
+                f"Detection cannot be limited to {', '.join(sorted(candidates))}.",
+                param="languages",
+                cure="Give one language, or none to have it detected.",
+            )
+        return candidates.pop() if candidates else None
+
+    def _align(self, settings: Settings) -> AlignMethod | None:
+        """Word times cost time: none where the answer does not show them, some where words are asked for."""
+        if self.align is None and self.response_format in ("json", "text"):
+            return "off"
+        if self.align is None and self.with_words and settings.align.method == "off":
+            return "auto"
+        return self.align
+
+
+def _only_with(field: str, formats: str) -> InvalidInput:
+    return InvalidInput(f"{field} needs response_format={formats}.", param=field)

@@ -1,0 +1,25 @@
+"""What an answer says where its body, in OpenAI's shapes or as plain text, has no place for it."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from server.formats import DEMO_NOTICE
+from server.transcript import Transcript
+
+
+def model_headers(model: str, *, demo: bool) -> dict[str, str]:
+    """Which model runs, and that it is the demonstration model."""
+    headers = {"X-Model": quote(model, safe="/:.-_+@ ")}
+    return headers | {"X-WhisperX-NPU-Notice": DEMO_NOTICE} if demo else headers
+
+
+def answer_headers(transcript: Transcript, upload_seconds: float) -> dict[str, str]:
+    """The model, which device ran each stage and for how long, and what was not done as asked."""
+    headers = model_headers(transcript.model, demo=transcript.demo)
+    waits = [f"upload;dur={upload_seconds * 1000:.1f}", f"queue;dur={transcript.queue_seconds * 1000:.1f}"]
+    stages = [f'{stage.stage};dur={stage.ms:.1f};desc="{stage.device}"' for stage in transcript.stages]
+    headers["Server-Timing"] = ", ".join(waits + stages)  # https://www.w3.org/TR/server-timing/
+    if transcript.warnings:
+        headers["X-WhisperX-NPU-Warning"] = " ".join(" ".join(transcript.warnings).split())
+    return {name: value.encode("latin-1", "replace").decode("latin-1") for name, value in headers.items()}

@@ -1,0 +1,68 @@
+"""OpenAI's events of a streamed transcription, out of the engine's."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+from server.api.output.sse import Message
+from server.engine.contract import Event, Finished, SegmentReady
+from server.errors import EngineFailure
+from server.formats import openai
+from server.transcript import Segment, Transcript
+
+
+async def messages(
+    events: AsyncGenerator[Event, None], *, diarized: bool = False, with_logprobs: bool = False
+) -> AsyncGenerator[Message, None]:
+    """Text as it becomes final, then who said it (diarized), then the whole.
+
+    The deltas joined are exactly the text of the last message.
+    """
+    text = _Text()
+    async with aclosing(events):
+        async for event in events:
+            if isinstance(event, SegmentReady):
+                if delta := text.delta(event.segment.text):
+                    yield _delta(delta, event.segment, diarized, with_logprobs)
+            elif isinstance(event, Finished):
+                for segment in openai.diarized_segments(event.transcript.segments) if diarized else ():
+                    yield segment
+                yield _done(text.whole, event.transcript, with_logprobs)
+                return
+    raise EngineFailure("The engine ended without an answer.")
+
+
+class _Text:
+    """Cuts the space around the whole text from pieces of it: a space is held back until something follows it."""
+
+    def __init__(self) -> None:
+        self.whole = ""
+        self._held = ""
+
+    def delta(self, piece: str) -> str:
+        pending = self._held + piece if self.whole else piece.lstrip()
+        delta = pending.rstrip()
+        self._held = pending[len(delta) :]
+        self.whole += delta
+        return delta
+
+
+def _delta(delta: str, segment: Segment, diarized: bool, with_logprobs: bool) -> Message:
+    message: dict[str, Any] = {"type": "transcript.text.delta", "delta": delta}
+    if diarized:
+        message["segment_id"] = str(segment.id)
+    if with_logprobs:
+        message["logprobs"] = openai.logprobs([segment])
+    return message
+
+
+def _done(text: str, transcript: Transcript, with_logprobs: bool) -> Message:
+    message = {
+        "type": "transcript.text.done",
+        "text": text,
+        "languages": openai.languages(transcript),
+        "usage": openai.token_usage(transcript),
+    }
+    return message | {"logprobs": openai.logprobs(transcript.segments)} if with_logprobs else message

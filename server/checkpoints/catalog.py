@@ -1,0 +1,257 @@
+"""Names of Whisper models and the directories behind them.
+
+A name is ``demo``, a Whisper name as faster-whisper knows it (tiny ... turbo, distil-*), a Hugging Face id, or, from
+the configuration and the command line only, a local directory. Nothing but ``pull`` uses the network.
+
+In ``model.cache_dir`` an installed model is ``<org>--<name>``; names with a leading dot are unfinished or derived.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from server.checkpoints import files as model_files
+from server.checkpoints import hub
+from server.checkpoints.convert import convert
+from server.checkpoints.install import install, uninstall
+from server.checkpoints.names import directory_name, repository_in, repository_of, short_name
+from server.errors import HubUnreachable, InvalidInput, ModelNotFound, ModelUnavailable, WhisperXError
+from server.settings.stages import DEMO_MODEL, ModelSettings
+
+DEMO_DIR = Path(__file__).resolve().parents[2] / "models" / DEMO_MODEL  # beside server/ in the tree and in the wheel
+CONVERTED = ".converted"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An installed model.
+
+    ``created`` is the modification time of its newest file, Unix seconds; ``problem`` says why it cannot be loaded,
+    and then ``multilingual`` is None. A transformers checkpoint that was not used yet has None there as well.
+    """
+
+    id: str
+    path: Path
+    bytes: int
+    created: int
+    multilingual: bool | None
+    demo: bool
+    problem: str | None = None
+
+
+_State = tuple[tuple[str, int, int], ...]  # name, bytes and mtime in ns of each file
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    id: str
+    directory: Path
+    repository: str | None = None  # None: a directory that is not the catalogue's own
+
+
+class Catalog:
+    """The models that these settings give access to."""
+
+    def __init__(self, settings: ModelSettings, demo_dir: Path = DEMO_DIR) -> None:
+        self._settings = settings
+        self._cache_dir = settings.cache_dir.expanduser()
+        self._demo_dir = demo_dir
+        self._seen: dict[str, tuple[_State, Entry]] = {}
+
+    @property
+    def default(self) -> str:
+        """Id of the default model."""
+        return self._local_or_known(self._settings.name).id
+
+    @property
+    def offline(self) -> bool:
+        return self._settings.offline or hub.is_offline()
+
+    def canonical(self, name: str) -> str:
+        """The one id of a model that has several names: ``whisper-1`` is the default, ``turbo`` is large-v3-turbo.
+
+        The id of a local directory is its last part. Raises ModelNotFound for a name that means nothing.
+        """
+        return self._source(name).id
+
+    def resolve_request(self, name: str | None) -> str:
+        """Id of the model that an HTTP request means: the default, an alias of it, or a model installed here.
+
+        Never a path. Raises ModelNotFound for everything else, with the cure for a name that could be installed.
+        """
+        if not name or name == self.default or name in self._settings.aliases:
+            return self.default
+        source = self._known(name)
+        if not source.directory.is_dir():
+            raise _not_installed(source.id, ModelNotFound)
+        return source.id
+
+    def resolve(self, name: str) -> Path:
+        """Directory of a CTranslate2 Whisper model, checked and ready to load.
+
+        A local transformers checkpoint is converted to int8 on first use and again when its files change. Raises
+        ModelNotFound for a name that means nothing, ModelUnavailable when the model is not here or not whole.
+        """
+        source = self._source(name)
+        if not source.directory.is_dir():
+            if source.repository is None:
+                raise ModelUnavailable(f"The model directory {source.directory} does not exist.", param="model.name")
+            raise _not_installed(source.id, ModelUnavailable)
+        model_files.check(source.directory)
+        if model_files.kind_of(source.directory) == "transformers":
+            return self._converted(source.directory)
+        return source.directory
+
+    def entries(self) -> list[Entry]:
+        """Every installed model, the default first, then by id."""
+        sources = {source.id: source for source in self._installed()}
+        default = self._local_or_known(self._settings.name)
+        if default.directory.is_dir():
+            sources[default.id] = default
+        entries = []
+        for source in sources.values():
+            with suppress(FileNotFoundError):  # removed by another process just now
+                entries.append(self._entry(source))
+        return sorted(entries, key=lambda entry: (entry.id != default.id, entry.id))
+
+    def is_missing(self, name: str) -> bool:
+        """Whether it is not installed, but of the kind that can be pulled. Raises ModelNotFound."""
+        source = self._source(name)
+        return source.repository is not None and not source.directory.is_dir()
+
+    def ask(self, name: str) -> None:
+        """Whether the hub lets this machine pull a model now, without pulling it: raises what ``pull`` would raise."""
+        hub.ask(self._repository(self._source(name)))
+
+    def pull(self, name: str, progress: hub.Progress | None = None) -> Path:
+        """Download a model unless it is installed; an interrupted download goes on where it stopped.
+
+        Raises ModelNotFound, HubUnreachable when offline or when the hub does not answer, else ModelUnavailable.
+        """
+        source = self._source(name)
+        if source.directory.is_dir():
+            return self.resolve(name)
+        repository = self._repository(source)
+
+        def fill(staging: Path) -> None:
+            hub.download(repository, staging, progress)
+            model_files.check(staging)
+            if model_files.kind_of(staging) == "transformers":
+                _convert_in_place(staging)
+
+        return install(source.directory, fill, root=self._cache_dir, resume=True)
+
+    def remove(self, name: str) -> None:
+        """Delete an installed model. Raises InvalidInput for the demo and for directories that are the user's."""
+        source = self._source(name)
+        if source.repository is None:
+            raise InvalidInput(f"{source.directory} is not the catalogue's to delete.", param="model")
+        if not source.directory.is_dir():
+            raise ModelNotFound(f"The model {source.id} is not installed.", param="model")
+        uninstall(source.directory, root=self._cache_dir)
+
+    def _repository(self, source: _Source) -> str:
+        """Where to pull it from."""
+        if source.repository is None:
+            raise InvalidInput(f"{source.id} is a local directory: there is nothing to pull.", param="model")
+        if self.offline:
+            raise HubUnreachable(
+                f"The model {source.id} is not installed and the network is off.",
+                param="model.offline",
+                cure="Set model.offline to false and unset HF_HUB_OFFLINE to pull it.",
+            )
+        return source.repository
+
+    def _source(self, name: str) -> _Source:
+        default = self._local_or_known(self._settings.name)
+        return default if name == default.id or name in self._settings.aliases else self._local_or_known(name)
+
+    def _local_or_known(self, name: str) -> _Source:
+        path = Path(name).expanduser()
+        if name.startswith((".", "/", "~")) or ("/" in name and path.is_dir()):
+            return _Source(path.resolve().name, path.resolve())
+        return self._known(name)
+
+    def _known(self, name: str) -> _Source:
+        if name == DEMO_MODEL:
+            return _Source(DEMO_MODEL, self._demo_dir)
+        repository = repository_of(name)
+        if repository is None:
+            raise ModelNotFound(
+                f"There is no model {name!r}.",
+                param="model",
+                cure="Use demo, a Whisper name such as small or large-v3, or a Hugging Face id; "
+                "`whisperx-npu models list` shows what is installed.",
+            )
+        return _Source(short_name(repository), self._cache_dir / directory_name(repository), repository)
+
+    def _installed(self) -> list[_Source]:
+        sources = [_Source(DEMO_MODEL, self._demo_dir)] if self._demo_dir.is_dir() else []
+        if self._cache_dir.is_dir():
+            found = (repository_in(path.name) for path in self._cache_dir.iterdir() if path.is_dir())
+            sources += [self._known(repository) for repository in found if repository]
+        return sources
+
+    def _entry(self, source: _Source) -> Entry:
+        """Looked at again only when a file changed: the server asks for every status."""
+        files = sorted((path.name, path.stat()) for path in source.directory.iterdir() if path.is_file())
+        state = tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in files)
+        seen = self._seen.get(source.id)
+        if seen is None or seen[0] != state:
+            seen = self._seen[source.id] = (state, self._inspected(source, [stat for _name, stat in files]))
+        return seen[1]
+
+    def _inspected(self, source: _Source, files: list[os.stat_result]) -> Entry:
+        multilingual, problem = None, None
+        try:
+            model_files.check(source.directory)
+            if model_files.kind_of(source.directory) == "ctranslate2":
+                multilingual = model_files.is_multilingual(source.directory)
+        except WhisperXError as error:
+            problem = str(error)
+        return Entry(
+            id=source.id,
+            path=source.directory,
+            bytes=sum(file.st_size for file in files),
+            created=int(max((file.st_mtime for file in files), default=0)),
+            multilingual=multilingual,
+            demo=source.directory == self._demo_dir,
+            problem=problem,
+        )
+
+    def _converted(self, directory: Path) -> Path:
+        files = sorted((path.name, path.stat()) for path in directory.iterdir() if path.is_file())
+        origin = f"{directory.name}-{_digest(str(directory))}"
+        state = _digest(repr([(name, stat.st_size, stat.st_mtime_ns) for name, stat in files]))
+        converted = self._cache_dir / CONVERTED
+
+        def fill(staging: Path) -> None:
+            convert(directory, staging)
+            for outdated in converted.glob(f"{origin}-*"):
+                shutil.rmtree(outdated)
+
+        return install(converted / f"{origin}-{state}", fill, root=self._cache_dir)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _convert_in_place(staging: Path) -> None:
+    converted = staging / CONVERTED
+    convert(staging, converted)
+    for path in staging.iterdir():
+        if path != converted:
+            path.unlink()
+    for path in converted.iterdir():
+        path.rename(staging / path.name)
+    converted.rmdir()
+
+
+def _not_installed(name: str, kind: type[WhisperXError]) -> WhisperXError:
+    return kind(f"The model {name} is not installed.", param="model", cure=f"Run `whisperx-npu models pull {name}`.")

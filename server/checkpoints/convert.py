@@ -1,0 +1,33 @@
+"""transformers checkpoints into CTranslate2 ones; the only file that meets ctranslate2.converters."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from pathlib import Path
+
+from server.errors import ModelUnavailable
+from server.machine.optional_packages import require_extra
+
+log = logging.getLogger(__name__)
+
+COPIED = ("tokenizer.json", "preprocessor_config.json")
+
+
+def convert(checkpoint: Path, target: Path) -> None:
+    """Write ``checkpoint`` (transformers, Whisper) as an int8 CTranslate2 model into the empty directory ``target``.
+
+    Needs memory for the model in its stored precision. Raises ModelUnavailable when the weights do not
+    load, or without PyTorch.
+    """
+    require_extra(f"Conversion of the transformers checkpoint {checkpoint.name}")
+    from ctranslate2.converters import TransformersConverter  # seconds: brings torch and transformers
+    from safetensors import SafetensorError
+
+    log.info("Converting %s to CTranslate2, once.", checkpoint)
+    copied = [name for name in COPIED if (checkpoint / name).is_file()]
+    try:
+        TransformersConverter(str(checkpoint), copy_files=copied).convert(str(target), quantization="int8", force=True)
+    except (SafetensorError, RuntimeError, ValueError, OSError) as error:
+        shutil.rmtree(target, ignore_errors=True)
+        raise ModelUnavailable(f"{checkpoint} cannot be converted: {error}.", cure="Fetch the model again.") from error

@@ -1,0 +1,154 @@
+"""Downloads from the Hugging Face Hub; the only file that meets huggingface_hub."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from server.errors import HubUnreachable, ModelNotFound, ModelUnavailable
+from server.machine.optional_packages import require_extra
+
+if TYPE_CHECKING:
+    from huggingface_hub.hf_api import ModelInfo
+
+CONNECT_SECONDS = 5.0  # one question to the hub, not repeated
+CTRANSLATE2_FILES = ("model.bin", "config.json", "tokenizer.json", "vocabulary.*", "preprocessor_config.json")
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+TRANSFORMERS_FILES = ("config.json", "tokenizer.json", "preprocessor_config.json", "generation_config.json")
+
+Progress = Callable[[int, int], None]  # bytes here, bytes in all
+
+
+def is_offline() -> bool:
+    """Whether $HF_HUB_OFFLINE (or $TRANSFORMERS_OFFLINE) forbids the network."""
+    from huggingface_hub import constants
+
+    return bool(constants.HF_HUB_OFFLINE)
+
+
+def download(repo: str, directory: Path, progress: Progress | None = None) -> None:
+    """Fetch the files of a Whisper checkpoint into ``directory``, going on where an earlier call stopped.
+
+    Raises ModelNotFound when the hub has no such repository, HubUnreachable when it does not answer within
+    ``CONNECT_SECONDS`` or breaks off, ModelUnavailable when it refuses or holds no Whisper weights that
+    can be read here, and OSError when the disk is full.
+    """
+    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub.utils import disable_progress_bars
+
+    disable_progress_bars()  # the caller shows one bar for all files
+    constants.HF_HUB_DISABLE_XET = True  # it begins anew after an interruption, where HTTP goes on
+    info = ask(repo)
+    files = _wanted(repo, info)
+    with _named_errors(repo), _watched(directory, sum(files.values()), progress):
+        snapshot_download(repo, revision=info.sha, local_dir=directory, allow_patterns=list(files))
+    # snapshot_download returns what is there, without an error, when the connection breaks between its own requests
+    for name, size in files.items():
+        path = directory / name
+        if not path.is_file() or path.stat().st_size != size:
+            raise _unreachable(repo, f"{name} is not whole")
+    shutil.rmtree(directory / ".cache", ignore_errors=True)
+
+
+def ask(repo: str) -> ModelInfo:
+    """What the hub knows of a repository that this machine may download. Raises as ``download`` does."""
+    from huggingface_hub import HfApi
+
+    with _named_errors(repo):
+        info = HfApi().model_info(repo, timeout=CONNECT_SECONDS, files_metadata=True)
+        if info.gated:
+            HfApi().auth_check(repo)
+        return info
+
+
+@contextmanager
+def _named_errors(repo: str) -> Iterator[None]:
+    from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError
+    from requests.exceptions import RequestException
+
+    try:
+        yield
+    except GatedRepoError as error:
+        raise ModelUnavailable(
+            f"{repo} is gated.",
+            cure=f"Accept its terms at its page on the hub and set HF_TOKEN, then pull {repo} again.",
+        ) from error
+    except (RepositoryNotFoundError, HFValidationError) as error:
+        raise ModelNotFound(
+            f"The Hugging Face Hub has no model {repo}.", param="model", cure="If it is private, set HF_TOKEN."
+        ) from error
+    except (RequestException, OSError) as error:
+        if error.errno in NO_ROOM:
+            raise
+        raise _unreachable(repo, error) from error
+
+
+def _wanted(repo: str, info: ModelInfo) -> dict[str, int]:
+    """Files to fetch and their sizes: one set of weights, the leanest that can be read."""
+    sizes = {file.rfilename: int(file.size or 0) for file in info.siblings or ()}
+    if "model.bin" in sizes:
+        patterns: tuple[str, ...] = CTRANSLATE2_FILES
+    elif "model.safetensors" in sizes:
+        patterns = (*TRANSFORMERS_FILES, "model.safetensors")
+    elif "model.safetensors.index.json" in sizes:
+        patterns = (*TRANSFORMERS_FILES, "model.safetensors.index.json", "model-*.safetensors")
+    elif "pytorch_model.bin" in sizes:
+        patterns = (*TRANSFORMERS_FILES, "pytorch_model.bin")
+    else:
+        raise ModelUnavailable(f"{repo} holds neither a CTranslate2 nor a transformers checkpoint.")
+    if "model.bin" not in sizes:
+        require_extra(f"{repo} is a transformers checkpoint: its conversion")
+    return {name: size for name, size in sizes.items() if any(Path(name).match(pattern) for pattern in patterns)}
+
+
+def _unreachable(repo: str, why: Exception | str) -> HubUnreachable:
+    from requests.exceptions import ConnectionError as NoConnection
+    from requests.exceptions import Timeout
+
+    if isinstance(why, NoConnection | Timeout):
+        why = "the Hugging Face Hub does not answer"  # the exception's own text is a paragraph of addresses
+    return HubUnreachable(
+        f"{repo} could not be pulled: {why}.",
+        cure=f"Check the network and run `whisperx-npu models pull {repo}` again: it goes on where it stopped. "
+        "Without a network, copy the model's directory here and give its path as the model's name.",
+    )
+
+
+@contextmanager
+def _watched(directory: Path, total: int, progress: Progress | None) -> Iterator[None]:
+    """Report the bytes on disk, resumed ones included, five times a second."""
+    if progress is None:
+        yield
+        return
+    done = threading.Event()
+
+    def watch() -> None:
+        while True:
+            progress(min(_bytes_in(directory), total), total)
+            if done.wait(0.2):
+                return
+
+    watcher = threading.Thread(target=watch, name="download-progress", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()
+    progress(total, total)
+
+
+def _bytes_in(directory: Path) -> int:
+    return sum(_size(path) for path in directory.rglob("*"))
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size if path.is_file() else 0
+    except FileNotFoundError:  # renamed by the download just now
+        return 0

@@ -1,0 +1,87 @@
+"""How many windows a stage should take together: measured on this machine, with this model, when it is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from threading import Thread
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from server.engine.messages import GAIN, Curve, Measured
+from server.transcript import MEL_FRAMES
+
+if TYPE_CHECKING:
+    from server.pipeline.loaded_model import Parts
+
+BUDGET = 3.0  # seconds that measuring one stage may take
+TOKENS = 16
+REPEATS = 2
+
+
+def measure(run: Callable[[int], None], largest: int, budget: float = BUDGET) -> dict[int, float]:
+    """Time batches of 1, 2, 4, ... windows; stops before a size that would break the budget."""
+    began = perf_counter()
+    run(1)  # warm-up
+    curve: dict[int, float] = {}
+    size = 1
+    while size <= largest:
+        seconds = min(_timed(partial(run, size)) for _ in range(REPEATS))
+        curve[size] = seconds / size * 1e3
+        size *= 2
+        if perf_counter() - began + 2 * REPEATS * seconds > budget:
+            break
+    return curve
+
+
+def best(curve: Curve, gain: float = GAIN) -> int:
+    """The smallest size that no larger one beats by ``gain``."""
+    least = min(curve.values())
+    return min(size for size, ms in curve.items() if ms <= least * (1.0 + gain))
+
+
+def describe(curve: Curve) -> str:
+    """For people: what was measured and what follows."""
+    measured = ", ".join(f"{size}: {ms:.0f}" for size, ms in curve.items())
+    return f"batches of {best(curve)} (ms per window by batch size {measured}, at start-up)"
+
+
+def overlap_gain(encode: Callable[[], None], decode: Callable[[], None]) -> float:
+    """Time of the two one after the other, over their time side by side: 2.0 at best, 1.0 where nothing is gained."""
+
+    def both() -> None:
+        beside = Thread(target=encode)
+        beside.start()
+        decode()
+        beside.join()
+
+    apart = sum(min(_timed(run) for _ in range(REPEATS)) for run in (encode, decode))
+    return apart / min(_timed(both) for _ in range(REPEATS))
+
+
+def measure_stages(parts: Parts) -> Measured:
+    """A few seconds of noise through encoder and decoder."""
+    largest = parts.settings.decode.batch_size
+    mel = np.random.default_rng(0).uniform(-1, 1, (largest, parts.checkpoint.n_mels, MEL_FRAMES)).astype(np.float32)
+    states = np.repeat(parts.encoder(mel[:1]), largest, axis=0)
+
+    def encode(size: int) -> None:
+        parts.encoder(mel[:size])
+
+    def decode(size: int) -> None:
+        parts.decoder.rehearse(states[:size], TOKENS)
+
+    one_by_one = parts.encoder.device != "cpu"  # an NPU takes one window a launch: a batch saves nothing
+    encoder = measure(encode, 1 if one_by_one else largest)
+    decoder = measure(decode, largest)
+    slow = encoder[1] + decoder[1] > BUDGET * 1e3 / (4 * REPEATS)
+    gain = 1.0 if slow else overlap_gain(lambda: encode(best(encoder)), lambda: decode(best(decoder)))
+    return Measured(parts.encoder_name, parts.encoder_reason, encoder, decoder, gain)
+
+
+def _timed(run: Callable[[], None]) -> float:
+    began = perf_counter()
+    run()
+    return perf_counter() - began

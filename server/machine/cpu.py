@@ -1,0 +1,48 @@
+"""What the processor can do, from the kernel's own list, and how much of it is this process's."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+from server.machine.cgroup import ROOT, cpu_quota
+
+CPUINFO = Path("/proc/cpuinfo")
+BF16_MATRIX_FLAGS = frozenset({"amx_bf16", "avx512_bf16"})  # bfloat16 products in hardware, which oneDNN uses
+INT8_DOT_FLAGS = frozenset({"avx512_vnni", "avx_vnni"})  # sums of four int8 products without saturation
+
+
+def usable_cores(root: Path = ROOT) -> int:
+    """Cores to run threads on: those that the process may run on, and no more than a container's quota pays for."""
+    cores = len(os.sched_getaffinity(0))
+    quota = cpu_quota(root)
+    return cores if quota is None else max(1, min(cores, math.ceil(quota)))
+
+
+def thread_limits(root: Path = ROOT) -> dict[str, str]:
+    """Environment variables for libraries that count cores themselves and see no quota; empty where none binds."""
+    cores = usable_cores(root)
+    return {"OMP_NUM_THREADS": str(cores)} if cores < len(os.sched_getaffinity(0)) else {}
+
+
+def cpu_flags(cpuinfo: Path = CPUINFO) -> frozenset[str]:
+    """Feature flags that every core has, named as the kernel names them; empty where there is no such list."""
+    try:
+        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return frozenset()
+    cores = [
+        frozenset(value.split()) for key, _, value in (line.partition(":") for line in lines) if key.rstrip() == "flags"
+    ]
+    return frozenset.intersection(*cores) if cores else frozenset()
+
+
+def has_bf16_matrix(flags: frozenset[str]) -> bool:
+    """Whether bfloat16 matrix products run in hardware rather than by conversion to float32."""
+    return not BF16_MATRIX_FLAGS.isdisjoint(flags)
+
+
+def has_int8_dot(flags: frozenset[str]) -> bool:
+    """Whether int8 dot products run in hardware, exactly and fast."""
+    return not INT8_DOT_FLAGS.isdisjoint(flags)

@@ -1,0 +1,41 @@
+"""The extra ``whisperx``, which brings PyTorch: whether it is installed, without importing anything of it."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from server.errors import ConfigurationError, ModelUnavailable, WhisperXError
+from server.settings.stages import StageSettings
+
+MODULES = ("torch", "torchaudio", "transformers", "whisperx")
+CURE = (
+    "This installation is without PyTorch: install whisperx-npu[whisperx]; for the container image see docs/install.md."
+)
+
+
+def lacking() -> tuple[str, ...]:
+    """What of the extra cannot be imported here; empty where it is installed."""
+    return tuple(name for name in MODULES if find_spec(name) is None)
+
+
+def require_extra(what: str, *, param: str | None = None, kind: type[WhisperXError] = ModelUnavailable) -> None:
+    """Raises ``kind``, which says that ``what`` needs the extra, where it is not installed."""
+    if missing := lacking():
+        raise kind(f"{what} needs packages that are not installed here: {', '.join(missing)}.", param=param, cure=CURE)
+
+
+def asked_for(settings: StageSettings) -> tuple[str, ...]:
+    """The settings that no request could be served with unless the extra is installed, with their values."""
+    wanted = {
+        "model.encoder": settings.model.encoder == "torch" and "torch",
+        "vad.method": settings.vad.method == "pyannote" and "pyannote",
+        "align.method": settings.align.method == "whisperx" and "whisperx",
+        "diarize.model": settings.diarize.model,
+    }
+    return tuple(f"{name} = {value}" for name, value in wanted.items() if value)
+
+
+def check_extra(settings: StageSettings) -> None:
+    """Raises ConfigurationError where ``settings`` ask for the extra and it is not installed."""
+    for asked in asked_for(settings):
+        require_extra(asked, param=asked.partition(" ")[0], kind=ConfigurationError)

@@ -1,0 +1,21 @@
+"""Whisper's encoder by CTranslate2."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from server.pipeline.stages.whisper import Checkpoint, storage
+from server.transcript import Float32
+
+
+class Ct2Encoder:
+    """float32 [B, n_mels, 3000] -> float32 [B, 1500, d_model], in the checkpoint's own arithmetic (int8 by default)."""
+
+    device = "cpu"
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self.checkpoint = checkpoint
+
+    def __call__(self, mel: Float32) -> Float32:
+        states: Float32 = np.array(self.checkpoint.whisper.encode(storage(mel), to_cpu=True))
+        return states

@@ -1,0 +1,105 @@
+"""Word times from what the encoder pass already made: the CTC head beside it, or the decoder's cross-attention."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+
+import numpy as np
+from faster_whisper.tokenizer import Tokenizer
+
+from server.pipeline.stages.ctc import CtcHead
+from server.pipeline.stages.protocols import Spoken, Times
+from server.pipeline.stages.whisper import Checkpoint, storage
+from server.transcript import SAMPLE_RATE, TokenScore
+
+FRAME_SECONDS = 0.02  # one encoder frame
+
+
+class CtcAligner:
+    """Times by the character head that the model carries."""
+
+    device = "cpu"
+    method = "ctc"
+
+    def __init__(self, head: CtcHead) -> None:
+        self.head = head
+
+    def __call__(self, windows: Sequence[Spoken]) -> list[list[Times | None]]:
+        return [
+            list(self.head.words(spoken.states[: spoken.window.frames], [word.text for word in spoken.words]))
+            for spoken in windows
+        ]
+
+
+class AttentionAligner:
+    """Times from the decoder's cross-attention by dynamic time warping, as in openai/whisper's timing.py."""
+
+    device = "cpu"
+    method = "attention"
+
+    def __init__(self, checkpoint: Checkpoint, tokenizer: Tokenizer) -> None:
+        self.checkpoint = checkpoint
+        self.tokenizer = tokenizer
+
+    def __call__(self, windows: Sequence[Spoken]) -> list[list[Times | None]]:
+        return [_word_times(path, scores, spoken) for (path, scores), spoken in self._align(windows)]
+
+    def token_scores(self, windows: Sequence[Spoken]) -> list[tuple[TokenScore, ...]]:
+        """Probability of every text token given all that stands before it, at temperature 1."""
+        return [self._scores(spoken, scores) for (_, scores), spoken in self._align(windows)]
+
+    def _align(self, windows: Sequence[Spoken]) -> list[tuple[tuple[list[tuple[int, int]], list[float]], Spoken]]:
+        spoken = [window for window in windows if window.words]
+        if not spoken:
+            return [(([], []), window) for window in windows]
+        results = iter(
+            self.checkpoint.whisper.align(
+                storage(np.stack([item.states for item in spoken])),
+                self.tokenizer.sot_sequence,
+                [[token for word in item.words for token in word.tokens] for item in spoken],
+                [2 * item.window.frames for item in spoken],
+            )
+        )
+        found = [next(results) if window.words else None for window in windows]
+        return [
+            (([], []) if result is None else (result.alignments, result.text_token_probs), window)
+            for result, window in zip(found, windows, strict=True)
+        ]
+
+    def _scores(self, spoken: Spoken, probabilities: Sequence[float]) -> tuple[TokenScore, ...]:
+        tokens = [token for word in spoken.words for token in word.tokens]
+        logs = np.log(np.maximum(np.asarray(probabilities[: len(tokens)], np.float64), 1e-10))
+        return tuple(self._score(token, float(log)) for token, log in zip(tokens, logs, strict=True))
+
+    def _score(self, token: int, logprob: float) -> TokenScore:
+        piece = self.checkpoint.text.id_to_token(token) or ""
+        data = bytes(BYTE_OF.get(character, 0x3F) for character in piece)
+        return TokenScore(data.decode(errors="replace"), data, logprob)
+
+
+def _word_times(path: Sequence[tuple[int, int]], probabilities: Sequence[float], spoken: Spoken) -> list[Times | None]:
+    """The path pairs (token, frame); a word lasts from its first token's first frame to the next word's."""
+    if not spoken.words:
+        return []
+    token = np.array([pair[0] for pair in path])
+    frame = np.array([pair[1] for pair in path])
+    first = frame[np.searchsorted(token, np.arange(token.max() + 1))] * FRAME_SECONDS
+    last = len(spoken.window.samples) / SAMPLE_RATE
+    edges = list(accumulate((len(word.tokens) for word in spoken.words), initial=0))
+    times: list[Times | None] = []
+    for begin, end in pairwise(edges):
+        stop = first[end] if end < len(first) else last
+        start = first[min(begin, len(first) - 1)]
+        times.append((float(start), float(stop), float(np.mean(probabilities[begin:end]))))
+    return times
+
+
+def _byte_of() -> dict[str, int]:
+    """GPT-2's byte-level alphabet, read backwards: printable bytes stand for themselves, the rest from U+0100 on."""
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(0x100) if byte not in printable]
+    return {chr(byte): byte for byte in printable} | {chr(0x100 + n): byte for n, byte in enumerate(others)}
+
+
+BYTE_OF = _byte_of()

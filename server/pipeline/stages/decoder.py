@@ -1,0 +1,181 @@
+"""Encoder states to text by CTranslate2, with Whisper's temperature ladder.
+
+Windows are decoded without timestamp tokens, as WhisperX does: their bounds come from voice activity detection and
+the times inside from alignment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from faster_whisper.tokenizer import Tokenizer
+
+from server.pipeline.stages.hallucination import compression_ratio, is_repetitive, is_silence, kept_words, why_failed
+from server.pipeline.stages.text import TokenWord, split_words
+from server.pipeline.stages.whisper import Checkpoint, storage
+from server.settings.stages import DecodeSettings
+from server.transcript import Float32
+
+CONTEXT = 448  # tokens of Whisper's decoder, prompt included
+PROMPT = CONTEXT // 2 - 1  # tokens that hotwords, and likewise the prompt, may take
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """How one request is decoded. ``prompt`` are the tokens from <|startofprev|> to <|notimestamps|>."""
+
+    tokenizer: Tokenizer
+    prompt: tuple[int, ...]
+    beam_size: int
+    temperatures: tuple[float, ...]
+
+    def alike(self, temperature: float) -> tuple[int, int, float]:
+        """Equal for windows that CTranslate2 can decode in one batch: it wants prompts of one length."""
+        return len(self.prompt), self.beam_size if temperature == 0.0 else 1, temperature
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What one window says; no words where it is silence."""
+
+    words: tuple[TokenWord, ...]
+    avg_logprob: float
+    no_speech_prob: float
+    compression_ratio: float
+    temperature: float
+
+    @property
+    def text(self) -> str:
+        return "".join(word.text for word in self.words)
+
+    @property
+    def tokens(self) -> tuple[int, ...]:
+        return tuple(token for word in self.words for token in word.tokens)
+
+
+def prompt_tokens(tokenizer: Tokenizer, prompt: str | None, hotwords: str | None) -> tuple[int, ...]:
+    """Hotwords, then the end of the prompt, stand where Whisper expects the text before this window."""
+    before: list[int] = []
+    if hotwords and hotwords.strip():
+        before += tokenizer.encode(" " + hotwords.strip())[:PROMPT]
+    if prompt and prompt.strip():
+        before += tokenizer.encode(" " + prompt.strip())[-(PROMPT - len(before)) :] if len(before) < PROMPT else []
+    head = [tokenizer.sot_prev, *before] if before else []
+    return (*head, *tokenizer.sot_sequence, tokenizer.no_timestamps)
+
+
+class Attempts:
+    """One window on the ladder of temperatures."""
+
+    def __init__(self, temperatures: Sequence[float], settings: DecodeSettings) -> None:
+        self._temperatures = temperatures
+        self._settings = settings
+        self._tried: list[Decoded] = []
+
+    @property
+    def temperature(self) -> float | None:
+        """The rung to try next; None when the window needs no further one."""
+        rung = len(self._tried)
+        if rung == len(self._temperatures) or (rung and self._failure(self._tried[-1]) is None):
+            return None
+        return self._temperatures[rung]
+
+    def add(self, attempt: Decoded) -> str | None:
+        """What the rung gave; returns why the next one is wanted, None where it is not or where there is none."""
+        self._tried.append(attempt)
+        return None if self.temperature is None else self._failure(attempt)
+
+    def settled(self) -> Decoded:
+        last = self._tried[-1]
+        if self._failure(last):  # no rung was good: the likeliest that does not loop, else the likeliest
+            sane = [attempt for attempt in self._tried if not is_repetitive(attempt.text, self._settings)]
+            last = max(sane or self._tried, key=lambda attempt: attempt.avg_logprob)
+        if is_silence(last.no_speech_prob, last.avg_logprob, self._settings):
+            return replace(last, words=())
+        keep = kept_words([word.text for word in last.words], self._settings.max_repeats)
+        return replace(last, words=tuple(last.words[index] for index in keep))
+
+    def _failure(self, attempt: Decoded) -> str | None:
+        if is_silence(attempt.no_speech_prob, attempt.avg_logprob, self._settings):
+            return None
+        return why_failed(attempt.text, attempt.avg_logprob, self._settings)
+
+
+class Ct2Decoder:
+    """float32 [B, 1500, d_model] -> one Decoded per window."""
+
+    device = "cpu"
+
+    def __init__(self, checkpoint: Checkpoint, settings: DecodeSettings) -> None:
+        self.checkpoint = checkpoint
+        self.settings = settings
+
+    def __call__(self, states: Float32, search: Search) -> list[Decoded]:
+        """Only the windows that fail a threshold climb the ladder of temperatures."""
+        ladder = [Attempts(search.temperatures, self.settings) for _ in states]
+        for temperature in search.temperatures:
+            pending = [index for index, attempts in enumerate(ladder) if attempts.temperature is not None]
+            if not pending:
+                break
+            tried = self.generate(states[pending], [search] * len(pending), temperature)
+            for index, result in zip(pending, tried, strict=True):
+                ladder[index].add(result)
+        return [attempts.settled() for attempts in ladder]
+
+    def generate(self, states: Float32, searches: Sequence[Search], temperature: float) -> list[Decoded]:
+        """One rung, for windows of several requests: their searches must be ``alike`` at this temperature."""
+        first = searches[0]
+        results = self.checkpoint.whisper.generate(
+            storage(states),
+            [list(search.prompt) for search in searches],
+            max_length=self._max_length(len(first.prompt)),
+            length_penalty=self.settings.length_penalty,
+            return_scores=True,
+            return_no_speech_prob=True,
+            **self._strategy(first, temperature),
+        )
+        pairs = zip(results, searches, strict=True)
+        return [self._decoded(result, search.tokenizer, temperature) for result, search in pairs]
+
+    def rehearse(self, states: Float32, tokens: int) -> None:
+        """Decode ``tokens`` of nonsense for every window: work that depends on the size of the batch only."""
+        tokenizer = self.checkpoint.tokenizer("en", "transcribe")
+        prompt = prompt_tokens(tokenizer, None, None)
+        self.checkpoint.whisper.generate(
+            storage(states),
+            [list(prompt)] * len(states),
+            beam_size=self.settings.beam_size,
+            max_length=2 * tokens,
+            suppress_tokens=[-1, tokenizer.eot],
+        )
+
+    def _strategy(self, search: Search, temperature: float) -> dict[str, Any]:
+        if temperature == 0.0:
+            return {"beam_size": search.beam_size, "patience": self.settings.patience}
+        return {
+            "beam_size": 1,
+            "num_hypotheses": self.settings.best_of,
+            "sampling_topk": 0,
+            "sampling_temperature": temperature,
+        }
+
+    def _max_length(self, prompt: int) -> int:
+        """CTranslate2 stops at min(max_length / 2, max_length - prompt) new tokens."""
+        limit = self.settings.max_new_tokens
+        return CONTEXT if limit is None else min(CONTEXT, max(2 * limit, limit + prompt))
+
+    def _decoded(self, result: Any, tokenizer: Tokenizer, temperature: float) -> Decoded:
+        tokens = result.sequences_ids[0][: self.settings.max_new_tokens]
+        words = tuple(split_words(tokenizer, tokens))
+        # scores are sum(log p) / length ** penalty over the tokens without the end token, which was scored as well
+        total = result.scores[0] * len(result.sequences_ids[0]) ** self.settings.length_penalty
+        text = "".join(word.text for word in words)
+        return Decoded(
+            words=words,
+            avg_logprob=total / (len(result.sequences_ids[0]) + 1),
+            no_speech_prob=float(result.no_speech_prob),
+            compression_ratio=compression_ratio(text.strip()),
+            temperature=temperature,
+        )

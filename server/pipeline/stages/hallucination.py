@@ -1,0 +1,76 @@
+"""The guard against hallucination: which decoded windows to try again, which are silence, what to cut.
+
+Thresholds and their meaning are those of openai/whisper's transcribe.py (decode_with_fallback); the cut of repeated
+phrases is ours, for the loops that every temperature falls into.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+
+from server.settings.stages import DecodeSettings
+
+LONGEST_PHRASE = 10  # words
+
+
+def compression_ratio(text: str) -> float:
+    """Bytes of the text / bytes that zlib makes of it: above 2.4 it repeats itself. 0.0 for no text."""
+    data = text.encode()
+    return len(data) / len(zlib.compress(data)) if data else 0.0
+
+
+def is_silence(no_speech_prob: float, avg_logprob: float, settings: DecodeSettings) -> bool:
+    """Whether the model itself doubts that anything was said: the window then has no text."""
+    if settings.no_speech_threshold is None or no_speech_prob <= settings.no_speech_threshold:
+        return False
+    return settings.log_prob_threshold is None or avg_logprob < settings.log_prob_threshold
+
+
+def is_repetitive(text: str, settings: DecodeSettings) -> bool:
+    """Whether the text goes round in circles."""
+    return why_repetitive(text, settings) is not None
+
+
+def is_failed(text: str, avg_logprob: float, settings: DecodeSettings) -> bool:
+    """Whether the next temperature of the ladder should be tried."""
+    return why_failed(text, avg_logprob, settings) is not None
+
+
+def why_failed(text: str, avg_logprob: float, settings: DecodeSettings) -> str | None:
+    """log_prob, compression_ratio or repeats; None for text that will do."""
+    if settings.log_prob_threshold is not None and avg_logprob < settings.log_prob_threshold:
+        return "log_prob"
+    return why_repetitive(text, settings)
+
+
+def why_repetitive(text: str, settings: DecodeSettings) -> str | None:
+    """compression_ratio or repeats; None for text that does not go round in circles."""
+    limit = settings.compression_ratio_threshold
+    if limit is not None and compression_ratio(text) > limit:
+        return "compression_ratio"
+    words = text.split()
+    return "repeats" if len(kept_words(words, settings.max_repeats)) < len(words) else None
+
+
+def kept_words(words: Sequence[str], max_repeats: int) -> list[int]:
+    """Indices of the words left when no phrase of up to 10 words stands over ``max_repeats`` times in a row."""
+    plain = [word.strip(" .,;:!?").lower() for word in words]
+    keep: list[int] = []
+    fewer = list(range(len(words)))
+    while fewer != keep:  # a cut may bring equal words together
+        keep = fewer
+        for length in range(1, LONGEST_PHRASE + 1):
+            fewer = _without_loops(fewer, plain, length, max_repeats)
+    return keep
+
+
+def _without_loops(keep: list[int], words: Sequence[str], length: int, max_repeats: int) -> list[int]:
+    kept: list[int] = []
+    run = 0  # how many words in a row equal the one a phrase earlier
+    for position, index in enumerate(keep):
+        same = position >= length and words[index] == words[keep[position - length]]
+        run = run + 1 if same else 0
+        if run <= (max_repeats - 1) * length:
+            kept.append(index)
+    return kept

@@ -1,0 +1,78 @@
+"""The stages as Protocols: each has a CPU implementation here, and mel and encoder may have one on the NPU.
+
+``device`` is what really computes ("cpu", "npu"): it is copied into every answer, so it must be true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from server.pipeline.stages.text import TokenWord
+from server.transcript import Float32, Window
+
+Span = tuple[int, int]  # first sample and the one after the last, counted from the start of the recording
+Times = tuple[float, float, float | None]  # start and end in seconds from the window's start, score in [0, 1]
+
+
+class SpeechDetector(Protocol):
+    """Finds speech in a stream. One object per recording."""
+
+    device: str
+
+    def feed(self, samples: Float32) -> list[Span]:
+        """Take the next samples (float32 [n], 16 kHz); return the spans of speech that are final by now, in order."""
+
+    def flush(self) -> list[Span]:
+        """The recording has ended: the remaining spans."""
+
+    @property
+    def undecided(self) -> int:
+        """First sample that a later span may still contain; audio before it can be dropped."""
+
+
+class Retired(Exception):
+    """The device of mel or encoder failed in the middle of a batch; the message is the reason, one clause.
+
+    Whatever the batch has gone through in both stages is to be done again: ``device`` names another one by now.
+    """
+
+
+class Mel(Protocol):
+    """Whisper's log-mel spectrogram. Raises Retired."""
+
+    @property
+    def device(self) -> str: ...
+
+    def __call__(self, windows: Sequence[Float32], /) -> Float32:
+        """Windows of at most 480,000 samples -> float32 [B, n_mels, 3000], padded with silence."""
+
+
+class Encoder(Protocol):
+    """Whisper's encoder. Raises Retired."""
+
+    @property
+    def device(self) -> str: ...
+
+    def __call__(self, mel: Float32, /) -> Float32:
+        """float32 [B, n_mels, 3000] -> float32 [B, 1500, d_model], an array that the caller owns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """Words to be found in a window. ``states`` is its encoder output, float32 [1500, d_model]."""
+
+    window: Window
+    states: Float32
+    words: Sequence[TokenWord]
+
+
+class Aligner(Protocol):
+    """Finds the times of known words."""
+
+    device: str
+    method: str
+
+    def __call__(self, windows: Sequence[Spoken]) -> list[list[Times | None]]:
+        """Times of each word of each window, None for a word that cannot be placed (a number, say)."""

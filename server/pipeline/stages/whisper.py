@@ -1,0 +1,71 @@
+"""A loaded Whisper checkpoint: CTranslate2 model, tokenizer, and what they can do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import ctranslate2
+import numpy as np
+import tokenizers
+from faster_whisper.tokenizer import _LANGUAGE_CODES, Tokenizer
+
+from server.errors import InvalidInput, ModelUnavailable
+from server.machine.cpu import usable_cores
+from server.pipeline.stages.ctc import CtcHead
+from server.settings.stages import ModelSettings
+from server.transcript import Float32, Task
+
+LANGUAGE_CODES: tuple[str, ...] = tuple(_LANGUAGE_CODES)
+
+
+class Checkpoint:
+    """One model in memory, shared by all requests: nothing of a request is ever kept in it.
+
+    Raises ModelUnavailable when the directory cannot be loaded.
+    """
+
+    def __init__(self, directory: Path, settings: ModelSettings) -> None:
+        self.directory = directory
+        self.compute_type = "int8" if settings.compute_type == "auto" else settings.compute_type
+        self.threads = settings.threads or usable_cores()
+        try:
+            self.whisper: Any = ctranslate2.models.Whisper(
+                str(directory), device="cpu", compute_type=self.compute_type, intra_threads=self.threads
+            )
+            self.text = tokenizers.Tokenizer.from_file(str(directory / "tokenizer.json"))
+            self.ctc_head = CtcHead.load(directory)
+        except Exception as error:
+            raise ModelUnavailable(f"The model in {directory.name} cannot be loaded: {error}", param="model") from error
+        self.n_mels: int = self.whisper.n_mels
+        self.multilingual: bool = self.whisper.is_multilingual
+        self.languages = self._languages() if self.multilingual else ("en",)
+
+    def _languages(self) -> tuple[str, ...]:
+        return tuple(code for code in LANGUAGE_CODES if self.text.token_to_id(f"<|{code}|>") is not None)
+
+    def tokenizer(self, language: str, task: Task) -> Tokenizer:
+        """faster-whisper's view of the tokenizer for one language and task; an English-only model has one view."""
+        return Tokenizer(self.text, self.multilingual, task=task, language=language)
+
+    def require_language(self, language: str) -> None:
+        """Raises InvalidInput where the checkpoint does not know ``language``."""
+        if language not in self.languages:
+            known = "speaks English only" if not self.multilingual else f"knows {', '.join(self.languages)}"
+            raise InvalidInput(
+                f"The model cannot transcribe language {language!r}: it {known}.",
+                param="language",
+                cure="Choose another model, or leave the language out.",
+            )
+
+    def detect_language(self, states: Float32) -> tuple[str, float]:
+        """Most likely language of one window's encoder states [1500, d], and its probability."""
+        if not self.multilingual:
+            return "en", 1.0
+        token, probability = self.whisper.detect_language(storage(states[None]))[0][0]
+        return token.removeprefix("<|").removesuffix("|>"), float(probability)
+
+
+def storage(array: Float32) -> Any:
+    """A CTranslate2 view of ``array``, which must stay unchanged until the call that reads it is over (no copy)."""
+    return ctranslate2.StorageView.from_array(np.ascontiguousarray(array, np.float32))

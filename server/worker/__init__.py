@@ -1,1 +1,0 @@
-"""The process that holds one model and transcribes for the server: ``python -m server.worker FD``."""

@@ -1,0 +1,368 @@
+from __future__ import annotations
+
+import gc
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from threading import Thread
+
+import ctranslate2
+import huggingface_hub.constants
+import pytest
+
+from server.checkpoints.catalog import Catalog
+from server.errors import HubUnreachable, InvalidInput, ModelNotFound, ModelUnavailable
+from server.settings.stages import ModelSettings
+from tests.hub import LocalHub
+
+REPOSITORY = "someone/tiny-whisper"
+
+
+@pytest.fixture
+def cache_dir(tmp_path: Path) -> Path:
+    return tmp_path / "models"
+
+
+def catalog(cache_dir: Path, name: str = "demo", *, offline: bool = False, demo: Path | None = None) -> Catalog:
+    settings = ModelSettings(name=name, cache_dir=cache_dir, offline=offline)
+    return Catalog(settings, demo or cache_dir / "no-demo-here")
+
+
+def put(model: Path, cache_dir: Path, repository: str) -> Path:
+    """Install ``model`` as if it had been pulled."""
+    return Path(shutil.copytree(model, cache_dir / repository.replace("/", "--")))
+
+
+def test_names_of_one_model(cache_dir: Path) -> None:
+    models = catalog(cache_dir)
+    assert models.canonical("demo") == "demo"
+    assert models.canonical("whisper-1") == "demo"
+    assert models.canonical("turbo") == models.canonical("large-v3-turbo") == "large-v3-turbo"
+    assert models.canonical("Systran/faster-whisper-tiny") == models.canonical("tiny") == "tiny"
+    assert models.canonical("openai/whisper-tiny") == "openai/whisper-tiny"
+
+
+def test_every_whisper_name_is_known(cache_dir: Path) -> None:
+    from faster_whisper import available_models
+
+    for name in available_models():
+        with pytest.raises(ModelUnavailable, match="whisperx-npu models pull"):
+            catalog(cache_dir).resolve(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "nonsense", "a/b/c", "a/../../etc", "../etc/x", "/etc", "~/x", "a--b/c", "a/b\0", "a/b\n", "ä/b", "-/-"],
+)
+def test_a_request_cannot_name_a_path(cache_dir: Path, name: str, tiny_multilingual: Path) -> None:
+    models = catalog(cache_dir, demo=tiny_multilingual)
+    if not name:
+        assert models.resolve_request(name) == "demo"
+        return
+    with pytest.raises(ModelNotFound) as raised:
+        models.resolve_request(name)
+    assert raised.value.param == "model"
+
+
+def test_a_request_cannot_name_a_directory_that_exists(
+    cache_dir: Path, tiny_multilingual: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tiny_multilingual.parents[1])
+    relative = f"{tiny_multilingual.parent.name}/{tiny_multilingual.name}"
+    models = catalog(cache_dir)
+    assert models.resolve(relative) == tiny_multilingual
+    with pytest.raises(ModelNotFound, match="is not installed"):
+        models.resolve_request(relative)
+    with pytest.raises(ModelNotFound):
+        models.resolve_request(str(tiny_multilingual))
+
+
+def test_what_a_request_may_name(cache_dir: Path, tiny_multilingual: Path) -> None:
+    put(tiny_multilingual, cache_dir, "Systran/faster-whisper-tiny")
+    put(tiny_multilingual, cache_dir, REPOSITORY)
+    models = catalog(cache_dir, name="tiny")
+    assert models.resolve_request(None) == "tiny"
+    assert models.resolve_request("whisper-1") == "tiny"
+    assert models.resolve_request("Systran/faster-whisper-tiny") == "tiny"
+    assert models.resolve_request(REPOSITORY) == REPOSITORY
+    with pytest.raises(ModelNotFound, match=r"`whisperx-npu models pull large-v3`"):
+        models.resolve_request("large-v3")
+
+
+def test_a_local_directory_as_default(cache_dir: Path, tiny_multilingual: Path) -> None:
+    models = catalog(cache_dir, name=str(tiny_multilingual))
+    identity = tiny_multilingual.name
+    assert models.default == models.resolve_request(None) == models.resolve_request("whisper-1") == identity
+    assert models.resolve(identity) == models.resolve("whisper-1") == tiny_multilingual
+    entry = models.entries()[0]
+    assert (entry.id, entry.path, entry.multilingual, entry.demo) == (identity, tiny_multilingual, True, False)
+
+
+def test_a_local_directory_that_is_not_there(cache_dir: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelUnavailable, match="nowhere does not exist"):
+        catalog(cache_dir).resolve(str(tmp_path / "nowhere"))
+
+
+def test_entries(cache_dir: Path, tiny_multilingual: Path, tiny_english: Path) -> None:
+    put(tiny_multilingual, cache_dir, REPOSITORY)
+    broken = put(tiny_multilingual, cache_dir, "someone/broken")
+    (broken / "tokenizer.json").unlink()
+    (cache_dir / ".partial" / "someone--half").mkdir(parents=True)
+    (cache_dir / "notes").mkdir()
+    entries = {entry.id: entry for entry in catalog(cache_dir, demo=tiny_english).entries()}
+    assert list(entries) == ["demo", "someone/broken", REPOSITORY]
+    assert (entries["demo"].demo, entries["demo"].multilingual) == (True, False)
+    whole = entries[REPOSITORY]
+    files = [path.stat() for path in whole.path.iterdir()]
+    assert whole.bytes == sum(file.st_size for file in files)
+    assert whole.created == int(max(file.st_mtime for file in files))
+    assert (whole.demo, whole.multilingual, whole.problem) == (False, True, None)
+    assert "tokenizer.json is missing" in (entries["someone/broken"].problem or "")
+
+
+def test_remove(cache_dir: Path, tiny_multilingual: Path) -> None:
+    put(tiny_multilingual, cache_dir, REPOSITORY)
+    models = catalog(cache_dir, name=str(tiny_multilingual))
+    models.remove(REPOSITORY)
+    assert [entry.id for entry in models.entries()] == [tiny_multilingual.name]
+    assert not list((cache_dir / ".partial").iterdir())
+    with pytest.raises(ModelNotFound, match="not installed"):
+        models.remove(REPOSITORY)
+    for mine in ("demo", str(tiny_multilingual), "whisper-1"):
+        with pytest.raises(InvalidInput, match="not the catalogue's to delete"):
+            models.remove(mine)
+    assert tiny_multilingual.is_dir()
+
+
+def test_a_transformers_checkpoint_is_converted_once(cache_dir: Path, tiny_hf: Path, no_network: None) -> None:
+    models = catalog(cache_dir, name=str(tiny_hf))
+    converted = models.resolve(models.default)
+    assert converted.is_relative_to(cache_dir)
+    assert ctranslate2.models.Whisper(str(converted)).is_multilingual
+    made = (converted / "model.bin").stat().st_mtime_ns
+    assert models.resolve(str(tiny_hf)) == converted
+    assert (converted / "model.bin").stat().st_mtime_ns == made
+
+
+def test_a_changed_checkpoint_is_converted_again(cache_dir: Path, tiny_hf: Path) -> None:
+    models = catalog(cache_dir)
+    before = models.resolve(str(tiny_hf))
+    os.utime(tiny_hf / "model.safetensors", ns=(0, time.time_ns()))
+    after = models.resolve(str(tiny_hf))
+    assert after != before
+    assert after.is_dir()
+    assert not before.exists()
+
+
+def test_damaged_weights_are_not_converted(cache_dir: Path, tiny_hf: Path) -> None:
+    weights = tiny_hf / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    models = catalog(cache_dir)
+    with pytest.raises(ModelUnavailable, match="tiny-hf cannot be converted"):
+        models.resolve(str(tiny_hf))
+    assert not list((cache_dir / ".converted").glob("*"))
+
+
+def test_two_processes_convert_the_same_checkpoint_and_look_nothing_up(cache_dir: Path, tiny_hf: Path) -> None:
+    program = (
+        "import socket, sys\n"
+        "socket.getaddrinfo = socket.socket.connect = None  # a look-up ends in a TypeError\n"
+        "from pathlib import Path\n"
+        "from server.pipeline.catalog import Catalog\n"
+        "from server.pipeline.settings import ModelSettings\n"
+        "print(Catalog(ModelSettings(cache_dir=Path(sys.argv[1]))).resolve(sys.argv[2]))\n"
+    )
+    command = [sys.executable, "-c", program, str(cache_dir), str(tiny_hf)]
+    online = {name: value for name, value in os.environ.items() if name != "HF_HUB_OFFLINE"}
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=online) for _ in range(2)]
+    answers = [process.communicate(timeout=120)[0].strip() for process in running]
+    assert [process.returncode for process in running] == [0, 0]
+    assert answers[0] == answers[1]
+    assert [str(path) for path in (cache_dir / ".converted").iterdir()] == answers[:1]
+    ctranslate2.models.Whisper(answers[0])
+
+
+def test_an_unwritable_cache_names_the_setting(cache_dir: Path, tiny_hf: Path) -> None:
+    cache_dir.parent.mkdir(exist_ok=True)
+    cache_dir.write_text("a file where the directory should be")
+    with pytest.raises(ModelUnavailable, match=r"model\.cache_dir"):
+        catalog(cache_dir).resolve(str(tiny_hf))
+
+
+def test_pull_and_use(cache_dir: Path, tiny_multilingual: Path, local_hub: LocalHub) -> None:
+    local_hub.repositories["Systran/faster-whisper-tiny"] = tiny_multilingual
+    models = catalog(cache_dir, name="tiny")
+    seen: list[tuple[int, int]] = []
+    path = models.pull("tiny", lambda done, total: seen.append((done, total)))
+    total = sum(file.stat().st_size for file in tiny_multilingual.iterdir())
+    assert seen[-1] == (total, total)
+    assert models.resolve("tiny") == path
+    assert sorted(file.name for file in path.iterdir()) == sorted(file.name for file in tiny_multilingual.iterdir())
+    ctranslate2.models.Whisper(str(path))
+    asked = local_hub.requests
+    assert models.pull("tiny") == path
+    assert local_hub.requests == asked
+
+
+def test_pull_takes_one_set_of_weights_and_converts(cache_dir: Path, tiny_hf: Path, local_hub: LocalHub) -> None:
+    for unwanted in ("pytorch_model.bin", "README.md", "flax_model.msgpack"):
+        (tiny_hf / unwanted).write_bytes(bytes(1000))
+    local_hub.repositories[REPOSITORY] = tiny_hf
+    path = catalog(cache_dir).pull(REPOSITORY)
+    assert {"model.bin", "tokenizer.json", "vocabulary.json"} <= {file.name for file in path.iterdir()}
+    assert not {"model.safetensors", "pytorch_model.bin", ".converted"} & {file.name for file in path.iterdir()}
+
+
+def test_an_interrupted_pull_is_not_installed_and_goes_on(
+    cache_dir: Path, tiny_multilingual: Path, local_hub: LocalHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(huggingface_hub.constants, "DOWNLOAD_CHUNK_SIZE", 10_000)  # what is kept comes in chunks
+    local_hub.repositories[REPOSITORY] = tiny_multilingual
+    local_hub.break_after = 500_000  # only model.bin is larger
+    models = catalog(cache_dir)
+    with pytest.raises(ModelUnavailable, match=f"`whisperx-npu models pull {REPOSITORY}` again"):
+        models.pull(REPOSITORY)
+    assert models.entries() == []
+    with pytest.raises(ModelUnavailable, match="is not installed"):
+        models.resolve(REPOSITORY)
+    before = local_hub.sent
+    path = models.pull(REPOSITORY)
+    assert models.resolve(REPOSITORY) == path
+    assert (path / "model.bin").read_bytes() == (tiny_multilingual / "model.bin").read_bytes()
+    assert local_hub.sent - before < (tiny_multilingual / "model.bin").stat().st_size
+    assert len(local_hub.ranges) == 1
+
+
+def test_a_pulled_model_that_is_not_whole_is_not_installed(
+    cache_dir: Path, tiny_multilingual: Path, tmp_path: Path, local_hub: LocalHub
+) -> None:
+    remote = Path(shutil.copytree(tiny_multilingual, tmp_path / "remote"))
+    (remote / "tokenizer.json").unlink()
+    local_hub.repositories[REPOSITORY] = remote
+    models = catalog(cache_dir)
+    with pytest.raises(ModelUnavailable, match=r"tokenizer\.json is missing"):
+        models.pull(REPOSITORY)
+    assert models.entries() == []
+
+
+def test_two_pulls_at_once(cache_dir: Path, tiny_multilingual: Path, local_hub: LocalHub) -> None:
+    local_hub.repositories[REPOSITORY] = tiny_multilingual
+    threads = [Thread(target=catalog(cache_dir).pull, args=(REPOSITORY,)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert local_hub.sent == sum(file.stat().st_size for file in tiny_multilingual.iterdir())
+    assert [entry.problem for entry in catalog(cache_dir).entries()] == [None]
+
+
+def test_a_repository_that_is_not_there(cache_dir: Path, local_hub: LocalHub) -> None:
+    with pytest.raises(ModelNotFound, match="has no model someone/typo"):
+        catalog(cache_dir).pull("someone/typo")
+
+
+def test_the_hub_is_asked_before_anything_is_pulled(
+    cache_dir: Path, tiny_multilingual: Path, local_hub: LocalHub
+) -> None:
+    local_hub.repositories[REPOSITORY] = tiny_multilingual
+    models = catalog(cache_dir)
+    assert models.is_missing(REPOSITORY)
+    models.ask(REPOSITORY)
+    assert (local_hub.sent, models.is_missing(REPOSITORY)) == (0, True)
+    with pytest.raises(ModelNotFound, match="has no model someone/typo"):
+        models.ask("someone/typo")
+    local_hub.gated = True
+    for question in (models.ask, models.pull):
+        with pytest.raises(ModelUnavailable, match=f"{REPOSITORY} is gated") as raised:
+            question(REPOSITORY)
+        assert not isinstance(raised.value, HubUnreachable)
+
+
+def test_what_cannot_be_pulled_is_not_missing(cache_dir: Path, tiny_multilingual: Path, tmp_path: Path) -> None:
+    models = catalog(cache_dir, name=str(tmp_path / "nowhere"))
+    assert not models.is_missing("demo")
+    assert not models.is_missing(str(tmp_path / "nowhere"))
+    put(tiny_multilingual, cache_dir, REPOSITORY)
+    assert not models.is_missing(REPOSITORY)
+
+
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+def test_a_full_disk_is_not_the_network(
+    cache_dir: Path, tiny_multilingual: Path, local_hub: LocalHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(huggingface_hub.constants, "DOWNLOAD_CHUNK_SIZE", 10_000)
+    local_hub.repositories[REPOSITORY] = tiny_multilingual
+    local_hub.break_after = 500_000
+    models = catalog(cache_dir)
+    with pytest.raises(HubUnreachable):
+        models.pull(REPOSITORY)
+    (kept,) = (file for file in cache_dir.rglob("*.incomplete") if file.stat().st_size)
+    kept.unlink()
+    kept.symlink_to("/dev/full")
+    with pytest.raises(ModelUnavailable, match=r"No space left on device.*Free the disk") as raised:
+        models.pull(REPOSITORY)
+    assert not isinstance(raised.value, HubUnreachable)
+    del raised
+    gc.collect()  # huggingface_hub leaves its connection to the collector then
+    kept.unlink()
+    assert models.pull(REPOSITORY) == models.resolve(REPOSITORY)
+
+
+def test_files_come_by_http_which_can_go_on_after_an_interruption(
+    cache_dir: Path, tiny_multilingual: Path, local_hub: LocalHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_XET", False)
+    local_hub.repositories[REPOSITORY] = tiny_multilingual
+    local_hub.xet = True
+    models = catalog(cache_dir)
+    assert models.pull(REPOSITORY) == models.resolve(REPOSITORY)
+
+
+def test_a_repository_without_weights(cache_dir: Path, local_hub: LocalHub, tmp_path: Path) -> None:
+    (tmp_path / "remote").mkdir()
+    (tmp_path / "remote" / "README.md").write_text("no weights")
+    local_hub.repositories[REPOSITORY] = tmp_path / "remote"
+    with pytest.raises(ModelUnavailable, match="neither a CTranslate2 nor a transformers checkpoint"):
+        catalog(cache_dir).pull(REPOSITORY)
+
+
+def test_a_hub_that_cannot_be_reached(cache_dir: Path, local_hub: LocalHub) -> None:
+    local_hub.shutdown()
+    local_hub.server_close()
+    with pytest.raises(ModelUnavailable, match="Check the network"):
+        catalog(cache_dir).pull(REPOSITORY)
+    assert local_hub.requests == 0
+
+
+def test_offline_setting_forbids_every_look_up(cache_dir: Path, local_hub: LocalHub, no_network: None) -> None:
+    models = catalog(cache_dir, offline=True)
+    with pytest.raises(ModelUnavailable, match="the network is off"):
+        models.pull("tiny")
+    with pytest.raises(ModelUnavailable, match="is not installed"):
+        models.resolve("tiny")
+    with pytest.raises(ModelNotFound):
+        models.resolve_request("tiny")
+    assert models.entries() == []
+
+
+def test_hf_hub_offline_forbids_every_look_up(cache_dir: Path, no_network: None) -> None:
+    with pytest.raises(ModelUnavailable, match="unset HF_HUB_OFFLINE"):
+        catalog(cache_dir).pull("tiny")
+
+
+def test_the_committed_demo_model(demo_model: Path, cache_dir: Path) -> None:
+    models = Catalog(ModelSettings(cache_dir=cache_dir))
+    assert models.resolve("demo") == demo_model
+    entry = models.entries()[0]
+    assert (entry.id, entry.demo, entry.problem) == ("demo", True, None)
+
+
+def test_a_cache_in_the_home_directory(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_multilingual: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    installed = put(tiny_multilingual, tmp_path / "models", REPOSITORY)
+    assert catalog(Path("~/models")).resolve(REPOSITORY) == installed

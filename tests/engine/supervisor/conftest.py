@@ -1,0 +1,81 @@
+"""Engines with real processes around tiny models, and settings that make them quick and their answers repeatable."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from server.engine.contract import Event, Finished, Job, Observation
+from server.engine.supervisor import SupervisedEngine
+from server.settings.load import load_settings
+from server.transcript import Options, Transcript
+from tests.audio_files import tone, write
+
+CALM = {
+    "beam_size": 1,
+    "temperatures": (0.0,),
+    "max_new_tokens": 10,
+    "no_speech_threshold": None,
+    "log_prob_threshold": None,
+    "compression_ratio_threshold": None,
+    "batch_size": 4,
+}
+MODEL = {"offline": True, "encoder": "ctranslate2", "compute_type": "float32"}
+
+
+def supervised(model: Path | str, /, **groups: Any) -> SupervisedEngine:
+    groups = {"decode": CALM, "engine": {}} | groups
+    return SupervisedEngine(load_settings(model=MODEL | {"name": str(model)} | groups.pop("model", {}), **groups))
+
+
+@asynccontextmanager
+async def running(model: Path | str, /, **groups: Any) -> AsyncIterator[SupervisedEngine]:
+    engine = supervised(model, **groups)
+    await engine.start()
+    try:
+        yield engine
+    finally:
+        await engine.stop()
+
+
+@pytest.fixture
+async def engine(tiny_multilingual: Path) -> AsyncIterator[SupervisedEngine]:
+    async with running(tiny_multilingual) as started:
+        yield started
+
+
+@pytest.fixture
+def speech(tmp_path: Path) -> Path:
+    return write(tmp_path / "a.wav", tone(70.0))
+
+
+def job(path: Path, name: str = "1", **options: Any) -> Job:
+    wishes: dict[str, Any] = {"vad": False, "language": "en"} | options
+    return Job(name, path, Options(**wishes))
+
+
+async def run(engine: SupervisedEngine, path: Path, **options: Any) -> list[Event]:
+    return [event async for event in engine.transcribe(job(path, **options))]
+
+
+async def transcript(engine: SupervisedEngine, path: Path, **options: Any) -> Transcript:
+    *_, last = await run(engine, path, **options)
+    assert isinstance(last, Finished)
+    return last.transcript
+
+
+async def until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+def watched(engine: SupervisedEngine) -> list[Observation]:
+    seen: list[Observation] = []
+    engine.observe(seen.append)
+    return seen

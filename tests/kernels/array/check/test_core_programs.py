@@ -1,0 +1,161 @@
+"""Core programs: held objects, arguments, loops."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from kernels.array.check import core_programs as programs
+from kernels.array.check.check import check
+from kernels.array.design import (
+    Acquire,
+    Block,
+    Buffer,
+    Call,
+    Core,
+    Design,
+    Held,
+    Index,
+    Kernel,
+    Local,
+    Loop,
+    ObjectFifo,
+    Release,
+    Statement,
+    Tile,
+    statements,
+)
+from tests.kernels.array.designs import CORE, SHIM, forward, names, violations, with_
+
+BLOCK = Block("bf16", 128)
+COPY = Call("copy", (Held("in_core"), Held("out_core")))
+PASS = with_(("in_core", "out_core"), COPY)
+
+
+def program(*body: Statement) -> Design:
+    design = forward(objects=4)
+    numbered = Kernel("numbered", (BLOCK, "i32"), "test/copy.cc")
+    return replace(
+        design,
+        kernels=(*design.kernels, numbered),
+        buffers=(
+            Buffer("here", CORE, BLOCK),
+            Buffer("there", Tile(0, 3), BLOCK),
+            Buffer("wide", CORE, Block("f32", 128)),
+        ),
+        cores=(Core(CORE, body, 1_024),),
+    )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        PASS,
+        (Loop("twice", 2, PASS),),
+        (Loop("never", 0, with_(("in_core",), Call("numbered", (Held("in_core"), Index("never"))))), *PASS),
+        # held across a loop, and given back and taken again inside one
+        with_(("out_core",), Loop("k", 1, with_(("in_core",), COPY))),
+        (Loop("a", 2, PASS), Loop("a", 2, PASS)),
+        (Acquire("in_core"), Acquire("out_core"), COPY, Release("out_core"), Release("in_core")),
+        with_(("in_core", "out_core"), Call("copy", (Local("here"), Held("out_core")))),
+    ],
+)
+def test_programs_that_run(body: tuple[Statement, ...]) -> None:
+    check(program(*body))
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        ((*PASS, Acquire("in_core")), "balance"),
+        ((Loop("k", 2, (Acquire("in_core"), Acquire("out_core"), COPY)),), "balance"),
+        ((*PASS, Release("in_core")), "release"),
+        ((Acquire("in_core"), Loop("k", 1, (Release("in_core"),)), *with_(("out_core",))), "balance"),
+        ((Acquire("in_core"), *PASS), "acquire"),
+        ((COPY, *PASS), "arguments"),
+        ((*PASS, COPY), "arguments"),
+        ((Acquire("in_shim"), Release("in_shim"), *PASS), "acquire"),
+        (with_(("in_core", "out_core"), Call("copy", (Held("in_core"),))), "arguments"),
+        (with_(("in_core", "out_core"), Call("copy", (Held("in_core"), 3))), "arguments"),
+        (with_(("in_core", "out_core"), Call("copy", (Held("in_core"), Local("wide")))), "arguments"),
+        (with_(("in_core", "out_core"), Call("copy", (Held("in_core"), Local("there")))), "arguments"),
+        (with_(("in_core", "out_core"), Call("numbered", (Held("in_core"), Index("k")))), "arguments"),
+        (with_(("in_core", "out_core"), Call("numbered", (Held("in_core"), 1 << 31))), "arguments"),
+        (with_(("in_core", "out_core"), Call("numbered", (Held("in_core"), Held("out_core")))), "arguments"),
+        ((Loop("k", 1, (Loop("k", 4, PASS),)),), "loops"),
+        ((Loop("k", -1, PASS),), "loops"),
+        (with_(("in_core",)), "ends"),
+    ],
+)
+def test_programs_that_do_not(body: tuple[Statement, ...], name: str) -> None:
+    assert name in names(program(*body))
+
+
+def test_index_after_its_loop() -> None:
+    late = Call("numbered", (Held("in_core"), Index("k")))
+    body = (Loop("k", 2, PASS), *with_(("in_core", "out_core"), late))
+    assert "arguments" in names(program(*body))
+
+
+def test_a_fifo_to_a_core_without_a_program() -> None:
+    fifo = ObjectFifo("lost", SHIM, (Tile(0, 4),), BLOCK, (2, 2))
+    (violation,) = violations(replace(forward(), fifos=(*forward().fifos, fifo)))
+    assert (violation.where, violation.name) == ("fifo lost", "ends")
+
+
+Body = tuple[Statement, ...]
+
+
+def flat(parts: list[Body]) -> Body:
+    return tuple(statement for part in parts for statement in part)
+
+
+def loop(body: Body) -> Body:
+    return (Loop(f"k{len(list(statements(body)))}", 2, body),)
+
+
+fifos = st.sampled_from(["in_core", "out_core"])
+
+
+@st.composite
+def bodies(draw: st.DrawFn, depth: int = 3) -> Body:
+    """Bodies that often balance, and as often not."""
+    parts: list[Body] = []
+    for _ in range(draw(st.integers(0, 3))):
+        fifo = draw(fifos)
+        kind = draw(st.sampled_from(["both", "both", "acquire", "release", "loop", "loop", "around"]))
+        inner = draw(bodies(depth - 1)) if depth and kind in ("loop", "around") else ()
+        made: dict[str, Body] = {
+            "both": with_((fifo,)),
+            "acquire": (Acquire(fifo),),
+            "release": (Release(fifo),),
+            "loop": loop(inner),
+            "around": with_((fifo,), *inner),
+        }
+        parts.append(made[kind])
+    return flat(parts)
+
+
+def held_after(body: Body, held: dict[str, int]) -> bool:
+    """Run a body with every loop twice; False where an object is taken twice or given back unheld."""
+    for one in body:
+        if isinstance(one, Loop):
+            if not all(held_after(one.body, held) for _ in range(2)):
+                return False
+        elif isinstance(one, Acquire | Release):
+            held[one.fifo] = held.get(one.fifo, 0) + (1 if isinstance(one, Acquire) else -1)
+            if held[one.fifo] not in (0, 1):
+                return False
+    return True
+
+
+@given(bodies())
+def test_what_is_accepted_runs_any_number_of_passes(body: Body) -> None:
+    """Check never accepts a program that, run for real, would take an object twice or give back what it lacks."""
+    wrong = {"balance", "release", "acquire"} & {one.name for one in programs.violations(program(*body))}
+    held: dict[str, int] = {}
+    runs = all(held_after(body, held) for _ in range(3)) and not any(held.values())
+    assert runs or wrong

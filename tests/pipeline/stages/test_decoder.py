@@ -1,0 +1,161 @@
+"""The decoder against CTranslate2 and WhisperX themselves, and the ladder of temperatures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from server.errors import InvalidInput, ModelUnavailable
+from server.pipeline.encoding.cpu_mel import CpuMel
+from server.pipeline.encoding.ct2_encoder import Ct2Encoder
+from server.pipeline.stages.decoder import CONTEXT, Ct2Decoder, Search, prompt_tokens
+from server.pipeline.stages.whisper import Checkpoint, storage
+from server.settings.stages import DecodeSettings, ModelSettings
+from server.transcript import Float32
+from tests.audio_files import tone
+
+CALM = {
+    "log_prob_threshold": None,
+    "compression_ratio_threshold": None,
+    "no_speech_threshold": None,
+    "max_repeats": 500,
+}
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tiny_multilingual: Path) -> Checkpoint:
+    return Checkpoint(tiny_multilingual, ModelSettings(compute_type="float32"))
+
+
+@pytest.fixture(scope="module")
+def states(checkpoint: Checkpoint) -> Float32:
+    mel = CpuMel(checkpoint.n_mels)([tone(5.0), tone(3.0, hertz=1000), tone(9.0, hertz=90)])
+    return Ct2Encoder(checkpoint)(mel)
+
+
+def search(checkpoint: Checkpoint, language: str = "en", beams: int = 1, ladder: tuple[float, ...] = (0.0,)) -> Search:
+    tokenizer = checkpoint.tokenizer(language, "transcribe")
+    return Search(tokenizer, prompt_tokens(tokenizer, None, None), beams, ladder)
+
+
+class Recording:
+    """Stands before CTranslate2's model and notes what it is asked."""
+
+    def __init__(self, whisper: Any) -> None:
+        self.whisper = whisper
+        self.calls: list[tuple[int, float]] = []
+
+    def generate(self, features: Any, prompts: list[list[int]], **options: Any) -> Any:
+        self.calls.append((len(prompts), options.get("sampling_temperature", 0.0)))
+        return self.whisper.generate(features, prompts, **options)
+
+
+@pytest.mark.parametrize("beams", [1, 5])
+def test_tokens_and_scores_are_ctranslate2s(checkpoint: Checkpoint, states: Float32, beams: int) -> None:
+    decode = Ct2Decoder(checkpoint, DecodeSettings(max_new_tokens=30, **CALM))
+    for row, decoded in zip(states, decode(states, search(checkpoint, beams=beams)), strict=True):
+        prompt = [list(search(checkpoint).prompt)]
+        (alone,) = checkpoint.whisper.generate(
+            storage(row[None]), prompt, beam_size=beams, max_length=60, return_scores=True, length_penalty=1
+        )
+        ids = alone.sequences_ids[0]
+        text = [token for token in ids if token < checkpoint.tokenizer("en", "transcribe").eot]
+        assert list(decoded.tokens) == text
+        assert decoded.avg_logprob == pytest.approx(alone.scores[0] * len(ids) / (len(ids) + 1), abs=1e-4)
+
+
+def test_windows_of_a_batch_do_not_touch_each_other(checkpoint: Checkpoint, states: Float32) -> None:
+    decode = Ct2Decoder(checkpoint, DecodeSettings(max_new_tokens=30, **CALM))
+    together = decode(states, search(checkpoint))
+    alone = [decode(states[index : index + 1], search(checkpoint))[0] for index in range(len(states))]
+    assert [item.tokens for item in together] == [item.tokens for item in alone]
+
+
+def test_only_failed_windows_climb_the_ladder(checkpoint: Checkpoint, states: Float32) -> None:
+    recording = Recording(checkpoint.whisper)
+    settings = DecodeSettings(max_new_tokens=10, no_speech_threshold=None, log_prob_threshold=0.0)
+    decode = Ct2Decoder(checkpoint, settings)
+    decode.checkpoint = type("Spied", (), {"whisper": recording})()
+    decode(states, search(checkpoint, ladder=(0.0, 0.4, 0.8)))
+    assert recording.calls == [(3, 0.0), (3, 0.4), (3, 0.8)], "log probability 0 cannot be reached: all climb"
+    recording.calls.clear()
+    decode.settings = DecodeSettings(max_new_tokens=10, **CALM)
+    decode(states, search(checkpoint, ladder=(0.0, 0.4, 0.8)))
+    assert recording.calls == [(3, 0.0)]
+
+
+def test_silence_does_not_climb_and_has_no_words(checkpoint: Checkpoint, states: Float32) -> None:
+    settings = DecodeSettings(max_new_tokens=10, no_speech_threshold=0.0, log_prob_threshold=0.0)
+    for decoded in Ct2Decoder(checkpoint, settings)(states, search(checkpoint, ladder=(0.0, 1.0))):
+        assert decoded.words == ()
+        assert decoded.temperature == 0.0
+        assert decoded.no_speech_prob > 0.0
+
+
+def test_when_every_rung_fails_the_likeliest_is_taken(checkpoint: Checkpoint, states: Float32) -> None:
+    settings = DecodeSettings(max_new_tokens=10, no_speech_threshold=None, log_prob_threshold=0.0, max_repeats=500,
+                              compression_ratio_threshold=None)  # fmt: skip
+    ladder = Ct2Decoder(checkpoint, settings)(states, search(checkpoint, ladder=(0.0, 1.0)))
+    greedy = Ct2Decoder(checkpoint, settings)(states, search(checkpoint, ladder=(0.0,)))
+    for one, other in zip(ladder, greedy, strict=True):
+        assert one.avg_logprob >= other.avg_logprob
+
+
+def test_a_loop_that_survives_the_ladder_is_cut(checkpoint: Checkpoint, states: Float32) -> None:
+    tokenizer = checkpoint.tokenizer("en", "transcribe")
+    loop = SimpleNamespace(
+        sequences_ids=[tokenizer.encode(" We" + " thank you" * 30 + " bye")], scores=[-0.1], no_speech_prob=0.0
+    )
+    spied = SimpleNamespace(whisper=SimpleNamespace(generate=lambda *_, **__: [loop]))
+    decode = Ct2Decoder(spied, DecodeSettings(max_repeats=2))  # type: ignore[arg-type]
+    (decoded,) = decode(states[:1], search(checkpoint, ladder=(0.0, 0.5)))
+    assert decoded.text == " We thank you thank you bye"
+
+
+def test_prompt_and_hotwords_come_before_the_text(checkpoint: Checkpoint) -> None:
+    tokenizer = checkpoint.tokenizer("fr", "translate")
+    plain = prompt_tokens(tokenizer, None, "  ")
+    assert plain == (tokenizer.sot, tokenizer.language, tokenizer.task, tokenizer.no_timestamps)
+    both = prompt_tokens(tokenizer, "before", "Phoenix")
+    assert both[0] == tokenizer.sot_prev
+    assert both[-4:] == plain
+    assert tokenizer.decode(list(both[1:-4])) == " Phoenix before"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "hotwords"), [("word " * 900, None), (None, "word " * 900), ("a " * 500, "b " * 500)]
+)
+def test_a_long_prompt_leaves_room_for_text(checkpoint: Checkpoint, prompt: str | None, hotwords: str | None) -> None:
+    assert len(prompt_tokens(checkpoint.tokenizer("en", "transcribe"), prompt, hotwords)) <= CONTEXT // 2 + 4
+
+
+def test_languages(checkpoint: Checkpoint, tiny_english: Path, states: Float32) -> None:
+    assert len(checkpoint.languages) > 90
+    checkpoint.require_language("de")
+    language, probability = checkpoint.detect_language(states[0])
+    assert language in checkpoint.languages
+    assert 0 < probability < 1
+    english = Checkpoint(tiny_english, ModelSettings())
+    assert english.detect_language(states[0]) == ("en", 1.0)
+    with pytest.raises(InvalidInput, match="English only") as caught:
+        english.require_language("de")
+    assert caught.value.param == "language"
+
+
+def test_a_damaged_model_is_named(tmp_path: Path) -> None:
+    (tmp_path / "model.bin").write_bytes(b"version https://git-lfs")
+    with pytest.raises(ModelUnavailable, match="cannot be loaded"):
+        Checkpoint(tmp_path, ModelSettings())
+
+
+def test_states_are_the_callers_own(checkpoint: Checkpoint) -> None:
+    encoder = Ct2Encoder(checkpoint)
+    first = encoder(CpuMel(80)([tone(2.0)]))
+    kept = first.copy()
+    encoder(CpuMel(80)([tone(2.0, hertz=900)]))
+    assert np.array_equal(first, kept)
+    assert first.dtype == np.float32

@@ -1,0 +1,101 @@
+"""Speech is found where it is, however the stream is cut."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.pipeline.stages.decode import AudioStream
+from server.pipeline.stages.protocols import Span
+from server.pipeline.stages.vad import FRAME, Hangover, SileroDetector
+from server.settings.stages import VadSettings
+from server.transcript import SAMPLE_RATE, WINDOW_SAMPLES, Float32
+from tests.audio_files import joined
+
+
+def spans(samples: Float32, cut: int = 160_000, **settings: float) -> list[Span]:
+    detector = SileroDetector(VadSettings(**settings))
+    found: list[Span] = []
+    for start in range(0, len(samples), cut):
+        found += detector.feed(samples[start : start + cut])
+    return found + detector.flush()
+
+
+def recording(shared_audio: Path, name: str) -> Float32:
+    return joined(AudioStream(shared_audio / name))
+
+
+@pytest.mark.parametrize(
+    ("name", "speech"),
+    [("nsn", [(1.4, 4.4)]), ("ns", [(1.4, 3.9)]), ("sn", [(0.0, 2.9)]), ("n", []), ("zero", [])],
+)
+def test_nothing_and_something(shared_audio: Path, name: str, speech: list[tuple[float, float]]) -> None:
+    found = spans(recording(shared_audio, f"vad/readbeyond_aeneas__{name}.wav"))
+    edges = [edge / SAMPLE_RATE for span in found for edge in span]
+    assert edges == pytest.approx([edge for span in speech for edge in span], abs=0.25)
+
+
+@pytest.mark.parametrize("cut", [1, 511, 512, 7_919, 1_000_000])
+def test_the_cut_of_the_stream_does_not_matter(shared_audio: Path, cut: int) -> None:
+    samples = recording(shared_audio, "vad/readbeyond_aeneas__nsn.wav")[: 20_000 if cut == 1 else None]
+    assert spans(samples, cut) == spans(samples, 10 * SAMPLE_RATE)
+
+
+def test_spans_agree_with_faster_whispers_own_use_of_the_network(shared_audio: Path) -> None:
+    from faster_whisper.vad import VadOptions, get_speech_timestamps
+
+    samples = recording(shared_audio, "derived/three_speakers.flac")
+    options = VadOptions(threshold=0.5, min_speech_duration_ms=100, min_silence_duration_ms=300, speech_pad_ms=0)
+    theirs = [(item["start"], item["end"]) for item in get_speech_timestamps(samples, options)]
+    ours = spans(samples, pad_ms=0)
+    covered = np.zeros((2, len(samples)), bool)
+    for row, found in zip(covered, (ours, theirs), strict=True):
+        for start, end in found:
+            row[start:end] = True
+    assert (covered[0] != covered[1]).mean() < 0.02
+
+
+def test_music_and_silence_hold_no_long_speech(shared_audio: Path) -> None:
+    samples = recording(shared_audio, "noise/librosa_data__sorohanro_-_solo-trumpet-06.ogg")
+    assert spans(samples) == []
+    assert spans(np.zeros(0, np.float32)) == []
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 1), st.integers(1, 60)), max_size=60),
+    st.integers(0, 500),
+    st.integers(0, 800),
+    st.integers(0, 600),
+)
+def test_spans_are_ordered_padded_and_never_longer_than_a_window(
+    runs: list[tuple[float, int]], shortest: int, pause: int, pad: int
+) -> None:
+    probabilities = np.repeat([p for p, _ in runs], [n for _, n in runs]).astype(np.float32)
+    settings = VadSettings(min_speech_ms=shortest, min_silence_ms=pause, pad_ms=pad)
+    hangover = Hangover(settings)
+    found: list[Span] = []
+    for probability in probabilities:
+        undecided = hangover.undecided
+        fresh = hangover.push(np.array([probability]))
+        assert all(start >= undecided for start, _ in fresh)
+        found += fresh
+    found += hangover.end()
+    previous = 0
+    for start, end in found:
+        assert previous <= start < end <= start + WINDOW_SAMPLES
+        assert end - start >= shortest * 16
+        previous = end
+
+
+def test_endless_speech_is_cut_at_its_least_likely_moment() -> None:
+    probabilities = np.full(2000, 0.9, np.float32)
+    probabilities[700] = 0.6
+    hangover = Hangover(VadSettings(pad_ms=0))
+    found = [*hangover.push(probabilities), *hangover.end()]
+    assert found[0] == (0, 700 * FRAME)
+    assert found[-1][1] == 2000 * FRAME
+    assert all(end - start <= WINDOW_SAMPLES for start, end in found)

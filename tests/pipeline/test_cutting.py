@@ -1,0 +1,103 @@
+"""Windows hold all the speech, in order, at most 30 s each, while little audio is held."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.pipeline.cutting import fixed_windows, speech_windows
+from server.pipeline.stages.protocols import Span
+from server.transcript import SAMPLE_RATE, WINDOW_SAMPLES, Float32
+from tests.audio_files import joined
+
+
+class Scripted:
+    """A detector that knows the spans beforehand and tells each once its end was fed."""
+
+    device = "cpu"
+
+    def __init__(self, spans: list[Span]) -> None:
+        self.spans = spans
+        self.fed = 0
+
+    def feed(self, samples: Float32) -> list[Span]:
+        self.fed += len(samples)
+        final = [span for span in self.spans if span[1] <= self.fed]
+        self.spans = self.spans[len(final) :]
+        return final
+
+    def flush(self) -> list[Span]:
+        return self.spans
+
+    @property
+    def undecided(self) -> int:
+        return min(self.fed, self.spans[0][0]) if self.spans else self.fed
+
+
+def ramp(length: int) -> Float32:
+    """Every sample tells where it stands (exact in float32 up to 2^24)."""
+    return np.arange(length, dtype=np.float32)
+
+
+def blocks(samples: Float32, size: int) -> Iterator[Float32]:
+    for start in range(0, len(samples), size):
+        yield samples[start : start + size]
+
+
+@st.composite
+def speech(draw: st.DrawFn) -> list[Span]:
+    lengths = draw(st.lists(st.tuples(st.integers(0, 300_000), st.integers(1, WINDOW_SAMPLES)), max_size=12))
+    spans, clock = [], 0
+    for pause, length in lengths:
+        spans.append((clock + pause, clock + pause + length))
+        clock = spans[-1][1]
+    return spans
+
+
+@given(speech(), st.integers(10_000, 400_000))
+def test_every_span_is_in_one_window_whole(spans: list[Span], size: int) -> None:
+    end = spans[-1][1] if spans else 0
+    windows = list(speech_windows(blocks(ramp(end + 5000), size), Scripted(list(spans))))
+    told = [span for window in windows for span in window.speech]
+    assert told == [(a / SAMPLE_RATE, b / SAMPLE_RATE) for a, b in spans]
+    for index, window in enumerate(windows):
+        assert window.index == index
+        assert len(window.samples) <= WINDOW_SAMPLES
+        assert window.samples[0] == round(window.start * SAMPLE_RATE)
+        assert window.samples[-1] == round(window.end * SAMPLE_RATE) - 1
+    for left, right in itertools.pairwise(windows):
+        assert left.end <= right.start
+        assert right.speech[0][1] - left.start > 30, "the next span would still have fitted"
+
+
+def test_a_window_is_passed_on_before_the_stream_ends() -> None:
+    spans = [(0, 320_000), (330_000, 640_000), (650_000, 960_000)]
+    fed = 0
+
+    def counted() -> Iterator[Float32]:
+        nonlocal fed
+        for block in blocks(ramp(3_000_000), 100_000):
+            fed += len(block)
+            yield block
+
+    next(speech_windows(counted(), Scripted(spans)))
+    assert fed == 700_000
+
+
+@given(st.integers(0, 2_500_000), st.integers(5_000, 500_000))
+def test_fixed_windows_leave_nothing_out(length: int, size: int) -> None:
+    samples = ramp(length)
+    windows = list(fixed_windows(blocks(samples, size)))
+    assert np.array_equal(joined(window.samples for window in windows), samples)
+    assert all(len(window.samples) <= WINDOW_SAMPLES for window in windows)
+
+
+def test_fixed_windows_are_cut_where_it_is_quiet() -> None:
+    samples = np.random.default_rng(0).uniform(-0.5, 0.5, 40 * SAMPLE_RATE).astype(np.float32)
+    samples[28 * SAMPLE_RATE : 28 * SAMPLE_RATE + 3200] = 0.0
+    first = next(fixed_windows(blocks(samples, SAMPLE_RATE)))
+    assert 28.0 <= first.end <= 28.2

@@ -1,0 +1,102 @@
+"""Real speech: the recordings that a MANIFEST.tsv lists, with exact text and licence.
+
+Kathleen (CC0) is the one trained on. Every tenth clip of hers is for tests, and a few more for development. The
+Free Spoken Digit Dataset (share-alike), LJSpeech, LibriSpeech and the Kennedy address are read by tests alone.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+from scipy.signal import resample_poly
+
+from training.numbers import DIGITS
+from training.sentences import Split, normalise, written
+
+RATE = 16_000
+Float32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One clip and the text spoken in it, written as the model writes: sentence case, no inner punctuation."""
+
+    path: Path
+    speaker: str
+    text: str
+
+
+def read_audio(path: Path) -> Float32:
+    """Mono float32 at 16 kHz."""
+    samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    return resample(samples.mean(axis=1), rate)
+
+
+def from_int16(samples: NDArray[np.int16]) -> Float32:
+    """To float32 in [-1, 1)."""
+    scaled: Float32 = samples.astype(np.float32) / np.float32(32768)
+    return scaled
+
+
+def resample(samples: Float32, rate: int) -> Float32:
+    """To 16 kHz by a polyphase filter."""
+    if rate == RATE:
+        return samples
+    divisor = int(np.gcd(rate, RATE))
+    resampled: Float32 = resample_poly(samples, RATE // divisor, rate // divisor).astype(np.float32)
+    return resampled
+
+
+def manifest(root: Path, folder: str) -> list[Recording]:
+    """The clips of one folder that have a text, in order of their names."""
+    with (root / "MANIFEST.tsv").open(newline="", encoding="utf-8") as table:
+        rows = [row for row in csv.DictReader(table, delimiter="\t") if row["file"].startswith(f"{folder}/")]
+    clips = [
+        Recording(root / row["file"], folder, plain(row["text"]))
+        for row in rows
+        if row["text"] and row["file"].endswith((".wav", ".flac")) and (root / row["file"]).is_file()
+    ]
+    return sorted(clips, key=lambda clip: clip.path.name)
+
+
+def plain(text: str) -> str:
+    """Letters and apostrophes in sentence case with a final full stop; all-capitals texts are lowered first."""
+    text = text.replace("’", "'").replace("-", " ")
+    text = text.lower() if text.isupper() else text
+    return written(" ".join(re.sub(r"[^A-Za-z' ]", " ", text).split()) or "-")
+
+
+def kathleen(root: Path, split: Split) -> list[Recording]:
+    """One split of the clips of Kathleen; a training clip never has the text of a held-out one."""
+    clips = manifest(root, "kathleen16k")
+    held: dict[Split, list[Recording]] = {"test": clips[5::10], "dev": clips[7::40]}
+    if split != "train":
+        return held[split]
+    texts = {normalise(clip.text) for clips in held.values() for clip in clips}
+    return [clip for clip in clips if normalise(clip.text) not in texts]
+
+
+def digit_takes(root: Path) -> dict[str, dict[str, list[Path]]]:
+    """Single spoken digits by speaker and word (for tests only: the licence is share-alike)."""
+    takes: dict[str, dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
+    for path in sorted((root / "fsdd").glob("*.wav")):
+        digit, speaker, _ = path.stem.split("_")
+        takes[speaker][DIGITS[int(digit)]].append(path)
+    return takes
+
+
+def joined_digits(takes: dict[str, list[Path]], rng: Random) -> tuple[str, Float32]:
+    """A digit string of one speaker from single takes, with 0.1 to 0.3 s between them."""
+    words = [rng.choice(DIGITS) for _ in range(rng.randint(4, 9))]
+    parts = [np.zeros(RATE // 5, np.float32)]
+    for word in words:
+        parts += [read_audio(rng.choice(takes[word])), np.zeros(rng.randint(1600, 4800), np.float32)]
+    return written(" ".join(words)), np.concatenate(parts)
