@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.mel.accuracy import MAX_ERROR, error_report
+from kernels.mel.audio import WINDOW_SAMPLES
 from server.checkpoints.catalog import DEMO_DIR
 from server.pipeline.stages.decode import AudioStream
-from server.transcript import WINDOW_SAMPLES
 
 Pixels = NDArray[np.uint8]  # [height, width, 3]
 

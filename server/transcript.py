@@ -1,6 +1,6 @@
-"""What flows between the stages, and what a request asks for and gets.
+"""The options of a request, the transcript that answers it, and the events on the way there.
 
-Everything here is a frozen dataclass of plain values, so that it can cross a process boundary. Times are seconds from
+Every class is a frozen dataclass of plain values, so that it can cross a process boundary. Times are seconds from
 the start of the recording unless a name says otherwise.
 """
 
@@ -9,42 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-SAMPLE_RATE = 16_000  # Hz, Whisper's input rate
-WINDOW_SECONDS = 30  # what one encoder pass sees
-WINDOW_SAMPLES = WINDOW_SECONDS * SAMPLE_RATE
-HOP_LENGTH = 160  # samples between mel frames: 100 frames per second
-MEL_FRAMES = WINDOW_SAMPLES // HOP_LENGTH  # 3000
-ENCODER_FRAMES = MEL_FRAMES // 2  # 1500: the second convolution has stride 2
-
-Float32 = NDArray[np.float32]
 Task = Literal["transcribe", "translate"]
 AlignMethod = Literal["auto", "whisperx", "attention", "ctc", "off"]
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """At most 30 s of audio: the work unit.
-
-    ``samples`` is float32 mono at 16 kHz, unpadded; ``speech`` are the (start, end) spans, in seconds of the
-    recording, that voice activity detection found inside it.
-    """
-
-    index: int
-    start: float
-    samples: Float32
-    speech: tuple[tuple[float, float], ...] = ()
-
-    @property
-    def end(self) -> float:
-        return self.start + len(self.samples) / SAMPLE_RATE
-
-    @property
-    def frames(self) -> int:
-        """Encoder frames, of 20 ms, behind which there is audio."""
-        return max(1, min(ENCODER_FRAMES, -(-len(self.samples) // (2 * HOP_LENGTH))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from server.transcript import SAMPLE_RATE, Float32
+from kernels.mel.audio import SAMPLE_RATE, Float32
 
 
 def tone(seconds: float, rate: int = SAMPLE_RATE, hertz: float = 440.0, gain: float = 0.3) -> Float32:

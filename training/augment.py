@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-from training.features import BANDS, FLOOR, hz_to_mel, mel_to_hz, scaled
+from kernels.mel.audio import hertz_to_mel, mel_to_hertz
+from training.features import BANDS, FLOOR, scaled
 
 Float32 = NDArray[np.float32]
 Generator = np.random.Generator
@@ -21,9 +22,9 @@ TELEPHONE_BAND = 52  # about 3.4 kHz
 @functools.cache
 def _warp(stretch: float) -> Float32:
     """Matrix [80, 80] that moves every band to ``stretch`` times its frequency: another length of vocal tract."""
-    top = float(hz_to_mel(np.array(8000.0)))
+    top = float(hertz_to_mel(np.array(8000.0)))
     centres = np.linspace(0, top, BANDS + 2)[1:-1]
-    source = hz_to_mel(np.minimum(mel_to_hz(centres) * stretch, 7990.0))
+    source = hertz_to_mel(np.minimum(mel_to_hertz(centres) * stretch, 7990.0))
     position = np.clip((source - centres[0]) / (centres[1] - centres[0]), 0, BANDS - 1)
     below = np.minimum(position.astype(int), BANDS - 2)
     matrix = np.zeros((BANDS, BANDS), np.float32)

@@ -18,6 +18,7 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels.mel.audio import SAMPLE_RATE
 from training import features
 from training.numbers import DIGITS
 from training.recordings import kathleen, read_audio
@@ -46,7 +47,7 @@ class Example:
 def example(utterance: Utterance) -> Example | None:
     """Features of a trimmed utterance, or None if it is too short or too long to train on."""
     samples, cut = features.trim(utterance.samples)
-    if not SHORTEST <= len(samples) / features.RATE <= LONGEST:
+    if not SHORTEST <= len(samples) / SAMPLE_RATE <= LONGEST:
         return None
     mel = features.log_mel(samples).astype(np.float16)
     phones = phone_track(utterance.phones, len(mel) // 2, cut)

@@ -18,11 +18,9 @@ import soundfile
 from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
+from kernels.mel.audio import SAMPLE_RATE, Float32
 from training.numbers import DIGITS
 from training.sentences import Split, normalise, written
-
-RATE = 16_000
-Float32 = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +46,10 @@ def from_int16(samples: NDArray[np.int16]) -> Float32:
 
 def resample(samples: Float32, rate: int) -> Float32:
     """To 16 kHz by a polyphase filter."""
-    if rate == RATE:
+    if rate == SAMPLE_RATE:
         return samples
-    divisor = int(np.gcd(rate, RATE))
-    resampled: Float32 = resample_poly(samples, RATE // divisor, rate // divisor).astype(np.float32)
+    divisor = int(np.gcd(rate, SAMPLE_RATE))
+    resampled: Float32 = resample_poly(samples, SAMPLE_RATE // divisor, rate // divisor).astype(np.float32)
     return resampled
 
 
@@ -96,7 +94,7 @@ def digit_takes(root: Path) -> dict[str, dict[str, list[Path]]]:
 def joined_digits(takes: dict[str, list[Path]], rng: Random) -> tuple[str, Float32]:
     """A digit string of one speaker from single takes, with 0.1 to 0.3 s between them."""
     words = [rng.choice(DIGITS) for _ in range(rng.randint(4, 9))]
-    parts = [np.zeros(RATE // 5, np.float32)]
+    parts = [np.zeros(SAMPLE_RATE // 5, np.float32)]
     for word in words:
         parts += [read_audio(rng.choice(takes[word])), np.zeros(rng.randint(1600, 4800), np.float32)]
     return written(" ".join(words)), np.concatenate(parts)

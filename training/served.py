@@ -9,11 +9,12 @@ import numpy as np
 from faster_whisper import WhisperModel
 from numpy.typing import NDArray
 
+from kernels.mel.audio import HOP_LENGTH, SAMPLE_RATE
 from server.pipeline.stages.ctc import CtcHead
-from training.features import HOP, RATE, log_mel, scaled
+from training.features import log_mel, scaled
 
 Float32 = NDArray[np.float32]
-WINDOW_SAMPLES = 30 * RATE
+WINDOW_SAMPLES = 30 * SAMPLE_RATE
 
 
 class Served:
@@ -44,9 +45,9 @@ class Served:
     def states(self, samples: Float32) -> Float32:
         """Encoder states [T, d] float32 of the audio alone: the window is padded to 30 s and the padding cut off."""
         if len(samples) > WINDOW_SAMPLES:
-            raise ValueError(f"a window holds 30 s, not {len(samples) / RATE:.1f}")
+            raise ValueError(f"a window holds 30 s, not {len(samples) / SAMPLE_RATE:.1f}")
         padded = np.pad(samples, (0, WINDOW_SAMPLES - len(samples)))
         mel = np.ascontiguousarray(scaled(log_mel(padded)).T[None])
         encoded = np.asarray(self._model.model.encode(ctranslate2.StorageView.from_array(mel), to_cpu=True))
-        states: Float32 = encoded[0, : max(1, len(samples) // (2 * HOP))].astype(np.float32)
+        states: Float32 = encoded[0, : max(1, len(samples) // (2 * HOP_LENGTH))].astype(np.float32)
         return states

@@ -16,7 +16,8 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from training.recordings import RATE, Recording, digit_takes, joined_digits, kathleen, read_audio
+from kernels.mel.audio import SAMPLE_RATE
+from training.recordings import Recording, digit_takes, joined_digits, kathleen, read_audio
 from training.testsets import LONGEST, Clip, fsdd_set, synthetic_sets
 from training.voices import Speakers
 
@@ -82,4 +83,4 @@ def _numbered(group: str, found: list[Clip]) -> list[Heard]:
 
 
 def _fitting(found: Iterator[Heard]) -> list[Heard]:
-    return [clip for clip in found if len(clip.samples) <= LONGEST * RATE]
+    return [clip for clip in found if len(clip.samples) <= LONGEST * SAMPLE_RATE]

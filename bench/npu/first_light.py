@@ -20,7 +20,7 @@ from kernels.cost.machine import ASSUMPTIONS, CLOCKS_GHZ
 from kernels.cost.report import cost
 from kernels.encoder.shapes import SHAPES
 from kernels.encoder.weights import random_encoder
-from kernels.mel.plan import WINDOW_SAMPLES
+from kernels.mel.audio import WINDOW_SAMPLES
 from npu.errors import NpuError
 from npu.kernel_folders import Folders
 from npu.probe import probe

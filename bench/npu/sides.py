@@ -17,6 +17,7 @@ from kernels.encoder.plan import plan
 from kernels.encoder.shapes import SHAPES
 from kernels.encoder.window import window
 from kernels.matmul.blocks import from_bf16, to_bf16
+from kernels.mel.audio import Float32
 from kernels.mel.reference import kernel_log_mel
 from kernels.registry import OPS
 from npu.kernel_folders import Folders
@@ -30,7 +31,6 @@ from server.pipeline.encoding.ct2_encoder import Ct2Encoder
 from server.pipeline.stages.protocols import Encoder
 from server.pipeline.stages.whisper import Checkpoint
 from server.settings.stages import ModelSettings
-from server.transcript import Float32
 from tests.kernels.demo import demo_encoder
 
 Side = Callable[[Float32], Float32]

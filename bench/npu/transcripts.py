@@ -23,11 +23,11 @@ from bench.npu.clips import Heard, clips
 from bench.npu.results import Compared, Texts, read, report
 from bench.npu.sides import SIDES, checkpoint, on_cpu, side
 from bench.speech import ROOT
+from kernels.mel.audio import Float32
 from server.pipeline.encoding.ct2_encoder import Ct2Encoder
 from server.pipeline.stages.decoder import Ct2Decoder, Decoded, Search, prompt_tokens
 from server.pipeline.stages.whisper import Checkpoint, storage
 from server.settings.stages import DecodeSettings
-from server.transcript import Float32
 
 AUDIO = ROOT.parent / "shared" / "audio"
 BEAM = 5

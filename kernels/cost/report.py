@@ -14,8 +14,8 @@ from kernels.encoder.overlay import overlay
 from kernels.encoder.plan import plan
 from kernels.encoder.shapes import SHAPES
 from kernels.encoder.window import launches
+from kernels.mel.audio import MEL_FRAMES
 from kernels.mel.cycles import window_cycles
-from kernels.mel.plan import WINDOW_FRAMES
 from kernels.mel.plan import Plan as MelPlan
 from kernels.registry import CHOICES, OPS
 
@@ -65,7 +65,7 @@ def cost(size: str, name: Name, clock_ghz: float, *, int8: bool = False, fused: 
 
 def mel(n_mels: int, clock_ghz: float, given: Assumptions) -> float:
     """Milliseconds of the mel launch."""
-    cycles = window_cycles(MelPlan(n_mels, 4, FRAMES_PER_OBJECT, WINDOW_FRAMES), given.acquire_cycles)
+    cycles = window_cycles(MelPlan(n_mels, 4, FRAMES_PER_OBJECT, MEL_FRAMES), given.acquire_cycles)
     return LAUNCH_MS + between(cycles, given) / clock_ghz * 1e-6
 
 

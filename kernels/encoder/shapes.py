@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kernels.encoder.regions import TILE
+from kernels.mel.audio import ENCODER_FRAMES
 
 HEAD = 64  # every Whisper's head dimension
-FRAMES = 1500  # encoder positions of a 30 s window
 GROUP_ROWS = 4 * TILE
 
 
@@ -20,7 +20,7 @@ class Shape:
     heads: int
     layers: int
     n_mels: int = 80
-    frames: int = FRAMES
+    frames: int = ENCODER_FRAMES
 
     @property
     def groups(self) -> int:

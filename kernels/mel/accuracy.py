@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.matmul.blocks import from_bf16, to_bf16
-from kernels.mel.filters import HOP, N_FFT
-from kernels.mel.plan import WINDOW_FRAMES, WINDOW_SAMPLES
+from kernels.mel.audio import HOP_LENGTH, MEL_FRAMES, N_FFT, WINDOW_SAMPLES
 from kernels.mel.reference import Float64, kernel_log_mel, whisper_log_mel
 
 MAX_ERROR = 0.01  # of any value of any recording
@@ -36,7 +35,7 @@ class Errors:
 
 def error_report(samples: NDArray[Any], n_mels: int) -> dict[str, NDArray[Any]]:
     """Arrays to draw of one window, [n_mels, frames that see audio] each: ``reference``, ``kernel``, ``difference``."""
-    frames = min(WINDOW_FRAMES, -(-(len(samples) + N_FFT // 2) // HOP))
+    frames = min(MEL_FRAMES, -(-(len(samples) + N_FFT // 2) // HOP_LENGTH))
     reference = whisper_log_mel(samples, n_mels, frames)
     kernel = kernel_log_mel(samples, n_mels)[:, :frames]
     return {"reference": reference, "kernel": kernel, "difference": kernel - reference}

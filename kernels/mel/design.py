@@ -37,13 +37,14 @@ from kernels.array.design import (
     Tile,
     Transfer,
 )
-from kernels.mel.filters import CORES, HOP, Share, shares
+from kernels.mel.audio import HOP_LENGTH
+from kernels.mel.filters import CORES, Share, shares
 from kernels.mel.plan import Plan
 from kernels.mel.tables import FOLDED, POWER, constants
 
 SEQUENCE = "mel"
 STACK_BYTES = 2048  # spilled accumulators and vectors; to be held against the compiler's own count
-RUN = HOP  # int16 elements of the inner dimension of a transfer: divides every object and the step between them
+RUN = HOP_LENGTH  # int16 elements of the inner dimension of a transfer: divides every object and the step between them
 
 
 def window(n_mels: int, columns: int = 4) -> Design:

@@ -1,8 +1,4 @@
-"""Whisper's mel filters and their division among the cores of a column.
-
-Recipe of librosa.filters.mel (Slaney's scale and norm), whose float32 values Whisper ships; here without librosa,
-which takes two seconds to import.
-"""
+"""The division of the mel bands and their bins among the cores of a column."""
 
 from __future__ import annotations
 
@@ -10,18 +6,13 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 
-SAMPLE_RATE = 16_000
-N_FFT = 400
-HOP = 160
-BINS = N_FFT // 2 + 1
+from kernels.mel.audio import mel_filters
+
 CORES = 4  # of a column: they share the bins, and the columns share the frames
 GROUP = 4  # bands of a sub-tile of the mel product
 BIN_BLOCK = 8  # bins of a sub-tile of the mel product
 BIN_BLOCKS = 7  # blocks of bins that one core computes
-
-Float64 = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,33 +27,6 @@ class Share:
     def groups(self) -> int:
         """Groups of four bands, the last one filled up with bands of zero energy."""
         return -(-self.bands // GROUP)
-
-
-@cache
-def mel_filters(n_mels: int) -> Float64:
-    """Triangles of equal area on Slaney's mel scale, float64 [n_mels, 201] with float32 values."""
-    edges = _mel_to_hertz(np.linspace(0.0, _hertz_to_mel(SAMPLE_RATE / 2), n_mels + 2))
-    bins = np.linspace(0, SAMPLE_RATE / 2, BINS)
-    rising = (bins - edges[:-2, None]) / np.diff(edges)[:-1, None]
-    falling = (edges[2:, None] - bins) / np.diff(edges)[1:, None]
-    area = 2.0 / (edges[2:] - edges[:-2])
-    filters = np.maximum(0, np.minimum(rising, falling)) * area[:, None]
-    return filters.astype(np.float32).astype(np.float64)
-
-
-# Linear below 1 kHz, 15 mels there; above, 27 mels to a factor of 6.4.
-_LINEAR = 200.0 / 3
-_KNEE = 1000.0
-_STEP = np.log(6.4) / 27
-
-
-def _hertz_to_mel(hertz: float) -> float:
-    return float(_KNEE / _LINEAR + np.log(hertz / _KNEE) / _STEP) if hertz > _KNEE else hertz / _LINEAR
-
-
-def _mel_to_hertz(mels: Float64) -> Float64:
-    knee = _KNEE / _LINEAR
-    return np.where(mels > knee, _KNEE * np.exp(_STEP * (mels - knee)), _LINEAR * mels)
 
 
 @cache

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.matmul.blocks import from_bf16
-from kernels.mel.filters import GROUP, HOP, N_FFT, shares
-from kernels.mel.plan import PLANES, WINDOW_SAMPLES, Plan
+from kernels.mel.audio import HOP_LENGTH, N_FFT, WINDOW_SAMPLES
+from kernels.mel.filters import GROUP, shares
+from kernels.mel.plan import PLANES, Plan
 from kernels.mel.tables import AMPLITUDE
 
 Float32 = NDArray[np.float32]
@@ -87,4 +88,4 @@ def log_mel(spectrum: Float32, power: int) -> Float32:
 
 def first_element(frame: int) -> int:
     """Where in a packed window the samples of a frame start."""
-    return PLANES * HOP * frame
+    return PLANES * HOP_LENGTH * frame

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kernels.mel.filters import CORES, GROUP, HOP, N_FFT, shares
+from kernels.mel.audio import HOP_LENGTH, MEL_FRAMES, N_FFT
+from kernels.mel.filters import CORES, GROUP, shares
 
-WINDOW_SAMPLES = 480_000
-WINDOW_FRAMES = 3_000
 PLANES = 2  # int16 values of a sample
 
 
@@ -21,7 +20,7 @@ class Plan:
     n_mels: int
     columns: int
     per_object: int
-    frames: int = WINDOW_FRAMES
+    frames: int = MEL_FRAMES
 
     @property
     def objects(self) -> int:
@@ -35,17 +34,17 @@ class Plan:
     @property
     def object_samples(self) -> int:
         """Int16 elements of an object of samples: its frames overlap, so it is a run of the audio."""
-        return PLANES * (HOP * (self.per_object - 1) + N_FFT)
+        return PLANES * (HOP_LENGTH * (self.per_object - 1) + N_FFT)
 
     @property
     def object_hop(self) -> int:
         """Int16 elements from one object of samples to the next."""
-        return PLANES * HOP * self.per_object
+        return PLANES * HOP_LENGTH * self.per_object
 
     @property
     def input_samples(self) -> int:
         """Int16 elements of the launch's first argument."""
-        return PLANES * (HOP * (self.computed_frames - 1) + N_FFT)
+        return PLANES * (HOP_LENGTH * (self.computed_frames - 1) + N_FFT)
 
     @property
     def frame_groups(self) -> int:

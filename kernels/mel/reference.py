@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from kernels.host.buffers import aligned, buffer, pointer
 from kernels.host.compile import build
-from kernels.mel.filters import CORES, HOP, N_FFT, Share, mel_filters, shares
+from kernels.mel.audio import HOP_LENGTH, MEL_FRAMES, N_FFT, WINDOW_SAMPLES, mel_filters
+from kernels.mel.filters import CORES, Share, shares
 from kernels.mel.host import Bits, Float32, Int16, energies, gain, log_mel, pack
-from kernels.mel.plan import WINDOW_FRAMES, WINDOW_SAMPLES, Plan
+from kernels.mel.plan import Plan
 from kernels.mel.tables import FOLDED, POWER, constants
 
 Float64 = NDArray[np.float64]
@@ -22,7 +23,7 @@ Float64 = NDArray[np.float64]
 SOURCE = Path(__file__).with_name("mel.cc")
 
 
-def whisper_log_mel(samples: NDArray[Any], n_mels: int, frames: int = WINDOW_FRAMES) -> Float64:
+def whisper_log_mel(samples: NDArray[Any], n_mels: int, frames: int = MEL_FRAMES) -> Float64:
     """openai/whisper audio.py in float64: samples [n <= 480,000] -> [n_mels, 3000].
 
     With ``frames`` the first ones only, behind which there is silence: the result is the same.
@@ -31,7 +32,7 @@ def whisper_log_mel(samples: NDArray[Any], n_mels: int, frames: int = WINDOW_FRA
     window[: len(samples)] = samples
     padded = np.pad(window, N_FFT // 2, mode="reflect")
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(N_FFT) / N_FFT)
-    view = np.lib.stride_tricks.sliding_window_view(padded, N_FFT)[::HOP][:frames]
+    view = np.lib.stride_tricks.sliding_window_view(padded, N_FFT)[::HOP_LENGTH][:frames]
     power = np.abs(np.fft.rfft(view * hann)) ** 2
     log = np.log10(np.maximum(mel_filters(n_mels) @ power.T, 1e-10))
     result: Float64 = (np.maximum(log, log.max() - 8.0) + 4.0) / 4.0
@@ -58,10 +59,10 @@ def call_kernel(argument: Int16, plan: Plan) -> Bits:
 
 def kernel_log_mel(samples: NDArray[Any], n_mels: int) -> Float32:
     """The whole path of one window on the host: float32 [n_mels, 3000]. Only frames that see audio are computed."""
-    frames = min(WINDOW_FRAMES, -(-(len(samples) + N_FFT // 2) // HOP))
+    frames = min(MEL_FRAMES, -(-(len(samples) + N_FFT // 2) // HOP_LENGTH))
     plan = Plan(n_mels, columns=1, per_object=4, frames=frames)
     power = gain(samples)
-    spectrum = np.zeros((n_mels, WINDOW_FRAMES), np.float32)
+    spectrum = np.zeros((n_mels, MEL_FRAMES), np.float32)
     spectrum[:, :frames] = energies(call_kernel(pack(samples, plan, power), plan), plan)
     return log_mel(spectrum, power)
 

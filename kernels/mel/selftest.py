@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from kernels.array.design import Block
+from kernels.mel.audio import WINDOW_SAMPLES
 from kernels.mel.design import SEQUENCE
 from kernels.mel.host import gain, pack
-from kernels.mel.plan import WINDOW_SAMPLES, Plan
+from kernels.mel.plan import Plan
 from kernels.selftest import Result, Trial
 
 TOLERANCE = 2.0**-8  # one rounding to bf16 that falls the other way

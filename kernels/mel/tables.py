@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.matmul.blocks import to_bf16
-from kernels.mel.filters import BIN_BLOCK, BIN_BLOCKS, BINS, GROUP, N_FFT, Float64, Share, mel_filters, shares
+from kernels.mel.audio import BINS, N_FFT, Float64, mel_filters
+from kernels.mel.filters import BIN_BLOCK, BIN_BLOCKS, GROUP, Share, shares
 from kernels.mel.plan import Plan
 
 Int16 = NDArray[np.int16]

@@ -14,8 +14,9 @@ from kernels.encoder import reference
 from kernels.encoder.pack import load, pack_commands, pack_mel
 from kernels.encoder.plan import Plan, plan
 from kernels.encoder.regions import Matrix
-from kernels.encoder.shapes import FRAMES, HEAD, Shape
+from kernels.encoder.shapes import HEAD, Shape
 from kernels.encoder.weights import Encoder, Float32
+from kernels.mel.audio import ENCODER_FRAMES
 from npu.errors import NpuUnavailable, WrongResult
 from npu.kernel_folders import MELS
 from npu.runtime.npu import Npu
@@ -116,7 +117,7 @@ class NpuEncoder:
         states += self.norm.bias
 
 
-def check_layer(npu: Npu, weights: Encoder, *, int8: bool = False, frames: int = FRAMES) -> Verdict:
+def check_layer(npu: Npu, weights: Encoder, *, int8: bool = False, frames: int = ENCODER_FRAMES) -> Verdict:
     """The convolutions and the first layer of a model on random features, held against float64: the whole result.
 
     ``frames``: positions of the window that is tried. Raises WrongResult, and as NpuEncoder does.

@@ -10,10 +10,10 @@ from time import perf_counter
 import numpy as np
 
 from kernels.mel import host
+from kernels.mel.audio import HOP_LENGTH, MEL_FRAMES, N_FFT, SAMPLE_RATE, WINDOW_SAMPLES
 from kernels.mel.design import SEQUENCE
-from kernels.mel.filters import HOP, N_FFT, SAMPLE_RATE
 from kernels.mel.host import Float32
-from kernels.mel.plan import PLANES, WINDOW_FRAMES, WINDOW_SAMPLES, Plan
+from kernels.mel.plan import PLANES, Plan
 from npu.errors import FolderRefused, WrongResult
 from npu.runtime.npu import Npu
 from npu.stages.overlap import SLOTS, overlapped
@@ -50,13 +50,13 @@ class NpuMel:
 
     def __call__(self, windows: Sequence[Float32]) -> Float32:
         """Raises ValueError for more than a window of samples, WrongResult, and what launches raise."""
-        features = np.empty((len(windows), self.n_mels, WINDOW_FRAMES), np.float32)
+        features = np.empty((len(windows), self.n_mels, MEL_FRAMES), np.float32)
         self._take(windows, features.__setitem__)
         return features
 
     def ahead(self, windows: Sequence[Float32]) -> Coming:
         """The same, given back as soon as the first window is there; the others follow while that one is encoded."""
-        coming = Coming((len(windows), self.n_mels, WINDOW_FRAMES))
+        coming = Coming((len(windows), self.n_mels, MEL_FRAMES))
         self._ahead.submit(self._follow, windows, coming)
         if len(windows):
             coming[0]
@@ -86,7 +86,7 @@ class NpuMel:
 
         The same as openai/whisper's log_mel_spectrogram: the loudest moment of the whole sets the floor.
         """
-        frames = len(audio) // HOP
+        frames = len(audio) // HOP_LENGTH
         if frames == 0:
             return np.empty((self.n_mels, 0), np.float32)
         pieces, kept = zip(*_pieces(audio, frames), strict=True)
@@ -135,16 +135,16 @@ class NpuMel:
 def _pieces(audio: Float32, frames: int) -> Iterator[tuple[Float32, slice]]:
     """Windows that overlap, each with the frames that are its own; the end is reflected, as Whisper does."""
     if len(audio) == WINDOW_SAMPLES:
-        yield audio, slice(0, WINDOW_FRAMES)
+        yield audio, slice(0, MEL_FRAMES)
         return
     half = N_FFT // 2
     whole = np.concatenate([audio, audio[-2 : -half - 2 : -1]])
     first = 0
     while True:
         start = max(0, first - EDGE)
-        count = min(frames - first, WINDOW_FRAMES - EDGE - (first - start))
+        count = min(frames - first, MEL_FRAMES - EDGE - (first - start))
         last = first + count >= frames
-        yield whole[start * HOP :][:WINDOW_SAMPLES], slice(first - start, first - start + count)
+        yield whole[start * HOP_LENGTH :][:WINDOW_SAMPLES], slice(first - start, first - start + count)
         first += count
         if last:
             return

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels.mel.audio import ENCODER_FRAMES, Float32
 from server.checkpoints.files import Variable, read_layout
 from server.errors import ModelUnavailable
-from server.transcript import ENCODER_FRAMES, Float32
 
 STORED = {"float32": "<f4", "int8": "i1", "int16": "<i2", "int32": "<i4", "float16": "<f2", "bfloat16": "<u2"}
 KERNEL = 3  # both convolutions; the second has stride 2

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kernels.mel.audio import Float32
 from server.pipeline.loaded_model import Parts
 from server.pipeline.stages.decoder import Attempts, Search
 from server.pipeline.stages.protocols import Retired
-from server.transcript import Float32, Window
+from server.pipeline.window import Window
 
 if TYPE_CHECKING:
     from server.pipeline.session import Session

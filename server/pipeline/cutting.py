@@ -7,8 +7,9 @@ from itertools import count
 
 import numpy as np
 
+from kernels.mel.audio import SAMPLE_RATE, WINDOW_SAMPLES, Float32
 from server.pipeline.stages.protocols import Span, SpeechDetector
-from server.transcript import SAMPLE_RATE, WINDOW_SAMPLES, Float32, Window
+from server.pipeline.window import Window
 
 QUIET_SEARCH = 3 * SAMPLE_RATE  # without a detector, the cut is laid at the quietest place of the last 3 s
 QUIET_FRAME = SAMPLE_RATE // 50  # 20 ms

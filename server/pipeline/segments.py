@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from kernels.mel.audio import HOP_LENGTH, SAMPLE_RATE
 from server.pipeline.stages.decoder import Decoded
 from server.pipeline.stages.text import TokenWord, sentence_ends
-from server.transcript import HOP_LENGTH, SAMPLE_RATE, Segment, TokenScore, Window, Word
+from server.pipeline.window import Window
+from server.transcript import Segment, TokenScore, Word
 
 
 def window_segments(

@@ -27,6 +27,7 @@ from server.pipeline.spool import Spool
 from server.pipeline.stages.decode import AudioStream
 from server.pipeline.stages.decoder import Attempts, Decoded
 from server.pipeline.stages.protocols import Spoken
+from server.pipeline.window import Window
 from server.pipeline.words import timed_words
 from server.settings.stages import VadSettings
 from server.transcript import (
@@ -39,7 +40,6 @@ from server.transcript import (
     SegmentReady,
     TokenScore,
     Transcript,
-    Window,
     Word,
 )
 

@@ -8,7 +8,7 @@ from typing import IO
 
 import numpy as np
 
-from server.transcript import Float32
+from kernels.mel.audio import Float32
 
 
 class Spool:

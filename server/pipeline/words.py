@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from server.pipeline.stages.protocols import Times
 from server.pipeline.stages.text import TokenWord
-from server.transcript import Window, Word
+from server.pipeline.window import Window
+from server.transcript import Word
 
 
 def timed_words(words: Sequence[TokenWord], times: Sequence[Times | None], window: Window) -> tuple[Word, ...]:

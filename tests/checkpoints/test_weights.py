@@ -12,9 +12,9 @@ from ctranslate2.converters import TransformersConverter
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kernels.mel.audio import Float32
 from server.checkpoints.weights import encoder_weights, read
 from server.errors import ModelUnavailable
-from server.transcript import Float32
 from tests.pipeline.encoding.numpy_encoder import encode
 
 Converted = Callable[[str | None], Path]

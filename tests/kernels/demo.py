@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.encoder import weights
+from kernels.mel.audio import WINDOW_SAMPLES
 from server.checkpoints.catalog import DEMO_DIR
 from server.checkpoints.weights import encoder_weights
 from server.pipeline.encoding.cpu_mel import CpuMel
 from server.pipeline.encoding.npu_weights import for_packing
 from server.pipeline.stages.decode import AudioStream
-from server.transcript import WINDOW_SAMPLES
 
 SAMPLE = DEMO_DIR / "sample.wav"
 

@@ -9,9 +9,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kernels.mel.audio import SAMPLE_RATE, WINDOW_SAMPLES, Float32
 from server.pipeline.cutting import fixed_windows, speech_windows
 from server.pipeline.stages.protocols import Span
-from server.transcript import SAMPLE_RATE, WINDOW_SAMPLES, Float32
 from tests.audio_files import joined
 
 

@@ -7,7 +7,8 @@ import numpy as np
 from server.pipeline.segments import window_segments
 from server.pipeline.stages.decoder import Decoded
 from server.pipeline.stages.text import TokenWord
-from server.transcript import TokenScore, Window, Word
+from server.pipeline.window import Window
+from server.transcript import TokenScore, Word
 
 WINDOW = Window(3, 60.25, np.zeros(160_000, np.float32))
 WORDS = (TokenWord(" One", (1,)), TokenWord(" two.", (2, 3)), TokenWord(" Three", (4,)), TokenWord(" four.", (5, 6)))

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from server.pipeline.stages.protocols import Times
 from server.pipeline.stages.text import TokenWord
+from server.pipeline.window import Window
 from server.pipeline.words import timed_words
-from server.transcript import Window
 
 WINDOW = Window(0, 12.5, np.zeros(160_000, np.float32))
 moments = st.floats(-5, 40)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kernels.mel.audio import MEL_FRAMES
 from server.engine.messages import GAIN, Curve, Measured
-from server.transcript import MEL_FRAMES
 
 if TYPE_CHECKING:
     from server.pipeline.loaded_model import Parts

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from server.engine.worker.fair_queue import Classes, FairClock, TagQueue
 from server.engine.worker.request import Item, Request
 from server.pipeline.batches import Work
-from server.transcript import Window
+from server.pipeline.window import Window
 
 OPEN = 16  # files being read at a time, short ones and long ones each: what an open file holds is bounded
 

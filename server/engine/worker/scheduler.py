@@ -9,6 +9,7 @@ from itertools import groupby
 from threading import Condition, Thread
 from time import perf_counter
 
+from kernels.mel.audio import WINDOW_SECONDS
 from server.engine.contract import Fallback, StageChoice, StageRun
 from server.engine.messages import (
     Began,
@@ -31,7 +32,6 @@ from server.pipeline import batches
 from server.pipeline.batches import Work, charged
 from server.pipeline.loaded_model import Parts
 from server.pipeline.session import Session
-from server.transcript import WINDOW_SECONDS
 
 log = logging.getLogger(__name__)
 

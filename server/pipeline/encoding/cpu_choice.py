@@ -10,6 +10,7 @@ from typing import Literal, cast
 
 import numpy as np
 
+from kernels.mel.audio import MEL_FRAMES, Float32
 from server.checkpoints.weights import encoder_weights
 from server.errors import ModelUnavailable
 from server.machine.cpu import cpu_flags, has_bf16_matrix, has_int8_dot
@@ -19,7 +20,6 @@ from server.pipeline.encoding.torch_encoder import Precision
 from server.pipeline.stages.protocols import Encoder
 from server.pipeline.stages.whisper import Checkpoint
 from server.settings.stages import ModelSettings
-from server.transcript import MEL_FRAMES, Float32
 
 EncoderName = Literal["ctranslate2", "onnxruntime", "torch"]
 

@@ -1,4 +1,4 @@
-"""Whisper's log-mel spectrogram on the CPU. The only file that meets librosa.
+"""Whisper's log-mel spectrogram on the CPU.
 
 Recipe of openai/whisper's audio.py: Hann window of 400, hop 160, centred with reflected edges, the last frame dropped,
 Slaney mel filters, log10 clamped to 8 below the window's maximum, then (x + 4) / 4.
@@ -13,9 +13,7 @@ import numpy as np
 from scipy.fft import rfft
 from scipy.sparse import csr_array
 
-from server.transcript import HOP_LENGTH, MEL_FRAMES, SAMPLE_RATE, WINDOW_SAMPLES, Float32
-
-N_FFT = 400  # 25 ms
+from kernels.mel.audio import HOP_LENGTH, MEL_FRAMES, N_FFT, WINDOW_SAMPLES, Float32, mel_filters
 
 
 class CpuMel:
@@ -72,12 +70,3 @@ def _reflect_end(padded: Float32, samples: Float32) -> None:
 def hann() -> Float32:
     """Periodic Hann window, float32 [400]."""
     return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(N_FFT) / N_FFT)).astype(np.float32)
-
-
-@cache
-def mel_filters(n_mels: int) -> Float32:
-    """Slaney's triangles, area-normalised, float32 [n_mels, 201]."""
-    from librosa.filters import mel  # takes two seconds to import and is needed once
-
-    filters: Float32 = mel(sr=SAMPLE_RATE, n_fft=N_FFT, n_mels=n_mels).astype(np.float32)
-    return filters

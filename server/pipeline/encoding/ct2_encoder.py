@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from kernels.mel.audio import Float32
 from server.pipeline.stages.whisper import Checkpoint, storage
-from server.transcript import Float32
 
 
 class Ct2Encoder:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar, cast
 import numpy as np
 
 from kernels.encoder import weights as packing
-from kernels.encoder.shapes import FRAMES, HEAD
+from kernels.encoder.shapes import HEAD
+from kernels.mel.audio import ENCODER_FRAMES, MEL_FRAMES, WINDOW_SAMPLES, Float32
 from npu.errors import FolderRefused, NpuError, NpuUnavailable
 from npu.kernel_folders import Folders
 from npu.probe import probe
@@ -31,7 +32,7 @@ from server.pipeline.encoding.npu_choice import Choice, choose, measure
 from server.pipeline.encoding.npu_weights import for_packing
 from server.pipeline.stages.protocols import Encoder, Mel, Retired
 from server.settings.stages import NpuSettings
-from server.transcript import MEL_FRAMES, WINDOW_SAMPLES, Float32, StageTime
+from server.transcript import StageTime
 
 if TYPE_CHECKING:
     from server.pipeline.stages.whisper import (
@@ -201,7 +202,7 @@ class NpuRoom:
         stage = NpuEncoder(npu, weights, int8=int8)
         self._closing.append(stage.close)
         simulated = self.settings.mode == "simulated"
-        verdict = check_layer(npu, weights, int8=int8, frames=SIMULATED_FRAMES if simulated else FRAMES)
+        verdict = check_layer(npu, weights, int8=int8, frames=SIMULATED_FRAMES if simulated else ENCODER_FRAMES)
         features = np.random.default_rng(0).uniform(-1, 1, (1, checkpoint.n_mels, MEL_FRAMES)).astype(np.float32)
         guarded: Guarded[Float32, Float32] = self._guarded(npu, stage, list(stage.residents.values()))
         choice = self._choose(self._encoder, guarded, features)

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph
 from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NotThere
 
+from kernels.mel.audio import ENCODER_FRAMES, MEL_FRAMES, Float32
 from server.checkpoints.weights import EncoderLayer, EncoderWeights, Linear, Norm, Tensor
 from server.errors import ModelUnavailable
 from server.pipeline.encoding.onnx_graph import Graph, quantised_matmul
-from server.transcript import ENCODER_FRAMES, MEL_FRAMES, Float32
 
 MICROSOFT = "com.microsoft"
 REFUSALS = (Fail, InvalidGraph, NotThere)  # of an onnxruntime without these operators

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from server.transcript import Float32
+from kernels.mel.audio import Float32
 
 IR_VERSION = 9
 OPSETS = {"": 17, "com.microsoft": 1}

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from kernels.mel.audio import Float32
 from server.checkpoints.weights import EncoderLayer, EncoderWeights, Linear, Norm
-from server.transcript import Float32
 
 if TYPE_CHECKING:
     import torch

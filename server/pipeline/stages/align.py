@@ -8,10 +8,11 @@ from itertools import accumulate, pairwise
 import numpy as np
 from faster_whisper.tokenizer import Tokenizer
 
+from kernels.mel.audio import SAMPLE_RATE
 from server.pipeline.stages.ctc import CtcHead
 from server.pipeline.stages.protocols import Spoken, Times
 from server.pipeline.stages.whisper import Checkpoint, storage
-from server.transcript import SAMPLE_RATE, TokenScore
+from server.transcript import TokenScore
 
 FRAME_SECONDS = 0.02  # one encoder frame
 

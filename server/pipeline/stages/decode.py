@@ -14,8 +14,8 @@ import av
 import numpy as np
 from av.error import FFmpegError
 
+from kernels.mel.audio import SAMPLE_RATE, Float32
 from server.errors import TooLarge, UnsupportedMedia
-from server.transcript import SAMPLE_RATE, Float32
 
 # Playlists and concat lists name further files and URLs, which an upload must never make this server open.
 DEMUXERS = (

@@ -12,11 +12,11 @@ from typing import Any
 
 from faster_whisper.tokenizer import Tokenizer
 
+from kernels.mel.audio import Float32
 from server.pipeline.stages.hallucination import compression_ratio, is_repetitive, is_silence, kept_words, why_failed
 from server.pipeline.stages.text import TokenWord, split_words
 from server.pipeline.stages.whisper import Checkpoint, storage
 from server.settings.stages import DecodeSettings
-from server.transcript import Float32
 
 CONTEXT = 448  # tokens of Whisper's decoder, prompt included
 PROMPT = CONTEXT // 2 - 1  # tokens that hotwords, and likewise the prompt, may take

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from kernels.mel.audio import Float32
 from server.pipeline.stages.text import TokenWord
-from server.transcript import Float32, Window
+from server.pipeline.window import Window
 
 Span = tuple[int, int]  # first sample and the one after the last, counted from the start of the recording
 Times = tuple[float, float, float | None]  # start and end in seconds from the window's start, score in [0, 1]

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from kernels.mel.audio import SAMPLE_RATE, WINDOW_SAMPLES, Float32
 from server.pipeline.stages.protocols import Span
 from server.settings.stages import VadSettings
-from server.transcript import SAMPLE_RATE, WINDOW_SAMPLES, Float32
 
 FRAME = 512  # samples: 32 ms
 CONTEXT = 64  # samples

@@ -10,11 +10,12 @@ import numpy as np
 import tokenizers
 from faster_whisper.tokenizer import _LANGUAGE_CODES, Tokenizer
 
+from kernels.mel.audio import Float32
 from server.errors import InvalidInput, ModelUnavailable
 from server.machine.cpu import usable_cores
 from server.pipeline.stages.ctc import CtcHead
 from server.settings.stages import ModelSettings
-from server.transcript import Float32, Task
+from server.transcript import Task
 
 LANGUAGE_CODES: tuple[str, ...] = tuple(_LANGUAGE_CODES)
 

@@ -16,12 +16,13 @@ from typing import Any
 
 import numpy as np
 
+from kernels.mel.audio import SAMPLE_RATE, Float32
 from server.errors import ModelUnavailable
 from server.machine.optional_packages import require_extra
 from server.pipeline.stages.protocols import Span, Spoken, Times
 from server.pipeline.stages.text import UNSPACED
 from server.settings.stages import DiarizeSettings, VadSettings
-from server.transcript import SAMPLE_RATE, DiarizeOptions, Float32, Segment
+from server.transcript import DiarizeOptions, Segment
 
 os.environ["PYANNOTE_METRICS_ENABLED"] = "0"  # pyannote.audio 4 reports every call to its makers unless told not to
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")

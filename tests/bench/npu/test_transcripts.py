@@ -10,12 +10,12 @@ from bench.npu.clips import Heard, clips
 from bench.npu.results import Compared, Texts, read
 from bench.npu.sides import side
 from bench.npu.transcripts import Decoder, main
+from kernels.mel.audio import WINDOW_SAMPLES
 from server.checkpoints.catalog import DEMO_DIR
 from server.pipeline.encoding.ct2_encoder import Ct2Encoder
 from server.pipeline.stages.decode import AudioStream
 from server.pipeline.stages.whisper import Checkpoint
 from server.settings.stages import ModelSettings
-from server.transcript import WINDOW_SAMPLES
 from tests.kernels.demo import window
 from training.recordings import kathleen
 

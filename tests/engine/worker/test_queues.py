@@ -15,7 +15,8 @@ from server.engine.messages import Submit
 from server.engine.worker.queues import OPEN, Queues, Sizes, Step
 from server.engine.worker.request import Item, Request
 from server.pipeline.batches import Work
-from server.transcript import Options, Window
+from server.pipeline.window import Window
+from server.transcript import Options
 from tests.audio_files import tone, write
 
 

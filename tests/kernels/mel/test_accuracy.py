@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from kernels.mel.accuracy import MAX_ERROR, MIN_CORRELATION, errors
-from kernels.mel.plan import WINDOW_SAMPLES
+from kernels.mel.audio import WINDOW_SAMPLES
 from kernels.mel.reference import kernel_log_mel, whisper_log_mel
 from server.pipeline.encoding.cpu_mel import CpuMel
 from server.pipeline.stages.decode import AudioStream

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernels.matmul.blocks import to_bf16
+from kernels.mel.audio import WINDOW_SAMPLES
 from kernels.mel.filters import CORES, shares
 from kernels.mel.host import PEAK, energies, first_element, gain, log_mel, pack
-from kernels.mel.plan import WINDOW_SAMPLES, Plan
+from kernels.mel.plan import Plan
 from kernels.mel.tables import AMPLITUDE
 
 PLAN = Plan(80, columns=4, per_object=4)

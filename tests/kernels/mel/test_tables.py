@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from kernels.mel.filters import BIN_BLOCK, BIN_BLOCKS, mel_filters, shares
+from kernels.mel.audio import mel_filters
+from kernels.mel.filters import BIN_BLOCK, BIN_BLOCKS, shares
 from kernels.mel.host import HIGH_BITS, LOW_BITS
 from kernels.mel.plan import Plan
 from kernels.mel.tables import (

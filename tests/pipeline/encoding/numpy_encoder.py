@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
+from kernels.mel.audio import Float32
 from server.checkpoints.weights import EncoderWeights, Linear, Norm
-from server.transcript import Float32
 
 _erf = np.vectorize(math.erf, otypes=[np.float32])
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kernels.mel.audio import Float32
 from server.errors import ModelUnavailable
 from server.pipeline.encoding.cpu_choice import choose_encoder, cpu_encoder
 from server.pipeline.encoding.ct2_encoder import Ct2Encoder
 from server.pipeline.encoding.torch_encoder import TorchEncoder
 from server.pipeline.stages.whisper import Checkpoint
 from server.settings.stages import ModelSettings
-from server.transcript import Float32
 
 AMX = frozenset({"amx_bf16"})
 VNNI = frozenset({"avx512_vnni"})

@@ -7,9 +7,9 @@ import pytest
 from librosa.filters import mel as slaney
 from numpy.typing import NDArray
 
+from kernels.mel.audio import WINDOW_SAMPLES, Float32
 from server.pipeline.encoding.cpu_mel import CpuMel
 from server.pipeline.stages.decode import AudioStream
-from server.transcript import WINDOW_SAMPLES, Float32
 from tests.audio_files import joined, tone
 
 

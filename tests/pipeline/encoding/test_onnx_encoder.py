@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from ctranslate2.converters import TransformersConverter
 
+from kernels.mel.audio import Float32
 from server.checkpoints.weights import encoder_weights
 from server.errors import ModelUnavailable
 from server.machine.cpu import cpu_flags, has_int8_dot
 from server.pipeline.encoding.onnx_encoder import OnnxEncoder
 from server.pipeline.encoding.onnx_graph import Graph
-from server.transcript import Float32
 
 pytestmark = pytest.mark.skipif(not has_int8_dot(cpu_flags()), reason="this processor has no int8 dot products")
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from kernels.mel.audio import Float32
 from server.checkpoints.weights import EncoderWeights, encoder_weights
 from server.pipeline.encoding.torch_encoder import TorchEncoder
-from server.transcript import Float32
 
 
 @pytest.fixture(scope="module")

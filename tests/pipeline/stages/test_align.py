@@ -14,8 +14,8 @@ from server.pipeline.stages.ctc import CtcHead
 from server.pipeline.stages.protocols import Spoken
 from server.pipeline.stages.text import TokenWord, split_words
 from server.pipeline.stages.whisper import Checkpoint
+from server.pipeline.window import Window
 from server.settings.stages import ModelSettings
-from server.transcript import Window
 from tests.audio_files import tone
 
 

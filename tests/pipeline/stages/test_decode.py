@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from kernels.mel.audio import SAMPLE_RATE, Float32
 from server.errors import TooLarge, UnsupportedMedia
 from server.pipeline.stages.decode import AudioStream
-from server.transcript import SAMPLE_RATE, Float32
 from tests.audio_files import joined, tone, write
 
 

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from kernels.mel.audio import Float32
 from server.errors import InvalidInput, ModelUnavailable
 from server.pipeline.encoding.cpu_mel import CpuMel
 from server.pipeline.encoding.ct2_encoder import Ct2Encoder
 from server.pipeline.stages.decoder import CONTEXT, Ct2Decoder, Search, prompt_tokens
 from server.pipeline.stages.whisper import Checkpoint, storage
 from server.settings.stages import DecodeSettings, ModelSettings
-from server.transcript import Float32
 from tests.audio_files import tone
 
 CALM = {

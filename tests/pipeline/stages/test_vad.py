@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kernels.mel.audio import SAMPLE_RATE, WINDOW_SAMPLES, Float32
 from server.pipeline.stages.decode import AudioStream
 from server.pipeline.stages.protocols import Span
 from server.pipeline.stages.vad import FRAME, Hangover, SileroDetector
 from server.settings.stages import VadSettings
-from server.transcript import SAMPLE_RATE, WINDOW_SAMPLES, Float32
 from tests.audio_files import joined
 
 

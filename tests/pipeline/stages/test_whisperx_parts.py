@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kernels.mel.audio import SAMPLE_RATE
 from server.errors import ModelUnavailable
 from server.pipeline.encoding.cpu_mel import CpuMel
 from server.pipeline.loaded_model import Parts, StageSettings
@@ -17,8 +18,9 @@ from server.pipeline.session import Session
 from server.pipeline.stages.decode import AudioStream
 from server.pipeline.stages.protocols import Spoken
 from server.pipeline.stages.text import TokenWord
+from server.pipeline.window import Window
 from server.settings.stages import AlignSettings, DecodeSettings, DiarizeSettings, ModelSettings, VadSettings
-from server.transcript import SAMPLE_RATE, DiarizeOptions, Finished, Options, Segment, Transcript, Window, Word
+from server.transcript import DiarizeOptions, Finished, Options, Segment, Transcript, Word
 from tests.audio_files import joined, tone, write
 from tests.speech_models import build_diarization, build_wav2vec2
 

@@ -1,0 +1,30 @@
+"""A window: the piece of a recording that the stages work on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kernels.mel.audio import ENCODER_FRAMES, HOP_LENGTH, SAMPLE_RATE, Float32
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """At most 30 s of audio: the work unit.
+
+    ``samples`` is float32 mono at 16 kHz, unpadded; ``speech`` are the (start, end) spans, in seconds of the
+    recording, that voice activity detection found inside it.
+    """
+
+    index: int
+    start: float
+    samples: Float32
+    speech: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def end(self) -> float:
+        return self.start + len(self.samples) / SAMPLE_RATE
+
+    @property
+    def frames(self) -> int:
+        """Encoder frames, of 20 ms, behind which there is audio."""
+        return max(1, min(ENCODER_FRAMES, -(-len(self.samples) // (2 * HOP_LENGTH))))
