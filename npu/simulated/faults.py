@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from npu.simulated.launches import Job
+from npu.simulated.execution import Execution
 from npu.xrt.polling import State
 
 LOST = "DRM_IOCTL_AMDXDNA_{call} IOCTL failed (err=-19): No such device"
@@ -29,7 +29,7 @@ class Fault:
     def lock(self, nbytes: int, locked: int) -> None:
         """Before ``nbytes`` more than ``locked`` are locked in memory. Raises RuntimeError."""
 
-    def run(self, job: Job) -> bool:
+    def run(self, execution: Execution) -> bool:
         """Run the launch in this fault's way; False leaves it to others."""
         return False
 
@@ -42,8 +42,8 @@ class Aimed(Fault):
     context: int | None = None
     onwards: bool = False
 
-    def hits(self, job: Job) -> bool:
-        return self._one(self.launch, job.number) and self._one(self.context, job.context.number)
+    def hits(self, execution: Execution) -> bool:
+        return self._one(self.launch, execution.number) and self._one(self.context, execution.context.number)
 
     def _one(self, wanted: int | None, number: int) -> bool:
         return wanted is None or wanted == number or (self.onwards and number > wanted)
@@ -53,9 +53,9 @@ class Aimed(Fault):
 class Hang(Aimed):
     """A launch that never ends, and that no watchdog of the driver ends."""
 
-    def run(self, job: Job) -> bool:
-        if self.hits(job):
-            job.stuck()
+    def run(self, execution: Execution) -> bool:
+        if self.hits(execution):
+            execution.hang()
             return True
         return False
 
@@ -67,10 +67,10 @@ class Ends(Aimed):
     state: State = State.ERROR
     seconds: float = 0.0
 
-    def run(self, job: Job) -> bool:
-        if self.hits(job):
-            job.context.gone.wait(self.seconds)
-            job.end(self.state)
+    def run(self, execution: Execution) -> bool:
+        if self.hits(execution):
+            execution.context.gone.wait(self.seconds)
+            execution.end(self.state)
             return True
         return False
 
@@ -88,16 +88,16 @@ class Garbage(Aimed):
 
     seed: int = 0
 
-    def run(self, job: Job) -> bool:
-        if not self.hits(job):
+    def run(self, execution: Execution) -> bool:
+        if not self.hits(execution):
             return False
-        before = [argument.copy() for argument in job.arguments]
-        if job.compute():
+        before = [argument.copy() for argument in execution.arguments]
+        if execution.compute():
             random = np.random.default_rng(self.seed)
-            for was, argument in zip(before, job.arguments, strict=True):
+            for was, argument in zip(before, execution.arguments, strict=True):
                 written = was != argument
                 argument[written] = random.integers(0, 256, int(written.sum()), np.uint8)
-            job.end(State.COMPLETED)
+            execution.end(State.COMPLETED)
         return True
 
 
@@ -108,13 +108,13 @@ class Slow(Aimed):
     factor: float = 1.0
     seconds: float = 0.0
 
-    def run(self, job: Job) -> bool:
-        if not self.hits(job):
+    def run(self, execution: Execution) -> bool:
+        if not self.hits(execution):
             return False
         begun = time.monotonic()
-        if job.compute():
-            job.context.gone.wait(self.seconds + (self.factor - 1) * (time.monotonic() - begun))
-            job.end(State.COMPLETED)
+        if execution.compute():
+            execution.context.gone.wait(self.seconds + (self.factor - 1) * (time.monotonic() - begun))
+            execution.end(State.COMPLETED)
         return True
 
 
@@ -128,10 +128,10 @@ class Lost(Aimed):
         if self.gone:
             raise RuntimeError(LOST.format(call=ioctl))
 
-    def run(self, job: Job) -> bool:
-        if self.gone or self.hits(job):
+    def run(self, execution: Execution) -> bool:
+        if self.gone or self.hits(execution):
             self.gone = True
-            job.stuck()
+            execution.hang()
             return True
         return False
 
