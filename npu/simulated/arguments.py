@@ -1,8 +1,8 @@
 """Checks of argument types at the call of a function, as pybind11 makes them for pyxrt.
 
-pybind11 raises TypeError before the function runs. Two checks are stricter than those of pyxrt 2.25, so that code that
-passes here works with every release: keywords, which some functions take from 2.23 on, are refused, and a function has
-only the one list of arguments that ``npu.xrt.pyxrt_api`` names.
+pybind11 raises TypeError before the function runs. Two rules are stricter than those of pyxrt 2.25, so that code that
+works here works with every release: keywords, which some functions take from 2.23 on, are refused, and each function
+takes only the arguments that ``npu.xrt.pyxrt_api`` lists.
 """
 
 from __future__ import annotations

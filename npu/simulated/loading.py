@@ -36,14 +36,14 @@ class XclbinFile:
 
 
 class Uuid:
-    """pyxrt.uuid: the name of a registered overlay."""
+    """pyxrt.uuid: the identity of a registered overlay."""
 
     def __init__(self, overlay: Xclbin) -> None:
         self._overlay = overlay
 
 
 class OpenDevice:
-    """pyxrt.device"""
+    """pyxrt.device: an open device; the other objects reach the driver through it."""
 
     def __init__(self, driver: Driver, index: int) -> None:
         if index >= driver.devices:

@@ -33,9 +33,9 @@ class SimulatedPyxrt:
 
 
 class Machine(Driver):
-    """A machine with a simulated NPU, its driver, and the module ``pyxrt``.
+    """A machine with a simulated NPU: its driver, whose arguments it takes, and the module ``pyxrt``.
 
-    For example, the third context computes garbage::
+    Example, in which the third context computes garbage::
 
         machine = Machine(faults=[Garbage(context=2)])
         device = npu.xrt.device.Device(machine.pyxrt, target="host")

@@ -15,7 +15,7 @@ from npu.errors import FolderRefused, LaunchFailed, LaunchTimeout, NpuError
 from npu.xrt import polling, pyxrt_api
 from npu.xrt.buffer import Buffer
 from npu.xrt.polling import PENDING, State
-from npu.xrt.program import FIRST_BUFFER, Program, check
+from npu.xrt.program import FIRST_BUFFER, Program, check_stream
 from npu.xrt.xrt_errors import XrtCall, while_launching, while_loading
 
 OTHER_SIZE = "the stream is for another size or batch: build the folder for this one"
@@ -80,7 +80,7 @@ class Overlay:
             name = stream if isinstance(stream, str) else "own stream"
             what = f"stream {self.name}.{name}"
             data = self._data(stream)
-            check(data, what, self.folder.manifest.columns)
+            check_stream(data, what, self.folder.manifest.columns)
             with XrtCall() as call:
                 self._programs[stream] = Program(self._module, self._device, self._loaded_kernel(), name, data)
             if call.failure is not None:
@@ -169,7 +169,7 @@ class Overlay:
             return self._lost() or late
         if state == State.TIMEOUT:
             return LaunchTimeout(f"the driver ended the launch of {what}, which made no progress", GIVEN_UP)
-        name = polling.name(state)
+        name = polling.state_name(state)
         return LaunchFailed(f"the launch of {what} ended in state {name}", GIVEN_UP, state=name)
 
     def _lost(self) -> NpuError | None:

@@ -46,6 +46,6 @@ def poll(state: Callable[[], SupportsInt], deadline: float) -> int:
     return now
 
 
-def name(state: int) -> str:
+def state_name(state: int) -> str:
     """Return the state's name as XRT writes it, less its prefix; its number if XRT has no name for it."""
     return State(state).name if state in State.__members__.values() else str(state)

@@ -18,14 +18,14 @@ class Program:
     """A stream that can be launched again and again, one launch at a time. Made by ``Overlay.program``.
 
     ``needs``: the bytes that each launch argument must have at least, in launch order. ``running`` is true from the
-    start of a launch until its end was seen. The methods raise what pyxrt raises.
+    start of a launch until ``wait`` has seen its end. The methods raise the errors of pyxrt.
     """
 
     def __init__(
         self, module: pyxrt_api.Pyxrt, device: pyxrt_api.Device, kernel: pyxrt_api.Kernel, name: str, data: bytes
     ) -> None:
         self.name = name
-        self.needs = needs(data)
+        self.needs = bytes_reached(data)
         self.running = False
         self._buffers: tuple[Buffer, ...] = ()
         bo = module.bo
@@ -64,7 +64,7 @@ class Program:
         return self._run
 
 
-def check(data: bytes, what: str, columns: int) -> None:
+def check_stream(data: bytes, what: str, columns: int) -> None:
     """Refuse data that is no stream, or a stream for another number of columns. Raises FolderRefused."""
     try:
         stream = decode(data)
@@ -75,7 +75,7 @@ def check(data: bytes, what: str, columns: int) -> None:
         raise FolderRefused(f"{what} is for {stream.columns} columns, the overlay for {columns}", "build it again")
 
 
-def needs(data: bytes) -> tuple[int, ...]:
+def bytes_reached(data: bytes) -> tuple[int, ...]:
     """Return the number of bytes that a stream reaches of each argument, from the argument's beginning."""
     ends: dict[int, int] = {}
     for task in (step for step in tasks(decode(data)) if isinstance(step, Task)):

@@ -1,8 +1,9 @@
 """The part of pyxrt that works the same on XRT 2.20 to 2.25, which is all of it that ``npu`` uses.
 
-The protocols have the names of pyxrt's classes, so each has up to three namesakes: pyxrt's class, its simulation in
-``npu.simulated`` (Bo, Kernel, Run), and a class of ours that owns one, such as ``npu.xrt.device.Device``. Import this
-module by its name, never the protocols alone.
+The protocols have the names of pyxrt's classes on purpose, and so have namesakes. ``npu.simulated`` implements them, as
+Bo, Kernel, Run, OpenDevice and XclbinFile. Two classes of this project are other things: ``npu.xrt.device.Device`` owns
+a ``pyxrt_api.Device``, and ``kernels.package.xclbin.Xclbin`` is the content of a file, which this project reads itself.
+To keep them apart, import this module by its name instead of single protocols.
 
 Source: src/python/pybind11/src/pyxrt.cpp of Xilinx/XRT at the tags 202520.2.20.197, 202610.2.21.21, 202610.2.23.244 and
 on the branch XRT-2.25; 2.25 was also tried without an NPU. Arguments are positional everywhere: before 2.23 they have

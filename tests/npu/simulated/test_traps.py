@@ -115,7 +115,7 @@ def test_a_map_is_a_view_that_does_not_keep_the_buffer(objects: Objects, machine
     assert read(objects.bo)[3] == 7
     del objects.bo
     assert machine.buffers == 0
-    assert bytes(view) == b"\xdd" * 64  # in truth: whatever, or the end of the process
+    assert bytes(view) == b"\xdd" * 64  # with the real pyxrt: any bytes, or the end of the process
 
 
 def test_groups_are_of_their_context(objects: Objects) -> None:

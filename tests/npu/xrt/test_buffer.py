@@ -41,8 +41,8 @@ operations = st.lists(
 @given(operations)
 def test_ranges(steps: list[tuple[str, int, int, bytes]]) -> None:
     buffer, host, device = made(), bytearray(SIZE), bytearray(SIZE)
-    for what, one, other, value in steps:
-        first, end = min(one, other), max(one, other)
+    for what, *bounds, value in steps:
+        first, end = sorted(bounds)
         if what == "write":
             fill = value or b"\x01"
             buffer.view(offset=first, elements=end - first)[:] = fill[0]

@@ -101,9 +101,9 @@ def test_a_broken_overlay_launches_nothing_more_and_a_new_one_does(
     assert again.value.state == "GIVEN UP"
     ready.overlay.close()
     assert nothing_left(machine)
-    anew = ReadyOverlay.of(device.load(scale))
-    anew.launch()
-    assert anew.is_right()
+    reloaded = ReadyOverlay.of(device.load(scale))
+    reloaded.launch()
+    assert reloaded.is_right()
 
 
 def test_a_design_that_would_stand_still(machine: Machine, scale: KernelFolder, open_device: OpenFn) -> None:

@@ -68,7 +68,7 @@ def test_two_overlays_share_a_buffer(machine: Machine, scale: KernelFolder, open
 
 
 def test_a_stream_of_ones_own(ready: ReadyOverlay) -> None:
-    """It puts the same results elsewhere; the folder does not have it."""
+    """The stream puts the same results elsewhere; the folder does not have it."""
     first, *rest = SEQUENCE.steps
     assert isinstance(first, Start)
     moved = replace(SEQUENCE, steps=(replace(first, transfers=(replace(first.transfers[0], offset=1_024),)), *rest))

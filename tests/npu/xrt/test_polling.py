@@ -15,7 +15,7 @@ from npu.errors import DeviceLost, LaunchFailed, NpuError, NpuUnavailable
 from npu.simulated import Machine
 from npu.simulated.execution import Execution
 from npu.simulated.faults import Fault
-from npu.xrt.polling import PENDING, State, name, poll
+from npu.xrt.polling import PENDING, State, poll, state_name
 from npu.xrt.xrt_errors import XrtCall, while_launching, while_loading
 from tests.npu.conftest import OpenFn, ReadyOverlay
 
@@ -52,11 +52,11 @@ def test_waiting_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_names_of_states() -> None:
-    assert (name(State.NORESPONSE), name(42)) == ("NORESPONSE", "42")
+    assert (state_name(State.NORESPONSE), state_name(42)) == ("NORESPONSE", "42")
 
 
 class Unknown(Fault):
-    """A fault that ends launches in a state that no enum has."""
+    """A fault that ends launches in a state for which XRT has no name."""
 
     def run(self, execution: Execution) -> bool:
         execution.end(42)  # type: ignore[arg-type]
