@@ -1,4 +1,7 @@
-"""What Prometheus reads at /metrics. docs/operations.md lists every metric; a test holds it to that."""
+"""The metrics of one application; the only file that imports prometheus_client.
+
+docs/operations.md lists every metric, and a test compares that page with this file.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from resource import getpagesize
 
-from fastapi import APIRouter, Request, Response
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
@@ -15,19 +17,20 @@ from starlette.types import Scope
 
 from server.engine.contract import EngineStatus, Fallback, Observation, QueueTime, Restart, StageRun
 
-routes = APIRouter(tags=["status"])
-
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 PREFIX = "whisperx_npu"
 STAGE_BUCKETS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)
 WAIT_BUCKETS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000)
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-NO_ROUTE = (
-    "none"  # also an invented method; a path that no route has, or an answer given before the router saw the request
-)
+# Label of a request whose path no route has or that was answered before the router saw it; also of an unknown method.
+NO_ROUTE = "none"
 
 
 class Metrics:
-    """Every metric of one application."""
+    """Every metric of one application, in a registry of its own.
+
+    ``status`` returns the state of the engine; it is called whenever the metrics are read.
+    """
 
     def __init__(self, status: Callable[[], EngineStatus]) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # they double the series
@@ -49,7 +52,7 @@ class Metrics:
         self.windows = self._counter("windows", "Windows that a stage has computed.", "model", "stage", "device")
         self.fallbacks = self._counter("fallbacks", "Windows computed again or otherwise.", "model", "stage", "reason")
         self.restarts = self._counter("engine_restarts", "Engine processes that ended unasked.", "model", "reason")
-        self.registry.register(_Now(status))
+        self.registry.register(_StatusCollector(status))
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
         return Counter(f"{PREFIX}_{name}", meaning, labels, registry=self.registry)
@@ -58,7 +61,7 @@ class Metrics:
         return Histogram(f"{PREFIX}_{name}", meaning, labels, buckets=buckets, registry=self.registry)
 
     def observe(self, observation: Observation) -> None:
-        """Count what the engine has measured."""
+        """Count one measurement of the engine."""
         match observation:
             case StageRun(model, stage, device, windows, seconds):
                 self.windows.labels(model, stage, device).inc(windows)
@@ -71,21 +74,28 @@ class Metrics:
                 self.restarts.labels(model, reason).inc()
 
     def answered(self, scope: Scope, status: int, seconds: float) -> None:
-        """Count a request by the route's template: paths and methods of strangers must not become labels."""
+        """Count a request by the template of its route, because paths and methods of clients must not become labels.
+
+        ``seconds`` is the time until the whole answer was sent.
+        """
         route = getattr(scope.get("route"), "path", NO_ROUTE)
         method = scope["method"] if scope["method"] in METHODS else NO_ROUTE
         self.requests.labels(method, route, status).inc()
         self.request_seconds.labels(route).observe(seconds)
 
+    def text(self) -> bytes:
+        """Return all metrics in Prometheus' text format, whose content type is CONTENT_TYPE."""
+        return generate_latest(self.registry)
 
-class _Now(Collector):
-    """What is read when somebody asks."""
+
+class _StatusCollector(Collector):
+    """Gauges that are computed from the engine's status when the metrics are read."""
 
     def __init__(self, status: Callable[[], EngineStatus]) -> None:
         self._status = status
 
     def describe(self) -> Iterator[GaugeMetricFamily]:
-        """Nothing: the registry need not ask the engine before it runs."""
+        """Return nothing, so that registration does not ask the engine for its status before it runs."""
         return iter(())
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
@@ -113,15 +123,3 @@ def _gauge(name: str, meaning: str, value: float) -> GaugeMetricFamily:
 
 def _own_rss() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * getpagesize()
-
-
-@routes.get(
-    "/metrics",
-    summary="For Prometheus",
-    response_class=Response,
-    responses={200: {"description": "Every metric.", "content": {"text/plain": {"schema": {"type": "string"}}}}},
-)
-async def metrics(request: Request) -> Response:
-    """Counts and times since the start, in Prometheus' text format."""
-    counted: Metrics = request.app.state.metrics
-    return Response(generate_latest(counted.registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)

@@ -12,7 +12,7 @@ import httpx2
 import pytest
 from pydantic import TypeAdapter
 
-from server.api.routes.transcribe import TranscribeForm
+from server.api.input.transcribe_form import TranscribeForm
 from server.engine.contract import Finished, Job, Progress, SegmentReady
 from server.errors import EngineFailure
 from server.formats import DEMO_NOTICE, Answer, render
