@@ -1,4 +1,4 @@
-"""Every answer that is no success has OpenAI's body, and its client makes the right exception of it."""
+"""Every error answer has OpenAI's body, from which OpenAI's client makes the right exception."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_the_table_covers_every_domain_error() -> None:
 
 def test_a_subclass_is_answered_as_its_nearest_class() -> None:
     class Stale(errors.ModelNotFound):
-        """Made up for this test."""
+        """A class without an entry in the table."""
 
     assert kind_of(Stale("x")).code == "model_not_found"
 

@@ -1,4 +1,4 @@
-"""/metrics: what the engine and the requests leave there, and the page that lists it."""
+"""GET /metrics: values from the engine and the requests, and the page that lists every metric."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def server(scripted: ScriptedEngine, uploads: Path) -> Iterator[httpx2.Client]:
 
 
 def samples(client: httpx2.Client) -> dict[str, float]:
-    """Value by name and labels, as they are written."""
+    """Return the value of each sample by its name and labels."""
     response = client.get("/metrics")
     assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
     found = {}

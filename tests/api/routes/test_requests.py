@@ -1,4 +1,4 @@
-"""/v1/requests: how far a request is, while it runs and after; and the head of an answer before its body."""
+"""GET /v1/requests: progress while a request runs and after; and answers whose head comes before their body."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ from server.api.in_flight import KEPT, InFlightRequests
 from server.api.routes.requests import RequestStatus
 from server.engine.contract import Finished, Progress
 from server.errors import EngineFailure, ModelUnavailable, Overloaded
-from tests.api.edge.test_request_log import connected
-from tests.api.live import emptied, waited
+from tests.api.live import connected, emptied, waited
 from tests.api.scripted import TRANSCRIPT, Hang, ScriptedEngine
 
 ROUTES = ["/transcribe", "/v1/audio/transcriptions", "/v1/audio/translations"]
@@ -36,7 +35,7 @@ def state(http: httpx2.Client, name: str) -> dict[str, Any]:
 
 @contextmanager
 def under_way(url: str, engine: ScriptedEngine, name: str) -> Iterator[None]:
-    """A request of that id whose engine does not end."""
+    """Send a request with this id, whose engine does not end; it is running inside the block."""
     head = f"X-Request-Id: {name}\r\nContent-Type: audio/wav\r\nContent-Length: 4"
     with connected(url, "/transcribe", head) as sock:
         sock.sendall(b"RIFF")
