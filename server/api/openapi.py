@@ -8,16 +8,16 @@ from server.api.errors import ErrorBody
 from server.api.input.form import Form
 
 REASONS = {
-    400: "A field is wrong (`param` names it), or the file is no audio.",
-    401: "No API key, or one that is not known here.",
-    404: "No such model.",
-    408: "The body came too slowly.",
+    400: "A field is wrong (`param` names it), or the file holds no audio.",
+    401: "The request has no API key, or an unknown one.",
+    404: "The model or the request is not known to this server.",
+    408: "The body arrived too slowly.",
     413: "The body or the recording is too large.",
-    415: "Not multipart/form-data.",
-    429: "The queue is full; `Retry-After` says when to come back.",
+    415: "The body is not multipart/form-data.",
+    429: "The queue is full; `Retry-After` is the time in seconds after which to try again.",
     500: "The computation failed.",
-    503: "Starting, stopping, or the model cannot be loaded.",
-    504: "Not ready within `engine.timeout_seconds`.",
+    503: "The server is starting or stopping, or the model cannot be loaded.",
+    504: "The answer was not ready within `engine.timeout_seconds`.",
 }
 TEXT_TYPES = {"text": "text/plain", "srt": "application/x-subrip", "vtt": "text/vtt"}
 EVENT_STREAM = "text/event-stream"
@@ -48,9 +48,9 @@ def transcribed(model: Any, *media_types: str) -> dict[int | str, dict[str, Any]
     texts = {kind: {"schema": event if kind == EVENT_STREAM else string} for kind in media_types}
     content = {"application/json": {}, **texts}  # first, so that the page shows it first
     headers = {
-        "X-Request-Id": {"description": "Names this request in the log and at /v1/requests.", "schema": string},
+        "X-Request-Id": {"description": "The id of this request in the log and at /v1/requests.", "schema": string},
         "X-Model": {"description": "The model that ran.", "schema": string},
-        "X-WhisperX-NPU-Notice": {"description": "Present when that is the demonstration model.", "schema": string},
+        "X-WhisperX-NPU-Notice": {"description": "Present if the demonstration model ran.", "schema": string},
         "X-WhisperX-NPU-Warning": {
             "description": "Parts of the request that were not done as asked, and why.",
             "schema": string,

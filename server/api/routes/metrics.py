@@ -12,9 +12,14 @@ routes = APIRouter(tags=["status"])
 
 @routes.get(
     "/metrics",
-    summary="For Prometheus",
+    summary="Metrics for Prometheus",
     response_class=Response,
-    responses={200: {"description": "Every metric.", "content": {"text/plain": {"schema": {"type": "string"}}}}},
+    responses={
+        200: {
+            "description": "Every metric, in Prometheus' text format.",
+            "content": {"text/plain": {"schema": {"type": "string"}}},
+        }
+    },
 )
 async def metrics(metrics: MetricsDep) -> Response:
     """Return counts and times since the start, in Prometheus' text format."""

@@ -37,13 +37,15 @@ class RequestStatus(TypedDict):
 
 @routes.get(
     "/v1/requests/{request_id}",
-    summary="How far is a request?",
+    summary="Progress of a request",
     response_class=Response,
-    responses=openapi.success(RequestStatus, "Now; as server-sent events, if you accept those, until it ends.")
+    responses=openapi.success(
+        RequestStatus, "The progress now, or with `Accept: text/event-stream` every change until the request ends."
+    )
     | openapi.NO_422
     | openapi.failures(404),
 )
-async def request_status(
+async def request_state(
     request: Request,
     request_id: str,
     requests: InFlightDep,

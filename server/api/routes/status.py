@@ -95,9 +95,9 @@ class ServerStatus(TypedDict):
 
 @routes.get(
     "/livez",
-    summary="Is the process alive?",
+    summary="Liveness",
     response_class=JSONResponse,
-    responses=openapi.success(ProbeStatus, "It is."),
+    responses=openapi.success(ProbeStatus, "The process runs."),
 )
 async def livez() -> JSONResponse:
     """Answer 200 at once, whatever the engine does."""
@@ -106,9 +106,9 @@ async def livez() -> JSONResponse:
 
 @routes.get(
     "/readyz",
-    summary="Can it transcribe?",
+    summary="Readiness",
     response_class=JSONResponse,
-    responses=openapi.success(ProbeStatus, "It can.") | openapi.failures(503),
+    responses=openapi.success(ProbeStatus, "The default model is loaded.") | openapi.failures(503),
 )
 async def readyz(engine: EngineDep) -> JSONResponse:
     """Answer 200 when the default model is loaded, and 503 with the reason until then or if it cannot be loaded."""
@@ -122,9 +122,9 @@ async def readyz(engine: EngineDep) -> JSONResponse:
 
 @routes.get(
     "/v1/status",
-    summary="What is it doing?",
+    summary="State of the server",
     response_class=JSONResponse,
-    responses=openapi.success(ServerStatus, "Now."),
+    responses=openapi.success(ServerStatus, "The state now."),
 )
 async def status(request: Request, engine: EngineDep, settings: SettingsDep) -> JSONResponse:
     """Return version, models, the device of every stage with its reason, the queue, and the settings that matter."""
