@@ -1,7 +1,6 @@
-"""The door between requests and computation: a job goes in, events come out.
+"""The interface between the HTTP server and the computation: a job goes in, events come out.
 
-Jobs and events are plain frozen data, so the computation may live in this process (server.local_engine) or in a
-supervised child without the requests noticing.
+Jobs and events are plain frozen data, so that the computation may run in another process.
 """
 
 from __future__ import annotations
@@ -11,42 +10,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-from server.transcript import Event, Finished, Options, Progress, SegmentReady, StageTime
-
-__all__ = [
-    "Engine",
-    "EngineProcess",
-    "EngineStatus",
-    "Event",
-    "Fallback",
-    "Finished",
-    "Job",
-    "ModelCard",
-    "Observation",
-    "Observer",
-    "Progress",
-    "Pull",
-    "QueueTime",
-    "Restart",
-    "SegmentReady",
-    "StageChoice",
-    "StageRun",
-]
+from server.transcript import Event, Options, StageTime
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """One recording to transcribe. ``path`` holds the upload as it was sent, still encoded.
 
-    ``interactive``: somebody waits for each word, so it goes before files. ``timeout``: seconds from now, waiting
-    included, after which nobody wants the answer.
+    ``interactive``: somebody waits for each word, so it goes before files.
     """
 
     id: str
     path: Path
     options: Options
     interactive: bool = False
-    timeout: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
+LOADING = 60.0  # seconds that a process may take to load its model on a busy machine
+
 
 @contextmanager
 def serving(app: FastAPI, grace_seconds: int | None = None) -> Iterator[str]:
@@ -39,9 +41,10 @@ def serving(app: FastAPI, grace_seconds: int | None = None) -> Iterator[str]:
         assert not thread.is_alive(), "the server did not stop"
 
 
-def waited(condition: Callable[[], bool]) -> bool:
-    """Whether it comes true within ten seconds."""
-    for _ in range(1000):
+def waited(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
+    """Whether it comes true within so many seconds."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
         if condition():
             return True
         time.sleep(0.01)

@@ -9,10 +9,10 @@ from typing import Annotated, TypeVar, cast
 
 from fastapi import Depends, Request
 
-from server.engine.contract import Engine, Event, Finished
+from server.engine.contract import Engine
 from server.errors import Cancelled, EngineFailure
 from server.settings.load import Settings
-from server.transcript import Transcript
+from server.transcript import Event, Finished, Transcript
 
 Result = TypeVar("Result")
 

@@ -16,9 +16,8 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from server.api.output.client import last, unless_left
-from server.engine.contract import Event
 from server.errors import WhisperXError
-from server.transcript import Transcript
+from server.transcript import Event, Transcript
 
 LOG = logging.getLogger(__name__)
 PREFERENCE = "headers-first"

@@ -16,13 +16,13 @@ from server.api.output import sse
 from server.api.output.client import JobId, TheEngine, TheSettings
 from server.api.output.headers import answer_headers
 from server.api.output.headers_first import answer
-from server.engine.contract import Event, Finished, Job, Progress, SegmentReady
+from server.engine.contract import Job
 from server.errors import EngineFailure, InvalidInput
 from server.formats import Answer, AnswerFormat, render
 from server.formats.answer import answer as whole_answer
 from server.formats.answer import segment_entry
 from server.settings.load import Settings
-from server.transcript import DiarizeOptions, Options, Transcript
+from server.transcript import DiarizeOptions, Event, Finished, Options, Progress, SegmentReady, Transcript
 
 routes = APIRouter(tags=["transcribe"])
 

@@ -8,7 +8,7 @@ from itertools import count
 from typing import Literal
 
 from server.checkpoints.catalog import Catalog, Entry
-from server.engine.contract import EngineStatus, Event, Finished, Job, ModelCard, Observation, Observer
+from server.engine.contract import EngineStatus, Job, ModelCard, Observation, Observer
 from server.engine.messages import Load
 from server.engine.supervisor.admission import Admission
 from server.engine.supervisor.memory_budget import SHARE, Room
@@ -18,6 +18,7 @@ from server.errors import NotReady, TimedOut
 from server.machine.memory import available_bytes
 from server.machine.optional_packages import check_extra
 from server.settings.load import Settings
+from server.transcript import Event, Finished
 
 LIBRARIES_BYTES = 400 << 20  # what a process takes beside its model, until it has been measured
 GROWTH = 1.5  # the same for a model's memory over its file
@@ -79,11 +80,12 @@ class SupervisedEngine:
             self._admission.rate.busy(busy=bool(self._tickets()))
 
     def _deadline(self, ticket: Ticket) -> asyncio.TimerHandle | None:
-        limits = [limit for limit in (ticket.job.timeout, self.settings.engine.timeout_seconds) if limit is not None]
-        if not limits:
+        """Fail the ticket after ``engine.timeout_seconds``, where that is set."""
+        limit = self.settings.engine.timeout_seconds
+        if limit is None:
             return None
-        error = TimedOut(f"The transcription was not ready within {min(limits):g} s.")
-        return asyncio.get_running_loop().call_later(min(limits), ticket.fail, error)
+        error = TimedOut(f"The transcription was not ready within {limit:g} s.")
+        return asyncio.get_running_loop().call_later(limit, ticket.fail, error)
 
     def _tickets(self) -> list[Ticket]:
         return [ticket for model in self._models.values() for ticket in model.requests.tickets.values()]

@@ -6,9 +6,9 @@ import asyncio
 from dataclasses import replace
 from time import monotonic
 
-from server.engine.contract import Event, Finished, Job, Progress, SegmentReady
+from server.engine.contract import Job
 from server.engine.messages import Submit, WindowDone
-from server.transcript import Resume, Segment, Transcript
+from server.transcript import Event, Finished, Progress, Resume, Segment, SegmentReady, Transcript
 
 ATTEMPTS = 2
 

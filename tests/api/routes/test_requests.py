@@ -16,8 +16,8 @@ from pydantic import TypeAdapter
 
 from server.api.in_flight import KEPT, Requests
 from server.api.routes.requests import RequestState
-from server.engine.contract import Finished, Progress
 from server.errors import EngineFailure, ModelUnavailable, Overloaded
+from server.transcript import Finished, Progress
 from tests.api.edge.test_request_log import connected
 from tests.api.live import emptied, waited
 from tests.api.scripted import TRANSCRIPT, Hang, ScriptedEngine

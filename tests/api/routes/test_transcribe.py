@@ -13,10 +13,10 @@ import pytest
 from pydantic import TypeAdapter
 
 from server.api.routes.transcribe import TranscribeForm
-from server.engine.contract import Finished, Job, Progress, SegmentReady
+from server.engine.contract import Job
 from server.errors import EngineFailure
 from server.formats import DEMO_NOTICE, Answer, render
-from server.transcript import DiarizeOptions, Options, StageTime
+from server.transcript import DiarizeOptions, Finished, Options, Progress, SegmentReady, StageTime
 from tests.api.live import emptied
 from tests.api.scripted import DEMO, SEGMENTS, SILENCE, SPOKEN, TRANSCRIPT, ScriptedEngine, steps
 

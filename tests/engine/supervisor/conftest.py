@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from server.engine.contract import Event, Finished, Job, Observation
+from server.engine.contract import Job, Observation
 from server.engine.supervisor import SupervisedEngine
 from server.settings.load import load_settings
-from server.transcript import Options, Transcript
+from server.transcript import Event, Finished, Options, Transcript
 from tests.audio_files import tone, write
 
 CALM = {

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from server.engine.contract import Event, Finished, Observation, Restart, SegmentReady
+from server.engine.contract import Observation, Restart
 from server.engine.supervisor import SupervisedEngine
 from server.engine.supervisor import child as worker
 from server.errors import EngineFailure
+from server.transcript import Event, Finished, SegmentReady
 from tests.audio_files import tone, write
 from tests.engine.supervisor.conftest import job, run, running, transcript, until, watched
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.engine.contract import Finished, SegmentReady
 from server.engine.supervisor import SupervisedEngine
 from server.engine.supervisor.memory_budget import Room
 from server.machine.memory import available_bytes, rss_bytes
+from server.transcript import Finished, SegmentReady
 from tests.engine.supervisor.conftest import job, running, transcript, until
 
 TINY = "tiny-multilingual"
