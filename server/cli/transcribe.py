@@ -1,4 +1,4 @@
-"""``whisperx-npu transcribe``: files in, text out, without a server."""
+"""``whisperx-npu transcribe``: transcribe files without a server."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ AlignChoice = Literal["auto", "whisperx", "attention", "ctc", "off"]
 EXTENSIONS = {"text": "txt", "verbose_json": "json"}
 STDIN = "-"
 
-Write = Callable[[str, str], None]  # source, result
+Write = Callable[[str, str], None]  # takes the name of a source and its result
 
 
 def transcribe(
@@ -53,7 +53,10 @@ def transcribe(
     output_dir: Annotated[Path | None, typer.Option(help="Write FILE's text there as FILE.txt, .json, ...")] = None,
     config: ConfigFile = None,
 ) -> None:
-    """Transcribe recordings one after the other; one that fails does not stop the others."""
+    """Transcribe recordings one after the other; one that fails does not stop the others.
+
+    Example: whisperx-npu transcribe talk.mp3 --format srt > talk.srt
+    """
     from server.checkpoints.catalog import Catalog
     from server.machine.optional_packages import check_extra
     from server.transcript import DiarizeOptions, Options
