@@ -1,4 +1,4 @@
-"""What the image files, the compose files and .env.example say about each other and about the settings."""
+"""The image files, the compose files and .env.example agree with each other and with the settings."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from server.transcript import Event, Options, StageTime
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One recording to transcribe. ``path`` is the uploaded file as it was sent, still encoded.
+    """A recording to transcribe. ``path`` is the uploaded file as it was sent, still encoded.
 
     An ``interactive`` job goes before files, because somebody waits for each word.
 
@@ -30,7 +30,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """One model that this server can run. ``created`` is the modification time of its files, Unix seconds."""
+    """A model that this server can run. ``created`` is the modification time of its files, Unix seconds."""
 
     id: str
     created: int
@@ -102,7 +102,7 @@ class EngineStatus:
 
 @dataclass(frozen=True, slots=True)
 class StageRun:
-    """One run of one stage over a batch of windows, which belong to one request or to several."""
+    """A run of one stage over a batch of windows, which belong to one request or to several."""
 
     model: str
     stage: str

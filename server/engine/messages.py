@@ -41,7 +41,7 @@ class Measured:
 
     @property
     def overlap(self) -> bool:
-        """Whether encoder and decoder run side by side."""
+        """True if encoder and decoder run side by side."""
         return 1.0 + GAIN < self.gain <= 2.0  # a value above 2 is the noise of a busy machine
 
 
@@ -187,7 +187,7 @@ class WindowDone:
 
 @dataclass(frozen=True, slots=True)
 class Diarizing:
-    """All windows are done, and the speakers are being told apart, which takes a while."""
+    """The windows are done, and the speakers are being told apart, which takes a while."""
 
     request: int
 

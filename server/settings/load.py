@@ -1,4 +1,4 @@
-"""All settings, read once from a YAML file, environment variables and the command line.
+"""The whole of the settings, read once from a YAML file, environment variables and the command line.
 
 settings = load_settings(Path("config.yaml"), server={"port": 9001})
 settings.server.port  # 9001

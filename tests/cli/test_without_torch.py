@@ -1,4 +1,4 @@
-"""What the container image installs by default: everything of this server but the extra ``whisperx``."""
+"""The server without the extra ``whisperx``, as the container image installs it by default."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def finder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def slim(environment: dict[str, str], finder: Path) -> dict[str, str]:
-    """What a child process should see."""
+    """The environment of a child process."""
     return environment | {"PYTHONPATH": f"{finder}{os.pathsep}{ROOT}"}
 
 

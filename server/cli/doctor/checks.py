@@ -1,4 +1,4 @@
-"""All checks of ``whisperx-npu doctor``. A check reports what it finds and never raises for it."""
+"""The checks of ``whisperx-npu doctor``, in order. A check reports what it finds and never raises for it."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ MEL_BANDS = (80, 128)  # of Whisper's models: 128 of large-v3 and turbo, 80 of a
 
 
 def check_packages(settings: Settings) -> Check:
-    """Whether the packages that every server needs are installed, and those that the settings ask for."""
+    """Check the packages that every server needs, and those that the settings ask for."""
     found, missing = [], []
     for package in (*PACKAGES, *EXTRA_PACKAGES):
         try:
@@ -52,7 +52,7 @@ def check_packages(settings: Settings) -> Check:
 
 
 def check_cpu() -> Check:
-    """The usable cores and vector instructions."""
+    """Report the usable cores and vector instructions."""
     flags = cpu_flags()
     cores = f"{usable_cores()} of {os.cpu_count()} cores"
     if quota := cpu_quota():
@@ -64,7 +64,7 @@ def check_cpu() -> Check:
 
 
 def check_memory() -> Check:
-    """The memory of the machine or container."""
+    """Check the memory of the machine or container."""
     page = os.sysconf("SC_PAGE_SIZE")
     total, free = page * os.sysconf("SC_PHYS_PAGES"), page * os.sysconf("SC_AVPHYS_PAGES")
     usable = available_bytes()
@@ -78,7 +78,7 @@ def check_memory() -> Check:
 
 
 def check_mel_filters(filters: Callable[[int], Float32] = mel_filters) -> Check:
-    """Whether the mel filters that the server uses are those of librosa, bit by bit.
+    """Compare the mel filters that the server uses with those of librosa, bit by bit.
 
     librosa is an independent reference: nothing else uses it, and its import takes two seconds.
     """
@@ -97,7 +97,7 @@ def check_mel_filters(filters: Callable[[int], Float32] = mel_filters) -> Check:
 
 
 def check_cache(directory: Path) -> Check:
-    """Whether models can be written to their directory, and the space that is free there."""
+    """Check that models can be written to their directory; report the free space."""
     directory = directory.expanduser()
     existing = next(path for path in (directory, *directory.parents) if path.exists())
     if not (existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)):
@@ -108,7 +108,7 @@ def check_cache(directory: Path) -> Check:
 
 
 def check_port(host: str, port: int) -> Check:
-    """Whether the server could listen on its address."""
+    """Check that the server could listen on its address."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         socket.create_server((host, port), family=family).close()

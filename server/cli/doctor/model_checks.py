@@ -12,7 +12,7 @@ from server.settings.stages import StageSettings
 
 
 def check_models(settings: Settings) -> Iterator[Check]:
-    """Whether the default model can be served, and which others are installed."""
+    """Check that the default model can be served; report the installed ones."""
     try:
         catalog = Catalog(settings.model)
         entries = catalog.entries()
@@ -28,13 +28,13 @@ def check_models(settings: Settings) -> Iterator[Check]:
 
 
 def waits_for_a_pull(settings: Settings) -> bool:
-    """Whether the default model is missing and the server would download it."""
+    """Return whether the default model is missing and the server would download it."""
     model = settings.model
     return model.missing != "refuse" and Catalog(model).is_missing(model.name)
 
 
 def check_stages(settings: Settings) -> Iterator[Check]:
-    """Which device serves mel and encoder, and why. The default model is loaded for it, as the server loads it."""
+    """Load the default model as the server does; report the devices of mel and encoder, and the reasons."""
     from server.pipeline.loaded_model import Parts
 
     try:
@@ -52,14 +52,14 @@ def check_stages(settings: Settings) -> Iterator[Check]:
 
 
 def check_network(settings: Settings) -> Check:
-    """Whether the server may use the network."""
+    """Report whether the server may use the network."""
     used = "used by `models pull` and model.missing, and where align.models or diarize.model name Hugging Face ids"
     offline = Catalog(settings.model).offline
     return Check("network", "ok", "off: nothing is ever looked up" if offline else used)
 
 
 def check_diarization(settings: Settings) -> Check:
-    """Whether speakers can be told apart."""
+    """Report whether speakers can be told apart."""
     model = settings.diarize.model
     if model is None:
         cure = "To tell speakers apart, set diarize.model to a pyannote pipeline (a directory or a Hugging Face id)."

@@ -13,7 +13,7 @@ from server.settings.load import Settings
 
 
 def check_npu(settings: Settings) -> Iterator[Check]:
-    """The device and all that it needs; nothing if ``npu.mode`` is off."""
+    """Check the device and all that it needs, unless ``npu.mode`` is off."""
     if settings.npu.mode == "off":
         yield Check("npu", "ok", "npu.mode is off")
         return
@@ -41,7 +41,7 @@ def _device(report: DeviceReport, bad: State) -> Iterator[Check]:
 
 
 def _kernels(settings: Settings, bad: State) -> Check:
-    """Whether the kernel folders are complete. They are read, not loaded."""
+    """Check that the kernel folders are complete. They are read, not loaded."""
     folders = kernel_folders(settings.npu)
     if settings.npu.mode == "simulated":
         return Check("npu kernels", "ok", "of the simulated NPU, built when they are first wanted")

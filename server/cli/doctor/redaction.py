@@ -74,7 +74,7 @@ class Redaction:
 
 
 def _is_secret(name: str, value: object) -> bool:
-    """Whether a value is secret by its name; a number never is (``max_new_tokens``)."""
+    """Return whether a value is secret by its name; a number never is (``max_new_tokens``)."""
     return bool(value) and not isinstance(value, int | float) and SECRET_NAME.search(name) is not None
 
 

@@ -20,7 +20,7 @@ class Evictable(Protocol):
         """Bytes that the model takes, or is expected to take once it is loaded."""
 
     def is_idle(self) -> bool:
-        """Whether the model can be unloaded now without losing work."""
+        """Return whether the model can be unloaded now without losing work."""
 
     def unload(self) -> None:
         """End the model's process. When it has ended, ``MemoryBudget.release`` is called."""
@@ -41,7 +41,7 @@ class MemoryBudget:
 
     @property
     def contended(self) -> bool:
-        """Whether a model waits for memory."""
+        """True while a model waits for memory."""
         return bool(self._waiting)
 
     async def reserve(self, model: Evictable) -> None:
@@ -56,7 +56,7 @@ class MemoryBudget:
                 self._changed.notify_all()
 
     def _fits(self, model: Evictable) -> bool:
-        """Whether the model fits now; if not, start to unload the least recently used idle one."""
+        """Return whether the model fits now; if not, start to unload the least recently used idle one."""
         taken = sum(other.memory_bytes() for other in self._loaded)
         if not self._loaded or taken + model.memory_bytes() <= self.limit:
             return True

@@ -1,4 +1,4 @@
-"""One model in the server: its requests, and the processes that serve them one after the other."""
+"""A model in the server: its requests, and the processes that serve them one after the other."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class SupervisedModel:
 
     @property
     def pull(self) -> Pull | None:
-        """How far the download of the model is, None while there is none."""
+        """The progress of the model's download, None while there is none."""
         return self._run.pull if self._run else None
 
     def process(self) -> EngineProcess | None:
@@ -116,7 +116,7 @@ class SupervisedModel:
         return self.record.memory_bytes
 
     def is_idle(self) -> bool:
-        """Whether the model is loaded and its process works on no request."""
+        """Return whether the model is loaded and its process works on no request."""
         return self._run is not None and self._run.is_idle()
 
     def unload(self) -> None:

@@ -1,4 +1,4 @@
-"""One run of a model's process: from its start, through its messages and its supervision, to its end."""
+"""A run of a model's process: from its start, through its messages and its supervision, to its end."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class ModelRecord:
 
 @dataclass(frozen=True, slots=True)
 class ProcessEnd:
-    """How a process ended.
+    """The end of a process and its cause.
 
     ``status`` is its exit status, negative for a signal. ``ended_by`` is the server's reason to end it, None where the
     process ended by itself. ``at_work`` are the numbers of the requests that it was working on.
@@ -115,12 +115,12 @@ class ProcessRun:
 
     @property
     def ready(self) -> bool:
-        """Whether the model is loaded."""
+        """True once the model is loaded."""
         return self.worker.ready
 
     @property
     def pull(self) -> Pull | None:
-        """How far the download of the model is, None while there is none."""
+        """The progress of the model's download, None while there is none."""
         return self.worker.pull
 
     def status(self, restarts: int) -> EngineProcess:
@@ -130,7 +130,7 @@ class ProcessRun:
         return EngineProcess(self._record.name, pid, state, rss_bytes(pid), restarts)
 
     def is_idle(self) -> bool:
-        """Whether the model is loaded and the process works on no request."""
+        """Return whether the model is loaded and the process works on no request."""
         return self.ready and not self._requests.submitted
 
     def submit(self, *, at_once: bool = False) -> None:

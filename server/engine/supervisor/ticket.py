@@ -1,4 +1,4 @@
-"""One request in the server's process: the part that was delivered, and the attempts that were made."""
+"""A request in the server's process: the part that was delivered, and the attempts that were made."""
 
 from __future__ import annotations
 

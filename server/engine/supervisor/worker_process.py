@@ -34,7 +34,7 @@ LARGE = 1 << 20  # bytes of a message that take the event loop too long to unpic
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """How worker processes are started.
+    """The command of worker processes, and the time that their start may take.
 
     ``command`` gets the number of its socket as the last argument. ``load_seconds`` is the time in which a model must
     be ready, conversion included; while the model is pulled, the time in which the next byte must arrive.

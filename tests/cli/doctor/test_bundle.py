@@ -1,4 +1,4 @@
-"""What `whisperx-npu doctor --bundle` collects, and what never gets in."""
+"""The contents of `whisperx-npu doctor --bundle`, and the private data that must not be in it."""
 
 from __future__ import annotations
 

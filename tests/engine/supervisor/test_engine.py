@@ -130,7 +130,7 @@ async def test_one_more_than_the_queue_holds_is_told_when_to_come_back(tiny_mult
         assert caught.value.retry_after >= 1
         for iterator in waiting:
             await iterator.aclose()
-        assert await run(engine, speech), "there is room again"
+        assert await run(engine, speech), "the queue has a free place again"
 
 
 async def test_audio_that_waits_is_bounded_in_seconds(tiny_multilingual: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Models come and go: idle time, several at once, room for them, and the memory that is back afterwards."""
+"""Loading and unloading of models: idle time, several at once, the memory budget, and the memory that is freed."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ async def test_concurrent_first_requests_load_a_model_once(cache: Path, tiny_mul
 async def test_the_model_that_was_used_longest_ago_makes_room(
     cache: Path, tiny_multilingual: Path, speech: Path
 ) -> None:
-    """Room for one process: three models take turns, and none is refused."""
+    """Memory for one process: three models take turns, and none is refused."""
     async with running(tiny_multilingual, engine={"memory_mb": 250}) as engine:
         await transcript(engine, speech)
         for name in ("some/one", "some/two", TINY):

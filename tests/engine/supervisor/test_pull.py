@@ -33,7 +33,7 @@ serve(socket.socket(fileno=int(sys.argv[1])))
 
 @pytest.fixture
 def hub(tiny_multilingual: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalHub]:
-    """One that worker processes pull from; it has the model tiny."""
+    """A hub that worker processes pull from; it has the model tiny."""
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")
     with serving() as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.url)

@@ -1,4 +1,4 @@
-"""Nothing of a request reaches another: whatever runs beside it, an answer is the one that it gets alone."""
+"""Requests do not affect each other: an answer is the same alone and beside any others."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ MIX = st.lists(st.tuples(st.sampled_from(sorted(RECORDINGS)), st.sampled_from(WI
 
 
 def essence(answer: Transcript) -> tuple[Any, ...]:
-    """All but measured times. Probabilities to three digits: sums of float32 depend on the size of a batch."""
+    """The answer without measured times. Probabilities have three digits: float32 sums depend on the batch size."""
     segments = [
         (segment.tokens, segment.seek, segment.temperature, round(segment.avg_logprob, 3), segment.start, segment.end)
         for segment in answer.segments
