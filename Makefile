@@ -4,8 +4,9 @@
 # make lint    style, types, import floors
 # make bench   our pipeline beside WhisperX's own, in one run
 # make train-demo  train the demo model from scratch: TRAIN_HOURS of two cores, about as long again for its speech
+# make docs    write docs/settings.md, config.yaml and .env.example from the settings
 # make lock    resolve the dependencies again, for here and for the image (docker/)
-.PHONY: serve test test-slow test-containers lint bench train-demo lock clean
+.PHONY: serve test test-slow test-containers lint bench train-demo docs lock clean
 
 UV_VERSION := 0.13.8
 SUITABLE := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
@@ -53,6 +54,9 @@ train-demo: .venv/dev
 	$(BIN)/python -m training.align_quality --audio $(AUDIO) --model models/demo --write models/demo/metrics.json
 	$(BIN)/python -m training.evaluate --audio $(AUDIO) --model models/demo --write models/demo/metrics.json
 	$(BIN)/python -m training.card --model models/demo
+
+docs: .venv/dev
+	$(BIN)/python -m docs.generate
 
 .venv/bin/uv:
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 with venv is needed (Debian: apt install python3-venv); or: make PYTHON=/path/to/python"; exit 1; }

@@ -1,4 +1,4 @@
-"""``whisperx-npu models``: what is installed, and getting more."""
+"""``whisperx-npu models``: list, pull and remove Whisper models."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ def show(config: ConfigFile = None) -> None:
 
 @app.command()
 def pull(name: Name, config: ConfigFile = None) -> None:
-    """Download a model; an interrupted download goes on where it stopped. Prints its directory."""
+    """Download a model and print its directory. An interrupted download resumes where it stopped.
+
+    Example: whisperx-npu models pull small
+    """
     catalog = _catalog(config)
     with bar(catalog.canonical(name), is_bytes=True) as update:
         path = catalog.pull(name, update)
@@ -40,7 +43,10 @@ def pull(name: Name, config: ConfigFile = None) -> None:
 
 @app.command()
 def remove(name: Name, config: ConfigFile = None) -> None:
-    """Delete an installed model."""
+    """Delete an installed model.
+
+    Example: whisperx-npu models remove small
+    """
     _catalog(config).remove(name)
 
 

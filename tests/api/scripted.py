@@ -7,19 +7,9 @@ import threading
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, replace
 
-from server.engine.contract import (
-    EngineStatus,
-    Event,
-    Finished,
-    Job,
-    ModelCard,
-    Observer,
-    Progress,
-    SegmentReady,
-    StageChoice,
-)
+from server.engine.contract import EngineStatus, Job, ModelCard, Observer, StageChoice
 from server.errors import ModelNotFound
-from server.transcript import Segment, StageTime, TokenScore, Transcript, Word
+from server.transcript import Event, Finished, Progress, Segment, SegmentReady, StageTime, TokenScore, Transcript, Word
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,15 +13,15 @@ from kernels.mel.audio import WINDOW_SECONDS
 from server.engine.contract import Fallback, StageChoice, StageRun
 from server.engine.messages import (
     Began,
-    Chosen,
+    DevicesChanged,
     Diarizing,
     Done,
+    DurationKnown,
     Ended,
     Failed,
     FromWorker,
-    Known,
     Observed,
-    Opened,
+    Started,
     Submit,
     WindowDone,
 )
@@ -110,13 +110,13 @@ class Scheduler:
         if not request.probed:
             with self._announced("reader", "open", 1, [request.id]):
                 request.probe()
-            self._send(Known(request.id, request.seconds))
+            self._send(DurationKnown(request.id, request.seconds))
             return
         with self._announced("reader", "read", 1, [request.id]) as windows:
             if not request.opened:
                 request.session.open(request.path)
                 request.opened = True
-                self._send(Opened(request.id))
+                self._send(Started(request.id))
             cut = request.session.read()
             windows.append(len(cut or ()))
         with self._changed:
@@ -151,7 +151,7 @@ class Scheduler:
         batches.encode(self._parts, [item.work for _, item in step.items], self._watch)
         if self._parts.encoder.device != served_by:
             self._send(Observed(Fallback(self._parts.name, "encoder", self._parts.npu.reason("encoder"))))
-            self._send(Chosen(self._choices()))
+            self._send(DevicesChanged(self._choices()))
         for _, item in step.items:
             if not item.request.over:
                 with self._guarded(item.request):

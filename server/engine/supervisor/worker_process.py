@@ -1,4 +1,4 @@
-"""One worker process from outside: its pipe, its life signs, its end."""
+"""A worker process seen from the server: its pipe, its signs of life, its end."""
 
 from __future__ import annotations
 
@@ -28,39 +28,44 @@ from server.engine.messages import (
 )
 from server.machine.cpu import thread_limits
 
-COMMAND = (sys.executable, "-P", "-m", "server.engine.worker")
-THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}  # threads that spin starve whoever shares the cores
-LARGE = 1 << 20  # bytes that take the event loop too long to unpickle
-LOAD_SECONDS = 900.0  # a model may have to be converted first; one that is pulled has it anew after every byte
+THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}  # threads that spin starve the other processes on the same cores
+LARGE = 1 << 20  # bytes of a message that take the event loop too long to unpickle
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """The command of worker processes, and the time that their start may take.
+
+    ``command`` gets the number of its socket as the last argument. ``load_seconds`` is the time in which a model must
+    be ready, conversion included; while the model is pulled, the time in which the next byte must arrive.
+    ``pull_again_seconds`` is the wait after a pull that failed.
+    """
+
+    command: tuple[str, ...] = (sys.executable, "-P", "-m", "server.engine.worker")
+    load_seconds: float = 900.0
+    pull_again_seconds: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Step:
+    """Code that a thread of the worker is in; ``since`` is by ``monotonic``."""
+
     stage: str
     windows: int
     requests: tuple[int, ...]
     since: float
 
 
-def _process(end: socket.socket) -> subprocess.Popen[bytes]:
-    with end:
-        return subprocess.Popen(  # noqa: S603  our own interpreter
-            [*COMMAND, str(end.fileno())],
-            pass_fds=[end.fileno()],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            env=THREADS | thread_limits() | os.environ,
-        )
+class WorkerProcess:
+    """A process made by ``start``. It ends when it is killed, or by itself.
 
-
-class Worker:
-    """Made by ``start``; ends by ``kill`` only, or by itself.
-
-    ``pulling``: its model is on its way here, ``pull`` how far once the hub has answered.
+    ``ready`` is set by the owner once the model is loaded. ``pulling`` says that the model is being downloaded,
+    ``pull`` how far the download is once the hub has answered. ``load_seconds`` is that of ``Launch``.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], load_seconds: float) -> None:
         self.process = process
+        self.load_seconds = load_seconds
         self.ready = False
         self.pulling = False
         self.pull: Pull | None = None
@@ -70,23 +75,29 @@ class Worker:
         self._writer: asyncio.StreamWriter
 
     @classmethod
-    async def start(cls, load: Load) -> Worker:
+    async def start(cls, launch: Launch, load: Load) -> WorkerProcess:
+        """Start a process that loads a model. Raises OSError when no process can be started."""
         ours, theirs = socket.socketpair()
         with ExitStack() as undo:
             undo.callback(ours.close)
-            process = undo.enter_context(_process(theirs))
+            process = undo.enter_context(_spawn(launch.command, theirs))
             undo.callback(process.kill)
-            worker = cls(process)
+            worker = cls(process, launch.load_seconds)
             worker._reader, worker._writer = await asyncio.open_connection(sock=ours)
             undo.pop_all()
         worker.send(load)
         return worker
 
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
     def send(self, message: ToWorker) -> None:
+        """Queue a message for the process; nothing is raised if the process is gone."""
         self._writer.write(pack(message))
 
     async def messages(self) -> AsyncIterator[FromWorker]:
-        """Until the process is gone."""
+        """Yield the messages of the process until it is gone; Began and Ended are only noted."""
         try:
             while True:
                 (size,) = HEADER.unpack(await self._reader.readexactly(HEADER.size))
@@ -115,26 +126,40 @@ class Worker:
 
     @property
     def at_work(self) -> frozenset[int]:
-        """Requests that the process works on at this moment."""
+        """Requests that the process is working on at this moment."""
         return frozenset(number for step in self._steps.values() for number in step.requests)
 
     def overdue(self, silence: float, window: float) -> str | None:
-        """What takes longer than it may, None while all is well."""
+        """Name what takes longer than it may, None while nothing does.
+
+        ``silence`` is the longest time without a message, ``window`` that for one window in one stage, in seconds.
+        """
         now = monotonic()
         if now - self._heard > silence:
             return f"no sign of life for {now - self._heard:.0f} s"
-        if not self.ready and now - self._progressed > LOAD_SECONDS:
-            return f"{'no byte came' if self.pulling else 'still loading'} after {LOAD_SECONDS:.0f} s"
+        if not self.ready and now - self._progressed > self.load_seconds:
+            return f"{'no byte came' if self.pulling else 'still loading'} after {self.load_seconds:.0f} s"
         for step in self._steps.values():
             if now - step.since > window * max(1, step.windows):
                 return f"{step.stage} of {step.windows} windows takes over {now - step.since:.0f} s"
         return None
 
     def kill(self) -> None:
-        """It has nothing to save: what it works on is known here."""
+        """End the process at once: it has nothing to save, because the server knows what it works on."""
         self.process.kill()
 
     async def reap(self) -> int:
-        """Wait for its end; the exit status, negative for a signal."""
+        """Wait until the process has ended; return its exit status, negative for a signal."""
         self._writer.close()
         return await asyncio.to_thread(self.process.wait)
+
+
+def _spawn(command: tuple[str, ...], end: socket.socket) -> subprocess.Popen[bytes]:
+    with end:
+        return subprocess.Popen(  # noqa: S603  our own interpreter
+            [*command, str(end.fileno())],
+            pass_fds=[end.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            env=THREADS | thread_limits() | os.environ,
+        )
