@@ -15,7 +15,7 @@ from kernels.host import elementary, numerics
 from kernels.host.numerics import Rounding
 from tests.kernels.host.conftest import Probes
 
-few = settings(max_examples=12)  # of sixteen lanes or more each, and in two builds
+few = settings(max_examples=12)  # of sixteen lanes or more each, and in three builds
 # -0, denormals, the ends of the normal range, infinities, NaN (quiet, signalling, negative), one and its neighbours
 EDGES16 = [0, 0x8000, 1, 0x807F, 0x80, 0x8080, 0x7F7F, 0xFF7F, 0x7F80, 0xFF80, 0x7FC0, 0x7F81, 0xFFA5, 0x3F80, 0xBF80]
 EDGES32 = [edge << 16 for edge in EDGES16] + [1, 0x807FFFFF, 0x7F7FFFFF, 0xFF7FFFFF, 0x7F800001, 0x3F808000, 0xBF818000]

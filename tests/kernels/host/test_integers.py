@@ -16,7 +16,7 @@ from kernels.host import numerics
 from kernels.host.numerics import Rounding, Saturation
 from tests.kernels.host.conftest import Probes
 
-few = settings(max_examples=12)  # of sixteen lanes or more each, and in two builds
+few = settings(max_examples=12)  # of sixteen lanes or more each, and in three builds
 MODES = list(itertools.product(Rounding, Saturation))
 INT64_EDGES = [
     0,
