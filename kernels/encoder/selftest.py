@@ -13,12 +13,12 @@ import numpy as np
 from kernels.array.design import Block, Sequence
 from kernels.encoder.core import Op
 from kernels.encoder.pack import pack_commands, pack_weights, store
-from kernels.encoder.plan import ACTIVATIONS, Plan, plan
+from kernels.encoder.plan import ACTIVATIONS, EncoderPlan, plan
 from kernels.encoder.regions import ROWS, TILE, Matrix
 from kernels.encoder.shapes import Shape
 from kernels.encoder.steps import GROUP
 from kernels.encoder.weights import random_encoder
-from kernels.encoder.window import layers, sequence
+from kernels.encoder.window_ops import layers, sequence
 from kernels.selftest import Bytes, Result, Trial
 
 NAME = "selftest"
@@ -47,7 +47,7 @@ def trial(ops: Collection[Op], columns: int) -> Trial:
     return Trial(NAME, _arguments(placed), results)
 
 
-def _arguments(placed: Plan) -> tuple[Bytes, ...]:
+def _arguments(placed: EncoderPlan) -> tuple[Bytes, ...]:
     rng = np.random.default_rng(1)
     everything = Matrix(ACTIVATIONS, 0, 1, placed.activation_elements // GROUP)
     activations = np.zeros(everything.elements, np.uint16)
@@ -56,6 +56,6 @@ def _arguments(placed: Plan) -> tuple[Bytes, ...]:
     return activations.view(np.uint8), weights.view(np.uint8), pack_commands(placed).view(np.uint8)
 
 
-def _result(placed: Plan, name: str) -> Result:
+def _result(placed: EncoderPlan, name: str) -> Result:
     matrix: Matrix = getattr(placed, name)
     return Result(name, 0, Block("bf16", matrix.elements), matrix.offset, TOLERANCE)

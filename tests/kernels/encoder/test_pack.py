@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels.encoder.command import GELU, Field, command
 from kernels.encoder.pack import load, load_residual, pack_mel, pack_weights, store
 from kernels.encoder.plan import plan
 from kernels.encoder.reference import convolve, gelu
@@ -126,13 +125,3 @@ def test_the_convolutions_as_products_are_whispers(name: str) -> None:
     want = convolve(encoder.conv2, gelu(convolve(encoder.conv1, mel.T.astype(np.float64), 1)), 2)
     assert np.linalg.norm(got - want) / np.linalg.norm(want) < 4e-3  # bf16 of mel and weights
     assert not before[0].any()  # the second convolution pads with zeros, not with what a silent frame gives
-
-
-def test_a_command_is_words() -> None:
-    block = command({Field.MATMUL: 6, Field.FLAGS: GELU, Field.SCALE: 0.5}, 512)
-    assert block.nbytes == 512
-    words = block.view(np.int32)
-    assert words[Field.MATMUL] == 6
-    assert words[Field.FLAGS] == GELU
-    assert block.view(np.float32)[Field.SCALE] == 0.5
-    assert np.count_nonzero(words) == 3

@@ -1,4 +1,7 @@
-"""Draw a window's log-mel: Whisper's in float64, the kernel's, and their difference. `python -m bench.mel_picture`."""
+"""A picture of a window's log-mel: Whisper's in float64, the kernel's, and their difference.
+
+python -m bench.npu.mel_picture --out docs/mel.png
+"""
 
 from __future__ import annotations
 
