@@ -19,7 +19,7 @@ from server.settings.load import load_settings
 from tests.api.live import serving
 from tests.api.scripted import READY, ScriptedEngine
 
-PAGE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+PAGE = (Path(__file__).parents[3] / "docs" / "operations.md").read_text()
 PREFIX = "whisperx_npu_"
 OBSERVED: tuple[Observation, ...] = (
     QueueTime("tiny", 0.5),

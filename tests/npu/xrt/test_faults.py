@@ -278,7 +278,7 @@ device = xrt.Device(Machine(designs=DESIGNS, faults=[Hang()]).pyxrt, target="hos
 ready = Ready.of(device.load(Path({str(scale.path)!r})))
 ready.overlay.start(ready.program, ready.buffers)
 """
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     assert subprocess.run([sys.executable, "-c", code], cwd=root, timeout=60, check=False).returncode == 0
 
 
