@@ -1,7 +1,7 @@
 """The self-test of the encoder's overlays: one layer of a small encoder, with the ops that the overlay has.
 
-Random weights and activations; a masked last key tile; every region is filled before, so that an op whose input
-another overlay would compute finds something there.
+Weights and activations are random, and the last key tile has masked keys. Every region is filled before the launch, so
+that an op has input even if another overlay would compute it.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from kernels.selftest import Bytes, Result, Trial
 
 NAME = "selftest"
 SHAPE = Shape(NAME, width=256, heads=4, layers=1, frames=250)
-TOLERANCE = 2.0**-6  # a rounding of bf16 that falls the other way, twice
+TOLERANCE = 2.0**-6  # two roundings to bf16 in the other direction
 
 
 def trial_sequence(ops: Collection[Op], columns: int) -> Sequence:
-    """One layer without the ops that the overlay lacks."""
+    """Return the sequence of one layer without the ops that the overlay lacks."""
     known = frozenset(ops)
     placed = plan(SHAPE, columns, int8="matmul_i8" in known)
     return sequence(placed, NAME, [step for step in layers(placed, range(1)) if step[0] in known])
 
 
 def trial(ops: Collection[Op], columns: int) -> Trial:
-    """The launch of ``trial_sequence``, judged by what its ops write."""
+    """Return the launch of ``trial_sequence``, judged by the results of its ops."""
     placed = plan(SHAPE, columns, int8="matmul_i8" in ops)
     written: dict[Op, tuple[str, ...]] = {
         "matmul": ("added", "hidden"),

@@ -11,7 +11,7 @@ from kernels.mel.overlay import SEQUENCE
 from kernels.mel.plan import MelPlan
 from kernels.selftest import Result, Trial
 
-TOLERANCE = 2.0**-8  # one rounding to bf16 that falls the other way
+TOLERANCE = 2.0**-8  # one rounding to bf16 in the other direction
 
 
 def trial(n_mels: int, columns: int = 4) -> Trial:
