@@ -34,7 +34,7 @@ class Figure:
 
     @property
     def met(self) -> bool:
-        """Whether the figure keeps its bound."""
+        """True if the figure keeps its bound."""
         return self.value >= self.limit if self.at_least else self.value <= self.limit
 
     def __str__(self) -> str:
@@ -146,6 +146,7 @@ async def _timed(work: Awaitable[object]) -> float:
 
 
 def percentile(values: Sequence[float], percent: int) -> float:
+    """Return the value that ``percent`` of the values do not exceed."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, round(percent / 100 * (len(ordered) - 1) + 0.49))]
 

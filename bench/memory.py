@@ -44,7 +44,7 @@ class Growth:
 
     @property
     def flat(self) -> bool:
-        """Whether memory hardly grew in the second half."""
+        """True if memory grew by at most FLAT_MB in the second half."""
         return self.resident[-1] - self.resident[1] <= FLAT_MB
 
     def __str__(self) -> str:

@@ -48,6 +48,7 @@ class MeasuredStages:
 
     @staticmethod
     def open(npu: Npu, size: str, *, int8: bool) -> MeasuredStages:
+        """Open the stages for a Whisper size: the demo model's weights, or random ones for another size."""
         weights = demo_encoder() if size == "demo" else random_encoder(SHAPES[size])
         return MeasuredStages(NpuMel(npu, SHAPES[size].n_mels), NpuEncoder(npu, weights, int8=int8))
 

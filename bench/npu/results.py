@@ -33,7 +33,7 @@ class Transcripts:
 
     @property
     def identical(self) -> bool:
-        """Whether the texts are equal character for character."""
+        """True if the texts are equal character for character."""
         return self.cpu == self.npu
 
 

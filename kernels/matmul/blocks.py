@@ -63,15 +63,6 @@ def weight_blocks_i8(values: Int8, tile: int = TILE) -> Int8:
     return _strips(values, 2 * tile, tile)
 
 
-def weight_matrix(blocks: NDArray[Any], tile: int = TILE) -> NDArray[Any]:
-    """Return weight blocks as a matrix [K, N], float32 of bf16 blocks and int8 of int8 blocks."""
-    rows, width = (2 * tile if blocks.dtype == np.int8 else tile), COLUMNS[blocks.dtype]
-    k, n = blocks.shape[:2]
-    shape = (k, n, tile // STRIP, rows // (DEEP * DEPTH), STRIP // width, DEEP, DEPTH, width)
-    matrix = blocks.reshape(shape).transpose(0, 3, 5, 6, 1, 2, 4, 7).reshape(k * rows, n * tile)
-    return from_bf16(matrix) if blocks.dtype == np.uint16 else matrix
-
-
 def quantise_rows(activations: Float32) -> tuple[Int8, Float32]:
     """Return symmetric int8 [M, K] and its scales float32 [M], one for each row (token): a row is ``values * scale``.
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.matmul.blocks import from_bf16
-from kernels.mel.audio import HOP_LENGTH, N_FFT, WINDOW_SAMPLES
+from kernels.mel.audio import N_FFT, WINDOW_SAMPLES
 from kernels.mel.plan import PLANES, MelPlan
 from kernels.mel.shares import GROUP, shares
 from kernels.mel.tables import AMPLITUDE
@@ -84,8 +84,3 @@ def log_mel(spectrum: Float32, power: int) -> Float32:
     log += np.float32(4.0)
     log *= np.float32(0.25)
     return log
-
-
-def first_element(frame: int) -> int:
-    """Return the element of a packed window at which the samples of a frame start."""
-    return PLANES * HOP_LENGTH * frame

@@ -1,4 +1,4 @@
-"""The cost model counts what the simulated array does, holds together, and is as far from measurements as it says."""
+"""The cost model counts the calls of the simulated array, is consistent, and states its error on measurements."""
 
 from __future__ import annotations
 

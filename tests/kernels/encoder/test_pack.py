@@ -1,4 +1,4 @@
-"""What is packed comes back: matrices, residuals, mel and weights, for every shape that pads."""
+"""Packing and unpacking are inverse: matrices, residuals, mel and weights, for every shape with padding."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from kernels.encoder.regions import BLOCK, ROWS, TILE, Matrix
 from kernels.encoder.shapes import HEAD, SHAPES, Shape
 from kernels.encoder.steps import GROUP
 from kernels.encoder.weights import QUERY_SCALE, Linear, Norm, by_head, by_tap, random_encoder
-from kernels.matmul.blocks import from_bf16, to_bf16, weight_matrix
+from kernels.matmul.blocks import from_bf16, to_bf16
+from tests.kernels.matmul.weight_matrix import weight_matrix
 
 TINY = Shape("tiny with two layers", 384, 6, 2, frames=300)  # pads width, heads and rows
 

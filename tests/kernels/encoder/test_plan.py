@@ -43,7 +43,7 @@ def _regions(placed: EncoderPlan, argument: str) -> list[tuple[int, int]]:
 
 
 def _tiled(regions: list[tuple[int, int]], size: int) -> bool:
-    """Whether the regions follow each other without a gap from 0 to ``size``."""
+    """Return whether the regions follow each other without a gap from 0 to ``size``."""
     ends = [offset + elements for offset, elements in regions]
     return [offset for offset, _ in regions] == [0, *ends[:-1]] and ends[-1] == size
 

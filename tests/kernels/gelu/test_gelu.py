@@ -1,4 +1,4 @@
-"""GELU: to the bit as gelu.h means it, and no further from the true one than its documentation says."""
+"""gelu.h equals its reference to the bit, and its error is within the documented bound."""
 
 from __future__ import annotations
 

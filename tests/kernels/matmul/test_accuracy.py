@@ -1,4 +1,4 @@
-"""Errors on activations of a trained encoder and of Whisper's size stay where the documentation says they are."""
+"""The errors on activations of a trained encoder and of Whisper's size are within the documented limits."""
 
 from __future__ import annotations
 

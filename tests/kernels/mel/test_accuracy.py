@@ -1,4 +1,4 @@
-"""The kernel's log-mel against Whisper's own in float64: no value off by more than 0.01 of a scale 2.0 wide."""
+"""The kernel's log-mel differs from Whisper's in float64 by at most 0.01, on a scale that spans 2.0."""
 
 from __future__ import annotations
 

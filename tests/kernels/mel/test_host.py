@@ -1,4 +1,4 @@
-"""The host's half: samples into planes and back, energies out of their layout, Whisper's last steps."""
+"""The host's part of mel: samples into planes and back, energies out of their layout, Whisper's last steps."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from kernels.matmul.blocks import to_bf16
 from kernels.mel.audio import WINDOW_SAMPLES
-from kernels.mel.host import PEAK, energies, first_element, gain, log_mel, pack
+from kernels.mel.host import PEAK, energies, gain, log_mel, pack
 from kernels.mel.plan import MelPlan
 from kernels.mel.shares import CORES, shares
 from kernels.mel.tables import AMPLITUDE
+from tests.kernels.mel.packed import first_element
 
 PLAN = MelPlan(80, columns=4)
 plans = st.builds(

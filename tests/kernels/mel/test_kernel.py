@@ -1,4 +1,4 @@
-"""The kernel against a second statement of what it computes: integers by numpy, bf16 by the rules of the core."""
+"""The mel kernel equals a second model of its arithmetic: integers by numpy, bf16 by the rules of the core."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from kernels.host.numerics import Rounding, Saturation, add, mac, matmul, shift_round_saturate, to_bfloat16
 from kernels.mel.audio import mel_filters
-from kernels.mel.host import first_element, gain, pack
+from kernels.mel.host import gain, pack
 from kernels.mel.plan import MelPlan
 from kernels.mel.reference import call_kernel
 from kernels.mel.shares import GROUP, shares
 from kernels.mel.tables import folded_dft, row_factors
+from tests.kernels.mel.packed import first_element
 
 Bits = NDArray[np.uint16]
 Ints = NDArray[np.int64]
@@ -60,7 +61,7 @@ def _float(values: Ints) -> NDArray[np.float32]:
 
 
 def found(packed: NDArray[np.int16], plan: MelPlan) -> Bits:
-    """What the kernel wrote, in the model's order."""
+    """Return the kernel's output in the model's order."""
     output = call_kernel(packed, plan).reshape(plan.objects, 4, plan.frame_groups, plan.band_groups, GROUP, GROUP)
     bands = [
         output[:, row].transpose(2, 3, 0, 1, 4).reshape(plan.band_groups * GROUP, plan.objects, -1)[: share.bands]

@@ -1,4 +1,4 @@
-"""The mel overlay: checked, encoded, simulated to the bit; batches that fit and batches that do not; the cost model."""
+"""The mel overlay is checked, encoded and simulated to the bit; small launches fit or are refused; the cost model."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from kernels.array.simulate.simulate import Simulation
 from kernels.cost.assumptions import LAUNCH_MS
 from kernels.errors import DeadlockError, DesignError
 from kernels.mel.cycles import window_cycles
-from kernels.mel.host import energies, first_element, gain, log_mel, pack
+from kernels.mel.host import energies, gain, log_mel, pack
 from kernels.mel.overlay import mel_overlay, window_overlay
 from kernels.mel.plan import MelPlan
 from kernels.mel.reference import call_kernel, whisper_log_mel
 from kernels.mel.selftest import trial
 from kernels.selftest import expected, part
+from tests.kernels.mel.packed import first_element
 
 Float32 = NDArray[np.float32]
 
@@ -31,7 +32,7 @@ def noise(seconds: float) -> Float32:
 
 
 def launch(design: Design, packed: NDArray[np.int16], plan: MelPlan) -> NDArray[np.uint16]:
-    """What the simulated array writes for the samples of a launch."""
+    """Return the output of the simulated array for the samples of a launch."""
     output = np.zeros(plan.output_energies, np.uint16)
     samples = packed[: plan.input_samples].view(np.uint8)
     Simulation(design).run(encode(design, design.sequences[0]), [samples, output.view(np.uint8)])

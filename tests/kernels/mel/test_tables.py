@@ -1,4 +1,4 @@
-"""The integer tables are the transform they stand for, within their rounding, and nothing overflows."""
+"""The integer tables equal the transform within their rounding, and nothing overflows."""
 
 from __future__ import annotations
 
