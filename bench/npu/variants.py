@@ -36,7 +36,7 @@ from server.settings.stages import ModelSettings
 Variant = Callable[[Float32], Float32]
 
 
-class NpuStages:
+class NpuVariant:
     """The server's own NPU stages, mel and encoder, on the NPU of this machine or on the simulated one."""
 
     def __init__(self, *, int8: bool, simulated: bool) -> None:
@@ -102,10 +102,10 @@ def _torch(precision: str) -> Variant:
 
 
 VARIANTS: dict[str, Callable[[], Variant]] = {
-    "bf16": lambda: NpuStages(int8=False, simulated=True),
-    "int8": lambda: NpuStages(int8=True, simulated=True),
-    "npu-bf16": lambda: NpuStages(int8=False, simulated=False),
-    "npu-int8": lambda: NpuStages(int8=True, simulated=False),
+    "bf16": lambda: NpuVariant(int8=False, simulated=True),
+    "int8": lambda: NpuVariant(int8=True, simulated=True),
+    "npu-bf16": lambda: NpuVariant(int8=False, simulated=False),
+    "npu-int8": lambda: NpuVariant(int8=True, simulated=False),
     "direct-bf16": lambda: DirectKernels(int8=False),
     "direct-int8": lambda: DirectKernels(int8=True),
     "mel": _npu_mel,  # the kernel's mel before the float32 encoder
