@@ -12,8 +12,8 @@ from kernels.encoder.overlay import ENCODER_OPS, overlay
 from kernels.encoder.plan import plan
 from kernels.encoder.selftest import trial, trial_sequence
 from kernels.encoder.shapes import SHAPES
-from kernels.encoder.window import launches
-from kernels.mel import design as mel
+from kernels.encoder.window_ops import launches
+from kernels.mel.overlay import window_overlay
 from kernels.mel.selftest import trial as mel_trial
 from kernels.selftest import Trial
 
@@ -75,7 +75,7 @@ def _mel_entry(n_mels: int) -> Entry:
     return Entry(
         name,
         f"a window's {n_mels} mel bands in one launch",
-        lambda _: replace(mel.window(n_mels), name=name),
+        lambda _: replace(window_overlay(n_mels), name=name),
         partial(mel_trial, n_mels),
     )
 

@@ -1,4 +1,4 @@
-"""How often one core calls each kernel and takes each FIFO's object, for a given command: read off its program."""
+"""Counts of one core's kernel calls and FIFO objects under a command, read off its program."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from kernels.array.design import Acquire, Call, Core, Loop, Statement, Word
 
 
 def count(core: Core, value: Callable[[Word], int]) -> Counter[str]:
-    """Calls by kernel name and acquires by FIFO name in one pass over the core's body.
+    """Return calls by kernel name and acquires by FIFO name in one pass over the core's body.
 
-    ``value`` gives the word that a loop is bounded by. FIFOs and kernels never share a name (check.py).
+    ``value`` gives the value of a word that bounds a loop. FIFOs and kernels never share a name (check.py).
     """
     return _count(core.body, value)
 

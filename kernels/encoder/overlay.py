@@ -1,4 +1,4 @@
-"""The overlay's array: A objects broadcast along a row of cores, B objects along a column, C objects joined per column.
+"""The encoder's overlay: A objects are broadcast along a row of cores, B objects along a column, C objects joined.
 
     column          0         1         2         3
     core row 3      c03       c13       c23       c33     <- a3
@@ -9,7 +9,8 @@
     memtile         a_in, b_in -> rows and columns; c0..c3 -> c_out
     shim            2 channels in, 1 out for each column
 
-With fewer columns than rows, the A object of a column holds the blocks of several rows and is distributed.
+The memtile joins the C objects of a column into one. With fewer columns than rows, an A object of a column holds the
+blocks of several rows, and the memtile distributes them.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ from __future__ import annotations
 from collections.abc import Sequence as Ordered
 
 from kernels.array.design import Block, Buffer, Design, Kernel, Link, ObjectFifo, Sequence, Tile
+from kernels.encoder.command import WORDS
 from kernels.encoder.core import Op, Place, core
 from kernels.errors import DesignError
 
 ROWS = 4
 TABLE = Block("f32", 1024)
 STATE = Block("f32", 256)
-PRM = Block("i32", 16)
+PRM = Block("i32", WORDS)
 ENCODER_OPS: tuple[Op, ...] = ("matmul", "attention", "rows")
 
 
@@ -35,10 +37,12 @@ def overlay(
     columns: int = 4,
     tile: int = 64,
 ) -> Design:
-    """The overlay of ``columns`` (1, 2, 4) columns that can do ``ops`` on blocks of ``tile`` x ``tile``.
+    """Return the overlay of ``columns`` (1, 2, 4) columns that can do ``ops`` on blocks of ``tile`` x ``tile``.
 
-    Raises DesignError for what the kernels cannot do: tiles other than 64 in anything but matmul, and row ops on fewer
-    than four columns.
+    Raises DesignError for tiles other than 64 with any op but matmul, and for row ops on fewer than four columns: the
+    kernels have neither.
+
+        design = overlay("encoder", ENCODER_OPS, (window(plan(SHAPES["base"])),))
     """
     if tile != 64 and set(ops) != {"matmul"}:
         raise DesignError(f"Tiles of {tile} x {tile} are for matmul alone, not for {', '.join(ops)}.")
@@ -60,7 +64,7 @@ def overlay(
 
 
 def rows_of(col: int, columns: int) -> range:
-    """The core rows whose A objects come in through this column's shim."""
+    """Return the core rows whose A objects enter through the shim of column ``col``."""
     each = ROWS // columns
     return range(col * each, (col + 1) * each)
 

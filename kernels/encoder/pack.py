@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.encoder.command import command
-from kernels.encoder.plan import SETS, Plan
+from kernels.encoder.plan import SETS, EncoderPlan
 from kernels.encoder.regions import BLOCK, ROWS, TILE, Matrix, Residual
 from kernels.encoder.steps import GROUP, Weights
 from kernels.encoder.weights import Encoder, Float32, Layer, Linear, Norm, by_head, by_tap
@@ -23,7 +23,7 @@ from kernels.matmul.blocks import (
 Bits = NDArray[np.uint16]  # bf16
 
 
-def pack_weights(plan: Plan, encoder: Encoder) -> Bits:
+def pack_weights(plan: EncoderPlan, encoder: Encoder) -> Bits:
     """The argument ``weights``: uint16 [plan.weight_elements]; norms' gains and biases are folded into what follows."""
     arena = np.zeros(plan.weight_elements, np.uint16)
     store_residual(arena, plan.positions, encoder.positions)
@@ -45,7 +45,7 @@ def pack_weights(plan: Plan, encoder: Encoder) -> Bits:
     return arena
 
 
-def _matrices(plan: Plan, layer: Layer) -> tuple[Linear, Linear, Linear, Linear]:
+def _matrices(plan: EncoderPlan, layer: Layer) -> tuple[Linear, Linear, Linear, Linear]:
     """In the order of LayerWeights.all."""
     qkv = by_head(layer.qkv.after(layer.attention_norm), plan.shape)
     return qkv, layer.out, layer.up.after(layer.ffn_norm), layer.down
@@ -84,13 +84,13 @@ def _padded(linear: Linear, wide: int, out: int) -> tuple[Float32, Float32]:
     return weight, bias
 
 
-def pack_commands(plan: Plan) -> Bits:
+def pack_commands(plan: EncoderPlan) -> Bits:
     """The argument ``commands``: every command once for each core row, uint16 [commands * 4 blocks]."""
     blocks = [command(words, 2 * BLOCK).view(np.uint16) for words in plan.commands]
     return np.repeat(np.stack(blocks), ROWS, axis=0).reshape(-1)
 
 
-def pack_mel(plan: Plan, mel: Float32, activations: Bits) -> None:
+def pack_mel(plan: EncoderPlan, mel: Float32, activations: Bits) -> None:
     """Write a window's features, float32 [n_mels, 2 * frames], to where the first convolution reads them.
 
     Rows of frame 2i - 1, 2i and 2i + 1: what lies under each tap, and two ones for the bias. The frame before the
@@ -106,7 +106,7 @@ def pack_mel(plan: Plan, mel: Float32, activations: Bits) -> None:
     store(activations, plan.conv_in, rows.reshape(-1, rows.shape[-1]))
 
 
-def unpack(plan: Plan, activations: Bits, norm: Norm) -> Float32:
+def unpack(plan: EncoderPlan, activations: Bits, norm: Norm) -> Float32:
     """The encoder's result, with gain and bias of its last norm: float32 [frames, d]."""
     shape = plan.shape
     return load(activations, plan.norm)[: shape.frames, : shape.width] * norm.gain + norm.bias

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from kernels.encoder import reference
 from kernels.encoder.pack import load, pack_commands, pack_mel
-from kernels.encoder.plan import Plan, plan
+from kernels.encoder.plan import EncoderPlan, plan
 from kernels.encoder.regions import Matrix
 from kernels.encoder.shapes import HEAD, Shape
 from kernels.encoder.weights import Encoder, Float32
@@ -47,7 +47,7 @@ class NpuEncoder:
         folders = npu.folders.encoder(int8=int8)
         self.residents = {name: npu.resident(folder) for name, folder in folders.items()}
         first = next(iter(self.residents.values())).overlay
-        self.plan: Plan = plan(self.shape, first.folder.manifest.columns, int8=int8)
+        self.plan: EncoderPlan = plan(self.shape, first.folder.manifest.columns, int8=int8)
         streams = window_streams(self.plan, folders)
         self._launches = [(self.residents[at], self.residents[at].overlay.program(data)) for at, data in streams]
         self._weights = first.buffer(self.plan.weight_elements * BF16_BYTES)

@@ -11,9 +11,9 @@ import numpy as np
 
 from kernels.mel import host
 from kernels.mel.audio import HOP_LENGTH, MEL_FRAMES, N_FFT, SAMPLE_RATE, WINDOW_SAMPLES
-from kernels.mel.design import SEQUENCE
 from kernels.mel.host import Float32
-from kernels.mel.plan import PLANES, Plan
+from kernels.mel.overlay import SEQUENCE
+from kernels.mel.plan import PLANES, MelPlan
 from npu.errors import FolderRefused, WrongResult
 from npu.runtime.npu import Npu
 from npu.stages.overlap import SLOTS, overlapped
@@ -35,7 +35,7 @@ class NpuMel:
         self.n_mels = n_mels
         folder = npu.folders.mel(n_mels)
         self.resident = npu.resident(folder)
-        self.plan = Plan(n_mels, folder.manifest.columns, per_object=4)
+        self.plan = MelPlan(n_mels, folder.manifest.columns)
         overlay = self.resident.overlay
         sizes = PLANES * self.plan.input_samples, PLANES * self.plan.output_energies
         self._program = overlay.program(SEQUENCE)

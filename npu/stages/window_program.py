@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from kernels.array.design import Sequence
 from kernels.array.lower.encode import encode_all
 from kernels.encoder.overlay import overlay
-from kernels.encoder.plan import Plan
+from kernels.encoder.plan import EncoderPlan
 from kernels.encoder.selftest import NAME, trial_sequence
-from kernels.encoder.window import launches
+from kernels.encoder.window_ops import launches
 from kernels.errors import DesignError
 from kernels.package.verify import KernelFolder
 from kernels.registry import OPS
 from npu.errors import FolderRefused, NpuUnavailable
 
 
-def window_streams(placed: Plan, folders: Mapping[str, KernelFolder]) -> list[tuple[str, bytes]]:
+def window_streams(placed: EncoderPlan, folders: Mapping[str, KernelFolder]) -> list[tuple[str, bytes]]:
     """A window as (overlay, stream), in order; the overlays are those of ``folders``.
 
     A stream refers to the overlay by its FIFOs' channels only, so one that is written here works with a configuration
@@ -31,7 +31,9 @@ def window_streams(placed: Plan, folders: Mapping[str, KernelFolder]) -> list[tu
     return [(name, streams[name][sequence.name]) for name, sequence in steps]
 
 
-def _encoded(placed: Plan, name: str, steps: list[tuple[str, Sequence]], folder: KernelFolder) -> dict[str, bytes]:
+def _encoded(
+    placed: EncoderPlan, name: str, steps: list[tuple[str, Sequence]], folder: KernelFolder
+) -> dict[str, bytes]:
     mine = tuple(sequence for at, sequence in steps if at == name)
     trial = trial_sequence(OPS[name], placed.columns)
     encoded = encode_all(overlay(name, OPS[name], (trial, *mine), columns=placed.columns))

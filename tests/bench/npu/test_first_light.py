@@ -1,4 +1,4 @@
-"""The programs of docs/first-light.md, on the simulated NPU: that they run and notice, not what they measure."""
+"""The programs of docs/first-light.md run on the simulated NPU and notice faults; their figures are not judged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The matmul kernels: to the bit as AIE2's arithmetic has it, and near float64 for any shape."""
+"""The matmul kernels equal AIE2's arithmetic to the bit, and are near float64 for any shape."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What a window costs on the encoder overlay, op by op, from its program and its sequence.
+"""The modelled cost of a window on the encoder overlay, op by op, from its program and its sequence.
 
 An op lasts as long as the slowest of: the busiest core's kernels, the streams into and out of it, the shim channel
-that drains a column, and DRAM. Nothing overlaps from one op to the next. How often a kernel is called and an object
-passes is counted in the design's own core program, and the bytes in its own sequence: no formula of a shape here.
+that drains a column, and DRAM. Nothing overlaps from one op to the next. Kernel calls and objects are counted in the
+design's own core program, and bytes in its own sequence: there is no formula of a shape here.
 """
 
 from __future__ import annotations
@@ -12,26 +12,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kernels.array.design import Design, Start, Step
+from kernels.cost.assumptions import STREAM_BYTES, Assumptions
 from kernels.cost.counting import count
-from kernels.cost.cycles import Kernels
-from kernels.cost.machine import STREAM_BYTES, Assumptions
-from kernels.encoder import window
-from kernels.encoder.command import Field
-from kernels.encoder.plan import Plan
-from kernels.encoder.window import convolutions, layers, run
+from kernels.cost.kernel_cycles import KernelCycles
+from kernels.encoder.command import AttentionWord, MatmulWord, QuantiseWord, RowsWord
+from kernels.encoder.plan import EncoderPlan
+from kernels.encoder.window_ops import OpStep, convolutions, layers, run
 
-KINDS = {
-    Field.MATMUL: "matmul",
-    Field.MATMUL_I8: "matmul",
-    Field.ATTENTION: "attention",
-    Field.ROWS: "rows",
-    Field.QUANTISE: "quantise",
+KINDS = {  # of op, by the word that starts its section
+    MatmulWord.ROW_BLOCKS: "matmul",
+    MatmulWord.ROW_BLOCKS_I8: "matmul",
+    AttentionWord.QUERY_TILES: "attention",
+    RowsWord.ROW_BLOCKS: "rows",
+    QuantiseWord.ROW_BLOCKS: "quantise",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class OpCost:
-    """One op, in milliseconds: ``compute``, ``stream`` and ``dram`` run side by side, ``boundary`` comes on top."""
+    """One op in milliseconds: ``compute``, ``stream`` and ``dram`` run side by side, ``boundary`` is added to them."""
 
     kind: str
     compute: float
@@ -41,24 +40,23 @@ class OpCost:
 
     @property
     def total(self) -> float:
+        """The milliseconds of the op."""
         return max(self.compute, self.stream, self.dram) + self.boundary
 
-    @property
-    def bound_by(self) -> str:
-        return max(("compute", "stream", "dram"), key=lambda part: float(getattr(self, part)))
 
-
-def window_cost(design: Design, plan: Plan, cycles: Kernels, clock_ghz: float, given: Assumptions) -> list[OpCost]:
-    """Every op of a whole window. ``cycles`` gives those of one call of each kernel under a command."""
+def window_cost(
+    design: Design, plan: EncoderPlan, cycles: KernelCycles, clock_ghz: float, given: Assumptions
+) -> list[OpCost]:
+    """Return the cost of every op of a whole window, in order; ``clock_ghz`` is the array's clock."""
     ops = list(_ops(plan, list(convolutions(plan))))
     layer = list(_ops(plan, list(layers(plan, range(1)))))  # all layers move and compute the same
     costs = [_cost(design, plan, op, cycles, clock_ghz, given) for op in (*ops, *layer)]
     return costs[: len(ops)] + costs[len(ops) :] * plan.shape.layers
 
 
-def _ops(plan: Plan, some: list[window.Step]) -> Iterator[tuple[int, list[Step]]]:
-    """The command's number and the steps of each op."""
-    steps = run(plan, some)
+def _ops(plan: EncoderPlan, op_steps: list[OpStep]) -> Iterator[tuple[int, list[Step]]]:
+    """Yield the number of each op's command, and the op's steps of the sequence."""
+    steps = run(plan, op_steps)
     ends = [first for _, first in steps.ops[1:]] + [len(steps.steps)]
     for (command, first), end in zip(steps.ops, ends, strict=True):
         yield command, steps.steps[first:end]
@@ -66,9 +64,9 @@ def _ops(plan: Plan, some: list[window.Step]) -> Iterator[tuple[int, list[Step]]
 
 def _cost(
     design: Design,
-    plan: Plan,
+    plan: EncoderPlan,
     op: tuple[int, list[Step]],
-    cycles: Kernels,
+    cycles: KernelCycles,
     clock_ghz: float,
     given: Assumptions,
 ) -> OpCost:
@@ -76,7 +74,7 @@ def _cost(
     moved, each = _bytes(op[1]), cycles(words)
     compute = stream = 0.0
     for core in design.cores:
-        counts = count(core, lambda word: int(words.get(Field(word.index), 0)))
+        counts = count(core, lambda word: int(words.get(word.index, 0)))
         fifos = {fifo.name: fifo for fifo in design.fifos if fifo.name in counts}
         kernels = sum(times * each[name] for name, times in counts.items() if name not in fifos)
         acquires = sum(counts[name] for name in fifos)
@@ -84,7 +82,7 @@ def _cost(
         stream = max(stream, *(counts[name] * fifo.block.nbytes / STREAM_BYTES for name, fifo in fifos.items()))
     stream = max(stream, *(nbytes / STREAM_BYTES for nbytes in moved.values()))
     return OpCost(
-        kind=next(kind for field, kind in KINDS.items() if words.get(field)),
+        kind=next(kind for word, kind in KINDS.items() if words.get(word)),
         compute=compute / clock_ghz * 1e-6,
         stream=stream / clock_ghz * 1e-6,
         dram=sum(moved.values()) / given.dram_gbs * 1e-6,
@@ -93,7 +91,7 @@ def _cost(
 
 
 def _bytes(steps: list[Step]) -> Counter[str]:
-    """Bytes through each shim channel, by FIFO."""
+    """Return the bytes that pass each shim channel, by FIFO."""
     moved: Counter[str] = Counter()
     for step in steps:
         if isinstance(step, Start):

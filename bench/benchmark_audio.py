@@ -1,4 +1,4 @@
-"""Real speech to measure with, and what is said in it."""
+"""Speech to measure with, and its text."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ PAUSE = 0.7  # seconds between two sentences of LONG
 
 
 @dataclass(frozen=True, slots=True)
-class Speech:
-    """A recording, its first part to warm up with, and its text (None where it is not known)."""
+class BenchmarkAudio:
+    """A recording, its first 30 s to warm up with, and its text (None if it is not known); ``source`` describes it."""
 
     path: Path
     warm_up: Path
@@ -29,22 +29,26 @@ class Speech:
     source: str
 
 
-class NoSpeech(Exception):
-    """There is no recording to measure with."""
+class NoAudio(Exception):
+    """No recording to measure with was found."""
 
 
-def speech(seconds: float, cache: Path) -> Speech:
-    """About ``seconds`` of speech as FLAC at 16 kHz: sentences by one reader, or the demo model's sample in a loop."""
+def benchmark_audio(seconds: float, cache: Path) -> BenchmarkAudio:
+    """Write about ``seconds`` of speech into ``cache`` as FLAC at 16 kHz.
+
+    It is whole sentences by one reader, or the demo model's sample in a loop where that recording is missing. Raises
+    NoAudio if neither is there.
+    """
     samples, text, source = _sentences(seconds) if LONG.is_file() else _looped(seconds)
     cache.mkdir(parents=True, exist_ok=True)
     path, warm_up = cache / f"speech-{seconds:.0f}.flac", cache / "warm-up.flac"
     soundfile.write(path, samples, RATE)
     soundfile.write(warm_up, samples[: WARM_UP_SECONDS * RATE], RATE)
-    return Speech(path, warm_up, text, source)
+    return BenchmarkAudio(path, warm_up, text, source)
 
 
 def _sentences(seconds: float) -> tuple[Samples, str | None, str]:
-    """Whole sentences from the beginning, as many as fit."""
+    """Return the sentences from the beginning that fit: int16 samples, text, name of the source."""
     sentences = [s for s in json.loads(LONG.with_suffix(".json").read_bytes()) if s["end"] <= seconds]
     samples, rate = soundfile.read(LONG, dtype="int16")
     assert rate == RATE
@@ -55,7 +59,7 @@ def _sentences(seconds: float) -> tuple[Samples, str | None, str]:
 def _looped(seconds: float) -> tuple[Samples, str | None, str]:
     files = sorted(SAMPLES.glob("*.flac")) + sorted(SAMPLES.glob("*.wav"))
     if not files:
-        raise NoSpeech(f"no speech to measure with: neither {LONG} nor a sample in {SAMPLES}")
+        raise NoAudio(f"no speech to measure with: neither {LONG} nor a sample in {SAMPLES}")
     samples, rate = soundfile.read(files[0], dtype="int16")
     assert rate == RATE
     return np.resize(samples, int(seconds * RATE)), None, f"{files[0].name} in a loop"

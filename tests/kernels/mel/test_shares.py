@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kernels.mel.audio import mel_filters
-from kernels.mel.filters import BIN_BLOCK, BIN_BLOCKS, CORES, shares
+from kernels.mel.shares import BIN_BLOCK, BIN_BLOCKS, CORES, shares
 
 
 @pytest.mark.parametrize("n_mels", [80, 128])

@@ -1,4 +1,4 @@
-"""Checkpoints to measure with: random weights of true size, made once into a cache outside the repository."""
+"""Checkpoints to measure with: random weights of Whisper's sizes, made once in a cache outside the repository."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import json
 import string
 from pathlib import Path
 
+from bench.random_checkpoints import Size, build_tiny_whisper
 from server.checkpoints.catalog import DEMO_DIR
-from tests.random_checkpoints import Size, build_tiny_whisper
 
 SIZES = {  # openai/whisper's model dimensions; with 50,257 text tokens the vocabulary has 51,865
     "tiny": Size(width=384, layers=4, heads=6, text_tokens=50_257),
@@ -17,7 +17,7 @@ RANDOM_TOKENS = 80  # per window: about what 25 s of English speech takes, as ra
 
 
 def whisper(name: str, cache: Path) -> Path | None:
-    """Directory of the CTranslate2 model (int8): one of SIZES, or demo, which is None where it is not there."""
+    """Return the folder of a CTranslate2 model in int8, one of SIZES or "demo"; None if the demo model is missing."""
     if name == "demo":
         return DEMO_DIR if (DEMO_DIR / "model.bin").is_file() else None
     directory = cache / f"whisper-{name}-random"
@@ -27,7 +27,7 @@ def whisper(name: str, cache: Path) -> Path | None:
 
 
 def wav2vec2(cache: Path) -> Path:
-    """A random Wav2Vec2ForCTC of base size (94 M parameters), as torchaudio's WAV2VEC2_ASR_BASE_960H has."""
+    """Return the directory of a random Wav2Vec2ForCTC of base size: 94 M parameters, as WAV2VEC2_ASR_BASE_960H."""
     directory = cache / "wav2vec2-base-random"
     if (directory / "model.safetensors").is_file():
         return directory

@@ -1,10 +1,10 @@
-"""The mel overlay: a column's cores share the bins, columns share the frames, one launch does a whole window.
+"""The mel overlay: the cores of a column share the bins, the columns share the frames, one launch is a whole window.
 
     core row 3     bins of the highest bands   \\
-    core row 2                                  |  each gets every object of samples of its column
+    core row 2                                  |  each core gets every object of samples of its column
     core row 1                                  |
     core row 0     bins of the lowest bands    /
-    memtile        joins what the four cores give
+    memtile        joins the energies of the four cores
     shim           reads objects of samples, which overlap as frames do; writes the joined energies
 """
 
@@ -38,33 +38,25 @@ from kernels.array.design import (
     Transfer,
 )
 from kernels.mel.audio import HOP_LENGTH
-from kernels.mel.filters import CORES, Share, shares
-from kernels.mel.plan import Plan
+from kernels.mel.plan import MelPlan
+from kernels.mel.shares import CORES, Share, shares
 from kernels.mel.tables import FOLDED, POWER, constants
 
 SEQUENCE = "mel"
-STACK_BYTES = 2048  # spilled accumulators and vectors; to be held against the compiler's own count
+STACK_BYTES = 2048  # spilled accumulators and vectors; a guess until the compiler has counted it
 RUN = HOP_LENGTH  # int16 elements of the inner dimension of a transfer: divides every object and the step between them
 
 
-def window(n_mels: int, columns: int = 4) -> Design:
-    """A window of 30 s in one launch, four frames in an object."""
-    return mel(f"mel_{n_mels}_{columns}col", Plan(n_mels, columns, per_object=4))
+def window_overlay(n_mels: int, columns: int = 4) -> Design:
+    """Return the overlay that makes the mel energies of a window of 30 s in one launch."""
+    return mel_overlay(f"mel_{n_mels}_{columns}col", MelPlan(n_mels, columns))
 
 
-def batch(frames: int, n_mels: int = 80, columns: int = 1, depth: int = 2, per_object: int | None = None) -> Design:
-    """``frames`` frames a launch, by default one object in each column: as the first mel designs for this chip worked.
+def mel_overlay(name: str, plan: MelPlan, depth: int = 2) -> Design:
+    """Return the overlay of ``plan`` with FIFOs of ``depth`` objects on the cores, and its one sequence.
 
-    An object of many frames leaves no room beside the table, which ``check`` tells; ``per_object`` makes them smaller.
-    """
-    plan = Plan(n_mels, columns, per_object or -(-frames // columns), frames)
-    return mel(f"mel_{n_mels}_batch{frames}_{columns}col_depth{depth}", plan, depth)
-
-
-def mel(name: str, plan: Plan, depth: int = 2) -> Design:
-    """The overlay of ``plan`` with FIFOs of ``depth`` objects on the cores, and its one sequence.
-
-    The sequence's arguments are the samples (int16, host.pack) and the energies (bf16, host.energies).
+    The sequence's arguments are the samples (int16, host.pack) and the energies (bf16, host.energies). An object of
+    many frames may not fit beside the table in a core's memory: ``check`` refuses such a design.
     """
     places = [
         (Tile(col, row + 2), share) for col in range(plan.columns) for row, share in enumerate(shares(plan.n_mels))
@@ -81,15 +73,15 @@ def mel(name: str, plan: Plan, depth: int = 2) -> Design:
     )
 
 
-def _samples(plan: Plan) -> Block:
+def _samples(plan: MelPlan) -> Block:
     return Block("i16", plan.object_samples)
 
 
-def _energies(plan: Plan) -> Block:
+def _energies(plan: MelPlan) -> Block:
     return Block("bf16", plan.core_energies)
 
 
-def _fifos(plan: Plan, col: int, depth: int) -> Iterator[ObjectFifo]:
+def _fifos(plan: MelPlan, col: int, depth: int) -> Iterator[ObjectFifo]:
     shim, memtile = Tile(col, 0), Tile(col, 1)
     cores = tuple(Tile(col, row + 2) for row in range(CORES))
     yield ObjectFifo(f"samples{col}", shim, cores, _samples(plan), (depth,) * (CORES + 1))
@@ -98,13 +90,13 @@ def _fifos(plan: Plan, col: int, depth: int) -> Iterator[ObjectFifo]:
     yield ObjectFifo(f"energies{col}", memtile, (shim,), Block("bf16", plan.object_energies), (2, 2))
 
 
-def _join(plan: Plan, col: int) -> Link:
+def _join(plan: MelPlan, col: int) -> Link:
     parts = tuple(f"part{col}{row}" for row in range(CORES))
     return Link(parts, (f"energies{col}",), tuple(row * plan.core_energies for row in range(CORES)))
 
 
-def _blocks(plan: Plan) -> dict[str, Block]:
-    """What every core keeps, by name, in the order of the kernel's arguments."""
+def _blocks(plan: MelPlan) -> dict[str, Block]:
+    """Return the blocks that every core keeps, by name, in the order of the kernel's arguments."""
     table, weights, spans = constants(shares(plan.n_mels)[0], plan)
     return {
         "table": Block("i16", table.size),
@@ -115,18 +107,18 @@ def _blocks(plan: Plan) -> dict[str, Block]:
     }
 
 
-def _buffers(plan: Plan, tile: Tile, share: Share) -> Iterator[Buffer]:
+def _buffers(plan: MelPlan, tile: Tile, share: Share) -> Iterator[Buffer]:
     table, weights, spans = constants(share, plan)
     initial: dict[str, NDArray[Any]] = {"table": table, "weights": weights, "spans": spans}
     for name, block in _blocks(plan).items():
         yield Buffer(f"{name}{tile.col}{tile.row - 2}", tile, block, initial.get(name))
 
 
-def _kernel(plan: Plan) -> Kernel:
+def _kernel(plan: MelPlan) -> Kernel:
     return Kernel("mel_frames", (_samples(plan), *_blocks(plan).values(), _energies(plan), "i32", "i32"), "mel/mel.cc")
 
 
-def _core(plan: Plan, tile: Tile) -> Core:
+def _core(plan: MelPlan, tile: Tile) -> Core:
     col, row = tile.col, tile.row - 2
     samples, part = f"samples{col}", f"part{col}{row}"
     kept = tuple(Local(f"{name}{col}{row}") for name in _blocks(plan))
@@ -135,7 +127,7 @@ def _core(plan: Plan, tile: Tile) -> Core:
     return Core(tile, body, STACK_BYTES)
 
 
-def _sequence(plan: Plan) -> Sequence:
+def _sequence(plan: MelPlan) -> Sequence:
     arguments = (("samples", Block("i16", plan.input_samples)), ("energies", Block("bf16", plan.output_energies)))
     columns = range(plan.columns)
     steps: list[Step] = []
@@ -148,7 +140,7 @@ def _sequence(plan: Plan) -> Sequence:
     return Sequence(SEQUENCE, arguments, tuple(steps))
 
 
-def _overlapping(plan: Plan, col: int) -> Transfer:
-    """The column's objects of samples: runs of the argument, each of which overlaps the next one."""
+def _overlapping(plan: MelPlan, col: int) -> Transfer:
+    """Return the transfer of a column's objects of samples: overlapping runs of the argument."""
     dims = (Dim(plan.objects, plan.object_hop), Dim(plan.object_samples // RUN, RUN), Dim(RUN, 1))
     return Transfer("samples", col * plan.objects * plan.object_hop, plan.objects * plan.object_samples, dims)

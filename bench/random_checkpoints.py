@@ -1,7 +1,7 @@
-"""A Whisper with random weights, made without a network: it decodes to nonsense, but it really decodes.
+"""Whisper checkpoints with random weights, made without a network: they decode to nonsense, but they decode.
 
-Vocabulary in Whisper's own order: text, <|endoftext|>, <|startoftranscript|>, languages, tasks and the other
-specials, then 1501 timestamps.
+The vocabulary has Whisper's own order: text, <|endoftext|>, <|startoftranscript|>, languages, tasks and the other
+special tokens, then 1501 timestamps.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SPECIALS = ("translate", "transcribe", "startoflm", "startofprev", "nospeech", "
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Encoder and decoder have ``layers`` each."""
+    """The dimensions of a checkpoint; encoder and decoder have ``layers`` layers each."""
 
     width: int
     layers: int
@@ -34,16 +34,15 @@ TINY = Size(width=64, layers=2, heads=2, text_tokens=1000)  # 3 MB, made in a se
 def build_tiny_whisper(
     directory: Path,
     multilingual: bool,
-    format: Literal["ct2", "hf"],  # noqa: A002  the word for it
+    format: Literal["ct2", "hf"],  # noqa: A002  the usual word
     *,
     n_mels: int = 80,
     seed: int = 0,
     size: Size = TINY,
 ) -> Path:
-    """Write a checkpoint into ``directory`` and return it: ct2 is what CTranslate2 loads, hf what transformers loads.
+    """Write a checkpoint into ``directory`` and return the directory: "ct2" for CTranslate2, "hf" for transformers.
 
-    A multilingual one knows Whisper's 99 languages and, as CTranslate2 asks of a multilingual model, has the empty
-    token.
+    A multilingual checkpoint has Whisper's 99 languages and the empty token, which CTranslate2 requires of it.
     """
     if format == "ct2":
         from server.checkpoints.convert import convert
@@ -76,7 +75,7 @@ def _tokenizer(multilingual: bool, text_tokens: int) -> Tokenizer:
 
 
 def _words() -> Iterator[str]:
-    """Pronounceable words first; a large vocabulary goes on with words and ends of words of three and four letters."""
+    """Yield pronounceable words, then words and ends of words of three and four letters for a large vocabulary."""
     for parts in itertools.product("bdgklmnprst", "aeiou", "bdgklmnprst", "aeiou"):
         yield "Ġ" + "".join(parts)
     for length in (3, 4):

@@ -1,4 +1,4 @@
-"""The mel overlay: checked, encoded, simulated to the bit; batches that fit and batches that do not; the cost model."""
+"""The mel overlay is checked, encoded and simulated to the bit; small launches fit or are refused; the cost model."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from kernels.array.design import Design, ObjectFifo, Start
 from kernels.array.lower.encode import encode
 from kernels.array.lower.mlir import to_mlir
 from kernels.array.simulate.simulate import Simulation
-from kernels.cost.machine import LAUNCH_MS
+from kernels.cost.assumptions import LAUNCH_MS
 from kernels.errors import DeadlockError, DesignError
 from kernels.mel.cycles import window_cycles
-from kernels.mel.design import batch, mel, window
-from kernels.mel.host import energies, first_element, gain, log_mel, pack
-from kernels.mel.plan import Plan
+from kernels.mel.host import energies, gain, log_mel, pack
+from kernels.mel.overlay import mel_overlay, window_overlay
+from kernels.mel.plan import MelPlan
 from kernels.mel.reference import call_kernel, whisper_log_mel
 from kernels.mel.selftest import trial
 from kernels.selftest import expected, part
+from tests.kernels.mel.packed import first_element
 
 Float32 = NDArray[np.float32]
 
@@ -30,8 +31,8 @@ def noise(seconds: float) -> Float32:
     return (np.random.default_rng(0).standard_normal(int(16_000 * seconds)) * 0.1).astype(np.float32)
 
 
-def launch(design: Design, packed: NDArray[np.int16], plan: Plan) -> NDArray[np.uint16]:
-    """What the simulated array writes for the samples of a launch."""
+def launch(design: Design, packed: NDArray[np.int16], plan: MelPlan) -> NDArray[np.uint16]:
+    """Return the output of the simulated array for the samples of a launch."""
     output = np.zeros(plan.output_energies, np.uint16)
     samples = packed[: plan.input_samples].view(np.uint8)
     Simulation(design).run(encode(design, design.sequences[0]), [samples, output.view(np.uint8)])
@@ -40,25 +41,25 @@ def launch(design: Design, packed: NDArray[np.int16], plan: Plan) -> NDArray[np.
 
 def simulate_window(samples: Float32, n_mels: int, columns: int = 4) -> Float32:
     """Whisper's log-mel of one window, float32 [n_mels, 3000], in one launch of the simulated array."""
-    plan, power = Plan(n_mels, columns, per_object=4), gain(samples)
-    return log_mel(energies(launch(window(n_mels, columns), pack(samples, plan, power), plan), plan), power)
+    plan, power = MelPlan(n_mels, columns), gain(samples)
+    return log_mel(energies(launch(window_overlay(n_mels, columns), pack(samples, plan, power), plan), plan), power)
 
 
 @pytest.mark.parametrize("columns", [1, 2, 4])
 @pytest.mark.parametrize("n_mels", [80, 128])
 def test_a_window_fits_every_partition(n_mels: int, columns: int) -> None:
-    design = window(n_mels, columns)
+    design = window_overlay(n_mels, columns)
     report = check(design)
     assert len(design.sequences) == 1
-    assert min(one.free_bytes for one in report.tiles if one.tile.kind == "core") >= 512  # for constants of the code
+    assert min(tile.free_bytes for tile in report.tiles if tile.tile.kind == "core") >= 512  # for constants of the code
     assert design.device in to_mlir(design)
 
 
 @pytest.mark.parametrize(("n_mels", "columns"), [(80, 4), (128, 2)])
 def test_a_simulated_window_is_the_kernel_called_in_loops(n_mels: int, columns: int) -> None:
-    samples, plan = noise(30), Plan(n_mels, columns, per_object=4)
+    samples, plan = noise(30), MelPlan(n_mels, columns)
     packed = pack(samples, plan, gain(samples))
-    assert np.array_equal(launch(window(n_mels, columns), packed, plan), call_kernel(packed, plan))
+    assert np.array_equal(launch(window_overlay(n_mels, columns), packed, plan), call_kernel(packed, plan))
 
 
 def test_a_short_window_ends_in_whispers_silence() -> None:
@@ -72,7 +73,7 @@ def test_a_short_window_ends_in_whispers_silence() -> None:
 def test_one_launch_is_a_short_stream() -> None:
     """The four columns run side by side, one task each way: 1,152 bytes, whatever the window holds."""
     for n_mels in (80, 128):
-        design = window(n_mels)
+        design = window_overlay(n_mels)
         assert len(encode(design, design.sequences[0])) == 1152
 
 
@@ -92,9 +93,9 @@ TOO_LARGE = [
 
 @pytest.mark.parametrize(("frames", "columns", "depth"), FIT)
 def test_batches_that_fit_give_the_frames_of_the_window(frames: int, columns: int, depth: int) -> None:
-    design = batch(frames, 80, columns, depth)
+    plan, whole = MelPlan(80, columns, -(-frames // columns), frames), MelPlan(80, frames=150)
+    design = mel_overlay("batch", plan, depth)
     check(design)
-    plan, whole = Plan(80, columns, -(-frames // columns), frames), Plan(80, 4, 4, frames=150)
     samples = noise(2)
     packed, start = pack(samples, whole, 2), 17
     found = energies(launch(design, packed[first_element(start) :], plan), plan)
@@ -104,21 +105,22 @@ def test_batches_that_fit_give_the_frames_of_the_window(frames: int, columns: in
 @pytest.mark.parametrize(("frames", "columns", "depth"), TOO_LARGE)
 def test_batches_that_do_not_fit_are_refused_with_the_map(frames: int, columns: int, depth: int) -> None:
     with pytest.raises(DesignError, match="data memory") as refused:
-        check(batch(frames, 80, columns, depth))
+        check(mel_overlay("batch", MelPlan(80, columns, -(-frames // columns), frames), depth))
     assert "table00" in str(refused.value)
 
 
 @pytest.mark.parametrize("depth", [1, 2])
 @pytest.mark.parametrize("n_mels", [80, 128])
 def test_a_hundred_frames_fit_over_sixteen_tiles(n_mels: int, depth: int) -> None:
-    design, plan = batch(100, n_mels, columns=4, depth=depth, per_object=4), Plan(n_mels, 4, 4, frames=100)
+    plan = MelPlan(n_mels, frames=100)
+    design = mel_overlay("batch", plan, depth)
     check(design)
     packed = pack(noise(1.5), plan, 2)
     assert np.array_equal(launch(design, packed, plan), call_kernel(packed, plan))
 
 
 def test_a_launch_that_reads_too_few_samples_hangs_and_says_where() -> None:
-    design = window(80, 1)
+    design = window_overlay(80, 1)
     sequence = design.sequences[0]
     steps = tuple(
         replace(step, transfers=(replace(step.transfers[0], length=1760, dims=()),))
@@ -127,14 +129,14 @@ def test_a_launch_that_reads_too_few_samples_hangs_and_says_where() -> None:
         for step in sequence.steps
     )
     short = replace(design, sequences=(replace(sequence, steps=steps),))
-    plan = Plan(80, 1, 4)
+    plan = MelPlan(80, 1)
     with pytest.raises(DeadlockError, match="samples0"):
         launch(short, pack(noise(1), plan, 2), plan)
 
 
 def test_parts_joined_in_another_order_are_not_what_the_host_reads() -> None:
-    plan = Plan(80, 1, 4, frames=40)
-    design = mel("swapped", plan)
+    plan = MelPlan(80, 1, frames=40)
+    design = mel_overlay("swapped", plan)
     packed = pack(noise(1), plan, 2)
     expected = launch(design, packed, plan)
     link = design.links[0]
@@ -143,7 +145,7 @@ def test_parts_joined_in_another_order_are_not_what_the_host_reads() -> None:
 
 
 def test_every_core_of_a_column_gets_the_same_samples() -> None:
-    for fifo in window(128).fifos:
+    for fifo in window_overlay(128).fifos:
         if fifo.source.kind == "shim":
             assert isinstance(fifo, ObjectFifo)
             assert [tile.row for tile in fifo.targets] == [2, 3, 4, 5]
@@ -152,10 +154,10 @@ def test_every_core_of_a_column_gets_the_same_samples() -> None:
 
 def test_the_self_test_knows_the_whole_result() -> None:
     known = trial(128)
-    after = expected(window(128), known)
+    after = expected(window_overlay(128), known)
     (result,) = known.results
     judged = part(result, after).view(np.uint16)
-    plan = Plan(128, 4, 4)
+    plan = MelPlan(128)
     assert np.array_equal(judged, call_kernel(known.arguments[0].view(np.int16), plan))
     found = energies(judged, plan)
     assert found.mean(axis=1).min() > 3 * result.tolerance * found.max()  # a wrong band cannot hide in the tolerance
@@ -164,7 +166,7 @@ def test_the_self_test_knows_the_whole_result() -> None:
 @pytest.mark.parametrize("n_mels", [80, 128])
 def test_modelled_time_of_a_window_at_1_ghz(n_mels: int) -> None:
     """The target is 1.5 ms. DMA runs beside: a column's samples and energies at 4 bytes a cycle."""
-    plan = Plan(n_mels, columns=4, per_object=4)
+    plan = MelPlan(n_mels, columns=4)
     cycles = window_cycles(plan, acquire_cycles=50)
     assert cycles.best < cycles.nominal
     assert LAUNCH_MS + cycles.nominal * 1e-6 < 1.5

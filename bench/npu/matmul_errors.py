@@ -1,6 +1,6 @@
-"""The matmul kernels' errors on real activations and on Whisper-sized random ones: a table for the documentation.
+"""The errors of the matmul kernels on real activations and on random ones of Whisper's size, as the tables of the docs.
 
-python -m tests.kernels.matmul.errors [RECORDING ...]
+python -m bench.npu.matmul_errors [RECORDING ...]
 """
 
 from __future__ import annotations
@@ -14,20 +14,21 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.npu.demo import SAMPLE, demo_encoder, window
 from kernels.encoder import reference as encoder
 from kernels.encoder.shapes import SHAPES
 from kernels.encoder.weights import Encoder, Linear, random_encoder
 from kernels.matmul import blocks, reference
+from kernels.matmul.accuracy import ProductError, product_error
 from kernels.matmul.blocks import Float32
-from kernels.matmul.reference import Error, Float64
-from tests.kernels.demo import SAMPLE, demo_encoder, window
+from kernels.matmul.reference import Float64
 
 ROWS = 512  # of 1,500, evenly spread: enough for every figure to settle
 
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """One product of an encoder: what goes in, its weight and bias, and whether GELU follows."""
+    """One product of an encoder: input, weight and bias; with ``gelu``, GELU follows."""
 
     name: str
     a: Float32
@@ -36,34 +37,37 @@ class Product:
 
     @property
     def b(self) -> Float32:
+        """The weight as the right operand, [in, out]."""
         return np.ascontiguousarray(self.linear.weight.T)
 
 
 @dataclass(frozen=True, slots=True)
-class Errors:
-    """Of one product: the kernel's against float64 on the same operands, and everything from unrounded operands on.
+class ProductErrors:
+    """The errors of one product against float64.
 
-    ``rounding`` is what rounding the exact result to bf16 costs by itself, ``quantisation`` what int8 operands do.
+    ``bf16`` and ``int8`` are the kernels' on the same operands, ``bf16_whole`` and ``int8_whole`` those on unrounded
+    operands. ``rounding`` is the error of rounding the exact result to bf16, ``quantisation`` that of int8 operands
+    alone.
     """
 
     name: str
-    rounding: Error
-    bf16: Error
-    bf16_whole: Error
-    int8: Error
-    int8_whole: Error
-    quantisation: Error
+    rounding: ProductError
+    bf16: ProductError
+    bf16_whole: ProductError
+    int8: ProductError
+    int8_whole: ProductError
+    quantisation: ProductError
 
 
 @cache
 def real(path: Path = SAMPLE) -> tuple[Product, ...]:
-    """Every product of the demo model's layers on a window of speech."""
+    """Return every product of the demo model's layers on a window of speech."""
     return tuple(_products(demo_encoder(), encoder.embed(demo_encoder(), window(path))))
 
 
 @cache
 def whisper_base() -> tuple[Product, ...]:
-    """The products of a layer of Whisper base's size, weights and input random."""
+    """Return the products of a layer of Whisper base's size, with random weights and input."""
     weights = random_encoder(SHAPES["base"])
     x = np.random.default_rng(1).standard_normal((ROWS, 512)) * 2
     return tuple(_products(weights, x, layers=1))
@@ -83,8 +87,8 @@ def _products(weights: Encoder, x: Float64, layers: int | None = None) -> Iterat
             yield Product(f"{name}, layer {number}", a[::every][:ROWS].astype(np.float32), linear, name == "up")
 
 
-def errors(product: Product) -> Errors:
-    """The product by the bf16 kernels and by the int8 kernels, and how far off they are."""
+def errors(product: Product) -> ProductErrors:
+    """Compute the product by the bf16 and by the int8 kernels, and return their errors."""
     a, b, bias, gelu = product.a, product.b, product.linear.bias, product.gelu
     true = reference.exact(a, b, bias, gelu)
     same = reference.exact(_bf16(a), _bf16(b), bias, gelu)
@@ -92,14 +96,14 @@ def errors(product: Product) -> Errors:
     quantised = reference.exact(rows[0] * rows[1][:, None].astype(np.float64), columns[0] * columns[1], bias, gelu)
     c = reference.matmul(a, b, bias, gelu)
     c_i8 = reference.matmul_i8(rows, columns, bias, gelu)
-    return Errors(
+    return ProductErrors(
         product.name,
-        rounding=reference.error(_bf16(same.astype(np.float32)), same),
-        bf16=reference.error(c, same),
-        bf16_whole=reference.error(c, true),
-        int8=reference.error(c_i8, quantised),
-        int8_whole=reference.error(c_i8, true),
-        quantisation=reference.error(quantised, true),
+        rounding=product_error(_bf16(same.astype(np.float32)), same),
+        bf16=product_error(c, same),
+        bf16_whole=product_error(c, true),
+        int8=product_error(c_i8, quantised),
+        int8_whole=product_error(c_i8, true),
+        quantisation=product_error(quantised, true),
     )
 
 
@@ -108,7 +112,7 @@ def _bf16(values: NDArray[np.float32]) -> Float32:
 
 
 def table(title: str, products: Iterable[Product]) -> Iterator[str]:
-    """Markdown: relative L2 error, typical (median) and largest, and the worst element over the mean square's root."""
+    """Yield a Markdown table: median and largest relative L2 error, the worst element over the root mean square."""
     measured = [errors(product) for product in products]
     yield f"| {title} | typical | largest | worst element |"
     yield "|---|---|---|---|"
@@ -121,7 +125,7 @@ def table(title: str, products: Iterable[Product]) -> Iterator[str]:
         "int8, from float32 operands": "int8_whole",
     }
     for label, name in rows.items():
-        of_name: list[Error] = [getattr(each, name) for each in measured]
+        of_name: list[ProductError] = [getattr(each, name) for each in measured]
         relative = [error.relative for error in of_name]
         worst = max(error.worst for error in of_name)
         yield f"| {label} | {np.median(relative):.5f} | {max(relative):.5f} | {worst:.3f} |"

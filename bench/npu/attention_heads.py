@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.attention.accuracy import Heads
+from kernels.attention.accuracy import AttentionHead
 from kernels.attention.reference import rounded
 from kernels.encoder.reference import apply, embed, normalise, run_layer
 from kernels.encoder.shapes import HEAD
@@ -16,8 +16,10 @@ from kernels.encoder.weights import QUERY_SCALE, Encoder
 TILE = 64
 
 
-def heads(encoder: Encoder, mel: NDArray[np.float32], data: str, tiles: tuple[int, ...] = (0,)) -> Iterator[Heads]:
-    """Every head of every layer: the queries of ``tiles``, and all keys, padded to whole tiles with junk."""
+def heads(
+    encoder: Encoder, mel: NDArray[np.float32], data: str, tiles: tuple[int, ...] = (0,)
+) -> Iterator[AttentionHead]:
+    """Yield every head of every layer: the queries of ``tiles`` and all keys, padded to whole tiles with junk."""
     x = embed(encoder, mel)
     rows = np.concatenate([np.arange(tile * TILE, (tile + 1) * TILE) for tile in tiles])
     junk = ((0, -len(x) % TILE), (0, 0))
@@ -28,4 +30,4 @@ def heads(encoder: Encoder, mel: NDArray[np.float32], data: str, tiles: tuple[in
         for head, (query, key, value) in enumerate(zip(*parts, strict=True)):
             key, value = (rounded(np.pad(part, junk, constant_values=3.0)) for part in (key, value))
             name = f"{data}, layer {number}, head {head}"
-            yield Heads(name, rounded(query[rows] * QUERY_SCALE), key, value, len(x))
+            yield AttentionHead(name, rounded(query[rows] * QUERY_SCALE), key, value, len(x))

@@ -1,4 +1,4 @@
-"""The constants of the cost model, each with its source, and the three sets of assumptions it is run with."""
+"""The constants of the cost model, each with its source, and the three sets of assumptions to run it with."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Name = Literal["best", "nominal", "pessimistic"]
 
 @dataclass(frozen=True, slots=True)
 class Assumptions:
-    """What nobody has measured on this chip. Everything here is a guess, and stated as one.
+    """Four figures that nobody has measured on this chip: each of them is a guess.
 
-    ``lag``: where a kernel falls between loops pipelined down to their busiest slot (0) and loops whose passes do not
-    overlap at all (1). ``acquire_cycles``: one acquire and release with the FIFO object picked at run time (about ten
-    scalar instructions each way, read off mlir-aie's lowering). ``boundary_ms``: from the last result of an op in
-    memory to the first data of the next. ``dram_gbs``: what the four shims get together.
+    ``lag``: the position of a kernel between loops pipelined down to their busiest slot (0) and loops whose passes do
+    not overlap at all (1). ``acquire_cycles``: one acquire and release with the FIFO object picked at run time
+    (about ten scalar instructions each way, read off mlir-aie's lowering). ``boundary_ms``: from the last result of an
+    op in memory to the first data of the next. ``dram_gbs``: gigabytes a second of DRAM for the four shims together.
     """
 
     name: Name

@@ -1,4 +1,7 @@
-"""Draw a window's log-mel: Whisper's in float64, the kernel's, and their difference. `python -m bench.mel_picture`."""
+"""A picture of a window's log-mel: Whisper's in float64, the kernel's, and their difference.
+
+python -m bench.npu.mel_picture --out docs/mel.png
+"""
 
 from __future__ import annotations
 
@@ -24,14 +27,14 @@ GAP = 8
 
 
 def colours(values: NDArray[np.floating], low: float, high: float, scale: NDArray[np.float64]) -> Pixels:
-    """[n_mels, frames] as pixels, low bands at the bottom."""
+    """Return [n_mels, frames] as pixels, with low bands at the bottom."""
     place = np.clip((values[::-1] - low) / (high - low), 0, 1) * (len(scale) - 1)
     mixed = np.stack([np.interp(place, np.arange(len(scale)), channel) for channel in scale.T], axis=-1)
     return mixed.round().astype(np.uint8).repeat(HEIGHT, axis=0)
 
 
 def png(pixels: Pixels) -> bytes:
-    """W3C PNG, 8-bit RGB."""
+    """Return pixels as a PNG file (W3C PNG, 8-bit RGB)."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -44,7 +47,7 @@ def png(pixels: Pixels) -> bytes:
 
 
 def picture(samples: NDArray[np.float32], n_mels: int) -> Pixels:
-    """Three panels below each other; the last is red or blue where the kernel is off by its limit."""
+    """Return three panels below each other; the last is red or blue where the kernel's error is at its limit."""
     report = error_report(samples, n_mels)
     top = float(report["reference"].max())
     panels = [colours(report[name], top - 2.0, top, DARK_TO_LIGHT) for name in ("reference", "kernel")]
@@ -54,6 +57,7 @@ def picture(samples: NDArray[np.float32], n_mels: int) -> Pixels:
 
 
 def main() -> None:
+    """Write the picture of a recording's first window."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--audio", type=Path, default=DEMO_DIR / "sample.wav")
     parser.add_argument("--mels", type=int, default=80, choices=(80, 128))

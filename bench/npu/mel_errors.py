@@ -1,6 +1,6 @@
-"""The mel kernel's errors on recordings, as they are, 40 dB down and at full scale: a table for the documentation.
+"""The errors of the mel kernel on recordings, as they are, 40 dB down and at full scale: the table of the docs.
 
-python -m tests.kernels.mel.errors FOLDER [every N-th recording of its MANIFEST.tsv]
+python -m bench.npu.mel_errors FOLDER [every N-th recording of its MANIFEST.tsv]
 """
 
 from __future__ import annotations
@@ -13,29 +13,28 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.mel.accuracy import QUIET, Errors, errors
+from kernels.mel.accuracy import QUIET, LogMelErrors, errors
 from server.errors import UnsupportedMedia
 from server.pipeline.stages.decode import AudioStream
-from tests.audio_files import joined
 
 Float32 = NDArray[np.float32]
 BANDS = (80, 128)
 
 
 def recordings(folder: Path, every: int = 1) -> Iterator[tuple[str, Float32]]:
-    """Name and samples of the recordings of a manifest that hold any audio."""
+    """Yield the name and samples, float32 [n] at 16 kHz, of the recordings of a manifest that hold any audio."""
     for line in (folder / "MANIFEST.tsv").read_text().splitlines()[1::every]:
         name = line.split("\t")[0]
         try:
-            samples = joined(AudioStream(folder / name))
+            blocks = list(AudioStream(folder / name))
         except UnsupportedMedia:
             continue
-        if len(samples):
-            yield name, samples
+        if blocks:
+            yield name, np.concatenate(blocks)
 
 
 def levels(samples: Float32) -> Iterator[tuple[str, Float32]]:
-    """The recording at three levels."""
+    """Yield the recording at three levels."""
     yield "as it is", samples
     yield "-40 dB", samples * np.float32(QUIET)
     peak = np.abs(samples).max(initial=0)
@@ -43,8 +42,8 @@ def levels(samples: Float32) -> Iterator[tuple[str, Float32]]:
 
 
 def table(folder: Path, every: int) -> Iterator[str]:
-    """Lines: the largest error of all values, the mean over recordings, the lowest correlation, the worst recording."""
-    found: dict[tuple[int, str], list[tuple[str, Errors]]] = defaultdict(list)
+    """Yield lines: the largest error of all values, the mean over recordings, the lowest correlation, the worst one."""
+    found: dict[tuple[int, str], list[tuple[str, LogMelErrors]]] = defaultdict(list)
     for name, samples in recordings(folder, every):
         for level, version in levels(samples):
             for n_mels in BANDS:

@@ -1,4 +1,4 @@
-"""The demo model's encoder as the kernels want it, and a window of real speech for it: real activations for tests."""
+"""The demo model's encoder in the form that the kernels take, and a window of speech: real activations."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ SAMPLE = DEMO_DIR / "sample.wav"
 
 @cache
 def demo_encoder() -> weights.Encoder:
+    """Return the demo model's encoder."""
     return for_packing(encoder_weights(DEMO_DIR / "model.bin"))
 
 
 @cache
 def window(path: Path = SAMPLE) -> NDArray[np.float32]:
-    """The first 30 s of a recording as Whisper's features: float32 [80, 3000]."""
+    """Return the first 30 s of a recording as Whisper's features: float32 [80, 3000]."""
     samples = np.concatenate(list(AudioStream(path)))[:WINDOW_SAMPLES]
     features: NDArray[np.float32] = CpuMel(80)([samples])[0]
     return features

@@ -17,7 +17,7 @@ BIN_BLOCKS = 7  # blocks of bins that one core computes
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What one core computes: ``bands`` bands from ``first_band`` on, out of 56 bins from ``first_bin`` on."""
+    """The part of one core: ``bands`` bands from ``first_band`` on, made of 56 bins from ``first_bin`` on."""
 
     first_band: int
     bands: int
@@ -25,22 +25,22 @@ class Share:
 
     @property
     def groups(self) -> int:
-        """Groups of four bands, the last one filled up with bands of zero energy."""
+        """The number of groups of four bands, the last one filled up with bands of zero energy."""
         return -(-self.bands // GROUP)
 
 
 @cache
 def shares(n_mels: int) -> tuple[Share, ...]:
-    """Contiguous bands for each of the four cores: no more than 56 bins each, and as few groups of bands as can be.
+    """Divide the bands into contiguous runs for the four cores, of at most 56 bins and as few groups as possible.
 
-    Bands that meet at a cut share bins, which both cores compute. Raises ValueError where 56 bins are not enough.
+    Two bands that meet at a cut share bins, which both cores compute. Raises ValueError if 56 bins are not enough.
     """
     used = [np.flatnonzero(row) for row in mel_filters(n_mels)]
     first, last = [int(bins[0]) for bins in used], [int(bins[-1]) for bins in used]
 
     @cache
     def divide(start: int, cores: int) -> tuple[int, tuple[Share, ...]] | None:
-        """The groups in all and the shares of the bands from ``start`` on; None if they do not fit."""
+        """Return the number of groups and the shares of the bands from ``start`` on, or None if they do not fit."""
         if cores == 0:
             return (0, ()) if start == n_mels else None
         options = []
