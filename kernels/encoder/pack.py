@@ -9,7 +9,7 @@ from kernels.encoder.command import command
 from kernels.encoder.plan import SETS, Plan
 from kernels.encoder.regions import BLOCK, ROWS, TILE, Matrix, Residual
 from kernels.encoder.steps import GROUP, Weights
-from kernels.encoder.weights import Encoder, Float32, Layer, Linear, Norm, by_head, by_tap
+from kernels.encoder.weights import EncoderLayer, EncoderWeights, Float32, Linear, Norm, by_head, by_tap
 from kernels.matmul.blocks import (
     activation_blocks,
     activation_matrix,
@@ -23,7 +23,7 @@ from kernels.matmul.blocks import (
 Bits = NDArray[np.uint16]  # bf16
 
 
-def pack_weights(plan: Plan, encoder: Encoder) -> Bits:
+def pack_weights(plan: Plan, encoder: EncoderWeights) -> Bits:
     """The argument ``weights``: uint16 [plan.weight_elements]; norms' gains and biases are folded into what follows."""
     arena = np.zeros(plan.weight_elements, np.uint16)
     store_residual(arena, plan.positions, encoder.positions)
@@ -36,16 +36,16 @@ def pack_weights(plan: Plan, encoder: Encoder) -> Bits:
         matrices = zip(packed.all, _matrices(plan, layer), strict=True)
         products += [(_pack_i8 if plan.int8 else _pack, parts, linear) for parts, linear in matrices]
     for pack, parts, linear in products:
-        row = 0
+        weight, row = linear.weight, 0
         for place in parts:
             end = row + place.tiles * plan.columns * TILE
-            blocks = pack(Linear(linear.weight[row:end], linear.bias[row:end]), place, plan.columns)
+            blocks = pack(Linear(weight[row:end], linear.bias[row:end]), place, plan.columns)
             arena[place.offset : place.offset + blocks.size] = blocks.reshape(-1)
             row = end
     return arena
 
 
-def _matrices(plan: Plan, layer: Layer) -> tuple[Linear, Linear, Linear, Linear]:
+def _matrices(plan: Plan, layer: EncoderLayer) -> tuple[Linear, Linear, Linear, Linear]:
     """In the order of LayerWeights.all."""
     qkv = by_head(layer.qkv.after(layer.attention_norm), plan.shape)
     return qkv, layer.out, layer.up.after(layer.ffn_norm), layer.down
@@ -79,8 +79,9 @@ def _columns(tables: Float32, blocks: Bits, place: Weights) -> Bits:
 def _padded(linear: Linear, wide: int, out: int) -> tuple[Float32, Float32]:
     """The weight transposed, [wide, out], and the bias, [out]: zero where the checkpoint has none."""
     weight, bias = np.zeros((wide, out), np.float32), np.zeros(out, np.float32)
-    weight[: linear.weight.shape[1], : len(linear.weight)] = linear.weight.T
-    bias[: len(linear.bias)] = linear.bias
+    rows, columns = linear.shape
+    weight[:columns, :rows] = linear.weight.T
+    bias[:rows] = linear.bias
     return weight, bias
 
 

@@ -49,7 +49,7 @@ RUN = HOP_LENGTH  # int16 elements of the inner dimension of a transfer: divides
 
 def window(n_mels: int, columns: int = 4) -> Design:
     """A window of 30 s in one launch, four frames in an object."""
-    return mel(f"mel_{n_mels}_{columns}col", Plan(n_mels, columns, per_object=4))
+    return mel(f"mel_{n_mels}_{columns}col", Plan(n_mels, columns))
 
 
 def batch(frames: int, n_mels: int = 80, columns: int = 1, depth: int = 2, per_object: int | None = None) -> Design:

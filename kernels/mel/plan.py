@@ -8,6 +8,7 @@ from kernels.mel.audio import HOP_LENGTH, MEL_FRAMES, N_FFT
 from kernels.mel.filters import CORES, GROUP, shares
 
 PLANES = 2  # int16 values of a sample
+FRAMES_PER_OBJECT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class Plan:
 
     n_mels: int
     columns: int
-    per_object: int
+    per_object: int = FRAMES_PER_OBJECT
     frames: int = MEL_FRAMES
 
     @property

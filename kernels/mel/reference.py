@@ -60,7 +60,7 @@ def call_kernel(argument: Int16, plan: Plan) -> Bits:
 def kernel_log_mel(samples: NDArray[Any], n_mels: int) -> Float32:
     """The whole path of one window on the host: float32 [n_mels, 3000]. Only frames that see audio are computed."""
     frames = min(MEL_FRAMES, -(-(len(samples) + N_FFT // 2) // HOP_LENGTH))
-    plan = Plan(n_mels, columns=1, per_object=4, frames=frames)
+    plan = Plan(n_mels, columns=1, frames=frames)
     power = gain(samples)
     spectrum = np.zeros((n_mels, MEL_FRAMES), np.float32)
     spectrum[:, :frames] = energies(call_kernel(pack(samples, plan, power), plan), plan)

@@ -16,7 +16,7 @@ TOLERANCE = 2.0**-8  # one rounding to bf16 that falls the other way
 
 def trial(n_mels: int, columns: int = 4) -> Trial:
     """The launch of a window of white noise: no band is so faint that it could hide in the tolerance."""
-    plan = Plan(n_mels, columns, per_object=4)
+    plan = Plan(n_mels, columns)
     samples = np.random.default_rng(3).uniform(-0.5, 0.5, WINDOW_SAMPLES).astype(np.float32)
     packed = pack(samples, plan, gain(samples))[: plan.input_samples]
     output = np.zeros(plan.output_energies, np.uint16)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 import kernels.encoder
 from kernels.encoder.pack import Bits, pack_weights
 from kernels.encoder.plan import Plan
-from kernels.encoder.weights import Encoder, Linear, Norm
+from kernels.encoder.weights import EncoderWeights, Linear, Norm
 from kernels.matmul import blocks
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 DIGEST_BYTES = hashlib.sha256().digest_size
 
 
-def load_packed(plan: Plan, encoder: Encoder, folder: Path, into: Bits) -> bool:
+def load_packed(plan: Plan, encoder: EncoderWeights, folder: Path, into: Bits) -> bool:
     """Fill ``into``, uint16 [plan.weight_elements]; whether the file in ``folder`` served."""
     path = folder / f"{fingerprint(plan, encoder)}.bin"
     if _read(path, into):
@@ -38,7 +38,7 @@ def load_packed(plan: Plan, encoder: Encoder, folder: Path, into: Bits) -> bool:
     return False
 
 
-def fingerprint(plan: Plan, encoder: Encoder) -> str:
+def fingerprint(plan: Plan, encoder: EncoderWeights) -> str:
     """A hash of the tensors, the shape and precision they are packed for, and the code that packs them."""
     digest = hashlib.sha256(_code())
     digest.update(repr((plan.shape, plan.columns, plan.int8)).encode())
@@ -48,7 +48,7 @@ def fingerprint(plan: Plan, encoder: Encoder) -> str:
     return digest.hexdigest()[:40]
 
 
-def _arrays(encoder: Encoder) -> Iterator[NDArray[np.float32]]:
+def _arrays(encoder: EncoderWeights) -> Iterator[NDArray[np.float32]]:
     parts: list[Linear | Norm] = [encoder.conv1, encoder.conv2, encoder.norm]
     for layer in encoder.layers:
         parts += [layer.attention_norm, layer.qkv, layer.out, layer.ffn_norm, layer.up, layer.down]

@@ -28,7 +28,7 @@ CONVERTED = ".converted"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class InstalledModel:
     """An installed model.
 
     ``created`` is the modification time of its newest file, Unix seconds; ``problem`` says why it cannot be loaded,
@@ -61,7 +61,7 @@ class Catalog:
         self._settings = settings
         self._cache_dir = settings.cache_dir.expanduser()
         self._demo_dir = demo_dir
-        self._seen: dict[str, tuple[_State, Entry]] = {}
+        self._seen: dict[str, tuple[_State, InstalledModel]] = {}
 
     @property
     def default(self) -> str:
@@ -107,7 +107,7 @@ class Catalog:
             return self._converted(source.directory)
         return source.directory
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[InstalledModel]:
         """Every installed model, the default first, then by id."""
         sources = {source.id: source for source in self._installed()}
         default = self._local_or_known(self._settings.name)
@@ -197,7 +197,7 @@ class Catalog:
             sources += [self._known(repository) for repository in found if repository]
         return sources
 
-    def _entry(self, source: _Source) -> Entry:
+    def _entry(self, source: _Source) -> InstalledModel:
         """Looked at again only when a file changed: the server asks for every status."""
         files = sorted((path.name, path.stat()) for path in source.directory.iterdir() if path.is_file())
         state = tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in files)
@@ -206,7 +206,7 @@ class Catalog:
             seen = self._seen[source.id] = (state, self._inspected(source, [stat for _name, stat in files]))
         return seen[1]
 
-    def _inspected(self, source: _Source, files: list[os.stat_result]) -> Entry:
+    def _inspected(self, source: _Source, files: list[os.stat_result]) -> InstalledModel:
         multilingual, problem = None, None
         try:
             model_files.check(source.directory)
@@ -214,7 +214,7 @@ class Catalog:
                 multilingual = model_files.is_multilingual(source.directory)
         except WhisperXError as error:
             problem = str(error)
-        return Entry(
+        return InstalledModel(
             id=source.id,
             path=source.directory,
             bytes=sum(file.st_size for file in files),

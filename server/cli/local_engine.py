@@ -11,11 +11,11 @@ from contextlib import aclosing
 from time import perf_counter
 from typing import Literal
 
-from server.checkpoints.catalog import Catalog, Entry
+from server.checkpoints.catalog import Catalog, InstalledModel
 from server.engine.contract import EngineStatus, Event, Finished, Job, ModelCard, Observer, StageChoice
 from server.errors import Cancelled, EngineFailure, NotReady, Overloaded, WhisperXError
 from server.machine.optional_packages import check_extra
-from server.pipeline.encoding.npu import require_npu
+from server.pipeline.encoding.npu_device import require_npu
 from server.pipeline.loaded_model import Parts
 from server.pipeline.session import Session
 from server.settings.load import Settings
@@ -149,7 +149,7 @@ class LocalEngine:
         parts = self._loaded.get(self.catalog.default)
         return parts.npu.notes() if parts else ()
 
-    def _card(self, entry: Entry) -> ModelCard:
+    def _card(self, entry: InstalledModel) -> ModelCard:
         default = entry.id == self.catalog.default
         return ModelCard(
             id=entry.id,

@@ -20,7 +20,7 @@ from server.machine import optional_packages as extra
 from server.machine.cgroup import cpu_quota
 from server.machine.cpu import cpu_flags, usable_cores
 from server.machine.memory import available_bytes
-from server.pipeline.encoding.npu import kernel_folders
+from server.pipeline.encoding.npu_device import kernel_folders
 from server.settings.load import Settings
 
 State = Literal["ok", "missing", "fatal"]  # fatal: the server cannot run

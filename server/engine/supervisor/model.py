@@ -259,7 +259,7 @@ class Model:
         self.restarts += 1
         self._observe(Restart(self.name, reason))
         log.error("The process of model %s %s.", self.name, how)
-        if any(stage.device.startswith("npu") for stage in self.stages):  # it may be at fault: never again
+        if any(stage.on_npu for stage in self.stages):  # it may be at fault: never again
             self._load = replace(self._load, npu_retired=f"the process {how} while it served", measured=None)
         if not worker.ready:
             self._failed_starts += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from kernels.mel.audio import Float32
+from kernels.mel.features import Features
 from server.pipeline.stages.whisper import Checkpoint, storage
 
 
@@ -16,6 +17,6 @@ class Ct2Encoder:
     def __init__(self, checkpoint: Checkpoint) -> None:
         self.checkpoint = checkpoint
 
-    def __call__(self, mel: Float32) -> Float32:
-        states: Float32 = np.array(self.checkpoint.whisper.encode(storage(mel), to_cpu=True))
+    def __call__(self, features: Features) -> Float32:
+        states: Float32 = np.array(self.checkpoint.whisper.encode(storage(np.asarray(features)), to_cpu=True))
         return states

@@ -1,36 +1,31 @@
-"""The one file of the pipeline that meets npu/: mel and encoder on the NPU with the CPU behind them, and why not.
+"""mel and encoder of a model on the NPU, where it works and pays, with the CPU behind them.
 
-Both stages go together: what one of them finds wrong on the NPU retires it for both, and for every model.
+Both stages go together: a fault of the NPU in one of them retires it for both, and for every model of the process.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence, Sized
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 
-from kernels.encoder import weights as packing
-from kernels.encoder.shapes import HEAD
 from kernels.mel.audio import ENCODER_FRAMES, MEL_FRAMES, WINDOW_SAMPLES, Float32
+from kernels.mel.features import Features
 from npu.errors import FolderRefused, NpuError, NpuUnavailable
-from npu.kernel_folders import Folders
-from npu.probe import probe
-from npu.runtime.keep_alive import Guarded, KeepAlive
-from npu.runtime.npu import Npu, open_npu
-from npu.runtime.resident import Resident
-from npu.runtime.shared import acquire, release
+from npu.runtime.keep_alive import KeepAlive
+from npu.runtime.npu import Npu, release
 from npu.stages.encoder import NpuEncoder, check_layer
 from npu.stages.mel import NpuMel
-from npu.stages.pending_features import Coming
-from server.checkpoints.weights import encoder_weights
-from server.errors import ConfigurationError
-from server.pipeline.encoding.npu_choice import Choice, choose, measure
-from server.pipeline.encoding.npu_weights import for_packing
-from server.pipeline.stages.protocols import Encoder, Mel, Retired
+from npu.stages.stage import Batch, NpuStage
+from server.checkpoints.encoder_weights import encoder_weights
+from server.pipeline.encoding.fallback import StageWithFallback
+from server.pipeline.encoding.npu_choice import Choice, Cost, choose, measure
+from server.pipeline.encoding.npu_device import acquire_device, open_device, refusal
+from server.pipeline.stages.protocols import Encoder, Mel
 from server.settings.stages import NpuSettings
 from server.transcript import StageTime
 
@@ -42,239 +37,166 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 StageName = Literal["mel", "encoder"]
-T = TypeVar("T", bound=Sized)
-T_contra = TypeVar("T_contra", contravariant=True)
+Opener = Callable[[NpuSettings], Npu]
+Timer = Callable[[Callable[[], object]], Cost]
+EncoderOpener = Callable[[Npu, Path, NpuSettings], tuple[NpuStage[Features], str]]
+B = TypeVar("B", bound=Batch)
+S = TypeVar("S")
 
-SIMULATED_FRAMES = 250  # of the layer that is tried at start-up on the simulated device, which takes its time
+SIMULATED_FRAMES = 250  # of the layer that is checked at start-up on the simulated device, which is slow
 NOT_ASKED = "npu.mode is off"
 
 
-class Stage(Protocol[T_contra]):
-    """mel or encoder."""
+def open_encoder(npu: Npu, directory: Path, settings: NpuSettings) -> tuple[NpuStage[Features], str]:
+    """Return the encoder of a checkpoint on the NPU, and the verdict on a layer of it that was checked there.
 
-    @property
-    def device(self) -> str: ...
-    def __call__(self, batch: T_contra, /) -> Float32: ...
-
-
-class Backed(Generic[T]):
-    """A stage on the NPU with the CPU's behind it. ``device`` says which the next batch will run on."""
-
-    def __init__(self, cpu: Stage[T]) -> None:
-        self.cpu = cpu
-        self._npu: Guarded[T, Float32] | None = None
-
-    def serve(self, npu: Guarded[T, Float32]) -> None:
-        """From now on the NPU serves."""
-        self._npu = npu
-
-    def switch(self, stage: Callable[[T], Float32]) -> None:
-        """Let the NPU serve by another call of the same stage."""
-        if self._npu is not None:
-            self._npu.stage = stage
-
-    @property
-    def served(self) -> bool:
-        """Whether the NPU was chosen."""
-        return self._npu is not None
-
-    @property
-    def device(self) -> str:
-        return self._npu.npu.device if self._npu is not None and self._npu.npu.retired is None else self.cpu.device
-
-    def __call__(self, batch: T, /) -> Float32:
-        """Raises Retired where the NPU fails: nothing of the batch is to be used, and ``device`` is the CPU's now."""
-        if self._npu is None:
-            return self.cpu(batch)
-        if self._npu.npu.retired is not None:
-            if isinstance(batch, Coming):
-                raise Retired(self._npu.npu.retired)
-            return self.cpu(batch)
-        try:
-            return self._npu(batch)
-        except NpuError as error:
-            reason = error.reason
-        raise Retired(reason)
+    Raises NpuError, and ModelUnavailable for a file that holds no encoder.
+    """
+    weights, int8 = encoder_weights(directory / "model.bin"), settings.precision == "int8"
+    stage = NpuEncoder(npu, weights, int8=int8, canary_windows=settings.canary_windows)
+    frames = SIMULATED_FRAMES if settings.mode == "simulated" else ENCODER_FRAMES
+    try:
+        return stage, str(check_layer(npu, weights, int8=int8, frames=frames))
+    except BaseException:
+        stage.close()
+        raise
 
 
-class NpuRoom:
-    """mel and encoder of one model. Raises ConfigurationError where ``npu.mode`` is required and cannot be had.
+class NpuStages:
+    """mel and encoder of one model, each on the device that was chosen for it.
 
-    ``retired`` says why the NPU is not to be touched: a process before this one died while it served.
+    ``retired`` is the reason for which the NPU must not be touched: an earlier process died while the NPU served it.
+    ``opener`` opens the device, ``timer`` measures a call, and ``encoder_opener`` builds the encoder on the NPU. Raises
+    ConfigurationError where ``npu.mode`` is required or simulated and the NPU cannot serve.
     """
 
     def __init__(
-        self, checkpoint: Checkpoint, settings: NpuSettings, mel: Mel, encoder: Encoder, retired: str | None = None
+        self,
+        checkpoint: Checkpoint,
+        settings: NpuSettings,
+        mel: Mel,
+        encoder: Encoder,
+        retired: str | None = None,
+        *,
+        opener: Opener = open_device,
+        timer: Timer = measure,
+        encoder_opener: EncoderOpener = open_encoder,
     ) -> None:
         self.settings = settings
-        self._mel: Backed[Sequence[Float32]] = Backed(mel)
-        self._encoder: Backed[Float32] = Backed(encoder)
-        why = NOT_ASKED if retired is None else f"it was retired: {retired}"
-        self._why: dict[StageName, str] = dict.fromkeys(("mel", "encoder"), why)
+        self.keep_alive: KeepAlive | None = None
+        self._timer, self._encoder_opener = timer, encoder_opener
+        self._mel: StageWithFallback[Sequence[Float32], Features] = StageWithFallback(mel)
+        self._encoder: StageWithFallback[Features, Float32] = StageWithFallback(encoder)
+        reason = NOT_ASKED if retired is None else f"it was retired: {retired}"
+        self._reasons: dict[StageName, str] = {"mel": reason, "encoder": reason}
         self._npu: Npu | None = None
-        self._released = False
-        self._npu_mel: NpuMel | None = None
         self._closing: list[Callable[[], None]] = []
         if settings.mode == "off" or retired is not None:
             return
         try:
-            self._npu = _acquire(settings)
-            self._open(checkpoint, self._npu)
+            self._npu = npu = acquire_device(settings, opener)
+            self._closing.append(lambda: release(npu))
+            self._open(checkpoint, npu)
         except NpuError as error:
-            self._refuse(error.reason, error.cure)
+            self._refuse(error)
         except BaseException:
             self.close()
             raise
 
     @property
     def mel(self) -> Mel:
+        """The mel stage."""
         return self._mel
 
     @property
     def encoder(self) -> Encoder:
+        """The encoder stage."""
         return self._encoder
 
     def reason(self, stage: StageName) -> str:
-        """Why this device serves the stage now."""
+        """Return the reason for the device that serves the stage now."""
         if self._npu is not None and self._npu.retired is not None:
             return f"no NPU: it was retired: {self._npu.retired}"
         served = self._mel.served if stage == "mel" else self._encoder.served
-        return self._why[stage] if served or self.settings.mode == "off" else f"no NPU: {self._why[stage]}"
+        return self._reasons[stage] if served or self.settings.mode == "off" else f"no NPU: {self._reasons[stage]}"
 
     def explained(self, times: Sequence[StageTime]) -> tuple[StageTime, ...]:
-        """The measured stages of an answer, mel and encoder with the reason for their device."""
-        reasons: dict[str, str] = {stage: self.reason(stage) for stage in self._why}
-        return tuple(replace(one, reason=reasons.get(one.stage)) for one in times)
+        """Return the measured stages of an answer, mel and encoder with the reason for their device."""
+        reasons: dict[str, str] = {stage: self.reason(stage) for stage in self._reasons}
+        return tuple(replace(time, reason=reasons.get(time.stage)) for time in times)
 
     def notes(self) -> tuple[str, ...]:
-        """What the self-tests found."""
+        """Return the verdicts of the self-tests."""
         if self._npu is None:
             return ()
         return tuple(f"NPU self-test {resident.verdict}" for resident in self._npu.residents)
 
     def close(self) -> None:
-        """Give the NPU back; the last room of the process closes it."""
-        for close in reversed(self._closing):
-            close()
-        self._closing.clear()
-        if self._npu is not None and not self._released:
-            self._released = True
-            release(self._npu)
+        """Give the NPU back; the last model of the process closes it."""
+        while self._closing:
+            self._closing.pop()()
 
     def _open(self, checkpoint: Checkpoint, npu: Npu) -> None:
-        self._try("mel", npu, lambda: self._open_mel(checkpoint, npu))
-        self._try("encoder", npu, lambda: self._open_encoder(checkpoint, npu))
-        if self._mel.served and self._encoder.served and self._npu_mel is not None:
-            ahead = cast("Callable[[Sequence[Float32]], Float32]", self._npu_mel.ahead)  # as good as an array
-            self._mel.switch(ahead)
+        mel = self._try("mel", npu, lambda: self._open_mel(checkpoint, npu))
+        encoder = self._try("encoder", npu, lambda: self._open_encoder(checkpoint, npu))
+        if mel is not None and encoder is not None:
+            self._mel.serve(npu, mel.ahead)
         if self.settings.keep_alive_ms and npu.retired is None and npu.residents:
-            self._closing.append(KeepAlive(npu, npu.residents[0], self.settings.keep_alive_ms / 1000).close)
+            self.keep_alive = KeepAlive(npu, npu.residents[0], self.settings.keep_alive_ms / 1000)
+            self._closing.append(self.keep_alive.close)
         if self._mel.served or self._encoder.served or npu.retired is not None:
             return
         if self.settings.mode == "simulated":
-            raise NpuUnavailable(self._why["mel"])
-        self.close()  # its hardware contexts are for others
+            raise NpuUnavailable(self._reasons["mel"])
+        self.close()  # other processes can use its hardware contexts
         self._npu = None
 
-    def _try(self, stage: StageName, npu: Npu, build: Callable[[], Choice]) -> None:
-        """What a stage lacks is its own affair, or everybody's where the device did wrong."""
+    def _try(self, name: StageName, npu: Npu, build: Callable[[], tuple[S, Choice]]) -> S | None:
+        """Return the stage that ``build`` makes if it is to serve; a fault of the device retires the NPU for both."""
         try:
-            choice = build()
+            stage, choice = build()
         except NpuError as error:
             if not isinstance(error, NpuUnavailable | FolderRefused):
                 npu.retire(error)
-            self._why[stage] = error.reason
+            self._reasons[name] = error.reason
             if self.settings.mode == "required":
                 raise
-            log.info("%s runs on the CPU: %s.", stage, error)
-        else:
-            self._why[stage] = choice.reason
+            log.info("%s runs on the CPU: %s.", name, error)
+            return None
+        self._reasons[name] = choice.reason
+        return stage if choice.npu else None
 
-    def _open_mel(self, checkpoint: Checkpoint, npu: Npu) -> Choice:
-        stage = NpuMel(npu, checkpoint.n_mels)
-        self._npu_mel = stage
-        self._closing.append(stage.close)
+    def _open_mel(self, checkpoint: Checkpoint, npu: Npu) -> tuple[NpuMel, Choice]:
+        stage = NpuMel(npu, checkpoint.n_mels, canary_windows=self.settings.canary_windows)
         noise = [np.random.default_rng(0).uniform(-0.5, 0.5, WINDOW_SAMPLES).astype(np.float32)]
-        return self._choose(self._mel, self._guarded(npu, stage, [stage.resident]), noise)
+        return stage, self._choose(self._mel, stage, noise)
 
-    def _open_encoder(self, checkpoint: Checkpoint, npu: Npu) -> Choice:
-        weights, int8 = encoder_of(checkpoint.directory), self.settings.precision == "int8"
-        stage = NpuEncoder(npu, weights, int8=int8)
-        self._closing.append(stage.close)
-        simulated = self.settings.mode == "simulated"
-        verdict = check_layer(npu, weights, int8=int8, frames=SIMULATED_FRAMES if simulated else ENCODER_FRAMES)
+    def _open_encoder(self, checkpoint: Checkpoint, npu: Npu) -> tuple[NpuStage[Features], Choice]:
+        stage, verdict = self._encoder_opener(npu, checkpoint.directory, self.settings)
         features = np.random.default_rng(0).uniform(-1, 1, (1, checkpoint.n_mels, MEL_FRAMES)).astype(np.float32)
-        guarded: Guarded[Float32, Float32] = self._guarded(npu, stage, list(stage.residents.values()))
-        choice = self._choose(self._encoder, guarded, features)
-        return Choice(choice.npu, f"{choice.reason}; {self.settings.precision}, {verdict}")
+        choice = self._choose(self._encoder, stage, features)
+        return stage, Choice(choice.npu, f"{choice.reason}; {self.settings.precision}, {verdict}")
 
-    def _guarded(self, npu: Npu, stage: Callable[[T], Float32], residents: Sequence[Resident]) -> Guarded[T, Float32]:
-        return Guarded(npu, stage, residents, self.settings.canary_windows)
-
-    def _choose(self, stage: Backed[T], npu: Guarded[T, Float32], batch: T) -> Choice:
+    def _choose(
+        self, both: StageWithFallback[B, Float32] | StageWithFallback[B, Features], stage: NpuStage[B], batch: B
+    ) -> Choice:
+        """Time both devices on one window, and let the NPU serve if it is chosen."""
+        self._closing.append(stage.close)
         if self.settings.mode == "simulated":
             choice = Choice(npu=True, reason="npu.mode is simulated: no time of it is a time of an NPU")
         else:
-            costs = measure(lambda: npu(batch)), measure(lambda: stage.cpu(batch))
+            costs = self._timer(lambda: stage(batch)), self._timer(lambda: both.cpu(batch))
             choice = choose(*costs, self.settings.mode, self.settings.prefer)
         if choice.npu:
-            stage.serve(npu)
+            both.serve(stage.npu, stage)
         else:
-            self._closing.pop()()  # its memory on the device
+            self._closing.pop()()  # gives its memory on the device back
         return choice
 
-    def _refuse(self, reason: str, cure: str | None) -> None:
-        """The NPU cannot serve at all."""
+    def _refuse(self, error: NpuError) -> None:
+        """Leave both stages to the CPU, or raise ConfigurationError where the settings insist on the NPU."""
         self.close()
         self._npu = None
         if self.settings.mode in ("required", "simulated"):
-            raise _refusal(self.settings.mode, reason, cure)
-        self._why = dict.fromkeys(self._why, reason)
-
-
-def require_npu(settings: NpuSettings) -> None:
-    """Look, without opening anything, whether what npu.mode requires is there. Raises ConfigurationError."""
-    if settings.mode != "required":
-        return
-    try:
-        problems = probe(settings.device).problems
-        if problems:
-            raise NpuUnavailable(problems[0].what, problems[0].cure)
-        kernel_folders(settings).encoder(int8=settings.precision == "int8")
-    except NpuError as error:
-        raise _refusal(settings.mode, error.reason, error.cure) from None
-
-
-def _refusal(mode: str, reason: str, cure: str | None) -> ConfigurationError:
-    advice = "set npu.mode to auto to serve on the CPU."
-    return ConfigurationError(
-        f"npu.mode is {mode}, but the NPU cannot serve: {reason}.",
-        param="npu.mode",
-        cure=f"{cure[0].upper()}{cure[1:]}, or {advice}" if cure else advice.capitalize(),
-    )
-
-
-def kernel_folders(settings: NpuSettings) -> Folders:
-    """Where the kernel folders lie that these settings ask for."""
-    return Folders(settings.kernels, "host" if settings.mode == "simulated" else "npu1")
-
-
-def _acquire(settings: NpuSettings) -> Npu:
-    """The NPU of this process, which all models share."""
-    key = settings.mode == "simulated", settings.device, settings.kernels
-    return acquire(key, lambda: _open_npu(settings))
-
-
-def _open_npu(settings: NpuSettings) -> Npu:
-    return open_npu(kernel_folders(settings), simulated=settings.mode == "simulated", node=settings.device)
-
-
-def encoder_of(directory: Path) -> packing.Encoder:
-    """The encoder of a CTranslate2 checkpoint, float32, as the kernels' packing wants it.
-
-    Raises NpuUnavailable for heads that the kernels do not serve, ModelUnavailable for a file that is no encoder.
-    """
-    stored = encoder_weights(directory / "model.bin")
-    if stored.heads * HEAD != stored.d_model:
-        raise NpuUnavailable(f"the kernels serve heads of {HEAD} dimensions, not of {stored.d_model // stored.heads}")
-    return for_packing(stored)
+            raise refusal(self.settings.mode, error)
+        self._reasons = dict.fromkeys(self._reasons, error.reason)

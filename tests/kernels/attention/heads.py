@@ -11,12 +11,14 @@ from kernels.attention.accuracy import Heads
 from kernels.attention.reference import rounded
 from kernels.encoder.reference import apply, embed, normalise, run_layer
 from kernels.encoder.shapes import HEAD
-from kernels.encoder.weights import QUERY_SCALE, Encoder
+from kernels.encoder.weights import QUERY_SCALE, EncoderWeights
 
 TILE = 64
 
 
-def heads(encoder: Encoder, mel: NDArray[np.float32], data: str, tiles: tuple[int, ...] = (0,)) -> Iterator[Heads]:
+def heads(
+    encoder: EncoderWeights, mel: NDArray[np.float32], data: str, tiles: tuple[int, ...] = (0,)
+) -> Iterator[Heads]:
     """Every head of every layer: the queries of ``tiles``, and all keys, padded to whole tiles with junk."""
     x = embed(encoder, mel)
     rows = np.concatenate([np.arange(tile * TILE, (tile + 1) * TILE) for tile in tiles])

@@ -8,7 +8,7 @@ import pytest
 from ctranslate2.converters import TransformersConverter
 
 from kernels.mel.audio import Float32
-from server.checkpoints.weights import encoder_weights
+from server.checkpoints.encoder_weights import encoder_weights
 from server.errors import ModelUnavailable
 from server.machine.cpu import cpu_flags, has_int8_dot
 from server.pipeline.encoding.onnx_encoder import OnnxEncoder
