@@ -73,6 +73,7 @@ class _EncoderReader:
         self.d_model, self.n_mels = conv1.shape[:2]
 
     def weights(self) -> EncoderWeights:
+        """Return the encoder. Raises ModelUnavailable for a tensor that is missing or of a wrong shape."""
         d = self.d_model
         count = 0
         while f"encoder/layer_{count}/self_attention/linear_0/weight" in self.tensors:

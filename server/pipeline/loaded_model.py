@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from server.errors import InvalidInput, ModelUnavailable
 from server.pipeline.encoding.cpu_choice import cpu_encoder
 from server.pipeline.encoding.cpu_mel import CpuMel
-from server.pipeline.encoding.npu import NpuStages
+from server.pipeline.encoding.npu_stages import NpuStages
 from server.pipeline.stages.align import AttentionAligner, CtcAligner
 from server.pipeline.stages.decoder import Ct2Decoder, Search
 from server.pipeline.stages.protocols import Aligner, Encoder, Mel, SpeechDetector

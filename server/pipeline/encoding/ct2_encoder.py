@@ -1,4 +1,4 @@
-"""Whisper's encoder by CTranslate2."""
+"""Whisper's encoder on CTranslate2."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from server.pipeline.stages.whisper import Checkpoint, storage
 
 
 class Ct2Encoder:
-    """float32 [B, n_mels, 3000] -> float32 [B, 1500, d_model], in the checkpoint's own arithmetic (int8 by default)."""
+    """The encoder stage, float32 [B, n_mels, 3000] -> float32 [B, 1500, d_model].
+
+    It computes in the arithmetic in which CTranslate2 has loaded the checkpoint, by default int8.
+    """
 
     device = "cpu"
 

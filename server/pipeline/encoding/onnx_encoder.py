@@ -1,6 +1,6 @@
-"""Whisper's encoder by onnxruntime, in int8.
+"""Whisper's encoder on onnxruntime, in int8.
 
-Its attention goes block by block, where CTranslate2 writes 1500 x 1500 scores for each head to memory.
+onnxruntime computes attention block by block, where CTranslate2 writes 1500 x 1500 scores for each head to memory.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from server.errors import ModelUnavailable
 from server.pipeline.encoding.onnx_graph import Graph, quantised_matmul
 
 MICROSOFT = "com.microsoft"
-REFUSALS = (Fail, InvalidGraph, NotThere)  # of an onnxruntime without these operators
+REFUSALS = (Fail, InvalidGraph, NotThere)  # raised by an onnxruntime without these operators
 
 
 class OnnxEncoder:
-    """float32 [B, n_mels, 3000] -> float32 [B, 1500, d_model], window by window.
+    """The encoder stage, window by window: float32 [B, n_mels, 3000] -> float32 [B, 1500, d_model].
 
-    Matrix products are in int8 with one scale for each row of a weight, as CTranslate2 has them, but with one scale
-    for all activations of a window, where CTranslate2 has one for each frame. The weights are a second copy beside
-    CTranslate2's. Correct only where the processor has int8 dot products (cpu.has_int8_dot): without, onnxruntime's
-    sums saturate. Raises ModelUnavailable where onnxruntime refuses the graph.
+    Matrix products are in int8 with one scale for each row of a weight, as in CTranslate2, but with one scale for all
+    activations of a window, where CTranslate2 has one for each frame. The weights are a second copy beside
+    CTranslate2's. The results are correct only where the processor has int8 dot products (``cpu.has_int8_dot``):
+    without them, onnxruntime's sums saturate. Raises ModelUnavailable where onnxruntime refuses the graph.
     """
 
     device = "cpu"
@@ -53,7 +53,7 @@ class OnnxEncoder:
 
 
 def encoder_model(weights: EncoderWeights) -> bytes:
-    """The encoder for one window as an ONNX model: ``mel`` [1, n_mels, 3000] in, [1, 1500, d_model] out."""
+    """Return the encoder for one window as an ONNX model: ``mel`` [1, n_mels, 3000] in, [1, 1500, d_model] out."""
     graph = Graph()
     x = _convolved(graph, "mel", weights.conv1, stride=1)
     x = graph.add("Transpose", _convolved(graph, x, weights.conv2, stride=2), perm=(0, 2, 1))

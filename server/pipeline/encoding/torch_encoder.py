@@ -1,6 +1,6 @@
-"""Whisper's encoder by torch, for processors with bfloat16 matrix hardware, which CTranslate2 does not use.
+"""Whisper's encoder on torch, for processors with bfloat16 matrix hardware, which CTranslate2 does not use.
 
-torch is imported when an encoder is built, not before: it costs hundreds of megabytes.
+torch is imported only when an encoder is built, because it takes hundreds of megabytes.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ Pair = tuple["Tensor", "Tensor"]  # weight and bias, or gain and bias
 
 
 class TorchEncoder:
-    """float32 [B, n_mels, 3000] -> float32 [B, 1500, d_model].
+    """The encoder stage, float32 [B, n_mels, 3000] -> float32 [B, 1500, d_model].
 
     In bfloat16 the states differ from those in float32 by some hundredths (they are of size 1): 8 bits of mantissa.
-    ``threads`` is global: torch has one pool for each process, so the encoder built last decides its size.
+    ``threads`` is global: torch has one pool for each process, so the encoder that is built last decides its size.
     """
 
     device = "cpu"

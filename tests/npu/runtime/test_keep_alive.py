@@ -1,4 +1,4 @@
-"""KeepAlive: launches on an idle NPU only, and retirement where such a launch fails."""
+"""KeepAlive launches on an idle NPU only, and retires it where such a launch fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The base of the NPU stages: canaries in time, nothing given away in doubt, and one reason that stays."""
+"""The base of the NPU stages: canaries run in time, no doubtful result is returned, and the first reason stays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""mel and encoder on the simulated NPU: right values from the first window to the last, or an error that says why."""
+"""mel and encoder on the simulated NPU: every window has right values, or an error names the reason."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_encoder(npu: Npu, int8: bool) -> None:
 
 
 def test_separate_overlays_give_what_the_fused_one_gives(npu: Npu, simulated_kernels: Path, tmp_path: Path) -> None:
-    """Where the fused program did not fit there is no folder of it: four launches in place of one."""
+    """A folder set without the fused program, which may not fit, needs four launches in place of one."""
     names = ("matmul", "attention")
     host = tmp_path / "host"
     host.mkdir()
@@ -193,7 +193,7 @@ class Late(NpuMel):
 
 
 def test_the_next_windows_mel_overlaps_this_windows_encoder(simulated_kernels: Path) -> None:
-    """Here the second window's mel does not even end before the encoder has begun with the first."""
+    """In this test the second window's mel cannot end before the encoder has begun with the first window."""
     machine = Machine()
     with opened_npu(simulated_kernels, machine) as npu:
         mel, encoder, late = NpuMel(npu), NpuEncoder(npu, small_encoder()), Late(npu)

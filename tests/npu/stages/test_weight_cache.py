@@ -1,4 +1,4 @@
-"""Packed weights on disk: they serve when they are whole and of these tensors, and never otherwise."""
+"""Packed weights on disk are used only if the file is whole and was made from the same tensors."""
 
 from __future__ import annotations
 

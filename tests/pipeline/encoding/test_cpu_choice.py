@@ -113,7 +113,7 @@ def test_torch_by_name(checkpoint: Checkpoint, flags: frozenset[str], precision:
 
 
 def test_an_encoder_that_cannot_be_built_is_named(checkpoint: Checkpoint, tmp_path: Path) -> None:
-    """The loaded model goes on; one whose file is gone cannot be read a second time."""
+    """The loaded model still works; its file is gone, so no second encoder can be read from it."""
     lost = copy.copy(checkpoint)
     lost.directory = tmp_path
     choice = cpu_encoder(lost, ModelSettings(), VNNI)
@@ -124,7 +124,7 @@ def test_an_encoder_that_cannot_be_built_is_named(checkpoint: Checkpoint, tmp_pa
 
 
 def test_auto_without_bfloat16_hardware_does_not_import_torch(tiny_multilingual: Path) -> None:
-    """In a fresh process: the memory of an import cannot be given back."""
+    """The check runs in a fresh process, because other tests have imported torch."""
     script = f"""
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""mel and encoder on a simulated NPU inside the pipeline: right words whatever happens, and the reason by name."""
+"""mel and encoder on a simulated NPU inside the pipeline: the words are right, and a fault is told by name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,9 +26,9 @@ from npu.stages.stage import SLOTS, NpuStage
 from npu.xrt import device as xrt
 from server.checkpoints.catalog import DEMO_DIR
 from server.errors import ConfigurationError
-from server.pipeline.encoding.npu import EncoderOpener, NpuStages, Opener, Timer, open_encoder
 from server.pipeline.encoding.npu_choice import Cost, measure
 from server.pipeline.encoding.npu_device import open_device, require_npu
+from server.pipeline.encoding.npu_stages import EncoderOpener, NpuStages, Opener, Timer, open_encoder
 from server.pipeline.loaded_model import Parts, StageSettings
 from server.pipeline.session import Session
 from server.pipeline.stages.protocols import Encoder, Retired
@@ -40,14 +40,16 @@ MODEL = ModelSettings(encoder="ctranslate2", offline=True)
 DECODE = DecodeSettings(beam_size=1, batch_size=1)
 NO_ENCODER = "this test has no time for it"
 
+Open = Callable[..., Parts]
+
 
 def no_encoder(npu: Npu, directory: Path, settings: NpuSettings) -> tuple[NpuStage[Features], str]:
-    """In the place of the encoder, of which a window takes ten seconds in simulation."""
+    """Refuse the encoder, which takes ten seconds for a window in simulation."""
     raise NpuUnavailable(NO_ENCODER)
 
 
 def costs(*wanted: Cost) -> Timer:
-    """Costs in place of measured ones: of the NPU, then of the CPU, and so on."""
+    """Return a timer that runs the call and reports these costs in turn: of the NPU, of the CPU, and so on."""
     iterator = iter(wanted)
 
     def timer(run: Callable[[], object]) -> Cost:
@@ -58,16 +60,8 @@ def costs(*wanted: Cost) -> Timer:
 
 
 def npu_pays() -> Timer:
-    """The NPU is the faster one, whatever is measured."""
+    """Return a timer by which the NPU is always the faster device."""
     return costs(*(cost for _ in range(4) for cost in (Cost(1, 1), Cost(7, 7))))
-
-
-class OpenParts(Protocol):
-    """Opens the demo model with these settings of the NPU; mel alone is on it unless ``encoder`` opens the encoder."""
-
-    def __call__(
-        self, mode: str, timer: Timer = ..., encoder: EncoderOpener = ..., opener: Opener | None = ..., **npu: Any
-    ) -> Parts: ...
 
 
 @pytest.fixture
@@ -86,8 +80,8 @@ def machine_opener(machine: Machine, simulated_kernels: Path) -> Opener:
 
 
 @pytest.fixture
-def open_parts(demo_model: Path, machine_opener: Opener) -> Iterator[OpenParts]:
-    """The demo model, with the machine's NPU unless the opener is another; closed after the test."""
+def open_parts(demo_model: Path, machine_opener: Opener) -> Iterator[Open]:
+    """Opens the demo model with these settings of the NPU, mel alone on it by default; closed after the test."""
     opened: list[Parts] = []
 
     def open_(
@@ -128,9 +122,18 @@ def transcribe(parts: Parts, source: Path, **options: Any) -> Transcript:
     return last.transcript
 
 
+def faulty(parts: Parts, source: Path, machine: Machine, fault: Fault) -> Transcript:
+    """Transcribe with a fault that strikes after the first window."""
+    for event in Session(parts, Options(vad=False)).run(source):
+        if isinstance(event, Progress) and fault not in machine.faults:
+            machine.faults.append(fault)
+    assert isinstance(event, Finished)
+    return event.transcript
+
+
 @cache
 def on_cpu(source: Path) -> str:
-    """The words of the CPU path."""
+    """Return the words of the CPU path."""
     parts = Parts("demo", DEMO_DIR, StageSettings(MODEL, decode=DECODE, npu=NpuSettings(mode="off")))
     return transcribe(parts, source, vad=False).text
 
@@ -143,7 +146,7 @@ def devices(transcript: Transcript, name: str) -> list[str]:
     return [entry.device for entry in stage(transcript, name)]
 
 
-def test_off(open_parts: OpenParts, machine: Machine) -> None:
+def test_off(open_parts: Open, machine: Machine) -> None:
     parts = open_parts("off")
     assert (parts.mel.device, parts.encoder.device) == ("cpu", "cpu")
     assert parts.npu.reason("mel") == "npu.mode is off"
@@ -151,7 +154,7 @@ def test_off(open_parts: OpenParts, machine: Machine) -> None:
     assert machine.contexts == 0
 
 
-def test_auto_without_an_npu(open_parts: OpenParts, tmp_path: Path, sample: Path) -> None:
+def test_auto_without_an_npu(open_parts: Open, tmp_path: Path, sample: Path) -> None:
     parts = open_parts("auto", opener=open_device, device=tmp_path / "accel0")
     result = transcribe(parts, sample)
     for name in ("mel", "encoder"):
@@ -161,7 +164,7 @@ def test_auto_without_an_npu(open_parts: OpenParts, tmp_path: Path, sample: Path
     assert result.warnings == ()
 
 
-def test_required_without_an_npu(open_parts: OpenParts, tmp_path: Path) -> None:
+def test_required_without_an_npu(open_parts: Open, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=f"npu.mode is required.*there is no {tmp_path}/accel0") as caught:
         open_parts("required", opener=open_device, device=tmp_path / "accel0")
     assert caught.value.param == "npu.mode"
@@ -178,13 +181,13 @@ def test_required_without_kernel_folders(tmp_path: Path) -> None:
         require_npu(NpuSettings(mode="required", kernels=tmp_path), look=fine)
 
 
-def test_required_and_refused_by_one_stage(open_parts: OpenParts, machine: Machine) -> None:
+def test_required_and_refused_by_one_stage(open_parts: Open, machine: Machine) -> None:
     with pytest.raises(ConfigurationError, match=NO_ENCODER):
         open_parts("required")
     assert machine.contexts == 0
 
 
-def test_auto_takes_an_npu_that_pays(open_parts: OpenParts, machine: Machine, sample: Path) -> None:
+def test_auto_takes_an_npu_that_pays(open_parts: Open, machine: Machine, sample: Path) -> None:
     parts = open_parts("auto", costs(Cost(1, 1), Cost(7, 7)))
     assert parts.npu.reason("mel") == (
         "the faster one: npu 1.0 ms (1.0 ms of processor time), cpu 7.0 ms (7.0 ms of processor time) per window, "
@@ -199,8 +202,8 @@ def test_auto_takes_an_npu_that_pays(open_parts: OpenParts, machine: Machine, sa
     assert note.startswith("NPU self-test mel_80.energies: 529,408 elements, largest difference 0,")
 
 
-def test_auto_leaves_a_slow_npu_and_its_contexts(open_parts: OpenParts, machine: Machine) -> None:
-    """The simulated one is slow in truth: nothing is made up here."""
+def test_auto_leaves_a_slow_npu_and_its_contexts(open_parts: Open, machine: Machine) -> None:
+    """The simulated NPU is slow: these are measured times."""
     parts = open_parts("auto")
     assert parts.mel.device == "cpu"
     assert "ms of processor time), cpu" in parts.npu.reason("mel")
@@ -208,7 +211,7 @@ def test_auto_leaves_a_slow_npu_and_its_contexts(open_parts: OpenParts, machine:
 
 
 @pytest.mark.parametrize(("prefer", "device"), [("latency", "cpu"), ("cpu_free", "npu")])
-def test_what_is_preferred(open_parts: OpenParts, machine: Machine, prefer: str, device: str) -> None:
+def test_what_is_preferred(open_parts: Open, machine: Machine, prefer: str, device: str) -> None:
     assert open_parts("auto", costs(Cost(9, 1), Cost(7, 7)), prefer=prefer).mel.device == device
 
 
@@ -225,21 +228,14 @@ SLOWLY = pytest.mark.slow
     ],
 )
 def test_retired_in_the_middle_of_a_recording(
-    open_parts: OpenParts,
+    open_parts: Open,
     machine: Machine,
     sample: Path,
     long_sample: Path,
     fault: Fault,
 ) -> None:
     parts = open_parts("auto", npu_pays())
-    progress = 0
-    for event in Session(parts, Options(vad=False)).run(long_sample):
-        if isinstance(event, Progress):
-            progress += 1
-            if progress == 1:
-                machine.faults.append(fault)
-    assert isinstance(event, Finished)
-    result = event.transcript
+    result = faulty(parts, long_sample, machine, fault)
     assert result.text == on_cpu(long_sample) != ""
     assert devices(result, "mel") == ["npu", "cpu"]
     [warning] = result.warnings
@@ -251,7 +247,7 @@ def test_retired_in_the_middle_of_a_recording(
     assert transcribe(parts, sample).warnings == (), "said once, then it is what the reason says"
 
 
-def test_a_canary_ends_it_between_two_windows(open_parts: OpenParts, machine: Machine, sample: Path) -> None:
+def test_a_canary_ends_it_between_two_windows(open_parts: Open, machine: Machine, sample: Path) -> None:
     parts = open_parts("auto", npu_pays(), canary_windows=3)
     parts.mel([np.zeros(0, np.float32)])
     launches = 0
@@ -272,7 +268,7 @@ def test_a_canary_ends_it_between_two_windows(open_parts: OpenParts, machine: Ma
     assert result.text == on_cpu(sample)
 
 
-def test_a_selftest_that_fails_at_start_up(open_parts: OpenParts, machine: Machine) -> None:
+def test_a_selftest_that_fails_at_start_up(open_parts: Open, machine: Machine) -> None:
     machine.faults.append(Garbage())
     parts = open_parts("auto")
     assert parts.mel.device == parts.encoder.device == "cpu"
@@ -281,7 +277,7 @@ def test_a_selftest_that_fails_at_start_up(open_parts: OpenParts, machine: Machi
         open_parts("required")
 
 
-def test_no_context_is_left(open_parts: OpenParts, machine: Machine) -> None:
+def test_no_context_is_left(open_parts: Open, machine: Machine) -> None:
     machine.faults.append(LoadError(text="DRM_IOCTL_AMDXDNA_CREATE_HWCTX IOCTL failed (err=-22): Invalid argument"))
     parts = open_parts("auto", encoder=open_encoder)
     assert "hardware context" in parts.npu.reason("mel")
@@ -295,7 +291,7 @@ def test_heads_that_the_kernels_do_not_serve(tiny_multilingual: Path, machine_op
     parts.close()
 
 
-def test_two_models_share_one_npu(open_parts: OpenParts, machine: Machine, sample: Path) -> None:
+def test_two_models_share_one_npu(open_parts: Open, machine: Machine, sample: Path) -> None:
     timer = npu_pays()
     first, second = open_parts("auto", timer), open_parts("auto", timer)
     assert machine.contexts == 1
@@ -309,7 +305,7 @@ def test_two_models_share_one_npu(open_parts: OpenParts, machine: Machine, sampl
     assert third.mel.device == "cpu"
 
 
-def test_keep_alive_is_configured(open_parts: OpenParts) -> None:
+def test_keep_alive_is_configured(open_parts: Open) -> None:
     timer = npu_pays()
     asleep = open_parts("auto", timer)
     assert asleep.npu.keep_alive is None
@@ -323,7 +319,7 @@ def test_keep_alive_is_configured(open_parts: OpenParts) -> None:
 
 
 def test_simulated_is_named_everywhere(
-    open_parts: OpenParts, sample: Path, monkeypatch: pytest.MonkeyPatch, simulated_kernels: Path
+    open_parts: Open, sample: Path, monkeypatch: pytest.MonkeyPatch, simulated_kernels: Path
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(simulated_kernels))
     parts = open_parts("simulated", opener=open_device)
@@ -334,7 +330,7 @@ def test_simulated_is_named_everywhere(
     assert result.text == on_cpu(sample)
 
 
-def test_simulated_without_a_compiler(open_parts: OpenParts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_simulated_without_a_compiler(open_parts: Open, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
     monkeypatch.setattr("kernels.host.compile.CACHE", tmp_path / "objects")
     with pytest.raises(ConfigurationError, match=r"npu.mode is simulated, .*no-such-compiler"):
@@ -342,7 +338,7 @@ def test_simulated_without_a_compiler(open_parts: OpenParts, monkeypatch: pytest
 
 
 class QuickEncoder(NpuStage[Features]):
-    """In the place of NpuEncoder: launches the self-tests for each window, and lets the CPU compute it."""
+    """A quick substitute for NpuEncoder: the NPU runs its self-tests for each window, the CPU computes the states."""
 
     def __init__(self, npu: Npu, cpu: Encoder) -> None:
         super().__init__("encoder", npu, [], [()] * SLOTS)
@@ -364,7 +360,7 @@ class QuickEncoder(NpuStage[Features]):
 
 @pytest.mark.parametrize("context", [pytest.param(0, marks=SLOWLY), 1])
 def test_both_stages_are_done_again_whichever_fails(
-    open_parts: OpenParts, machine: Machine, long_sample: Path, context: int
+    open_parts: Open, machine: Machine, long_sample: Path, context: int
 ) -> None:
     cpu = open_parts("off").encoder
 
@@ -375,14 +371,7 @@ def test_both_stages_are_done_again_whichever_fails(
     assert parts.mel.device == parts.encoder.device == "npu"
     features = parts.mel([np.zeros(1, np.float32)] * 2)
     assert isinstance(features, PendingFeatures)
-    progress = 0
-    for event in Session(parts, Options(vad=False)).run(long_sample):
-        if isinstance(event, Progress):
-            progress += 1
-            if progress == 1:
-                machine.faults.append(Garbage(context=context))
-    assert isinstance(event, Finished)
-    result = event.transcript
+    result = faulty(parts, long_sample, machine, Garbage(context=context))
     assert result.text == on_cpu(long_sample) != ""
     assert (devices(result, "mel"), devices(result, "encoder")) == (["npu", "cpu"], ["npu", "cpu"])
     assert len(result.warnings) == 1
@@ -393,7 +382,7 @@ def test_both_stages_are_done_again_whichever_fails(
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["bf16", "int8"])
 def test_the_whole_pipeline_on_the_simulated_npu(
-    open_parts: OpenParts, sample: Path, monkeypatch: pytest.MonkeyPatch, simulated_kernels: Path, precision: str
+    open_parts: Open, sample: Path, monkeypatch: pytest.MonkeyPatch, simulated_kernels: Path, precision: str
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(simulated_kernels))
     parts = open_parts("simulated", encoder=open_encoder, opener=open_device, precision=precision)
@@ -404,18 +393,10 @@ def test_the_whole_pipeline_on_the_simulated_npu(
 
 
 @pytest.mark.slow
-def test_an_encoder_retired_in_the_middle(
-    open_parts: OpenParts, machine: Machine, sample: Path, long_sample: Path
-) -> None:
+def test_an_encoder_retired_in_the_middle(open_parts: Open, machine: Machine, sample: Path, long_sample: Path) -> None:
     parts = open_parts("required", encoder=open_encoder)
     assert parts.encoder.device == parts.mel.device == "npu"
-    progress = 0
-    for event in Session(parts, Options(vad=False)).run(long_sample):
-        if isinstance(event, Progress):
-            progress += 1
-            if progress == 1:
-                machine.faults.append(Garbage(context=1))
-    assert isinstance(event, Finished)
-    assert event.transcript.text == on_cpu(long_sample) != ""
-    assert devices(event.transcript, "encoder") == ["npu", "cpu"]
-    assert "rows that are not normalised" in event.transcript.warnings[0]
+    result = faulty(parts, long_sample, machine, Garbage(context=1))
+    assert result.text == on_cpu(long_sample) != ""
+    assert devices(result, "encoder") == ["npu", "cpu"]
+    assert "rows that are not normalised" in result.warnings[0]
