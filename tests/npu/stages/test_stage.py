@@ -15,14 +15,14 @@ from npu.runtime.resident import Resident
 from npu.simulated import Machine
 from npu.simulated.faults import DriverTimeout, Ends, Fault, Garbage, Hang, Lost
 from npu.stages.stage import IDLE_S, SLOTS, NpuStage
-from tests.npu.conftest import WATCHDOG_S, Ready
+from tests.npu.conftest import WATCHDOG_S, ReadyOverlay
 
 
 class Echo(NpuStage[Float32]):
     """Launches the small design for each window and returns the windows, float32 [B, 1], as they came."""
 
     def __init__(self, npu: Npu, resident: Resident, **options: Any) -> None:
-        ready = [Ready.of(resident.overlay) for _ in range(SLOTS)]
+        ready = [ReadyOverlay.of(resident.overlay) for _ in range(SLOTS)]
         self.written: list[float] = []
         super().__init__("echo", npu, [(resident, ready[0].program)], [slot.buffers for slot in ready], **options)
 

@@ -20,8 +20,8 @@ from npu.kernel_folders import Folders
 from npu.runtime.npu import Npu, open_npu
 from npu.runtime.selftest import BF16_ERROR, INT8_ERROR
 from npu.simulated import Machine
+from npu.simulated.execution import Execution
 from npu.simulated.faults import Fault, Garbage
-from npu.simulated.launches import Job
 from npu.stages.encoder import NpuEncoder, check_layer, check_rows, shape_of
 from npu.stages.mel import NpuMel
 from npu.stages.pending_features import PendingFeatures
@@ -173,8 +173,8 @@ class Watched(Fault):
     def __init__(self) -> None:
         self.encoding = threading.Event()
 
-    def run(self, job: Job) -> bool:
-        if job.context.number == 1:  # mel's context is the first, the encoder's the second
+    def run(self, execution: Execution) -> bool:
+        if execution.context.number == 1:  # mel's context is the first, the encoder's the second
             self.encoding.set()
         return False
 

@@ -20,6 +20,7 @@ from npu.kernel_folders import Folders
 from npu.probe import DeviceReport, probe
 from npu.runtime.npu import Npu
 from npu.simulated import Machine
+from npu.simulated.execution import Execution
 from npu.simulated.faults import Ends, Fault, Garbage, Hang, LoadError, Lost
 from npu.stages.pending_features import PendingFeatures
 from npu.stages.stage import SLOTS, NpuStage
@@ -256,10 +257,10 @@ def test_a_canary_ends_it_between_two_windows(open_parts: Open, machine: Machine
     class Second(Garbage):
         """Strikes the launch after the window's own, which is right."""
 
-        def run(self, job: Any) -> bool:
+        def run(self, execution: Execution) -> bool:
             nonlocal launches
             launches += 1
-            return launches == 2 and super().run(job)
+            return launches == 2 and super().run(execution)
 
     machine.faults.append(Second())
     result = transcribe(parts, sample)
