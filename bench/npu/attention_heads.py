@@ -11,13 +11,13 @@ from kernels.attention.accuracy import AttentionHead
 from kernels.attention.reference import rounded
 from kernels.encoder.reference import apply, embed, normalise, run_layer
 from kernels.encoder.shapes import HEAD
-from kernels.encoder.weights import QUERY_SCALE, Encoder
+from kernels.encoder.weights import QUERY_SCALE, EncoderWeights
 
 TILE = 64
 
 
 def heads(
-    encoder: Encoder, mel: NDArray[np.float32], data: str, tiles: tuple[int, ...] = (0,)
+    encoder: EncoderWeights, mel: NDArray[np.float32], data: str, tiles: tuple[int, ...] = (0,)
 ) -> Iterator[AttentionHead]:
     """Yield every head of every layer: the queries of ``tiles`` and all keys, padded to whole tiles with junk."""
     x = embed(encoder, mel)

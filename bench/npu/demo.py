@@ -8,21 +8,20 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.encoder import weights
+from kernels.encoder.weights import EncoderWeights
 from kernels.mel.audio import WINDOW_SAMPLES
 from server.checkpoints.catalog import DEMO_DIR
-from server.checkpoints.weights import encoder_weights
+from server.checkpoints.encoder_weights import encoder_weights
 from server.pipeline.encoding.cpu_mel import CpuMel
-from server.pipeline.encoding.npu_weights import for_packing
 from server.pipeline.stages.decode import AudioStream
 
 SAMPLE = DEMO_DIR / "sample.wav"
 
 
 @cache
-def demo_encoder() -> weights.Encoder:
+def demo_encoder() -> EncoderWeights:
     """Return the demo model's encoder."""
-    return for_packing(encoder_weights(DEMO_DIR / "model.bin"))
+    return encoder_weights(DEMO_DIR / "model.bin")
 
 
 @cache

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from bench.npu.demo import SAMPLE, demo_encoder, window
 from kernels.encoder import reference as encoder
 from kernels.encoder.shapes import SHAPES
-from kernels.encoder.weights import Encoder, Linear, random_encoder
+from kernels.encoder.weights import EncoderWeights, Linear, random_encoder
 from kernels.matmul import blocks, reference
 from kernels.matmul.accuracy import ProductError, product_error
 from kernels.matmul.blocks import Float32
@@ -73,7 +73,7 @@ def whisper_base() -> tuple[Product, ...]:
     return tuple(_products(weights, x, layers=1))
 
 
-def _products(weights: Encoder, x: Float64, layers: int | None = None) -> Iterator[Product]:
+def _products(weights: EncoderWeights, x: Float64, layers: int | None = None) -> Iterator[Product]:
     for number, layer in enumerate(weights.layers[:layers]):
         normal = encoder.normalise(x, layer.attention_norm)
         context = encoder.attend(encoder.apply(layer.qkv, normal))

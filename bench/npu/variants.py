@@ -26,7 +26,7 @@ from npu.runtime.npu import open_npu
 from npu.stages.encoder import NpuEncoder
 from npu.stages.mel import NpuMel
 from server.checkpoints.catalog import DEMO_DIR
-from server.checkpoints.weights import encoder_weights
+from server.checkpoints.encoder_weights import encoder_weights
 from server.pipeline.encoding.cpu_mel import CpuMel
 from server.pipeline.encoding.ct2_encoder import Ct2Encoder
 from server.pipeline.stages.protocols import Encoder

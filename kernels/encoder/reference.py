@@ -12,12 +12,12 @@ from scipy.special import erf
 
 from kernels.encoder.plan import EPSILON
 from kernels.encoder.shapes import HEAD
-from kernels.encoder.weights import Encoder, Layer, Linear, Norm, by_tap
+from kernels.encoder.weights import EncoderLayer, EncoderWeights, Linear, Norm, by_tap
 
 Float64 = NDArray[np.float64]
 
 
-def encode(encoder: Encoder, mel: NDArray[np.float32]) -> Float64:
+def encode(encoder: EncoderWeights, mel: NDArray[np.float32]) -> Float64:
     """Return the encoder's result for a window's mel: float32 [n_mels, 2 * frames] -> float64 [frames, d]."""
     x = embed(encoder, mel)
     for layer in encoder.layers:
@@ -25,13 +25,13 @@ def encode(encoder: Encoder, mel: NDArray[np.float32]) -> Float64:
     return normalise(x, encoder.norm)
 
 
-def embed(encoder: Encoder, mel: NDArray[np.float32]) -> Float64:
+def embed(encoder: EncoderWeights, mel: NDArray[np.float32]) -> Float64:
     """Return both convolutions with their GELUs, plus the positions: float64 [frames, d]."""
     first = gelu(convolve(encoder.conv1, mel.T.astype(np.float64), 1))
     return gelu(convolve(encoder.conv2, first, 2)) + encoder.positions
 
 
-def run_layer(layer: Layer, x: Float64) -> Float64:
+def run_layer(layer: EncoderLayer, x: Float64) -> Float64:
     """Return the result of one residual block: attention, then the feed-forward half, [frames, d] -> [frames, d]."""
     x = x + apply(layer.out, attend(apply(layer.qkv, normalise(x, layer.attention_norm))))
     return x + apply(layer.down, gelu(apply(layer.up, normalise(x, layer.ffn_norm))))

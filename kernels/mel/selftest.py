@@ -15,7 +15,7 @@ TOLERANCE = 2.0**-8  # one rounding to bf16 in the other direction
 
 
 def trial(n_mels: int, columns: int = 4) -> Trial:
-    """Return the launch of a window of white noise: no band is so faint that its errors hide in the tolerance."""
+    """The launch of a window of white noise: no band is so faint that it could hide in the tolerance."""
     plan = MelPlan(n_mels, columns)
     samples = np.random.default_rng(3).uniform(-0.5, 0.5, WINDOW_SAMPLES).astype(np.float32)
     packed = pack(samples, plan, gain(samples))[: plan.input_samples]

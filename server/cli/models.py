@@ -11,7 +11,7 @@ from server.cli.options import ConfigFile, configured
 from server.cli.progress import bar
 
 if TYPE_CHECKING:
-    from server.checkpoints.catalog import Catalog, Entry
+    from server.checkpoints.catalog import Catalog, InstalledModel
 
 app = typer.Typer(help="List, pull and remove Whisper models.", no_args_is_help=True)
 
@@ -56,7 +56,7 @@ def _catalog(config: Path | None) -> Catalog:
     return Catalog(configured(config).model)
 
 
-def _row(entry: Entry, *, default: bool) -> tuple[str, ...]:
+def _row(entry: InstalledModel, *, default: bool) -> tuple[str, ...]:
     languages = {True: "many", False: "English", None: "?"}[entry.multilingual]
     size = f"{entry.bytes / 1e6:.0f} MB"
     return ("*" if default else "", entry.id, size, languages, entry.problem or str(entry.path))

@@ -49,6 +49,11 @@ class StageChoice:
     device: str
     reason: str
 
+    @property
+    def on_npu(self) -> bool:
+        """True where the NPU or the simulated NPU runs the stage; every other stage runs on the CPU."""
+        return self.device != "cpu"
+
 
 @dataclass(frozen=True, slots=True)
 class EngineProcess:

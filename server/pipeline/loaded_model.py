@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from server.errors import InvalidInput, ModelUnavailable
-from server.pipeline.encoding.cpu_choice import cpu_encoder, implementation
+from server.pipeline.encoding.cpu_choice import cpu_encoder
 from server.pipeline.encoding.cpu_mel import CpuMel
-from server.pipeline.encoding.npu import NpuRoom
+from server.pipeline.encoding.npu_stages import NpuStages
 from server.pipeline.stages.align import AttentionAligner, CtcAligner
 from server.pipeline.stages.decoder import Ct2Decoder, Search
 from server.pipeline.stages.protocols import Aligner, Encoder, Mel, SpeechDetector
@@ -28,8 +29,8 @@ __all__ = ["Parts", "StageSettings"]
 class Parts:
     """Everything that stays in memory for one model. Nothing of a request is kept in it; sessions run side by side.
 
-    ``npu_retired`` says why the NPU is not to be opened again. Raises ModelUnavailable when the model cannot be loaded,
-    ConfigurationError where npu.mode asks for what cannot be had.
+    ``npu_retired`` says why the NPU is not to be opened again; ``npu_stages`` builds mel and encoder. Raises
+    ModelUnavailable when the model cannot be loaded, ConfigurationError where npu.mode asks for what cannot be had.
     """
 
     def __init__(
@@ -40,16 +41,18 @@ class Parts:
         *,
         demo: bool = False,
         npu_retired: str | None = None,
+        npu_stages: Callable[..., NpuStages] = NpuStages,
     ) -> None:
         self.name = name
         self.demo = demo
         self.settings = settings
         self.checkpoint = Checkpoint(directory, settings.model)
-        encoder, self.encoder_reason = cpu_encoder(self.checkpoint, settings.model)
-        self.npu = NpuRoom(self.checkpoint, settings.npu, CpuMel(self.checkpoint.n_mels), encoder, retired=npu_retired)
+        choice = cpu_encoder(self.checkpoint, settings.model)
+        self.encoder_name, self.encoder_reason = choice.chosen.implementation, choice.reason
+        mel, encoder = CpuMel(self.checkpoint.n_mels), choice.chosen.encoder
+        self.npu = npu_stages(self.checkpoint, settings.npu, mel, encoder, retired=npu_retired)
         self.mel: Mel = self.npu.mel
         self.encoder: Encoder = self.npu.encoder
-        self.encoder_name = implementation(self.encoder_reason)
         self.decoder = Ct2Decoder(self.checkpoint, settings.decode)
         self._wav2vec2: dict[str, Aligner] = {}
         self._diarizer: Diarizer | None = None

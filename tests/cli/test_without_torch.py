@@ -179,7 +179,7 @@ from server.pipeline.stages.whisper import Checkpoint
 from server.pipeline.encoding.cpu_choice import cpu_encoder
 from server.settings.stages import ModelSettings
 settings = ModelSettings(threads=1)
-print(cpu_encoder(Checkpoint(Path({str(tiny_multilingual)!r}), settings), settings, frozenset({{"amx_bf16"}}))[1])
+print(cpu_encoder(Checkpoint(Path({str(tiny_multilingual)!r}), settings), settings, frozenset({{"amx_bf16"}})).reason)
 """
     done = run(slim, sys.executable, "-c", script)
     assert done.stdout == f"ctranslate2 int8; torch bfloat16 cannot: The encoder torch {LACKING.rstrip('.')}\n", (

@@ -11,6 +11,9 @@ import pytest
 
 from kernels.package.folder import build
 from kernels.package.verify import KernelFolder, read
+from npu.kernel_folders import Folders
+from npu.runtime.npu import Npu
+from npu.runtime.resident import Resident
 from npu.simulated import Machine
 from npu.xrt import device as xrt
 from npu.xrt.buffer import Buffer
@@ -95,3 +98,20 @@ def damaged(scale: KernelFolder, tmp_path: Path) -> Path:
     import shutil
 
     return Path(shutil.copytree(scale.path, tmp_path / "scale"))
+
+
+WATCHDOG_S = 0.5
+
+
+@pytest.fixture
+def npu(machine: Machine, tmp_path: Path) -> Iterator[Npu]:
+    """The machine's NPU, with a short watchdog."""
+    device = xrt.Device(machine.pyxrt, target="host", watchdog_s=WATCHDOG_S)
+    with Npu(device, Folders(tmp_path, "host", tmp_path)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def resident(npu: Npu, scale: KernelFolder) -> Resident:
+    """The small design, loaded."""
+    return npu.resident(scale)

@@ -8,7 +8,7 @@ from pathlib import Path
 from npu.errors import NpuError
 from npu.probe import HEAP_BYTES, DeviceReport, Subject, probe
 from server.cli.doctor.check import Check, State
-from server.pipeline.encoding.npu import kernel_folders
+from server.pipeline.encoding.npu_device import kernel_folders
 from server.settings.load import Settings
 
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from itertools import count
 from typing import Literal
 
-from server.checkpoints.catalog import Catalog, Entry
+from server.checkpoints.catalog import Catalog, InstalledModel
 from server.engine.contract import EngineStatus, Job, ModelCard, Observation, Observer
 from server.engine.messages import Load
 from server.engine.supervisor.admission import Admission
@@ -45,7 +45,7 @@ class SupervisedEngine:
         self.catalog = Catalog(settings.model)
         check_extra(settings.stages)
         if settings.npu.mode == "required":
-            from server.pipeline.encoding.npu import require_npu  # brings what computes, and takes seconds
+            from server.pipeline.encoding.npu_device import require_npu  # brings what computes, and takes seconds
 
             require_npu(settings.npu)
         limit = settings.engine.memory_mb << 20 or int(SHARE * available_bytes())
@@ -153,7 +153,7 @@ class SupervisedEngine:
         state = default.state if default else "starting"
         return "ready" if state == "unloaded" else state
 
-    def _card(self, entry: Entry) -> ModelCard:
+    def _card(self, entry: InstalledModel) -> ModelCard:
         default = entry.id == self.catalog.default
         return ModelCard(
             id=entry.id,

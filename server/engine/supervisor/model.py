@@ -177,7 +177,7 @@ class SupervisedModel:
         self._observe(Restart(self.name, end.restart_reason))
         log.error("The process of model %s %s.", self.name, end.how)
         record = self.record
-        if any(stage.device != "cpu" for stage in record.stages):  # the NPU may be at fault: it is not used again
+        if any(stage.on_npu for stage in record.stages):  # the NPU may be at fault: it is not used again
             retired = f"the process {end.how} while it served"
             record.load = replace(record.load, npu_retired=retired, measured=None)
         if not end.was_ready:

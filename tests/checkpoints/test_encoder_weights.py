@@ -12,8 +12,9 @@ from ctranslate2.converters import TransformersConverter
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kernels.encoder.weights import StoredTensor
 from kernels.mel.audio import Float32
-from server.checkpoints.weights import encoder_weights, read
+from server.checkpoints.encoder_weights import encoder_weights, read_tensors
 from server.errors import ModelUnavailable
 from tests.pipeline.encoding.numpy_encoder import encode
 
@@ -62,11 +63,12 @@ def test_the_demo_model(demo_model: Path) -> None:
 
 
 def test_int8_weights_stay_as_stored(converted: Converted) -> None:
-    linear = encoder_weights(converted("int8") / "model.bin").layers[0].ffn_in
-    assert linear.weight.values.dtype == np.int8
-    assert linear.weight.scale is not None
-    assert linear.weight.scale.shape == linear.weight.shape[:1]
-    assert np.abs(linear.weight.values).max() == 127
+    stored = encoder_weights(converted("int8") / "model.bin").layers[0].up.stored
+    assert isinstance(stored, StoredTensor)
+    assert stored.values.dtype == np.int8
+    assert stored.scale is not None
+    assert stored.scale.shape == stored.shape[:1]
+    assert np.abs(stored.values).max() == 127
 
 
 def test_sizes(converted: Converted) -> None:
@@ -75,13 +77,13 @@ def test_sizes(converted: Converted) -> None:
 
 
 def test_tensors_are_views_of_the_file(converted: Converted) -> None:
-    values = read(converted(None) / "model.bin")["encoder/conv1/weight"].values
+    values = read_tensors(converted(None) / "model.bin")["encoder/conv1/weight"].values
     assert not values.flags.writeable
     assert not values.flags.owndata
 
 
 def test_an_alias_is_its_target(converted: Converted) -> None:
-    tensors = read(converted(None) / "model.bin")
+    tensors = read_tensors(converted(None) / "model.bin")
     embeddings, projection = tensors["decoder/embeddings/weight"], tensors["decoder/projection/weight"]
     assert np.shares_memory(embeddings.values, projection.values)
 
@@ -111,7 +113,7 @@ def test_what_does_not_fit_is_named(
 
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(ModelUnavailable, match=r"model\.bin"):
-        read(tmp_path / "model.bin")
+        read_tensors(tmp_path / "model.bin")
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -128,4 +130,4 @@ def test_damage_is_refused_or_harmless(converted: Converted, tmp_path: Path, dat
     damaged.write_bytes(content[:cut])
     with contextlib.suppress(ModelUnavailable):
         weights = encoder_weights(damaged)
-        assert weights.conv1.weight.float32().nbytes <= 8 * len(content)
+        assert weights.conv1.weight.nbytes <= 8 * len(content)

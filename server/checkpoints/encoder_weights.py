@@ -1,18 +1,18 @@
-"""The encoder's weights out of a CTranslate2 model.bin: what another encoder, on the CPU or on the NPU, is built from.
+"""The weights of Whisper's encoder, read from a CTranslate2 model.bin; the CPU and NPU encoders are built from them.
 
-Tensors are views of the file, mapped into memory: nothing is read before it is used, and nothing twice.
+Tensors are views of the file, mapped into memory: the kernel reads a tensor when it is first used, and only once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels.encoder.weights import EncoderLayer, EncoderWeights, Linear, Norm, StoredTensor
 from kernels.mel.audio import ENCODER_FRAMES, Float32
 from server.checkpoints.files import Variable, read_layout
 from server.errors import ModelUnavailable
@@ -21,82 +21,8 @@ STORED = {"float32": "<f4", "int8": "i1", "int16": "<i2", "int32": "<i4", "float
 KERNEL = 3  # both convolutions; the second has stride 2
 
 
-@dataclass(frozen=True, slots=True)
-class Tensor:
-    """One tensor as it is stored: ``values`` is read-only and may be unaligned.
-
-    bfloat16 has no numpy type: its values are the bits, as uint16. Where ``scale`` is given (int8, int16) the weight
-    is ``values / scale``, with one scale for each row, or a single one.
-    """
-
-    values: NDArray[Any]
-    dtype: str
-    scale: Float32 | None = None
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.values.shape
-
-    def float32(self) -> Float32:
-        """The weight itself: a new, aligned array."""
-        if self.dtype == "bfloat16":
-            return (self.values.astype(np.uint32) << 16).view(np.float32)
-        weight = self.values.astype(np.float32)
-        if self.scale is not None:
-            weight /= self.scale.reshape(-1, *(1,) * (weight.ndim - 1))
-        return weight
-
-
-@dataclass(frozen=True, slots=True)
-class Norm:
-    """Layer normalisation: two float32 [d_model]."""
-
-    gamma: Float32
-    beta: Float32
-
-
-@dataclass(frozen=True, slots=True)
-class Linear:
-    """y = weight @ x + bias: weight [out, in], or [out, in, 3] for a convolution; bias float32 [out]."""
-
-    weight: Tensor
-    bias: Float32
-
-
-@dataclass(frozen=True, slots=True)
-class EncoderLayer:
-    """One layer, normalised before each half. ``qkv`` has the rows of query, key and value below each other."""
-
-    attention_norm: Norm
-    qkv: Linear
-    out: Linear
-    ffn_norm: Norm
-    ffn_in: Linear
-    ffn_out: Linear
-
-
-@dataclass(frozen=True, slots=True)
-class EncoderWeights:
-    """Whisper's encoder: two convolutions with GELU, positions [1500, d_model], the layers, a last normalisation."""
-
-    conv1: Linear
-    conv2: Linear
-    positions: Float32
-    layers: tuple[EncoderLayer, ...]
-    norm: Norm
-    heads: int
-
-    @property
-    def d_model(self) -> int:
-        return self.conv1.weight.shape[0]
-
-    @property
-    def n_mels(self) -> int:
-        return self.conv1.weight.shape[1]
-
-
-def read(model_bin: Path) -> dict[str, Tensor]:
-    """Every tensor of a model.bin by name, aliases included; ``<name>_scale`` is attached to ``<name>`` as well.
+def read_tensors(model_bin: Path) -> dict[str, StoredTensor]:
+    """Return every tensor of a model.bin by name, aliases included; ``<name>_scale`` is attached to ``<name>`` as well.
 
     Raises ModelUnavailable, naming the file, for anything that is not a whole CTranslate2 model.
     """
@@ -110,21 +36,21 @@ def read(model_bin: Path) -> dict[str, Tensor]:
 
 
 def encoder_weights(model_bin: Path) -> EncoderWeights:
-    """The encoder of a Whisper model.bin.
+    """Return the encoder of a Whisper model.bin.
 
     Raises ModelUnavailable where a tensor is missing or its shape does not fit the others.
     """
-    return _Encoder(model_bin, read(model_bin)).weights()
+    return _EncoderReader(model_bin, read_tensors(model_bin)).weights()
 
 
-def _view(data: NDArray[np.uint8], variable: Variable) -> Tensor:
+def _view(data: NDArray[np.uint8], variable: Variable) -> StoredTensor:
     values: NDArray[Any] = np.ndarray(
         variable.shape, np.dtype(STORED[variable.dtype]), buffer=data, offset=variable.offset
     )
-    return Tensor(values, variable.dtype)
+    return StoredTensor(values, variable.dtype)
 
 
-def _tensor(model_bin: Path, name: str, stored: Mapping[str, Tensor]) -> Tensor:
+def _tensor(model_bin: Path, name: str, stored: Mapping[str, StoredTensor]) -> StoredTensor:
     tensor, scale = stored[name], stored.get(f"{name}_scale")
     if scale is None:
         return tensor
@@ -132,13 +58,13 @@ def _tensor(model_bin: Path, name: str, stored: Mapping[str, Tensor]) -> Tensor:
     values = scale.float32()
     if values.size not in (1, rows) or not np.isfinite(values).all() or not values.all():
         raise _wrong(model_bin, f"{name}_scale does not fit {name}")
-    return Tensor(tensor.values, tensor.dtype, values)
+    return StoredTensor(tensor.values, tensor.dtype, values)
 
 
-class _Encoder:
+class _EncoderReader:
     """Picks the encoder's tensors and checks each shape."""
 
-    def __init__(self, model_bin: Path, tensors: Mapping[str, Tensor]) -> None:
+    def __init__(self, model_bin: Path, tensors: Mapping[str, StoredTensor]) -> None:
         self.model_bin = model_bin
         self.tensors = tensors
         conv1 = self._get("encoder/conv1/weight")
@@ -147,6 +73,7 @@ class _Encoder:
         self.d_model, self.n_mels = conv1.shape[:2]
 
     def weights(self) -> EncoderWeights:
+        """Return the encoder. Raises ModelUnavailable for a tensor that is missing or of a wrong shape."""
         d = self.d_model
         count = 0
         while f"encoder/layer_{count}/self_attention/linear_0/weight" in self.tensors:
@@ -170,8 +97,8 @@ class _Encoder:
             qkv=self._linear(f"{name}/self_attention/linear_0", (3 * d, d)),
             out=self._linear(f"{name}/self_attention/linear_1", (d, d)),
             ffn_norm=self._norm(f"{name}/ffn/layer_norm"),
-            ffn_in=self._linear(f"{name}/ffn/linear_0", (*hidden, d)),
-            ffn_out=self._linear(f"{name}/ffn/linear_1", (d, *hidden)),
+            up=self._linear(f"{name}/ffn/linear_0", (*hidden, d)),
+            down=self._linear(f"{name}/ffn/linear_1", (d, *hidden)),
         )
 
     def _heads(self) -> int:
@@ -192,7 +119,7 @@ class _Encoder:
     def _floats(self, name: str, shape: tuple[int, ...]) -> Float32:
         return self._get(name, shape).float32()
 
-    def _get(self, name: str, shape: tuple[int, ...] | None = None) -> Tensor:
+    def _get(self, name: str, shape: tuple[int, ...] | None = None) -> StoredTensor:
         tensor = self.tensors.get(name)
         if tensor is None:
             raise _wrong(self.model_bin, f"{name} is missing")

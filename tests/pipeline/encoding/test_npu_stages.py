@@ -1,10 +1,11 @@
-"""mel and encoder on a simulated NPU inside the pipeline: right words whatever happens, and the reason by name."""
+"""mel and encoder on a simulated NPU inside the pipeline: the words are right, and a fault is told by name."""
 
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +13,23 @@ import numpy as np
 import pytest
 import soundfile
 
+from kernels.mel.audio import Float32
+from kernels.mel.features import Features
 from npu.errors import NpuUnavailable
 from npu.kernel_folders import Folders
-from npu.runtime.keep_alive import KeepAlive
+from npu.probe import DeviceReport, probe
 from npu.runtime.npu import Npu
 from npu.simulated import Machine
+from npu.simulated.execution import Execution
 from npu.simulated.faults import Ends, Fault, Garbage, Hang, LoadError, Lost
-from npu.stages.pending_features import Coming
+from npu.stages.pending_features import PendingFeatures
+from npu.stages.stage import SLOTS, NpuStage
 from npu.xrt import device as xrt
 from server.checkpoints.catalog import DEMO_DIR
 from server.errors import ConfigurationError
-from server.pipeline.encoding import npu as npu_room
-from server.pipeline.encoding.npu_choice import Cost
+from server.pipeline.encoding.npu_choice import Cost, measure
+from server.pipeline.encoding.npu_device import open_device, require_npu
+from server.pipeline.encoding.npu_stages import EncoderOpener, NpuStages, Opener, Timer, open_encoder
 from server.pipeline.loaded_model import Parts, StageSettings
 from server.pipeline.session import Session
 from server.pipeline.stages.protocols import Encoder, Retired
@@ -38,38 +44,57 @@ NO_ENCODER = "this test has no time for it"
 Open = Callable[..., Parts]
 
 
+def no_encoder(npu: Npu, directory: Path, settings: NpuSettings) -> tuple[NpuStage[Features], str]:
+    """Refuse the encoder, which takes ten seconds for a window in simulation."""
+    raise NpuUnavailable(NO_ENCODER)
+
+
+def costs(*wanted: Cost) -> Timer:
+    """Return a timer that runs the call and reports these costs in turn: of the NPU, of the CPU, and so on."""
+    iterator = iter(wanted)
+
+    def timer(run: Callable[[], object]) -> Cost:
+        run()
+        return next(iterator)
+
+    return timer
+
+
+def npu_pays() -> Timer:
+    """Return a timer by which the NPU is always the faster device."""
+    return costs(*(cost for _ in range(4) for cost in (Cost(1, 1), Cost(7, 7))))
+
+
 @pytest.fixture
-def machine(monkeypatch: pytest.MonkeyPatch, simulated_kernels: Path) -> Machine:
+def machine() -> Machine:
     """A simulated NPU in the place of a real one."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(simulated_kernels))
-    machine = Machine()
+    return Machine()
 
-    def open_npu(settings: NpuSettings) -> Npu:
+
+@pytest.fixture
+def machine_opener(machine: Machine, simulated_kernels: Path) -> Opener:
+    def open_machine(settings: NpuSettings) -> Npu:
         device = xrt.Device(machine.pyxrt, target="host", watchdog_s=600 if settings.mode == "required" else 5)
-        return Npu(device, Folders(Path("/nowhere"), "host"))
+        return Npu(device, Folders(Path("/nowhere"), "host", simulated_kernels))
 
-    monkeypatch.setattr(npu_room, "_open_npu", open_npu)
-    return machine
-
-
-@pytest.fixture
-def mel_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A window of the encoder takes ten seconds in simulation."""
-
-    def refuse(directory: Path) -> None:
-        raise NpuUnavailable(NO_ENCODER)
-
-    monkeypatch.setattr(npu_room, "encoder_of", refuse)
+    return open_machine
 
 
 @pytest.fixture
-def open_parts(demo_model: Path) -> Iterator[Open]:
-    """The demo model with the NPU as the test wants it, closed after the test."""
+def open_parts(demo_model: Path, machine_opener: Opener) -> Iterator[Open]:
+    """Opens the demo model with these settings of the NPU, mel alone on it by default; closed after the test."""
     opened: list[Parts] = []
 
-    def open_(mode: str, **npu: Any) -> Parts:
-        settings = NpuSettings.model_validate({"mode": mode, **npu})
-        opened.append(Parts("demo", demo_model, StageSettings(MODEL, decode=DECODE, npu=settings)))
+    def open_(
+        mode: str,
+        timer: Timer = measure,
+        encoder: EncoderOpener = no_encoder,
+        opener: Opener | None = None,
+        **npu: Any,
+    ) -> Parts:
+        settings = StageSettings(MODEL, decode=DECODE, npu=NpuSettings.model_validate({"mode": mode, **npu}))
+        stages = partial(NpuStages, opener=opener or machine_opener, timer=timer, encoder_opener=encoder)
+        opened.append(Parts("demo", demo_model, settings, npu_stages=stages))
         return opened[-1]
 
     yield open_
@@ -98,19 +123,28 @@ def transcribe(parts: Parts, source: Path, **options: Any) -> Transcript:
     return last.transcript
 
 
+def faulty(parts: Parts, source: Path, machine: Machine, fault: Fault) -> Transcript:
+    """Transcribe with a fault that strikes after the first window."""
+    for event in Session(parts, Options(vad=False)).run(source):
+        if isinstance(event, Progress) and fault not in machine.faults:
+            machine.faults.append(fault)
+    assert isinstance(event, Finished)
+    return event.transcript
+
+
 @cache
 def on_cpu(source: Path) -> str:
-    """The words of the CPU path."""
+    """Return the words of the CPU path."""
     parts = Parts("demo", DEMO_DIR, StageSettings(MODEL, decode=DECODE, npu=NpuSettings(mode="off")))
     return transcribe(parts, source, vad=False).text
 
 
 def stage(transcript: Transcript, name: str) -> list[StageTime]:
-    return [one for one in transcript.stages if one.stage == name]
+    return [entry for entry in transcript.stages if entry.stage == name]
 
 
 def devices(transcript: Transcript, name: str) -> list[str]:
-    return [one.device for one in stage(transcript, name)]
+    return [entry.device for entry in stage(transcript, name)]
 
 
 def test_off(open_parts: Open, machine: Machine) -> None:
@@ -122,51 +156,40 @@ def test_off(open_parts: Open, machine: Machine) -> None:
 
 
 def test_auto_without_an_npu(open_parts: Open, tmp_path: Path, sample: Path) -> None:
-    parts = open_parts("auto", device=tmp_path / "accel0")
+    parts = open_parts("auto", opener=open_device, device=tmp_path / "accel0")
     result = transcribe(parts, sample)
     for name in ("mel", "encoder"):
-        [one] = stage(result, name)
-        assert (one.device, one.reason) == ("cpu", f"no NPU: there is no {tmp_path}/accel0")
-    assert {one.reason for one in result.stages if one.stage not in ("mel", "encoder")} == {None}
+        [entry] = stage(result, name)
+        assert (entry.device, entry.reason) == ("cpu", f"no NPU: there is no {tmp_path}/accel0")
+    assert {entry.reason for entry in result.stages if entry.stage not in ("mel", "encoder")} == {None}
     assert result.warnings == ()
 
 
 def test_required_without_an_npu(open_parts: Open, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=f"npu.mode is required.*there is no {tmp_path}/accel0") as caught:
-        open_parts("required", device=tmp_path / "accel0")
+        open_parts("required", opener=open_device, device=tmp_path / "accel0")
     assert caught.value.param == "npu.mode"
     with pytest.raises(ConfigurationError, match=f"there is no {tmp_path}/accel0.*set npu.mode to auto"):
-        npu_room.require_npu(NpuSettings(mode="required", device=tmp_path / "accel0"))
-    npu_room.require_npu(NpuSettings(mode="auto", device=tmp_path / "accel0"))
+        require_npu(NpuSettings(mode="required", device=tmp_path / "accel0"))
+    require_npu(NpuSettings(mode="auto", device=tmp_path / "accel0"))
 
 
-def test_required_without_kernel_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    @dataclasses.dataclass
-    class Fine:
-        problems: tuple[()] = ()
+def test_required_without_kernel_folders(tmp_path: Path) -> None:
+    def fine(node: Path) -> DeviceReport:
+        return dataclasses.replace(probe(node), problems=())
 
-    monkeypatch.setattr(npu_room, "probe", lambda node: Fine())
     with pytest.raises(ConfigurationError, match=r"no kernel folder encoder or matmul and attention.*kernels build"):
-        npu_room.require_npu(NpuSettings(mode="required", kernels=tmp_path))
+        require_npu(NpuSettings(mode="required", kernels=tmp_path), look=fine)
 
 
-def test_required_and_refused_by_one_stage(open_parts: Open, machine: Machine, mel_only: None) -> None:
+def test_required_and_refused_by_one_stage(open_parts: Open, machine: Machine) -> None:
     with pytest.raises(ConfigurationError, match=NO_ENCODER):
         open_parts("required")
     assert machine.contexts == 0
 
 
-def costs(monkeypatch: pytest.MonkeyPatch, *wanted: Cost) -> None:
-    """In place of measured ones: NPU, then CPU."""
-    iterator = iter(wanted)
-    monkeypatch.setattr(npu_room, "measure", lambda run: (run(), next(iterator))[1])
-
-
-def test_auto_takes_an_npu_that_pays(
-    open_parts: Open, machine: Machine, mel_only: None, sample: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    costs(monkeypatch, Cost(1, 1), Cost(7, 7))
-    parts = open_parts("auto")
+def test_auto_takes_an_npu_that_pays(open_parts: Open, machine: Machine, sample: Path) -> None:
+    parts = open_parts("auto", costs(Cost(1, 1), Cost(7, 7)))
     assert parts.npu.reason("mel") == (
         "the faster one: npu 1.0 ms (1.0 ms of processor time), cpu 7.0 ms (7.0 ms of processor time) per window, "
         "measured at start-up"
@@ -180,8 +203,8 @@ def test_auto_takes_an_npu_that_pays(
     assert note.startswith("NPU self-test mel_80.energies: 529,408 elements, largest difference 0,")
 
 
-def test_auto_leaves_a_slow_npu_and_its_contexts(open_parts: Open, machine: Machine, mel_only: None) -> None:
-    """The simulated one is slow in truth: nothing is made up here."""
+def test_auto_leaves_a_slow_npu_and_its_contexts(open_parts: Open, machine: Machine) -> None:
+    """The simulated NPU is slow: these are measured times."""
     parts = open_parts("auto")
     assert parts.mel.device == "cpu"
     assert "ms of processor time), cpu" in parts.npu.reason("mel")
@@ -189,15 +212,8 @@ def test_auto_leaves_a_slow_npu_and_its_contexts(open_parts: Open, machine: Mach
 
 
 @pytest.mark.parametrize(("prefer", "device"), [("latency", "cpu"), ("cpu_free", "npu")])
-def test_what_is_preferred(
-    open_parts: Open, machine: Machine, mel_only: None, monkeypatch: pytest.MonkeyPatch, prefer: str, device: str
-) -> None:
-    costs(monkeypatch, Cost(9, 1), Cost(7, 7))
-    assert open_parts("auto", prefer=prefer).mel.device == device
-
-
-def taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    costs(monkeypatch, *(cost for _ in range(4) for cost in (Cost(1, 1), Cost(7, 7))))
+def test_what_is_preferred(open_parts: Open, machine: Machine, prefer: str, device: str) -> None:
+    assert open_parts("auto", costs(Cost(9, 1), Cost(7, 7)), prefer=prefer).mel.device == device
 
 
 SLOWLY = pytest.mark.slow
@@ -215,22 +231,12 @@ SLOWLY = pytest.mark.slow
 def test_retired_in_the_middle_of_a_recording(
     open_parts: Open,
     machine: Machine,
-    mel_only: None,
     sample: Path,
     long_sample: Path,
-    monkeypatch: pytest.MonkeyPatch,
     fault: Fault,
 ) -> None:
-    taken(monkeypatch)
-    parts = open_parts("auto")
-    progress = 0
-    for event in Session(parts, Options(vad=False)).run(long_sample):
-        if isinstance(event, Progress):
-            progress += 1
-            if progress == 1:
-                machine.faults.append(fault)
-    assert isinstance(event, Finished)
-    result = event.transcript
+    parts = open_parts("auto", npu_pays())
+    result = faulty(parts, long_sample, machine, fault)
     assert result.text == on_cpu(long_sample) != ""
     assert devices(result, "mel") == ["npu", "cpu"]
     [warning] = result.warnings
@@ -238,15 +244,12 @@ def test_retired_in_the_middle_of_a_recording(
     assert parts.mel.device == "cpu"
     assert parts.npu.reason("mel").startswith("no NPU: it was retired: ")
     assert parts.npu.reason("encoder") == parts.npu.reason("mel")
-    assert {one.reason for one in stage(result, "mel")} == {parts.npu.reason("mel")}
+    assert {entry.reason for entry in stage(result, "mel")} == {parts.npu.reason("mel")}
     assert transcribe(parts, sample).warnings == (), "said once, then it is what the reason says"
 
 
-def test_a_canary_ends_it_between_two_windows(
-    open_parts: Open, machine: Machine, mel_only: None, sample: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    taken(monkeypatch)
-    parts = open_parts("auto", canary_windows=3)
+def test_a_canary_ends_it_between_two_windows(open_parts: Open, machine: Machine, sample: Path) -> None:
+    parts = open_parts("auto", npu_pays(), canary_windows=3)
     parts.mel([np.zeros(0, np.float32)])
     launches = 0
 
@@ -254,10 +257,10 @@ def test_a_canary_ends_it_between_two_windows(
     class Second(Garbage):
         """Strikes the launch after the window's own, which is right."""
 
-        def run(self, job: Any) -> bool:
+        def run(self, execution: Execution) -> bool:
             nonlocal launches
             launches += 1
-            return launches == 2 and super().run(job)
+            return launches == 2 and super().run(execution)
 
     machine.faults.append(Second())
     result = transcribe(parts, sample)
@@ -266,7 +269,7 @@ def test_a_canary_ends_it_between_two_windows(
     assert result.text == on_cpu(sample)
 
 
-def test_a_selftest_that_fails_at_start_up(open_parts: Open, machine: Machine, mel_only: None) -> None:
+def test_a_selftest_that_fails_at_start_up(open_parts: Open, machine: Machine) -> None:
     machine.faults.append(Garbage())
     parts = open_parts("auto")
     assert parts.mel.device == parts.encoder.device == "cpu"
@@ -277,57 +280,50 @@ def test_a_selftest_that_fails_at_start_up(open_parts: Open, machine: Machine, m
 
 def test_no_context_is_left(open_parts: Open, machine: Machine) -> None:
     machine.faults.append(LoadError(text="DRM_IOCTL_AMDXDNA_CREATE_HWCTX IOCTL failed (err=-22): Invalid argument"))
-    parts = open_parts("auto")
+    parts = open_parts("auto", encoder=open_encoder)
     assert "hardware context" in parts.npu.reason("mel")
     assert parts.encoder.device == "cpu"
 
 
-def test_heads_that_the_kernels_do_not_serve(tiny_multilingual: Path, machine: Machine) -> None:
+def test_heads_that_the_kernels_do_not_serve(tiny_multilingual: Path, machine_opener: Opener) -> None:
     settings = StageSettings(MODEL, decode=DECODE, npu=NpuSettings(mode="auto"))
-    parts = Parts("tiny", tiny_multilingual, settings)
+    parts = Parts("tiny", tiny_multilingual, settings, npu_stages=partial(NpuStages, opener=machine_opener))
     assert parts.npu.reason("encoder") == "no NPU: the kernels serve heads of 64 dimensions, not of 32"
     parts.close()
 
 
-def test_two_models_share_one_npu(
-    open_parts: Open, machine: Machine, mel_only: None, sample: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    taken(monkeypatch)
-    first, second = open_parts("auto"), open_parts("auto")
+def test_two_models_share_one_npu(open_parts: Open, machine: Machine, sample: Path) -> None:
+    timer = npu_pays()
+    first, second = open_parts("auto", timer), open_parts("auto", timer)
     assert machine.contexts == 1
     first.close()
     first.close()
     assert devices(transcribe(second, sample), "mel") == ["npu"]
     machine.faults.append(Ends())
     assert transcribe(second, sample).warnings
-    third = open_parts("auto")
+    third = open_parts("auto", timer)
     assert "retired" in third.npu.reason("mel") or "state ERROR" in third.npu.reason("mel")
     assert third.mel.device == "cpu"
 
 
-def test_keep_alive_is_configured(
-    open_parts: Open, machine: Machine, mel_only: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    started: list[float] = []
-
-    class Watched(KeepAlive):
-        def __init__(self, npu: Npu, resident: Any, seconds: float) -> None:
-            started.append(seconds)
-            super().__init__(npu, resident, seconds)
-
-    monkeypatch.setattr(npu_room, "KeepAlive", Watched)
-    taken(monkeypatch)
-    open_parts("auto").close()
-    assert started == []
-    open_parts("auto", keep_alive_ms=5000).close()
-    assert started == [5.0]
+def test_keep_alive_is_configured(open_parts: Open) -> None:
+    timer = npu_pays()
+    asleep = open_parts("auto", timer)
+    assert asleep.npu.keep_alive is None
+    asleep.close()
+    awake = open_parts("auto", timer, keep_alive_ms=5000)
+    assert awake.npu.keep_alive is not None
+    assert awake.npu.keep_alive.seconds == 5.0
+    assert "npu-keep-alive" in (thread.name for thread in threading.enumerate())
+    awake.close()
+    assert "npu-keep-alive" not in (thread.name for thread in threading.enumerate())
 
 
 def test_simulated_is_named_everywhere(
-    open_parts: Open, mel_only: None, sample: Path, monkeypatch: pytest.MonkeyPatch, simulated_kernels: Path
+    open_parts: Open, sample: Path, monkeypatch: pytest.MonkeyPatch, simulated_kernels: Path
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(simulated_kernels))
-    parts = open_parts("simulated")
+    parts = open_parts("simulated", opener=open_device)
     assert parts.mel.device == "npu (simulated)"
     assert "no time of it is a time of an NPU" in parts.npu.reason("mel")
     result = transcribe(parts, sample)
@@ -335,64 +331,53 @@ def test_simulated_is_named_everywhere(
     assert result.text == on_cpu(sample)
 
 
-def test_simulated_without_a_compiler(
-    open_parts: Open, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, mel_only: None
-) -> None:
+def test_simulated_without_a_compiler(open_parts: Open, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
     monkeypatch.setattr("kernels.host.compile.CACHE", tmp_path / "objects")
     with pytest.raises(ConfigurationError, match=r"npu.mode is simulated, .*no-such-compiler"):
-        open_parts("simulated")
+        open_parts("simulated", opener=open_device)
 
 
-class QuickEncoder:
-    """In the place of NpuEncoder: launches the self-test for each window, and lets the CPU compute it."""
+class QuickEncoder(NpuStage[Features]):
+    """A quick substitute for NpuEncoder: the NPU runs its self-tests for each window, the CPU computes the states."""
 
-    cpu: Encoder
+    def __init__(self, npu: Npu, cpu: Encoder) -> None:
+        super().__init__("encoder", npu, [], [()] * SLOTS)
+        self._selftests = [npu.resident(folder) for folder in npu.folders.encoder(int8=False).values()]
+        self._cpu = cpu
+        self._states: dict[int, Float32] = {}
 
-    def __init__(self, npu: Npu, weights: object, *, int8: bool) -> None:
-        del weights
-        folders = npu.folders.encoder(int8=int8)
-        self.residents = {name: npu.resident(folder) for name, folder in folders.items()}
-        self.windows: list[type] = []
+    def _allocate(self, features: Features) -> Float32:
+        return np.empty((len(features), 1500, 256), np.float32)
 
-    def __call__(self, mel: Any) -> Any:
-        self.windows.append(type(mel))
-        states = []
-        for window in range(len(mel)):
-            for resident in self.residents.values():
-                resident.check()
-            states.append(self.cpu(mel[window][None])[0])
-        return np.stack(states)
+    def _write(self, window: Float32, slot: int) -> None:
+        for resident in self._selftests:
+            resident.check()
+        self._states[slot] = self._cpu(window[None])[0]
 
-    def close(self) -> None:
-        """Has nothing."""
+    def _read(self, slot: int, result: Float32) -> None:
+        result[:] = self._states[slot]
 
 
 @pytest.mark.parametrize("context", [pytest.param(0, marks=SLOWLY), 1])
 def test_both_stages_are_done_again_whichever_fails(
-    open_parts: Open, machine: Machine, long_sample: Path, monkeypatch: pytest.MonkeyPatch, context: int
+    open_parts: Open, machine: Machine, long_sample: Path, context: int
 ) -> None:
-    QuickEncoder.cpu = open_parts("off").encoder
-    monkeypatch.setattr(npu_room, "NpuEncoder", QuickEncoder)
-    monkeypatch.setattr(npu_room, "check_layer", lambda *_, **__: "not tried")
-    taken(monkeypatch)
-    parts = open_parts("auto")
+    cpu = open_parts("off").encoder
+
+    def quick(npu: Npu, directory: Path, settings: NpuSettings) -> tuple[NpuStage[Features], str]:
+        return QuickEncoder(npu, cpu), "not checked"
+
+    parts = open_parts("auto", npu_pays(), quick)
     assert parts.mel.device == parts.encoder.device == "npu"
-    assert isinstance(parts.mel([np.zeros(1, np.float32)] * 2), Coming)
-    progress = 0
-    for event in Session(parts, Options(vad=False)).run(long_sample):
-        if isinstance(event, Progress):
-            progress += 1
-            if progress == 1:
-                machine.faults.append(Garbage(context=context))
-    assert isinstance(event, Finished)
-    result = event.transcript
+    features = parts.mel([np.zeros(1, np.float32)] * 2)
+    assert isinstance(features, PendingFeatures)
+    result = faulty(parts, long_sample, machine, Garbage(context=context))
     assert result.text == on_cpu(long_sample) != ""
     assert (devices(result, "mel"), devices(result, "encoder")) == (["npu", "cpu"], ["npu", "cpu"])
     assert len(result.warnings) == 1
-    coming = Coming((1, 80, 3000))
     with pytest.raises(Retired):
-        parts.encoder(coming)  # type: ignore[arg-type]
+        parts.encoder(features)
 
 
 @pytest.mark.slow
@@ -401,7 +386,7 @@ def test_the_whole_pipeline_on_the_simulated_npu(
     open_parts: Open, sample: Path, monkeypatch: pytest.MonkeyPatch, simulated_kernels: Path, precision: str
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(simulated_kernels))
-    parts = open_parts("simulated", precision=precision)
+    parts = open_parts("simulated", encoder=open_encoder, opener=open_device, precision=precision)
     result = transcribe(parts, sample)
     assert devices(result, "mel") == devices(result, "encoder") == ["npu (simulated)"]
     assert f"{precision}, layer of 256: " in (stage(result, "encoder")[0].reason or "")
@@ -410,15 +395,9 @@ def test_the_whole_pipeline_on_the_simulated_npu(
 
 @pytest.mark.slow
 def test_an_encoder_retired_in_the_middle(open_parts: Open, machine: Machine, sample: Path, long_sample: Path) -> None:
-    parts = open_parts("required")
+    parts = open_parts("required", encoder=open_encoder)
     assert parts.encoder.device == parts.mel.device == "npu"
-    progress = 0
-    for event in Session(parts, Options(vad=False)).run(long_sample):
-        if isinstance(event, Progress):
-            progress += 1
-            if progress == 1:
-                machine.faults.append(Garbage(context=1))
-    assert isinstance(event, Finished)
-    assert event.transcript.text == on_cpu(long_sample) != ""
-    assert devices(event.transcript, "encoder") == ["npu", "cpu"]
-    assert "rows that are not normalised" in event.transcript.warnings[0]
+    result = faulty(parts, long_sample, machine, Garbage(context=1))
+    assert result.text == on_cpu(long_sample) != ""
+    assert devices(result, "encoder") == ["npu", "cpu"]
+    assert "rows that are not normalised" in result.warnings[0]
