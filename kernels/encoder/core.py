@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from kernels.array.design import Acquire, Call, Core, Held, Index, Local, Loop, Release, Statement, Tile, Word
+from kernels.array.design import Acquire, BufferWord, Call, Core, Held, Index, Local, Loop, Release, Statement, Tile
 from kernels.encoder.command import Field
 
 Op = Literal["matmul", "matmul_i8", "attention", "rows", "quantise"]
@@ -44,8 +44,8 @@ class Place:
     def local(self, name: str) -> Local:
         return Local(f"{name}{self.col}{self.row}")
 
-    def word(self, field: Field) -> Word:
-        return Word(f"prm{self.col}{self.row}", field)
+    def word(self, field: Field) -> BufferWord:
+        return BufferWord(f"prm{self.col}{self.row}", field)
 
 
 def core(place: Place, ops: Iterable[Op]) -> Core:

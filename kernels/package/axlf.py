@@ -25,7 +25,7 @@ class XclbinError(KernelsError):
     """A file that is no xclbin, or not one of an overlay; the message says what is wrong with it and what to do."""
 
 
-class Kind(IntEnum):
+class SectionKind(IntEnum):
     """The sections of an xclbin for an NPU (enum axlf_section_kind)."""
 
     EMBEDDED_METADATA = 2
@@ -55,7 +55,7 @@ class Axlf:
     platform: str = ""
     timestamp: int = 0
 
-    def section(self, kind: Kind) -> bytes:
+    def section(self, kind: SectionKind) -> bytes:
         """The data of the one section of a kind. Raises XclbinError if there is none, or more."""
         found = [section.data for section in self.sections if section.kind == kind]
         if len(found) != 1:

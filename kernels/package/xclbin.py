@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from uuid import UUID
 from xml.etree import ElementTree as ET
 
-from kernels.package.axlf import Axlf, Kind, Section, XclbinError, pack, unpack
+from kernels.package.axlf import Axlf, Section, SectionKind, XclbinError, pack, unpack
 
 KERNEL, INSTANCE, KERNEL_ID = "MLIR_AIE", "MLIRAIE", 0x901
 BUFFERS = 5
@@ -61,13 +61,13 @@ class Xclbin:
 def write(uuid: UUID, columns: int, pdi: bytes, platform: str = "") -> bytes:
     """The xclbin of one overlay: what aiecc and xclbinutil would make of this configuration."""
     sections = (
-        Section(Kind.MEM_TOPOLOGY, "mem_topology", _memories()),
-        Section(Kind.AIE_PARTITION, "aie_partition", _partition(columns, pdi, uuid)),
-        Section(Kind.EMBEDDED_METADATA, "embedded_metad", _metadata()),
-        Section(Kind.IP_LAYOUT, "ip_layout", _ip_layout()),
-        Section(Kind.CONNECTIVITY, "connectivity", _connections()),
-        Section(Kind.GROUP_CONNECTIVITY, "group_connecti", _connections()),
-        Section(Kind.GROUP_TOPOLOGY, "group_topology", _memories()),
+        Section(SectionKind.MEM_TOPOLOGY, "mem_topology", _memories()),
+        Section(SectionKind.AIE_PARTITION, "aie_partition", _partition(columns, pdi, uuid)),
+        Section(SectionKind.EMBEDDED_METADATA, "embedded_metad", _metadata()),
+        Section(SectionKind.IP_LAYOUT, "ip_layout", _ip_layout()),
+        Section(SectionKind.CONNECTIVITY, "connectivity", _connections()),
+        Section(SectionKind.GROUP_CONNECTIVITY, "group_connecti", _connections()),
+        Section(SectionKind.GROUP_TOPOLOGY, "group_topology", _memories()),
     )
     return pack(Axlf(uuid, sections, platform))
 
@@ -81,8 +81,8 @@ def read(data: bytes) -> Xclbin:
     """What an xclbin is for. Raises XclbinError where it is damaged, or not that of one overlay of an NPU."""
     axlf = unpack(data)
     try:
-        kernel, buffers = _kernel(axlf.section(Kind.EMBEDDED_METADATA))
-        columns, pdi = _pdi(axlf.section(Kind.AIE_PARTITION))
+        kernel, buffers = _kernel(axlf.section(SectionKind.EMBEDDED_METADATA))
+        columns, pdi = _pdi(axlf.section(SectionKind.AIE_PARTITION))
     except (struct.error, IndexError):
         raise XclbinError("The xclbin's AIE partition points outside itself: copy or build it again.") from None
     if not pdi.startswith((PDI_MAGIC, SIMULATED)):

@@ -92,7 +92,7 @@ def _stream(name: str, ours: bytes, folder: Path) -> bytes:
     return data
 
 
-def _use(core: Core, kernels: Mapping[str, elf.Function], tools: Toolchain, scratch: Path) -> CoreUse:
+def _use(core: Core, kernels: Mapping[str, elf.CompiledFunction], tools: Toolchain, scratch: Path) -> CoreUse:
     """Measure one core: its program in the linked file, its stack by compiling its function once more for the sizes."""
     name = f"core_{core.tile.col}_{core.tile.row}"
     program = _object(scratch / f"main_{name}.elf").text

@@ -26,7 +26,7 @@ class ObjectError(KernelsError):
 
 
 @dataclass(frozen=True, slots=True)
-class Function:
+class CompiledFunction:
     """``frame`` is the bytes of stack of the function alone, None where nothing says so."""
 
     frame: int | None
@@ -37,7 +37,7 @@ class Function:
 class ObjectFile:
     """``text`` is the bytes of all executable sections."""
 
-    functions: Mapping[str, Function]
+    functions: Mapping[str, CompiledFunction]
     text: int
 
 
@@ -49,13 +49,13 @@ def read(data: bytes) -> ObjectFile:
         raise ObjectError(f"Not an ELF file that can be read: {error}.") from None
 
 
-def merged(files: Iterable[ObjectFile]) -> dict[str, Function]:
+def merged(files: Iterable[ObjectFile]) -> dict[str, CompiledFunction]:
     """The functions of objects that are linked together."""
     return {name: function for file in files for name, function in file.functions.items()}
 
 
 def deepest(
-    functions: Mapping[str, Function], entry: str, data: Collection[str] = (), above: tuple[str, ...] = ()
+    functions: Mapping[str, CompiledFunction], entry: str, data: Collection[str] = (), above: tuple[str, ...] = ()
 ) -> int:
     """The most stack, in bytes, that ``entry`` and all it calls can take; ``data`` are names that are no functions.
 
@@ -115,7 +115,7 @@ class _Elf:
     def object_file(self) -> ObjectFile:
         frames, calls = dict(self.frames()), self.calls()
         defined = [one for one in self.symbols if one.kind == FUNCTION and 0 < one.section < SPECIAL]
-        functions = {one.name: Function(frames.get(one.name), frozenset(calls[one.section])) for one in defined}
+        functions = {one.name: CompiledFunction(frames.get(one.name), frozenset(calls[one.section])) for one in defined}
         return ObjectFile(functions, sum(one.size for one in self.sections if one.flags & EXECUTABLE))
 
     def frames(self) -> Iterator[tuple[str, int]]:

@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from kernels.array.hardware import QUEUED_TASKS, WORD_BYTES
-from kernels.array.lower.shim_registers import Channel
+from kernels.array.lower.shim_registers import ShimChannel
 from kernels.array.lower.stream import Descriptor, Task, Wait
 from kernels.array.simulate.fifos import Ready, Words
 from kernels.array.simulate.hazards import Hazards
-from kernels.array.simulate.shim_dma import ShimChannel
+from kernels.array.simulate.shim_dma import ChannelProcess
 from kernels.errors import SimulationError
 
 
@@ -24,13 +24,13 @@ class Controller:
 
     name = "the controller"
 
-    def __init__(self, channels: Mapping[Channel, ShimChannel], ready: Ready) -> None:
+    def __init__(self, channels: Mapping[ShimChannel, ChannelProcess], ready: Ready) -> None:
         self.channels = channels
         self.steps: Sequence[Task | Wait] = ()
         self.at = 0
-        self.waits_for: ShimChannel | None = None
+        self.waits_for: ChannelProcess | None = None
         self._arguments: Sequence[Words] = ()
-        self._tokens: Counter[Channel] = Counter()
+        self._tokens: Counter[ShimChannel] = Counter()
         self._hazards = Hazards()
         self._ready = ready
         for channel in channels.values():
@@ -50,7 +50,7 @@ class Controller:
         return self.at == len(self.steps)
 
     @property
-    def unknown(self) -> list[tuple[int, Channel]]:
+    def unknown(self) -> list[tuple[int, ShimChannel]]:
         """Step and channel of the outputs that nobody has awaited."""
         return self._hazards.unknown()
 
@@ -73,14 +73,14 @@ class Controller:
                 return
             self.at += 1
 
-    def _end(self, channel: ShimChannel, task: Task) -> None:
+    def _end(self, channel: ChannelProcess, task: Task) -> None:
         self._hazards.ended(channel.channel)
         self._tokens[channel.channel] += task.token
         if task.token and self.waits_for is channel:
             self.waits_for = None
             self._ready.appendleft(self)
 
-    def _check(self, task: Task, channel: ShimChannel) -> None:
+    def _check(self, task: Task, channel: ChannelProcess) -> None:
         """Refuse what the chip would do wrong without a word; a queue's tasks are those that have not ended."""
         if len(channel.queue) == QUEUED_TASKS:
             raise SimulationError(
@@ -96,7 +96,7 @@ class Controller:
                 )
             self._check_range(descriptor, task.repeat + 1, channel)
 
-    def _check_range(self, descriptor: Descriptor, passes: int, channel: ShimChannel) -> None:
+    def _check_range(self, descriptor: Descriptor, passes: int, channel: ChannelProcess) -> None:
         if descriptor.argument >= len(self._arguments):
             raise SimulationError(
                 f"Step {self.at}: argument {descriptor.argument} of a launch with {len(self._arguments)}."

@@ -13,7 +13,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.array.design import Acquire, Call, Core, DType, Held, Index, Local, Loop, Release, Statement, Tile, Word
+from kernels.array.design import (
+    Acquire,
+    BufferWord,
+    Call,
+    Core,
+    DType,
+    Held,
+    Index,
+    Local,
+    Loop,
+    Release,
+    Statement,
+    Tile,
+)
 from kernels.array.simulate.fifos import Ready, Ring, Words
 from kernels.errors import DesignError
 
@@ -24,7 +37,7 @@ VIEWS: dict[DType, Any] = {"bf16": np.uint16, "f32": np.float32, "i8": np.int8, 
 
 
 @dataclass(frozen=True, slots=True)
-class Function:
+class HostFunction:
     """A kernel as it is called: ``argument`` makes what is handed over for tile memory seen as a kernel's block."""
 
     call: Callable[..., object]
@@ -37,11 +50,11 @@ class Surroundings:
 
     rings: Mapping[str, tuple[Ring, bool]]
     buffers: Mapping[str, Words]
-    functions: Mapping[str, Function]
+    functions: Mapping[str, HostFunction]
 
 
 @dataclass(slots=True)
-class Arguments:
+class CallArguments:
     """What a call hands over: ``values`` by position, and which of them change from call to call, with what.
 
     ``read`` and ``written`` are objects held of a ring, with what stands for each of its slots.
@@ -121,7 +134,7 @@ class CoreProcess:
         end = len(self._operations)
         self._operations.append(_again(current, begin + 1, end + 1))
         self.labels.append((loop, loops))
-        if isinstance(loop.count, Word):
+        if isinstance(loop.count, BufferWord):
             count = self._near.buffers[loop.count.buffer].view(np.int32)[loop.count.index :]
         else:
             count = np.array([loop.count], np.int32)
@@ -132,7 +145,7 @@ class CoreProcess:
         if call.kernel not in self.kernels:
             self.kernels.append(call.kernel)
             self.counts.append(0)
-        arguments = Arguments([None] * len(call.args))
+        arguments = CallArguments([None] * len(call.args))
         for i, argument in enumerate(call.args):
             if isinstance(argument, Held):
                 ring, reads = self._near.rings[argument.fifo]
@@ -194,7 +207,7 @@ def _again(current: Pass, body: int, after: int) -> Operation:
 
 
 def _run(
-    function: Callable[..., object], arguments: Arguments, counts: list[int], number: int, following: int
+    function: Callable[..., object], arguments: CallArguments, counts: list[int], number: int, following: int
 ) -> Operation:
     values, read, written, passes = arguments.values, arguments.read, arguments.written, arguments.passes
 

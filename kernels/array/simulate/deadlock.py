@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from kernels.array.design import Tile
 from kernels.array.simulate.controller import Controller
 from kernels.array.simulate.cores import CoreProcess
-from kernels.array.simulate.fifos import Process, Ring, Stream
-from kernels.array.simulate.shim_dma import ShimChannel
+from kernels.array.simulate.fifos import Process, Ring, Route
+from kernels.array.simulate.shim_dma import ChannelProcess
 from kernels.errors import DeadlockError
 
 Rings = Mapping[tuple[str, Tile], Sequence[Ring]]
@@ -75,7 +75,7 @@ def _blamed(process: Process, waits: Mapping[Process, tuple[Ring, bool]]) -> Pro
         seen.add(id(process))
         ring, full = waits[process]
         other = ring.writer if full else ring.reader
-        if not isinstance(other, Stream):
+        if not isinstance(other, Route):
             return other
         process = other
     return process
@@ -99,6 +99,6 @@ def _state(process: Process | None) -> str:
     """Someone's name, and where it is in its own work."""
     if isinstance(process, CoreProcess):
         return f"{process.name} at {process.where}"
-    if isinstance(process, ShimChannel):
+    if isinstance(process, ChannelProcess):
         return f"{process.name} ({process.where})"
     return "nobody" if process is None else process.name

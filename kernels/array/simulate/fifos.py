@@ -169,7 +169,7 @@ class Writer:
             self.turn = (self.turn + 1) % len(self.groups)
 
 
-class Stream:
+class Route:
     """The route of one FIFO through the array: from the rings of its source to the rings of its targets."""
 
     __slots__ = ("name", "reader", "writer")

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.array.hardware import WORD_BYTES
-from kernels.array.lower.shim_registers import Channel
+from kernels.array.lower.shim_registers import ShimChannel
 from kernels.array.lower.stream import Task
 from kernels.array.pattern import Pattern
 from kernels.errors import SimulationError
@@ -54,7 +54,7 @@ class Hazards:
     """Tasks of a launch that may still be under way, by channel."""
 
     def __init__(self) -> None:
-        self._pending: dict[Channel, deque[Pending]] = {}
+        self._pending: dict[ShimChannel, deque[Pending]] = {}
 
     def start(self, step: int, task: Task) -> None:
         """A task is queued. Raises SimulationError if it meets one that may still be under way."""
@@ -65,18 +65,18 @@ class Hazards:
                     _compare(new, other)
         self._pending.setdefault(task.channel, deque()).append(new)
 
-    def token(self, channel: Channel) -> None:
+    def token(self, channel: ShimChannel) -> None:
         """A token has been awaited: the first output task that gives one, and all before it, have ended."""
         others = self._pending[channel]
         while channel.direction == "S2MM" and not others.popleft().task.token:
             pass
 
-    def ended(self, channel: Channel) -> None:
+    def ended(self, channel: ShimChannel) -> None:
         """A task has ended. What an input has read cannot change any more; an output's end only a token tells."""
         if channel.direction == "MM2S":
             self._pending[channel].popleft()
 
-    def unknown(self) -> list[tuple[int, Channel]]:
+    def unknown(self) -> list[tuple[int, ShimChannel]]:
         """Step and channel of every output whose end no token has told: it may come after the end of the launch."""
         outputs = [others for channel, others in self._pending.items() if channel.direction == "S2MM"]
         return [(pending.step, pending.task.channel) for others in outputs for pending in others]

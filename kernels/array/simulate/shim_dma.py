@@ -6,21 +6,21 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
 from kernels.array.hardware import WORD_BYTES
-from kernels.array.lower.shim_registers import Channel
+from kernels.array.lower.shim_registers import ShimChannel
 from kernels.array.lower.stream import Descriptor, Task
 from kernels.array.pattern import Pattern
 from kernels.array.simulate.fifos import Reader, Ready, Ring, Words, Writer
 from kernels.array.simulate.network import Order
 
 
-class ShimChannel:
+class ChannelProcess:
     """One DMA channel of a shim tile: its queue, and where it is in the task in front.
 
     ``on_end`` is called when a task has ended. ``peak`` is the most tasks ever queued in a launch, the
     running one included.
     """
 
-    def __init__(self, channel: Channel, ready: Ready) -> None:
+    def __init__(self, channel: ShimChannel, ready: Ready) -> None:
         self.channel = channel
         self.name = str(channel)
         self.queue: deque[Task] = deque()
@@ -99,10 +99,10 @@ class ShimChannel:
         self.bytes_moved += words * WORD_BYTES
 
 
-class InputChannel(ShimChannel):
+class InputChannel(ChannelProcess):
     """MM2S: from arguments into the first rings of a FIFO. A strided pass is read as a whole when it begins."""
 
-    def __init__(self, channel: Channel, groups: Sequence[Sequence[Ring]], ready: Ready) -> None:
+    def __init__(self, channel: ShimChannel, groups: Sequence[Sequence[Ring]], ready: Ready) -> None:
         super().__init__(channel, ready)
         self.writer = Writer(groups, self)
 
@@ -121,10 +121,10 @@ class InputChannel(ShimChannel):
         self._words: Words = pattern.take(memory, number)
 
 
-class OutputChannel(ShimChannel):
+class OutputChannel(ChannelProcess):
     """S2MM: from the last rings of a FIFO to arguments."""
 
-    def __init__(self, channel: Channel, rings: Sequence[Ring], order: Order | None, ready: Ready) -> None:
+    def __init__(self, channel: ShimChannel, rings: Sequence[Ring], order: Order | None, ready: Ready) -> None:
         super().__init__(channel, ready)
         self.reader = Reader(rings, self, order)
 

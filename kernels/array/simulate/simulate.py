@@ -19,17 +19,17 @@ from numpy.typing import NDArray
 
 from kernels.array.check import core_programs as programs
 from kernels.array.check import structure
-from kernels.array.design import Block, Core, Design, Kernel, Tile
+from kernels.array.design import Block, Core, Design, KernelFunction, Tile
 from kernels.array.hardware import WORD_BYTES
-from kernels.array.lower.shim_registers import Channel
+from kernels.array.lower.shim_registers import ShimChannel
 from kernels.array.lower.stream import channels, tasks
 from kernels.array.lower.transaction import decode
 from kernels.array.simulate.controller import Controller
-from kernels.array.simulate.cores import VIEWS, CoreProcess, Function, Surroundings
+from kernels.array.simulate.cores import VIEWS, CoreProcess, HostFunction, Surroundings
 from kernels.array.simulate.deadlock import explain, leftovers
 from kernels.array.simulate.fifos import Ready, Words, memory
 from kernels.array.simulate.network import network
-from kernels.array.simulate.shim_dma import InputChannel, OutputChannel, ShimChannel
+from kernels.array.simulate.shim_dma import ChannelProcess, InputChannel, OutputChannel
 from kernels.errors import DeadlockError, DesignError, SimulationError
 from kernels.host.compile import build
 
@@ -38,7 +38,7 @@ Bytes = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
-class Launch:
+class LaunchReport:
     """What one launch did.
 
     ``calls`` counts kernel calls by core and name. ``bytes_moved`` and ``queue_peak`` (tasks, the running one included)
@@ -46,8 +46,8 @@ class Launch:
     """
 
     calls: dict[Tile, dict[str, int]]
-    bytes_moved: dict[Channel, int]
-    queue_peak: dict[Channel, int]
+    bytes_moved: dict[ShimChannel, int]
+    queue_peak: dict[ShimChannel, int]
     high_water: dict[str, int]
 
     @property
@@ -86,7 +86,7 @@ class Simulation:
         buffers = {buffer.name: _buffer(buffer.block, buffer.initial) for buffer in design.buffers}
         self._cores = [self._core(core, functions, buffers, library) for core in design.cores]
 
-    def run(self, stream: bytes, arguments: Sequence[Bytes]) -> Launch:
+    def run(self, stream: bytes, arguments: Sequence[Bytes]) -> LaunchReport:
         """Run one launch. ``arguments`` are writable uint8 buffers in launch order; outputs are written in place.
 
         Raises StreamError for an instruction stream that is not one, SimulationError where the chip would fail, and
@@ -115,16 +115,16 @@ class Simulation:
         if left:
             raise DeadlockError("The instruction stream has ended and something is left over", left)
 
-    def _launch(self) -> Launch:
-        return Launch(
+    def _launch(self) -> LaunchReport:
+        return LaunchReport(
             calls={core.tile: dict(zip(core.kernels, core.counts, strict=True)) for core in self._cores},
             bytes_moved={where: channel.bytes_moved for where, channel in self._channels.items()},
             queue_peak={where: channel.peak for where, channel in self._channels.items()},
             high_water={ring.name: ring.high_water for rings in self.network.rings.values() for ring in rings},
         )
 
-    def _shim(self) -> dict[Channel, ShimChannel]:
-        result: dict[Channel, ShimChannel] = {}
+    def _shim(self) -> dict[ShimChannel, ChannelProcess]:
+        result: dict[ShimChannel, ChannelProcess] = {}
         for name, where in channels(self.design).items():
             fifo = self.design.fifo(name)
             if where.direction == "MM2S":
@@ -137,7 +137,7 @@ class Simulation:
     def _core(
         self,
         core: Core,
-        functions: Mapping[str, Function],
+        functions: Mapping[str, HostFunction],
         buffers: Mapping[str, Words],
         library: ctypes.CDLL | None,
     ) -> CoreProcess:
@@ -161,15 +161,17 @@ def _check(design: Design) -> None:
         raise DesignError(f"Design {design.name} cannot run:", found)
 
 
-def _function(kernel: Kernel, replaced: Mapping[str, Callable[..., object]], library: ctypes.CDLL | None) -> Function:
+def _function(
+    kernel: KernelFunction, replaced: Mapping[str, Callable[..., object]], library: ctypes.CDLL | None
+) -> HostFunction:
     """A kernel of the library, called with pointers made once, or the Python callable that takes its place."""
     if kernel.name in replaced:
-        return Function(replaced[kernel.name], lambda words, i: _typed(words, kernel.args[i]))
+        return HostFunction(replaced[kernel.name], lambda words, i: _typed(words, kernel.args[i]))
     function = getattr(library, kernel.name, None)
     if function is None:
         raise SimulationError(f"The compiled kernels have no function {kernel.name}.")
     function.restype = None
-    return Function(function, lambda words, _: ctypes.c_void_p(words.ctypes.data))
+    return HostFunction(function, lambda words, _: ctypes.c_void_p(words.ctypes.data))
 
 
 def _typed(words: Words, block: Block | str) -> NDArray[Any]:

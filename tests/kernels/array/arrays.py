@@ -13,13 +13,12 @@ from kernels.array.design import (
     Acquire,
     Await,
     Block,
-    Buffer,
     Call,
     Core,
     Design,
     Dim,
     Held,
-    Kernel,
+    KernelFunction,
     Link,
     ObjectFifo,
     Release,
@@ -28,10 +27,11 @@ from kernels.array.design import (
     Statement,
     Step,
     Tile,
+    TileBuffer,
     Transfer,
 )
 from kernels.array.lower.encode import encode
-from kernels.array.simulate.simulate import Launch, Simulation
+from kernels.array.simulate.simulate import LaunchReport, Simulation
 
 N = 16
 OBJECT = Block("i32", N)
@@ -61,16 +61,16 @@ def core(tile: Tile, *body: Statement) -> Core:
     return Core(tile, body, 1024)
 
 
-def kernel(name: str, *args: Any) -> Kernel:
-    return Kernel(name, args, "none.cc")
+def kernel(name: str, *args: Any) -> KernelFunction:
+    return KernelFunction(name, args, "none.cc")
 
 
 def design(
     fifos: tuple[ObjectFifo, ...],
     cores: tuple[Core, ...] = (),
-    kernels: tuple[Kernel, ...] = (),
+    kernels: tuple[KernelFunction, ...] = (),
     links: tuple[Link, ...] = (),
-    buffers: tuple[Buffer, ...] = (),
+    buffers: tuple[TileBuffer, ...] = (),
     columns: int = 1,
 ) -> Design:
     return Design("small", columns, fifos, links, buffers, kernels, cores, ())
@@ -90,7 +90,7 @@ def stream(of: Design, steps: tuple[Step, ...], arrays: Mapping[str, Int32]) -> 
     return encode(replace(of, sequences=(sequence,)), sequence)
 
 
-def launch(simulation: Simulation, *steps: Step, **arrays: Int32) -> Launch:
+def launch(simulation: Simulation, *steps: Step, **arrays: Int32) -> LaunchReport:
     """Run the steps on the arrays as launch arguments, which may change."""
     data = stream(simulation.design, steps, arrays)
     return simulation.run(data, [array.reshape(-1).view(np.uint8) for array in arrays.values()])

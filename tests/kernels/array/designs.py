@@ -11,13 +11,13 @@ from kernels.array.design import (
     Acquire,
     Await,
     Block,
-    Buffer,
+    BufferWord,
     Call,
     Core,
     Design,
     Free,
     Held,
-    Kernel,
+    KernelFunction,
     Link,
     Local,
     Loop,
@@ -27,8 +27,8 @@ from kernels.array.design import (
     Start,
     Statement,
     Tile,
+    TileBuffer,
     Transfer,
-    Word,
 )
 from kernels.errors import DesignError, Violation
 
@@ -66,7 +66,7 @@ def one_tile(source: Block, result: Block, depth: int, tables: tuple[Block, ...]
 
     The kernel is scalar C: its pointers need no more than a word.
     """
-    buffers = tuple(Buffer(f"table{i}", CORE, block) for i, block in enumerate(tables))
+    buffers = tuple(TileBuffer(f"table{i}", CORE, block) for i, block in enumerate(tables))
     call = Call("mel", (Held("source"), Held("result"), *(Local(buffer.name) for buffer in buffers)))
     steps = there_and_back("source", "result", source.elements, result.elements)
     return Design(
@@ -78,7 +78,7 @@ def one_tile(source: Block, result: Block, depth: int, tables: tuple[Block, ...]
         ),
         links=(),
         buffers=buffers,
-        kernels=(Kernel("mel", (source, result, *tables), "test/mel.cc", alignment=4),),
+        kernels=(KernelFunction("mel", (source, result, *tables), "test/mel.cc", alignment=4),),
         cores=(Core(CORE, with_(("source", "result"), call), stack),),
         sequences=(Sequence("run", (("x", source), ("y", result)), steps),),
     )
@@ -117,7 +117,7 @@ def seed_mel_tiles(batch: int, cores: int, depth: int = 2, stack: int = 1024) ->
             Link(tuple(outs), ("bands",), tuple(i * part_out.elements for i in range(cores))),
         ),
         buffers=(),
-        kernels=(Kernel("mel", (part_in, part_out), "mel/seed.cc", alignment=4),),
+        kernels=(KernelFunction("mel", (part_in, part_out), "mel/seed.cc", alignment=4),),
         cores=tuple(
             Core(tile, with_((source, sink), Call("mel", (Held(source), Held(sink)))), stack)
             for tile, source, sink in zip(tiles, ins, outs, strict=True)
@@ -140,7 +140,7 @@ def matmul(a: int, b: int, acc: int, out: int, out_depth: int, *, stack: int = 2
     blocks = {"a": Block("i8", a), "b": Block("i8", b), "c": Block("i8", out)}
     extras = (("acc", Block("i8", acc)), ("table", table), ("state", state), ("prm", prm)) if acc else ()
     step = with_(("a", "b"), Call("mac", (Held("a"), Held("b"))))
-    steps = (Loop("k", Word("prm", 3), step),) if acc else step
+    steps = (Loop("k", BufferWord("prm", 3), step),) if acc else step
     return Design(
         name="matmul",
         columns=1,
@@ -150,10 +150,10 @@ def matmul(a: int, b: int, acc: int, out: int, out_depth: int, *, stack: int = 2
             ObjectFifo("c", CORE, (SHIM,), blocks["c"], (out_depth, 2)),
         ),
         links=(),
-        buffers=tuple(Buffer(name, CORE, block) for name, block in extras),
+        buffers=tuple(TileBuffer(name, CORE, block) for name, block in extras),
         kernels=(
-            Kernel("mac", (blocks["a"], blocks["b"]), "matmul/matmul.cc"),
-            Kernel("out", (blocks["c"],), "matmul/matmul.cc"),
+            KernelFunction("mac", (blocks["a"], blocks["b"]), "matmul/matmul.cc"),
+            KernelFunction("out", (blocks["c"],), "matmul/matmul.cc"),
         ),
         cores=(Core(CORE, (*steps, *with_(("c",), Call("out", (Held("c"),)))), stack),),
         sequences=(),
@@ -177,7 +177,7 @@ def forward(change: Callable[[ObjectFifo], ObjectFifo] = lambda fifo: fifo, obje
         fifos=tuple(map(change, fifos)),
         links=(Link(("in_shim",), ("in_core",)), Link(("out_core",), ("out_shim",))),
         buffers=(),
-        kernels=(Kernel("copy", (block, block), "test/copy.cc"),),
+        kernels=(KernelFunction("copy", (block, block), "test/copy.cc"),),
         cores=(Core(CORE, with_(("in_core", "out_core"), call), 1024),),
         sequences=(
             Sequence(

@@ -8,7 +8,7 @@ from kernels.array.design import (
     Acquire,
     Await,
     Block,
-    Buffer,
+    BufferWord,
     Call,
     Core,
     Design,
@@ -16,7 +16,7 @@ from kernels.array.design import (
     Free,
     Held,
     Index,
-    Kernel,
+    KernelFunction,
     Link,
     Local,
     Loop,
@@ -25,8 +25,8 @@ from kernels.array.design import (
     Sequence,
     Start,
     Tile,
+    TileBuffer,
     Transfer,
-    Word,
 )
 
 SOURCE = "../tests/kernels/array/scale.cc"  # sources are relative to the package kernels
@@ -39,7 +39,9 @@ def core(number: int) -> Core:
     source, sink = f"in{number}", f"out{number}"
     prm, table = Local(f"prm{number}"), Local(f"table{number}")
     scale = Call("scale", (Held(source), table, Held(sink), prm, Index("k"), -3))
-    every = Loop("k", Word(f"prm{number}", 2), (Acquire(source), Acquire(sink), scale, Release(source), Release(sink)))
+    every = Loop(
+        "k", BufferWord(f"prm{number}", 2), (Acquire(source), Acquire(sink), scale, Release(source), Release(sink))
+    )
     command = Call("command", (Held(source), prm))
     body = (Acquire(source), command, Release(source), Loop("twice", 2, (every,)))
     return Core(CORES[number], body, 1_024)
@@ -74,12 +76,12 @@ def design(*sequences: Sequence) -> Design:
         ),
         links=(Link(("in",), ("in0", "in1"), (0, 64)), Link(("out0", "out1"), ("out",), (0, 64))),
         buffers=(
-            *(Buffer(f"prm{number}", CORES[number], PRM) for number in range(2)),
-            *(Buffer(f"table{n}", CORES[n], TABLE, np.arange(8, dtype=np.int16) * (n - 2)) for n in range(2)),
+            *(TileBuffer(f"prm{number}", CORES[number], PRM) for number in range(2)),
+            *(TileBuffer(f"table{n}", CORES[n], TABLE, np.arange(8, dtype=np.int16) * (n - 2)) for n in range(2)),
         ),
         kernels=(
-            Kernel("command", (PART, PRM), SOURCE),
-            Kernel("scale", (PART, TABLE, PART, PRM, "i32", "i32"), SOURCE),
+            KernelFunction("command", (PART, PRM), SOURCE),
+            KernelFunction("scale", (PART, TABLE, PART, PRM, "i32", "i32"), SOURCE),
         ),
         cores=(core(0), core(1)),
         sequences=sequences or (SEQUENCE,),

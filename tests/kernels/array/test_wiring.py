@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from kernels.array.check.check import check
-from kernels.array.design import Block, Call, Core, Design, Held, Kernel, Link, ObjectFifo, Tile
+from kernels.array.design import Block, Call, Core, Design, Held, KernelFunction, Link, ObjectFifo, Tile
 from kernels.array.wiring import Wiring
 from tests.kernels.array.designs import CORE, MEMTILE, SHIM, forward, names, seed_mel_tiles, violations, with_
 
@@ -27,7 +27,7 @@ def fan(into: int, out: int, depth: int = 2) -> Design:
         ),
         links=(),
         buffers=(),
-        kernels=(Kernel("run", (BLOCK,) * (into + out), "test/run.cc"),),
+        kernels=(KernelFunction("run", (BLOCK,) * (into + out), "test/run.cc"),),
         cores=(Core(CORE, with_((*ins, *outs), call), 1_024),),
         sequences=(),
     )
@@ -94,7 +94,7 @@ def test_a_broadcast_takes_one_channel() -> None:
         fifos=(fifo,),
         links=(),
         buffers=(),
-        kernels=(Kernel("eat", (BLOCK,), "test/eat.cc"),),
+        kernels=(KernelFunction("eat", (BLOCK,), "test/eat.cc"),),
         cores=tuple(Core(tile, with_(("x",), Call("eat", (Held("x"),))), 1_024) for tile in cores),
         sequences=(),
     )

@@ -25,7 +25,7 @@ from kernels.array.design import (
     Design,
     Dim,
     Free,
-    Kernel,
+    KernelFunction,
     ObjectFifo,
     Sequence,
     Start,
@@ -96,7 +96,7 @@ def wiring() -> dict[str, Design]:
     near = ObjectFifo("near", CORE, (Tile(0, 3),), Block("i32", 4), (2, 2))
     column = seed_mel_tiles(4, 4)
     overlapping = (replace(column.links[0], offsets=(0, 400, 400, 1_200)), column.links[1])
-    wrong_type = Kernel("copy", (Block("bf16", 128), Block("i16", 128)), "test/copy.cc")
+    wrong_type = KernelFunction("copy", (Block("bf16", 128), Block("i16", 128)), "test/copy.cc")
     return found | {
         "forward": forward(),
         "memtile_descriptors": seed_mel_tiles(4, 4, depth=3),

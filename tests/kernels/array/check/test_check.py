@@ -9,7 +9,7 @@ import pytest
 
 from kernels.array.check.check import check
 from kernels.array.check.program_memory import KERNEL_BYTES
-from kernels.array.design import Await, Buffer, Core, Kernel, Link, Loop, Sequence, Tile, Word
+from kernels.array.design import Await, BufferWord, Core, KernelFunction, Link, Loop, Sequence, Tile, TileBuffer
 from kernels.encoder.overlay import ENCODER_OPS, overlay
 from kernels.errors import SHOWN, DesignError, KernelsError
 from tests.kernels.array.designs import CORE, MEMTILE, SHIM, forward, matmul, names, seed_mel, violations
@@ -46,7 +46,7 @@ def test_every_violation_at_once() -> None:
         cores=(Core(CORE, design.cores[0].body[:-1], 1_000),),
         sequences=(replace(design.sequences[0], steps=(*design.sequences[0].steps, Await("input"))),),
         links=(*design.links[:1], Link(("out_core",), ("out_shim",), (64,))),
-        buffers=(Buffer("big", MEMTILE, replace(design.fifos[0].block, elements=1 << 20)),),
+        buffers=(TileBuffer("big", MEMTILE, replace(design.fifos[0].block, elements=1 << 20)),),
     )
     found = violations(design)
     assert {one.name for one in found} == {"data memory", "stack", "alignment", "balance", "await", "offsets"}
@@ -73,10 +73,10 @@ def test_names_come_first() -> None:
         lambda d: replace(d, kernels=(*d.kernels, *d.kernels)),
         lambda d: replace(d, sequences=(*d.sequences, *d.sequences)),
         lambda d: replace(d, cores=(*d.cores, *d.cores)),
-        lambda d: replace(d, buffers=(Buffer("b", CORE, d.fifos[0].block),) * 2),
-        lambda d: replace(d, buffers=(Buffer("run", CORE, d.fifos[0].block),)),  # as the sequence
-        lambda d: replace(d, buffers=(Buffer("2nd", CORE, d.fifos[0].block),)),
-        lambda d: replace(d, kernels=(*d.kernels, Kernel("k", (), "other/copy.cc"))),  # two copy.o
+        lambda d: replace(d, buffers=(TileBuffer("b", CORE, d.fifos[0].block),) * 2),
+        lambda d: replace(d, buffers=(TileBuffer("run", CORE, d.fifos[0].block),)),  # as the sequence
+        lambda d: replace(d, buffers=(TileBuffer("2nd", CORE, d.fifos[0].block),)),
+        lambda d: replace(d, kernels=(*d.kernels, KernelFunction("k", (), "other/copy.cc"))),  # two copy.o
     ],
 )
 def test_names_are_known_and_unique(change: object) -> None:
@@ -93,7 +93,7 @@ def test_tiles_exist(tile: Tile) -> None:
 def test_programs_run_on_cores_and_buffers_lie_in_memory() -> None:
     design = forward()
     assert "tiles" in names(replace(design, cores=(replace(design.cores[0], tile=MEMTILE),)))
-    assert "tiles" in names(replace(design, buffers=(Buffer("b", SHIM, design.fifos[0].block),)))
+    assert "tiles" in names(replace(design, buffers=(TileBuffer("b", SHIM, design.fifos[0].block),)))
 
 
 @pytest.mark.parametrize("depths", [(), (2,), (2, 0), (2, 2, 2)])
@@ -111,7 +111,7 @@ def test_targets_are_other_tiles() -> None:
 def test_program_memory_is_an_estimate_and_warns() -> None:
     design = matmul(4_096, 4_096, 16_384, 8_192, 1)
     assert not check(design).warnings
-    many = tuple(Kernel(f"k{i}", (), "test/k.cc") for i in range(16))
+    many = tuple(KernelFunction(f"k{i}", (), "test/k.cc") for i in range(16))
     calls = tuple(replace(design.cores[0].body[-2], kernel=kernel.name, args=()) for kernel in many)  # type: ignore[arg-type]
     body = (*design.cores[0].body, *calls)
     full = replace(design, kernels=(*design.kernels, *many), cores=(replace(design.cores[0], body=body),))
@@ -179,6 +179,6 @@ def test_word_of_another_tile() -> None:
     design = matmul(4_096, 4_096, 16_384, 8_192, 1)
     loop = design.cores[0].body[0]
     assert isinstance(loop, Loop)
-    for word in (Word("prm", 16), Word("prm", -1), Word("table", 0)):
+    for word in (BufferWord("prm", 16), BufferWord("prm", -1), BufferWord("table", 0)):
         body = (replace(loop, count=word), *design.cores[0].body[1:])
         assert names(replace(design, cores=(replace(design.cores[0], body=body),))) == {"loops"}

@@ -13,19 +13,19 @@ from kernels.array.check.check import check
 from kernels.array.design import (
     Acquire,
     Block,
-    Buffer,
     Call,
     Core,
     Design,
     Held,
     Index,
-    Kernel,
+    KernelFunction,
     Local,
     Loop,
     ObjectFifo,
     Release,
     Statement,
     Tile,
+    TileBuffer,
     statements,
 )
 from tests.kernels.array.designs import CORE, SHIM, forward, names, violations, with_
@@ -37,14 +37,14 @@ PASS = with_(("in_core", "out_core"), COPY)
 
 def program(*body: Statement) -> Design:
     design = forward(objects=4)
-    numbered = Kernel("numbered", (BLOCK, "i32"), "test/copy.cc")
+    numbered = KernelFunction("numbered", (BLOCK, "i32"), "test/copy.cc")
     return replace(
         design,
         kernels=(*design.kernels, numbered),
         buffers=(
-            Buffer("here", CORE, BLOCK),
-            Buffer("there", Tile(0, 3), BLOCK),
-            Buffer("wide", CORE, Block("f32", 128)),
+            TileBuffer("here", CORE, BLOCK),
+            TileBuffer("there", Tile(0, 3), BLOCK),
+            TileBuffer("wide", CORE, Block("f32", 128)),
         ),
         cores=(Core(CORE, body, 1_024),),
     )

@@ -11,7 +11,7 @@ from hypothesis import given
 
 from kernels.array.check.check import check
 from kernels.array.check.memory_map import STACK, largest, memory_map
-from kernels.array.design import Block, Buffer, Design, Tile
+from kernels.array.design import Block, Design, Tile, TileBuffer
 from kernels.array.hardware import CORE as CORE_LIMITS
 from kernels.errors import DesignError
 from tests.kernels.array.designs import CORE, forward, matmul, names, one_tile, seed_mel, seed_mel_tiles, violations
@@ -210,7 +210,7 @@ def test_dynamic_cores_keep_an_index_for_each_fifo() -> None:
 def test_initial_value_fits_its_buffer() -> None:
     design = forward()
     table = Block("i16", 8)
-    good = Buffer("table", CORE, table, np.zeros(8, np.int16))
+    good = TileBuffer("table", CORE, table, np.zeros(8, np.int16))
     check(replace(design, buffers=(good,)))
     for value in (np.zeros(7, np.int16), np.zeros(8, np.int32)):
         assert names(replace(design, buffers=(replace(good, initial=value),))) == {"initial value"}

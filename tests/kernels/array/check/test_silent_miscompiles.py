@@ -9,6 +9,7 @@ from kernels.array.check.check import check
 from kernels.array.design import (
     Acquire,
     Block,
+    BufferWord,
     Call,
     Dim,
     Held,
@@ -18,7 +19,6 @@ from kernels.array.design import (
     Start,
     Statement,
     Transfer,
-    Word,
 )
 from kernels.array.lower.mlir import to_mlir
 from tests.kernels.array.designs import CORE, forward, matmul, names, there_and_back, with_
@@ -49,7 +49,7 @@ def test_2_objects_of_a_loop_are_picked_at_run_time() -> None:
     around = replace(design.cores[0], body=(acquire, Loop("idle", 0, ()), *rest))
     assert around.dynamic  # aiecc refuses to unroll the loop in the copies of the body
     assert isinstance(looped.cores[0].body[0], Loop)
-    assert isinstance(looped.cores[0].body[0].count, Word)
+    assert isinstance(looped.cores[0].body[0].count, BufferWord)
     assert looped.cores[0].tile == CORE
 
 

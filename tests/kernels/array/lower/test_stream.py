@@ -26,14 +26,14 @@ from kernels.array.design import (
     Transfer,
 )
 from kernels.array.lower.encode import encode, encode_all, planned
-from kernels.array.lower.shim_registers import Channel, bd_address, bd_words, queue_word
+from kernels.array.lower.shim_registers import ShimChannel, bd_address, bd_words, queue_word
 from kernels.array.lower.stream import Task, Wait, channels, tasks
 from kernels.array.lower.transaction import (
     BlockWrite,
     Instruction,
+    InstructionStream,
     MaskWrite,
     Patch,
-    Stream,
     Sync,
     Write,
     assemble,
@@ -47,7 +47,7 @@ STREAMS = Path(__file__).parent / "streams"
 CASES = [(module.design(), sequence) for module in (scale, wide) for sequence in module.design().sequences]
 NAMES = [f"{design.name}_{sequence.name}" for design, sequence in CASES]
 RUN = (STREAMS / "scale_run.bin").read_bytes()
-IN = Channel(0, "MM2S", 0)
+IN = ShimChannel(0, "MM2S", 0)
 
 
 @pytest.mark.parametrize(("design", "sequence"), CASES, ids=NAMES)
@@ -64,10 +64,10 @@ def test_all_at_once_are_the_same() -> None:
 
 def test_channels_are_handed_out_in_fifo_order() -> None:
     assert channels(wide.design()) == {
-        "in0": Channel(0, "MM2S", 0),
-        "in_far": Channel(1, "MM2S", 0),
-        "in1": Channel(0, "MM2S", 1),
-        "out": Channel(0, "S2MM", 0),
+        "in0": ShimChannel(0, "MM2S", 0),
+        "in_far": ShimChannel(1, "MM2S", 0),
+        "in1": ShimChannel(0, "MM2S", 1),
+        "out": ShimChannel(0, "S2MM", 0),
     }
 
 
@@ -119,7 +119,7 @@ def test_a_transfer_comes_back_as_what_it_visits(transfer: Transfer, token: bool
     passes = transfer.dims[0].size if len(transfer.dims) == 4 else 3
     (task,) = one_task(Start("t", "in1", (transfer,), passes - 1, token))
     assert isinstance(task, Task)
-    assert (task.channel, task.token) == (Channel(0, "MM2S", 1), token)
+    assert (task.channel, task.token) == (ShimChannel(0, "MM2S", 1), token)
     (one,) = task.chain
     moved = [place for number in range(task.repeat + 1) for place in one.pattern.indices(number)]
     assert moved == [place for number in range(passes) for place in words_of(transfer, number)]
@@ -132,7 +132,7 @@ def test_a_chain_comes_back_in_order(chain: list[Transfer], repeat: int) -> None
     assert isinstance(task, Task)
     assert [one.pattern.indices().tolist() for one in task.chain] == [words_of(one, 0) for one in chain]
     assert (task.repeat, [one.bd for one in task.chain]) == (repeat, list(range(len(chain))))
-    assert wait == Wait(Channel(0, "S2MM", 0))
+    assert wait == Wait(ShimChannel(0, "S2MM", 0))
 
 
 def test_passes_that_continue_each_other_go_as_one_run() -> None:
@@ -245,13 +245,13 @@ def pushed(repeat: int = 0, token: bool = False) -> Instruction:
     ],
 )
 def test_streams_that_are_no_tasks(instructions: list[Instruction], message: str) -> None:
-    stream = decode(assemble(Stream(1, tuple(instructions))))
+    stream = decode(assemble(InstructionStream(1, tuple(instructions))))
     with pytest.raises(StreamError, match=message):
         tasks(stream)
 
 
 def test_a_descriptor_may_be_started_again_once_its_steps_are_over() -> None:
-    twice = tasks(Stream(1, (*written(STEPS), pushed(3, token=True), pushed(7))))
+    twice = tasks(InstructionStream(1, (*written(STEPS), pushed(3, token=True), pushed(7))))
     assert [step.repeat for step in twice if isinstance(step, Task)] == [3, 7]
 
 

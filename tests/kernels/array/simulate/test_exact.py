@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from kernels.array.lower.encode import encode
 from kernels.array.simulate.fifos import Process
-from kernels.array.simulate.simulate import Launch, Simulation
+from kernels.array.simulate.simulate import LaunchReport, Simulation
 from kernels.errors import SimulationError
 from tests.kernels.array.small_matmul import KERNELS, SIDE, A, Shape, matmul, sequence
 
@@ -75,7 +75,7 @@ def data(shape: Shape, seed: int) -> tuple[Blocks, Blocks]:
     return a, b
 
 
-def simulated(simulation: Simulation, shape: Shape, a: Blocks, b: Blocks) -> tuple[Blocks, Launch]:
+def simulated(simulation: Simulation, shape: Shape, a: Blocks, b: Blocks) -> tuple[Blocks, LaunchReport]:
     steps = sequence(shape)
     command = np.zeros(A.elements, np.int32)
     command[:3] = shape.groups, shape.tiles, shape.steps

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from kernels.array.design import Acquire, Await, Block, Call, Dim, Held, Link, Loop, Release, Statement
-from kernels.array.lower.shim_registers import Channel
+from kernels.array.lower.shim_registers import ShimChannel
 from kernels.array.lower.stream import tasks
-from kernels.array.lower.transaction import Stream, assemble, decode
+from kernels.array.lower.transaction import InstructionStream, assemble, decode
 from kernels.array.simulate.simulate import Simulation
 from kernels.errors import DesignError, SimulationError
 from tests.kernels.array.arrays import (
@@ -50,7 +50,7 @@ def test_a_fifth_task_in_a_queue_is_refused() -> None:
     send_all = send("x", "in", "x", 5 * N)
     done = launch(simulation, *outputs[:4], send_all, Await("y0"), outputs[4], *awaits[1:], x=x, y=y)
     np.testing.assert_array_equal(y, x)
-    assert done.queue_peak[Channel(0, "S2MM", 0)] == 4
+    assert done.queue_peak[ShimChannel(0, "S2MM", 0)] == 4
     with pytest.raises(SimulationError, match="Step 4: S2MM channel 0 of column 0 has 4 tasks queued already"):
         launch(copier(*calling("copy", "in", "out")), *outputs, send_all, Await("y4"), x=x, y=y)
 
@@ -60,7 +60,7 @@ def test_a_descriptor_written_again_while_it_is_queued_is_refused() -> None:
     x, y = objects(2), np.zeros((2, N), np.int32)
     simulation = copier(*calling("copy", "in", "out"))
     one = decode(stream(simulation.design, (receive("y", "out", "y", N),), {"x": x, "y": y}))
-    twice = assemble(Stream(one.columns, one.instructions * 2))
+    twice = assemble(InstructionStream(one.columns, one.instructions * 2))
     assert len(tasks(decode(twice))) == 2
     with pytest.raises(SimulationError, match="Step 1: BD 0 of column 0 is written again while a task that uses it"):
         simulation.run(twice, [x.reshape(-1).view(np.uint8), y.reshape(-1).view(np.uint8)])
