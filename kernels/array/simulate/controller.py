@@ -1,7 +1,7 @@
-"""The controller at work: it queues the tasks of an instruction stream and waits for tokens.
+"""The NPU's controller at run time: it queues the tasks of an instruction stream and waits for tokens.
 
-It is as fast as it can be: the next task is queued the moment that a token lets it. So queues are as full, and reads of
-DDR as early, as they ever get on the chip.
+The simulated controller takes no time: it queues the next task as soon as a token permits. So queues are as full, and
+reads of DRAM as early, as they ever get on the chip.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from kernels.errors import SimulationError
 
 
 class Controller:
-    """Runs the tasks and waits of one instruction stream, in order."""
+    """The process that runs the tasks and waits of one instruction stream, in order."""
 
     name = "the controller"
 
@@ -37,7 +37,7 @@ class Controller:
             channel.on_end = partial(self._end, channel)
 
     def begin(self, steps: Sequence[Task | Wait], arguments: Sequence[Words]) -> None:
-        """A new launch."""
+        """Start a new launch of these steps on these arguments."""
         self.steps, self.at, self._arguments = steps, 0, arguments
         self._tokens.clear()
         self._hazards = Hazards()
@@ -47,15 +47,19 @@ class Controller:
 
     @property
     def ended(self) -> bool:
+        """True after the last step."""
         return self.at == len(self.steps)
 
     @property
     def unknown(self) -> list[tuple[int, ShimChannel]]:
-        """Step and channel of the outputs that nobody has awaited."""
+        """Step and channel of the outputs that no wait has covered."""
         return self._hazards.unknown()
 
     def step(self) -> None:
-        """Go on to the end of the stream or to a token that has not come. Raises SimulationError."""
+        """Run to the end of the stream or to a token that has not come.
+
+        Raises SimulationError for a task that the chip would do wrong without a report.
+        """
         while self.at < len(self.steps):
             step = self.steps[self.at]
             channel = self.channels.get(step.channel)
@@ -81,13 +85,13 @@ class Controller:
             self._ready.appendleft(self)
 
     def _check(self, task: Task, channel: ChannelProcess) -> None:
-        """Refuse what the chip would do wrong without a word; a queue's tasks are those that have not ended."""
+        """Raise SimulationError for a full queue, a descriptor still in use, or a transfer outside its argument."""
         if len(channel.queue) == QUEUED_TASKS:
             raise SimulationError(
                 f"Step {self.at}: {channel.name} has {QUEUED_TASKS} tasks queued already; await one first."
             )
         column = [other for other in self.channels.values() if other.channel.column == task.channel.column]
-        queued = {one.bd for other in column for pending in other.queue for one in pending.chain}
+        queued = {used.bd for other in column for pending in other.queue for used in pending.chain}
         for descriptor in task.chain:
             if descriptor.bd in queued:
                 raise SimulationError(

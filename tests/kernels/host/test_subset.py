@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kernels.host.compile import KERNELS, build
-from kernels.host.subset import NAMES, violations
+from tests.kernels.host.subset import NAMES, violations
 
 SOURCES = sorted(path for path in KERNELS.rglob("*") if path.suffix in (".cc", ".h") and "include" not in path.parts)
 

@@ -25,15 +25,14 @@ from kernels.package.folder import build, overlay_hash
 from kernels.package.manifest import FolderError, Manifest
 from kernels.package.verify import read
 from tests.kernels.array import wide
-from tests.kernels.array.scale import SEQUENCE, design
-from tests.kernels.package.trials import scale_trial
+from tests.kernels.array.scale import SEQUENCE, design, trial
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that is right."""
     out = tmp_path_factory.mktemp("kernels") / "scale"
-    build(design(), scale_trial(), out)
+    build(design(), trial(), out)
     return out
 
 
@@ -65,7 +64,7 @@ def test_the_self_test_passes_where_it_was_made(whole: Path) -> None:
 
 
 def test_the_same_design_is_the_same_folder(whole: Path, tmp_path: Path) -> None:
-    build(design(), scale_trial(), tmp_path / "again")
+    build(design(), trial(), tmp_path / "again")
     for path in whole.rglob("*.*"):
         assert path.read_bytes() == (tmp_path / "again" / path.relative_to(whole)).read_bytes(), path
 
@@ -73,17 +72,17 @@ def test_the_same_design_is_the_same_folder(whole: Path, tmp_path: Path) -> None
 def test_where_nothing_can_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(FolderError, match=r"file/host: cannot be written \(Not a directory\); name another folder"):
-        build(design(), scale_trial(), tmp_path / "file" / "host" / "scale")
+        build(design(), trial(), tmp_path / "file" / "host" / "scale")
 
 
 def test_a_folder_is_never_written_over(folder: Path) -> None:
     with pytest.raises(FolderError, match="exists already; remove it"):
-        build(design(), scale_trial(), folder)
+        build(design(), trial(), folder)
 
 
 def test_a_design_that_fails_its_check_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(DesignError):
-        build(wide.design(), scale_trial(), tmp_path / "wide")
+        build(wide.design(), trial(), tmp_path / "wide")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -22,8 +22,7 @@ from kernels.package import verify, xclbin
 from kernels.package.axlf import XclbinError
 from kernels.package.folder import build
 from kernels.package.manifest import FolderError
-from tests.kernels.array.scale import design
-from tests.kernels.package.trials import scale_trial
+from tests.kernels.array.scale import design, trial
 
 EDGES = np.array([0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF], np.uint32)
 LONGEST_S = 1.0
@@ -33,7 +32,7 @@ Read = Callable[[bytes], object]
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("fuzz") / "scale"
-    build(design(), scale_trial(), out)
+    build(design(), trial(), out)
     return out
 
 

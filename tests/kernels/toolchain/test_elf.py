@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernels.toolchain.elf import CompiledFunction, ObjectError, deepest, merged, read
-from tests.kernels.toolchain.objects import Code, make
+from tests.kernels.toolchain.object_files import Code, make
 
 PROGRAM = {
     "main": Code(64, ("kernel", "other", "buffer")),

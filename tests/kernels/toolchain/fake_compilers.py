@@ -16,7 +16,7 @@ from kernels.array.design import Design
 from kernels.array.lower.encode import encode
 from kernels.package import xclbin
 from kernels.toolchain.toolchain import MLIR_AIE, PEANO, PEANO_PROGRAMS
-from tests.kernels.toolchain.objects import Code, make
+from tests.kernels.toolchain.object_files import Code, make
 
 PROGRAM = """#!{python} -IS
 import json, pathlib, sys, time
@@ -44,7 +44,7 @@ sys.exit(plan.get("exit", 0))
 
 
 @dataclass
-class StandIn:
+class FakeCompilers:
     """An installation in ``root`` for one design. Change ``plan`` before a build; ``calls`` tells what was run."""
 
     root: Path
