@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from kernels.package.folder import build, build_what_fits
-from kernels.package.manifest import CoreUse, FolderError, Manifest
+from kernels.package.manifest import FolderError, Manifest
 from kernels.package.verify import read
 from kernels.toolchain import toolchain
-from kernels.toolchain.compile import START_STACK
+from kernels.toolchain.compile import START_STACK, CoreUse
 from kernels.toolchain.toolchain import ProgramTooLarge, ToolchainError, find
 from tests.kernels.array.scale import design, trial
 from tests.kernels.toolchain.fake_compilers import FakeCompilers
