@@ -55,7 +55,7 @@ class Pattern:
 
     @property
     def contiguous(self) -> bool:
-        """Whether one pass is a single run."""
+        """True if one pass is a single run."""
         return self.shape == (Dim(self.length, 1),)
 
     def start(self, number: int) -> int:

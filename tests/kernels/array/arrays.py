@@ -1,4 +1,4 @@
-"""Small designs for the simulator: an int32 world of objects of 16 words, kernels in Python."""
+"""Builders of small arrays for tests: int32 objects of 16 words, and kernels in Python."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ N = 16
 OBJECT = Block("i32", N)
 SHIM, MEMTILE = Tile(0, 0), Tile(0, 1)
 CORES = tuple(Tile(0, row) for row in range(2, 6))
+QUARTERS, LARGE = tuple(quarter * N for quarter in range(4)), Block("i32", 4 * N)  # an object of four
 Int32 = NDArray[np.int32]
 Kernels = Mapping[str, Callable[..., object]]
 
@@ -103,6 +104,16 @@ def objects(count: int) -> Int32:
 
 def copy(source: Int32, target: Int32) -> None:
     target[:] = source
+
+
+COPY = (kernel("copy", OBJECT, OBJECT),)
+IN_OUT = (fifo("in", SHIM, CORES[0]), fifo("out", CORES[0], SHIM))
+
+
+def copier(*body: Statement) -> Simulation:
+    """One core between FIFOs "in" and "out" with a kernel "copy"; without ``body`` it copies every object."""
+    program = core(CORES[0], *(body or calling("copy", "in", "out")))
+    return Simulation(design(IN_OUT, (program,), COPY), {"copy": copy})
 
 
 def through(count: int) -> tuple[Step, ...]:

@@ -8,7 +8,6 @@ import pytest
 
 from kernels.array.check.check import check
 from kernels.array.design import (
-    Acquire,
     Await,
     Block,
     BufferWord,
@@ -22,22 +21,21 @@ from kernels.array.design import (
     Local,
     Loop,
     ObjectFifo,
-    Release,
     Sequence,
     Start,
-    Statement,
     Tile,
     TileBuffer,
     Transfer,
 )
 from kernels.errors import DesignError, Violation
+from tests.kernels.array.arrays import holding
 
 SHIM, MEMTILE, CORE = Tile(0, 0), Tile(0, 1), Tile(0, 2)
 FRAME, BANDS = 400, 80  # int16 samples in and int8 bands out of a frame: 800 and 80 bytes
 
 
 def violations(design: Design) -> tuple[Violation, ...]:
-    """What ``check`` finds; at least one thing."""
+    """Return the violations that ``check`` finds; at least one."""
     with pytest.raises(DesignError) as caught:
         check(design)
     return caught.value.violations
@@ -45,10 +43,6 @@ def violations(design: Design) -> tuple[Violation, ...]:
 
 def names(design: Design) -> set[str]:
     return {violation.name for violation in violations(design)}
-
-
-def with_(fifos: tuple[str, ...], *inner: Statement) -> tuple[Statement, ...]:
-    return (*map(Acquire, fifos), *inner, *map(Release, fifos))
 
 
 def there_and_back(into: str, out: str, sent: int, got: int) -> tuple[Start | Await | Free, ...]:
@@ -79,7 +73,7 @@ def one_tile(source: Block, result: Block, depth: int, tables: tuple[Block, ...]
         links=(),
         buffers=buffers,
         kernels=(KernelFunction("mel", (source, result, *tables), "test/mel.cc", alignment=4),),
-        cores=(Core(CORE, with_(("source", "result"), call), stack),),
+        cores=(Core(CORE, holding(("source", "result"), call), stack),),
         sequences=(Sequence("run", (("x", source), ("y", result)), steps),),
     )
 
@@ -119,7 +113,7 @@ def seed_mel_tiles(batch: int, cores: int, depth: int = 2, stack: int = 1024) ->
         buffers=(),
         kernels=(KernelFunction("mel", (part_in, part_out), "mel/seed.cc", alignment=4),),
         cores=tuple(
-            Core(tile, with_((source, sink), Call("mel", (Held(source), Held(sink)))), stack)
+            Core(tile, holding((source, sink), Call("mel", (Held(source), Held(sink)))), stack)
             for tile, source, sink in zip(tiles, ins, outs, strict=True)
         ),
         sequences=(
@@ -139,7 +133,7 @@ def matmul(a: int, b: int, acc: int, out: int, out_depth: int, *, stack: int = 2
     prm, table, state = Block("i32", 16), Block("f32", 1024), Block("f32", 256)
     blocks = {"a": Block("i8", a), "b": Block("i8", b), "c": Block("i8", out)}
     extras = (("acc", Block("i8", acc)), ("table", table), ("state", state), ("prm", prm)) if acc else ()
-    step = with_(("a", "b"), Call("mac", (Held("a"), Held("b"))))
+    step = holding(("a", "b"), Call("mac", (Held("a"), Held("b"))))
     steps = (Loop("k", BufferWord("prm", 3), step),) if acc else step
     return Design(
         name="matmul",
@@ -155,7 +149,7 @@ def matmul(a: int, b: int, acc: int, out: int, out_depth: int, *, stack: int = 2
             KernelFunction("mac", (blocks["a"], blocks["b"]), "matmul/matmul.cc"),
             KernelFunction("out", (blocks["c"],), "matmul/matmul.cc"),
         ),
-        cores=(Core(CORE, (*steps, *with_(("c",), Call("out", (Held("c"),)))), stack),),
+        cores=(Core(CORE, (*steps, *holding(("c",), Call("out", (Held("c"),)))), stack),),
         sequences=(),
     )
 
@@ -178,7 +172,7 @@ def forward(change: Callable[[ObjectFifo], ObjectFifo] = lambda fifo: fifo, obje
         links=(Link(("in_shim",), ("in_core",)), Link(("out_core",), ("out_shim",))),
         buffers=(),
         kernels=(KernelFunction("copy", (block, block), "test/copy.cc"),),
-        cores=(Core(CORE, with_(("in_core", "out_core"), call), 1024),),
+        cores=(Core(CORE, holding(("in_core", "out_core"), call), 1024),),
         sequences=(
             Sequence(
                 "run",

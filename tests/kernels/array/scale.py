@@ -1,4 +1,7 @@
-"""A small design with one of everything: commands in band, a table, a distribute, a join, chains, repeats."""
+"""A test design with one of everything: commands in band, a table, a distribute, a join, chains, repeats.
+
+``kernels/example`` is the smallest design; this one has the recorded streams and runs as an overlay in tests of npu/.
+"""
 
 from __future__ import annotations
 

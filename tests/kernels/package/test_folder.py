@@ -100,7 +100,7 @@ def put(folder: Path, path: str, data: bytes) -> None:
     """Another file under the same name, in the manifest as well."""
     (folder / path).write_bytes(data)
     content = json.loads((folder / manifests.NAME).read_text())
-    entries = [content["xclbin"], *(one["file"] for one in content["sequences"])]
+    entries = [content["xclbin"], *(sequence["file"] for sequence in content["sequences"])]
     for entry in entries:
         if entry["path"] == path:
             entry |= {"nbytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}

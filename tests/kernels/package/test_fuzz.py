@@ -61,7 +61,7 @@ def mutated(data: bytes, count: int, seed: int) -> Iterator[bytes]:
 
 
 def fuzz(data: bytes, read: Read, refusal: type[KernelsError], count: int, seed: int = 0) -> tuple[int, int]:
-    """How many variants were read, and refused. Anything else that happens fails the test."""
+    """Count the variants that were read and those that were refused; any other outcome fails the test."""
     reads, refused = 0, 0
     for number, variant in enumerate(mutated(data, count, seed)):
         begun = time.monotonic()
@@ -113,7 +113,7 @@ def test_some_thousand_mutations(folder: Path) -> None:
 @pytest.mark.slow
 def test_a_million_mutations(folder: Path) -> None:
     seen = [cases(folder, 100_000, seed) for seed in range(1, 6)]
-    assert sum(sum(pair) for one in seen for pair in one.values()) >= 1_000_000
+    assert sum(sum(pair) for counts in seen for pair in counts.values()) >= 1_000_000
 
 
 @pytest.mark.parametrize("text", ["\0", "a\0b", "x" * 5_000, ".", "", "insts", "selftest/0.in.bin/deeper"])
@@ -132,7 +132,7 @@ def test_paths_that_are_none(folder: Path, text: str, place: str) -> None:
 
 
 def test_a_device_in_place_of_a_file(folder: Path) -> None:
-    """It would be read for ever."""
+    """Reading a device would never end."""
     stream = folder / "insts/run.bin"
     kept = stream.rename(folder / "kept")
     try:

@@ -37,7 +37,7 @@ def test_an_overlay_comes_back() -> None:
 
 
 def test_no_chip_takes_a_simulated_design() -> None:
-    """What stands in the place of the configuration neither begins as one nor holds one."""
+    """The bytes in place of the configuration neither begin as one nor contain one."""
     assert xclbin.PDI_MAGIC not in SIMULATED
     assert unpack(SIMULATED).platform == "simulated"
     assert b"NOT FOR A CHIP" in SIMULATED

@@ -1,6 +1,6 @@
-"""Programs that stand in for aiecc, Peano and xclbinutil: they write prepared files, print, fail, hang or babble.
+"""Programs in place of aiecc, Peano and xclbinutil: they write prepared files, print, fail, hang or print for ever.
 
-They show that the build drives compilers and judges what comes out. They say nothing of the real compilers.
+They test that the build runs compilers and checks their results, and nothing of the real compilers.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class FakeCompilers:
         return str(path)
 
     def outputs(self) -> dict[str, str]:
-        """What aiecc leaves: the xclbin, the streams, and for every core its program, IR and linker script."""
+        """The files that aiecc writes: the xclbin, the streams, and for each core its program, IR and linker script."""
         overlay = xclbin.write(UUID(int=7), self.design.columns, xclbin.PDI_MAGIC + bytes(100))
         files = {self.prepared("kernel.xclbin", overlay): "kernel.xclbin"}
         for sequence in self.design.sequences:
@@ -104,7 +104,7 @@ class FakeCompilers:
         return files
 
     def ready(self) -> dict[str, str]:
-        """Write the plan; the environment to find the stand-ins in."""
+        """Write the plan, and return the environment in which the programs are found."""
         (self.root / "plan.json").write_text(json.dumps(self.plan))
         return self.environment
 

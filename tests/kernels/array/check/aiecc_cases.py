@@ -158,11 +158,15 @@ def lowered(text: str) -> dict[str, Any]:
     for tile, body in re.findall(r"aie\.(?:memtile_dma|mem)\(%(\w+)\) \{(.*?)\n    \}", text, re.DOTALL):
         descriptors[tiles[tile]] += len(re.findall(r"aie\.dma_bd\(", body))
     locks = Counter(tiles[tile] for tile in re.findall(r"aie\.lock\(%(\w+),", text))
-    return {"maps": {tile: sorted(one) for tile, one in maps.items()}, "locks": locks, "descriptors": descriptors}
+    return {
+        "maps": {tile: sorted(regions) for tile, regions in maps.items()},
+        "locks": locks,
+        "descriptors": descriptors,
+    }
 
 
 def record(command: str) -> dict[str, Any]:
-    """What aiecc says to every case: an error, or what it made."""
+    """Run aiecc on every case and return its error, or the module that it made."""
     found: dict[str, Any] = {}
     for name, design in cases().items():
         with tempfile.TemporaryDirectory() as folder:

@@ -49,17 +49,24 @@ def test_every_violation_at_once() -> None:
         buffers=(TileBuffer("big", MEMTILE, replace(design.fifos[0].block, elements=1 << 20)),),
     )
     found = violations(design)
-    assert {one.name for one in found} == {"data memory", "stack", "alignment", "balance", "await", "offsets"}
+    assert {violation.name for violation in found} == {
+        "data memory",
+        "stack",
+        "alignment",
+        "balance",
+        "await",
+        "offsets",
+    }
     with pytest.raises(DesignError) as caught:
         check(design)
-    for one in found:
-        assert one.found in str(caught.value)
-        assert one.limit in str(caught.value)
-        assert one.cure in str(caught.value)
+    for violation in found:
+        assert violation.found in str(caught.value)
+        assert violation.limit in str(caught.value)
+        assert violation.cure in str(caught.value)
 
 
 def test_names_come_first() -> None:
-    """What does not exist cannot be judged: only the names are listed."""
+    """Parts that do not exist cannot be checked: only the names are listed."""
     design = forward()
     broken = replace(design, links=(Link(("in_shim",), ("nowhere",)),), columns=3)
     assert names(broken) == {"names", "columns"}
@@ -169,10 +176,10 @@ def test_a_long_list_is_cut_in_the_text_only() -> None:
 def test_encoder_overlay(columns: int) -> None:
     """The figure that ran through aiecc: 64,588 bytes, 948 left for constants."""
     report = check(overlay("encoder", ENCODER_OPS if columns == 4 else ("matmul", "attention"), columns=columns))
-    cores = [one for one in report.tiles if one.tile.kind == "core"]
+    cores = [use for use in report.tiles if use.tile.kind == "core"]
     assert len(cores) == 4 * columns
-    assert {one.free_bytes for one in cores} == {948}
-    assert all((one.channels_in, one.channels_out) == (2, 1) for one in cores)
+    assert {use.free_bytes for use in cores} == {948}
+    assert all((use.channels_in, use.channels_out) == (2, 1) for use in cores)
 
 
 def test_word_of_another_tile() -> None:

@@ -85,7 +85,7 @@ designs = st.builds(
     st.tuples(*(st.builds(TileBuffer, st.just(name), cores, blocks) for name in "bc")),
     st.tuples(*(st.builds(KernelFunction, st.just(name), kernels, st.just("k/k.cc")) for name in "kl")),
     st.lists(
-        st.builds(Core, cores, bodies, st.sampled_from([0, 100, 1_024])), max_size=2, unique_by=lambda one: one.tile
+        st.builds(Core, cores, bodies, st.sampled_from([0, 100, 1_024])), max_size=2, unique_by=lambda core: core.tile
     ).map(tuple),
     st.lists(sequences, max_size=1).map(tuple),
 )

@@ -21,7 +21,9 @@ def change(design: Design, name: str, **fields: object) -> Design:
 def test_both_sides_of_a_link_have_one_size() -> None:
     """Silent miscompile: both descriptors would take the larger size, and the memtile wait for ever."""
     design = change(forward(), "in_shim", block=Block("bf16", 64))
-    assert "object size" in {one.name for one in violations(design) if one.where == "link in_shim to in_core"}
+    assert "object size" in {
+        violation.name for violation in violations(design) if violation.where == "link in_shim to in_core"
+    }
 
 
 def test_types_of_a_link() -> None:
@@ -84,7 +86,7 @@ def test_many_to_many() -> None:
 def test_memtile_ends_are_linked() -> None:
     design = forward()
     found = violations(replace(design, links=design.links[:1]))
-    assert {one.where for one in found if one.name == "link"} == {"fifo out_core", "fifo out_shim"}
+    assert {violation.where for violation in found if violation.name == "link"} == {"fifo out_core", "fifo out_shim"}
 
 
 def test_objects_are_whole_words() -> None:

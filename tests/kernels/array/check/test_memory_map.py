@@ -56,9 +56,9 @@ def test_largest_batches(tables: int, stack: int, double: int, single: int) -> N
     ],
 )
 def test_bytes_of_a_batch(batch: int, depth: int, used: int) -> None:
-    one = memory_map(seed_mel(batch, depth, 0, KIB), CORE)
-    assert one.used == used
-    assert one.free == 65_536 - used
+    memory = memory_map(seed_mel(batch, depth, 0, KIB), CORE)
+    assert memory.used == used
+    assert memory.free == 65_536 - used
 
 
 def test_refusal_shows_the_map() -> None:
@@ -153,7 +153,11 @@ def test_links_share_one_pool() -> None:
 
 
 def test_memtile_overflow() -> None:
-    found = {one.where: one.found for one in violations(seed_mel_tiles(300, 4)) if one.name == "data memory"}
+    found = {
+        violation.where: violation.found
+        for violation in violations(seed_mel_tiles(300, 4))
+        if violation.name == "data memory"
+    }
     assert found["memtile (0, 1)"] == "528,000 bytes"
     assert len(found) == 5  # and the four cores
 
@@ -168,9 +172,9 @@ def test_map_is_a_partition(sizes: list[int], stack: int, frames: int) -> None:
     design = one_tile(Block("i16", 2 * frames), Block("i32", frames), 2, tuple(Block("i32", n) for n in sizes), stack)
     regions = memory_map(design, CORE).regions
     assert regions[0].name == STACK
-    assert [one.end for one in regions[:-1]] == [one.address for one in regions[1:]]
-    assert [one.nbytes for one in regions[1:]] == sorted((one.nbytes for one in regions[1:]), reverse=True)
-    assert sum(one.nbytes for one in regions) == stack + 4 * sum(sizes) + 16 * frames
+    assert [region.end for region in regions[:-1]] == [region.address for region in regions[1:]]
+    assert [region.nbytes for region in regions[1:]] == sorted((region.nbytes for region in regions[1:]), reverse=True)
+    assert sum(region.nbytes for region in regions) == stack + 4 * sum(sizes) + 16 * frames
     assert memory_map(design, CORE).used + memory_map(design, CORE).free == CORE_LIMITS.memory_bytes
 
 

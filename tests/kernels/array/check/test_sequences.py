@@ -109,7 +109,7 @@ def test_tokens_and_results_at_the_end() -> None:
     assert "end" in names(run(get("o0"), get("o1"), send("i", 2), Await("o0"), Free("i")))
     unfinished = run(get("o0"), get("o1", token=False), send("i", 2), Await("o0"), Free("i"))
     found = violations(unfinished)
-    assert any("may still write" in one.found for one in found)
+    assert any("may still write" in violation.found for violation in found)
 
 
 def test_names_of_tasks_and_fifos() -> None:

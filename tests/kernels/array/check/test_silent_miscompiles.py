@@ -21,7 +21,8 @@ from kernels.array.design import (
     Transfer,
 )
 from kernels.array.lower.mlir import to_mlir
-from tests.kernels.array.designs import CORE, forward, matmul, names, there_and_back, with_
+from tests.kernels.array.arrays import holding
+from tests.kernels.array.designs import CORE, forward, matmul, names, there_and_back
 
 
 def test_1_no_acquire_inside_a_branch() -> None:
@@ -37,8 +38,8 @@ def test_2_objects_of_a_loop_are_picked_at_run_time() -> None:
     looped = matmul(4_096, 4_096, 16_384, 8_192, 1)
     assert looped.cores[0].dynamic
     assert "dynamic_objfifo_lowering = true" in to_mlir(looped)
-    nested = with_(
-        ("out_core",), Loop("k", 1, (Loop("l", 1, with_(("in_core",), Call("copy", (Held("in_core"),) * 2))),))
+    nested = holding(
+        ("out_core",), Loop("k", 1, (Loop("l", 1, holding(("in_core",), Call("copy", (Held("in_core"),) * 2))),))
     )
     design = forward()
     nested_design = replace(design, cores=(replace(design.cores[0], body=nested),))

@@ -16,7 +16,7 @@ from kernels.array.pattern import pattern
 
 
 def found(transfer: Transfer, argument: Block, repeat: int = 0) -> set[str]:
-    return {one.name for one in violations("here", transfer, argument, repeat)}
+    return {violation.name for violation in violations("here", transfer, argument, repeat)}
 
 
 BIG: dict[DType, Block] = {dtype: Block(dtype, 1 << 26) for dtype in ITEM_BYTES}
@@ -105,7 +105,7 @@ def test_what_is_accepted_is_what_the_pattern_visits(
 
 
 def words(visited: np.ndarray[tuple[int], np.dtype[np.int64]], item: int) -> Iterator[bool]:
-    """Whether elements come in runs that are whole, aligned words."""
+    """Return whether elements come in runs that are whole, aligned words."""
     each = max(1, 4 // item)
     for word in visited.reshape(-1, each):
         yield bool(word[0] % each == 0 and (np.diff(word) == 1).all())

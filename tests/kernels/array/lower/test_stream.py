@@ -53,7 +53,7 @@ IN = ShimChannel(0, "MM2S", 0)
 @pytest.mark.parametrize(("design", "sequence"), CASES, ids=NAMES)
 def test_the_bytes_are_those_of_aiecc(design: Design, sequence: Sequence) -> None:
     real = (STREAMS / f"{design.name}_{sequence.name}.bin").read_bytes()
-    assert encode(design, next(one for one in design.sequences if one.name == sequence.name)) == real
+    assert encode(design, next(candidate for candidate in design.sequences if candidate.name == sequence.name)) == real
     assert assemble(decode(real)) == real
 
 
@@ -72,7 +72,7 @@ def test_channels_are_handed_out_in_fifo_order() -> None:
 
 
 def one_task(start: Start, *steps: Step) -> tuple[Task | Wait, ...]:
-    """What the chip does with a sequence of one task, by way of the bytes."""
+    """The steps that the chip takes for a sequence of one task, read from the bytes."""
     sequence = Sequence("one", wide.ARGUMENTS, (start, *steps))
     design = replace(wide.design(), sequences=(sequence,))
     found = tasks(decode(encode(design, sequence)))
@@ -84,8 +84,9 @@ def _visits(step: Task | Wait) -> object:
     if isinstance(step, Wait):
         return step.channel
     passes = step.repeat + 1
-    places = [[one.pattern.indices(number).tolist() for one in step.chain] for number in range(min(passes, 5))]
-    return step.channel, [(one.bd, one.argument) for one in step.chain], passes, step.token, places
+    patterns = [descriptor.pattern for descriptor in step.chain]
+    places = [[pattern.indices(number).tolist() for pattern in patterns] for number in range(min(passes, 5))]
+    return step.channel, [(descriptor.bd, descriptor.argument) for descriptor in step.chain], passes, step.token, places
 
 
 def words_of(transfer: Transfer, number: int) -> list[int]:
@@ -120,18 +121,18 @@ def test_a_transfer_comes_back_as_what_it_visits(transfer: Transfer, token: bool
     (task,) = one_task(Start("t", "in1", (transfer,), passes - 1, token))
     assert isinstance(task, Task)
     assert (task.channel, task.token) == (ShimChannel(0, "MM2S", 1), token)
-    (one,) = task.chain
-    moved = [place for number in range(task.repeat + 1) for place in one.pattern.indices(number)]
+    (descriptor,) = task.chain
+    moved = [place for number in range(task.repeat + 1) for place in descriptor.pattern.indices(number)]
     assert moved == [place for number in range(passes) for place in words_of(transfer, number)]
 
 
-@given(st.lists(transfers().filter(lambda one: len(one.dims) < 4), min_size=1, max_size=4), st.integers(0, 255))
+@given(st.lists(transfers().filter(lambda t: len(t.dims) < 4), min_size=1, max_size=4), st.integers(0, 255))
 def test_a_chain_comes_back_in_order(chain: list[Transfer], repeat: int) -> None:
-    assume(all(dim.stride or dim.size == 1 for one in chain for dim in one.dims))
+    assume(all(dim.stride or dim.size == 1 for transfer in chain for dim in transfer.dims))
     task, wait = one_task(Start("t", "out", tuple(chain), repeat, True), Await("t"))
     assert isinstance(task, Task)
-    assert [one.pattern.indices().tolist() for one in task.chain] == [words_of(one, 0) for one in chain]
-    assert (task.repeat, [one.bd for one in task.chain]) == (repeat, list(range(len(chain))))
+    assert [descriptor.pattern.indices().tolist() for descriptor in task.chain] == [words_of(t, 0) for t in chain]
+    assert (task.repeat, [descriptor.bd for descriptor in task.chain]) == (repeat, list(range(len(chain))))
     assert wait == Wait(ShimChannel(0, "S2MM", 0))
 
 
@@ -317,7 +318,7 @@ def test_a_third_channel_is_refused() -> None:
 
 
 def test_folding_is_the_same_in_text_and_stream() -> None:
-    """What ``encode`` moves is what the unfolded task says."""
+    """``encode`` moves the elements of the unfolded task."""
     start = Start("t", "in0", (Transfer("w", 0, 64, (Dim(8, 64), Dim(1, 0), Dim(1, 0), Dim(64, 1))),), 7)
     (task,) = one_task(start)
     assert isinstance(task, Task)

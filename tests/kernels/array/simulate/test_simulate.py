@@ -1,4 +1,4 @@
-"""What a launch does to its arguments and to the array: commands in band, patterns, state that stays."""
+"""The effects of a launch on its arguments and on the array: commands in band, patterns, state that is kept."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import numpy as np
 from kernels.array.design import (
     Acquire,
     Await,
-    Block,
     BufferWord,
     Call,
     Dim,
@@ -40,10 +39,6 @@ from tests.kernels.array.arrays import (
     send,
     through,
 )
-
-COPY = (kernel("copy", OBJECT, OBJECT),)
-QUARTERS = tuple(quarter * N for quarter in range(4))
-LARGE = Block("i32", 4 * N)
 
 
 def test_a_command_in_band_says_how_often_a_core_loops() -> None:
