@@ -8,6 +8,7 @@ release, link, task. ``kernels/example/design.py`` is a complete small design.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+SYMBOL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")  # of a FIFO, buffer, kernel function, sequence, task or loop
 DType = Literal["bf16", "f32", "i8", "i16", "i32"]
 ITEM_BYTES: dict[DType, int] = {"bf16": 2, "f32": 4, "i8": 1, "i16": 2, "i32": 4}
 

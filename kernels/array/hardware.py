@@ -49,7 +49,7 @@ MAX_LOCK_VALUE = 63  # AIETargetModel.h, getMaxLockValue
 MAX_STEPS = 64  # passes that a descriptor's step counts: 6 bits, AIEXDialect.cpp (NpuWriteBdOp)
 MAX_PASSES = 256  # of a queued task: xaiemlgbl_reginit.c (MaxRepeatCount), AIEXDialect.cpp (NpuPushQueueOp)
 QUEUED_TASKS = 4  # on a channel: xaiemlgbl_reginit.c (StartQSizeMax)
-WORD_BYTES = 4  # what addresses, strides and lengths of a DMA are multiples of: getAddressGenGranularity
+WORD_BYTES = 4  # addresses, strides and lengths of a DMA are multiples of a word: getAddressGenGranularity
 STATIC_DIM = 512  # largest dimension of a FIFO's access pattern that mlir-aie accepts: AIEDialect.cpp (DMABDOp::verify)
 STACK_ALIGNMENT = 32  # bytes; vector registers are spilled to the stack
 LAUNCH_ARGUMENTS = 5  # buffers of an aiecc xclbin: aiecc.cpp (generateKernelsJson)
@@ -70,8 +70,8 @@ def exists(tile: Tile, columns: int) -> bool:
     return 0 <= tile.col < columns and tile.row in ROWS
 
 
-def neighbours(one: Tile, other: Tile) -> bool:
+def neighbours(first: Tile, second: Tile) -> bool:
     """Return whether two tiles share a memory, so that mlir-aie joins them without a DMA (isLegalMemAffinity)."""
-    if one.kind != other.kind or one.kind == "shim":
+    if first.kind != second.kind or first.kind == "shim":
         return False
-    return abs(one.col - other.col) + abs(one.row - other.row) <= 1
+    return abs(first.col - second.col) + abs(first.row - second.row) <= 1

@@ -41,7 +41,7 @@ def violations(design: Design) -> Iterator[Violation]:
     for fifo in design.fifos:
         for tile in (fifo.source, *fifo.targets):
             if tile.kind == "core" and tile not in programmed:
-                limit = "somebody must fill or empty it"
+                limit = "a program must fill or empty it"
                 cure = "Give the core a program, or the FIFO another end"
                 yield Violation(f"fifo {fifo.name}", "ends", f"core {tile} has no program", limit, cure)
 
@@ -124,10 +124,10 @@ class _Program:
                 found = f"{kernel.name} works on {arg.fifo}, which is not held"
                 yield self._broken("arguments", found, "an object is there between acquire and release", "Acquire it")
             if isinstance(arg, Index) and arg.loop not in loops:
-                found, limit = f"{kernel.name} asks for the pass of {arg.loop}", f"it runs in loops {loops or 'none'}"
+                found, limit = f"{kernel.name} takes the pass of {arg.loop}", f"it runs in loops {loops or 'none'}"
                 yield self._broken("arguments", found, limit, "Call it inside that loop")
             if isinstance(arg, Local) and self.buffers[arg.buffer].tile != self.core.tile:
-                found = f"{arg.buffer} lies on {self.buffers[arg.buffer].tile}"
+                found = f"{arg.buffer} is on {self.buffers[arg.buffer].tile}"
                 yield self._broken("arguments", found, "a core works on its own buffers", "Move or copy the buffer")
             if not self._fits(arg, wanted):
                 found, limit = f"argument {i} of {kernel.name} is {self._type(arg)}", f"it takes {wanted}"

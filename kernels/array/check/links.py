@@ -33,7 +33,7 @@ def violations(design: Design) -> Iterator[Violation]:
 def _link(link: Link, sources: Sequence[ObjectFifo], targets: Sequence[ObjectFifo]) -> Iterator[Violation]:
     where = f"link {' '.join(link.sources)} to {' '.join(link.targets)}"
     tile = targets[0].source
-    if tile.kind != "memtile" or _apart(tile, sources, targets):
+    if tile.kind != "memtile" or not _meet(tile, sources, targets):
         cure = "End every source, and begin every target, on one memtile"
         yield Violation(where, "link", f"a link at {tile}", "all its FIFOs meet on one memtile and nowhere else", cure)
         return
@@ -48,9 +48,9 @@ def _link(link: Link, sources: Sequence[ObjectFifo], targets: Sequence[ObjectFif
     yield from _depths(where, sources, targets)
 
 
-def _apart(tile: Tile, sources: Sequence[ObjectFifo], targets: Sequence[ObjectFifo]) -> bool:
-    """Return whether a FIFO of a link ends or begins on another tile as well, or only there."""
-    return any(fifo.source != tile for fifo in targets) or any(fifo.targets != (tile,) for fifo in sources)
+def _meet(tile: Tile, sources: Sequence[ObjectFifo], targets: Sequence[ObjectFifo]) -> bool:
+    """Return whether all sources of a link end on ``tile`` and nowhere else, and all its targets begin there."""
+    return all(fifo.source == tile for fifo in targets) and all(fifo.targets == (tile,) for fifo in sources)
 
 
 def _forward(where: str, link: Link, source: ObjectFifo, target: ObjectFifo) -> Iterator[Violation]:
@@ -70,7 +70,7 @@ def _parts(where: str, link: Link, many: Sequence[ObjectFifo], whole: ObjectFifo
         yield Violation(where, "object size", found, limit, "Make the parts add up to the object")
     expected = tuple(sum(part.block.elements for part in many[:i]) for i in range(len(many)))
     if link.offsets != expected:
-        limit = f"parts lie one behind the other in order of the link: {expected}"
+        limit = f"parts follow each other in the order of the link: {expected}"
         yield Violation(where, "offsets", f"{link.offsets}", limit, "Reorder the FIFOs or correct the offsets")
     item = ITEM_BYTES[whole.block.dtype]
     if any(offset * item % WORD_BYTES for offset in link.offsets):

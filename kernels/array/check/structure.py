@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from kernels.array.design import (
+    SYMBOL,
     Acquire,
     BufferWord,
     Call,
@@ -22,8 +22,6 @@ from kernels.array.design import (
 )
 from kernels.array.hardware import COLUMNS, exists
 from kernels.errors import Violation
-
-SYMBOL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def violations(design: Design) -> Iterator[Violation]:
@@ -60,7 +58,7 @@ def _symbols(design: Design) -> Iterator[Violation]:
 def _unique(kind: str, names: Iterable[str]) -> Iterator[Violation]:
     for name, times in Counter(names).items():
         if times > 1:
-            yield Violation(f"{kind} {name}", "names", f"stands {times} times", "once is allowed", "Rename all but one")
+            yield Violation(f"{kind} {name}", "names", f"used {times} times", "once is allowed", "Rename all but one")
 
 
 def _tiles(design: Design) -> Iterator[Violation]:

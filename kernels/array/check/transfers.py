@@ -50,7 +50,7 @@ def _granularity(where: str, transfer: Transfer, argument: Block) -> Iterator[Vi
     for number, dim in enumerate(reversed(inner)):
         if dim.size > 1 and dim.stride < 1:
             found = f"stride 0 in dimension {number}"
-            yield Violation(where, "stride", found, "only the step between repeats may stand still", "Repeat the task")
+            yield Violation(where, "stride", found, "only the step between repeats may be 0", "Repeat the task")
         elif number == 0:
             yield from _innermost(where, dim, item)
         elif dim.size > 1 and dim.stride * item % WORD_BYTES:

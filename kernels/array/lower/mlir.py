@@ -7,12 +7,12 @@ the same object every time. Equal designs give equal texts, byte for byte.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
 from kernels.array.design import (
+    SYMBOL,
     Await,
     Block,
     Design,
@@ -31,8 +31,6 @@ from kernels.array.design import (
 from kernels.array.lower.mlir_core import buffer_name, core_text, tile_name, types_of
 from kernels.array.pattern import unfolded
 from kernels.errors import DesignError
-
-SYMBOL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def to_mlir(design: Design) -> str:

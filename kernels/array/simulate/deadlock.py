@@ -21,9 +21,7 @@ def explain(controller: Controller, cores: Sequence[CoreProcess], rings: Rings) 
     awaited = controller.waits_for
     if awaited is not None:
         lines.append(f"step {controller.at} of the instruction stream waits for a token of {_state(awaited)}")
-    everyone = {id(process): process for process in waits}
-    channels = [channel for channel in controller.channels.values() if id(channel) in everyone]
-    stuck = (process for process in (*channels, *cores) if process in waits)
+    stuck = (process for process in (*controller.channels.values(), *cores) if process in waits)
     lines.extend(f"{_state(process)}: waits for {_need(process, waits)}" for process in stuck)
     circle = _circle(waits)
     if circle:

@@ -49,12 +49,12 @@ def fifo(
 
 
 def holding(names: tuple[str, ...], *statements: Statement) -> tuple[Statement, ...]:
-    """Statements between the acquire and the release of an object of each FIFO."""
+    """Put statements between the acquire and the release of an object of each FIFO."""
     return (*map(Acquire, names), *statements, *map(Release, names))
 
 
 def calling(kernel: str, *names: str) -> tuple[Statement, ...]:
-    """Acquire an object of each FIFO, hand them to the kernel, release them."""
+    """Acquire an object of each FIFO, call the kernel on them, release them."""
     return holding(names, Call(kernel, tuple(map(Held, names))))
 
 
@@ -92,13 +92,13 @@ def stream(of: Design, steps: tuple[Step, ...], arrays: Mapping[str, Int32]) -> 
 
 
 def launch(simulation: Simulation, *steps: Step, **arrays: Int32) -> LaunchReport:
-    """Run the steps on the arrays as launch arguments, which may change."""
+    """Run the steps with the arrays as launch arguments; outputs are written in place."""
     data = stream(simulation.design, steps, arrays)
     return simulation.run(data, [array.reshape(-1).view(np.uint8) for array in arrays.values()])
 
 
 def objects(count: int) -> Int32:
-    """int32 [count, 16]: every word another number."""
+    """Return int32 [count, 16] in which no two words are equal."""
     return np.arange(count * N, dtype=np.int32).reshape(count, N)
 
 
@@ -111,11 +111,11 @@ IN_OUT = (fifo("in", SHIM, CORES[0]), fifo("out", CORES[0], SHIM))
 
 
 def copier(*body: Statement) -> Simulation:
-    """One core between FIFOs "in" and "out" with a kernel "copy"; without ``body`` it copies every object."""
+    """Simulate one core between the FIFOs "in" and "out"; without ``body`` it copies every object."""
     program = core(CORES[0], *(body or calling("copy", "in", "out")))
     return Simulation(design(IN_OUT, (program,), COPY), {"copy": copy})
 
 
 def through(count: int) -> tuple[Step, ...]:
-    """``count`` objects of x into FIFO "in", as many from "out" to y."""
+    """The steps that send ``count`` objects of x into the FIFO "in", and as many from "out" to y."""
     return (receive("y", "out", "y", count * N), send("x", "in", "x", count * N), Await("y"))

@@ -1,4 +1,4 @@
-"""Little designs to check: the seeds' mel, matrix products as the budgets count them, a plain forward."""
+"""Small designs to check: the first mel kernel's, matrix products as the budgets count them, a plain forward."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def names(design: Design) -> set[str]:
 
 
 def there_and_back(into: str, out: str, sent: int, got: int) -> tuple[Start | Await | Free, ...]:
-    """All of x through ``into``, all of y from ``out``."""
+    """The steps that send all of x through ``into`` and receive all of y from ``out``."""
     return (
         Start("result", out, (Transfer("y", 0, got),), token=True),
         Start("input", into, (Transfer("x", 0, sent),)),
@@ -79,7 +79,7 @@ def one_tile(source: Block, result: Block, depth: int, tables: tuple[Block, ...]
 
 
 def seed_mel(batch: int, depth: int, tables: int, stack: int) -> Design:
-    """The seeds' mel: ``batch`` frames of 800 bytes in an object, 80 bytes of each out, ``tables`` bytes beside."""
+    """The first mel kernel: ``batch`` frames of 800 bytes in an object, 80 bytes of each out, ``tables`` bytes of table."""
     table = (Block("i8", tables),) if tables else ()
     return one_tile(Block("i16", FRAME * batch), Block("i8", BANDS * batch), depth, table, stack)
 
@@ -127,7 +127,7 @@ def seed_mel_tiles(batch: int, cores: int, depth: int = 2, stack: int = 1024) ->
 def matmul(a: int, b: int, acc: int, out: int, out_depth: int, *, stack: int = 2048) -> Design:
     """A core of the GEMM budget: A and B of depth 2 and one output FIFO, sizes in bytes.
 
-    With an accumulator come bias table, state and parameters, and a word that says how many steps there are; without
+    With an accumulator come bias table, state and parameters, and a word with the number of steps; without
     one the program is flat.
     """
     prm, table, state = Block("i32", 16), Block("f32", 1024), Block("f32", 256)

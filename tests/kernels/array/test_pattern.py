@@ -1,4 +1,4 @@
-"""Access patterns against the nested loops that they stand for."""
+"""Access patterns against the nested loops that define them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DMA channels, descriptors and locks, counted as mlir-aie hands them out."""
+"""DMA channels, descriptors and locks, counted as mlir-aie assigns them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every kernel keeps to what both compilers have, and the list of names is what the host's headers define."""
+"""Every kernel uses only the subset that both compilers have, and the host's headers define each of its names."""
 
 from __future__ import annotations
 

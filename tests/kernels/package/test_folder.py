@@ -1,4 +1,4 @@
-"""Kernel folders for the simulated device: built, read back, and refused where anything does not fit."""
+"""Kernel folders for the simulated device: built, read back, and refused if any part disagrees."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.kernels.array.scale import SEQUENCE, design, trial
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that is right."""
+    """A kernel folder without a fault."""
     out = tmp_path_factory.mktemp("kernels") / "scale"
     build(design(), trial(), out)
     return out
@@ -38,7 +38,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(whole: Path, tmp_path: Path) -> Path:
-    """A copy of it to damage."""
+    """A copy of the folder that a test may damage."""
     return Path(shutil.copytree(whole, tmp_path / "scale"))
 
 
@@ -97,7 +97,7 @@ def change(folder: Path, *place: str | int, value: Any) -> None:
 
 
 def put(folder: Path, path: str, data: bytes) -> None:
-    """Another file under the same name, in the manifest as well."""
+    """Replace a file, and its size and hash in the manifest."""
     (folder / path).write_bytes(data)
     content = json.loads((folder / manifests.NAME).read_text())
     entries = [content["xclbin"], *(sequence["file"] for sequence in content["sequences"])]

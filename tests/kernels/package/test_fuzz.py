@@ -1,4 +1,4 @@
-"""Damaged kernel folders: whatever bytes they hold, they are read or refused with a reason; nothing else happens.
+"""Damaged kernel folders: the reader accepts them or refuses them with a reason; no other outcome is allowed.
 
 Mutations are of bytes, of whole words to values at the edges, and of lengths; each is one case. A case that takes a
 second is a hang.
@@ -83,7 +83,7 @@ def read_stream(data: bytes) -> None:
 
 
 def read_manifest(folder: Path) -> Read:
-    """The folder with these bytes for a manifest, every part held against the others."""
+    """Read the folder with these bytes as its manifest."""
 
     def read(data: bytes) -> object:
         (folder / manifests.NAME).write_bytes(data)
@@ -93,7 +93,7 @@ def read_manifest(folder: Path) -> Read:
 
 
 def cases(folder: Path, count: int, seed: int = 0) -> dict[str, tuple[int, int]]:
-    """Every kind of file: how many variants of it were read, and refused."""
+    """Count, for every kind of file, the variants that were read and those that were refused."""
     manifest = (folder / manifests.NAME).read_bytes()
     try:
         return {

@@ -1,4 +1,4 @@
-"""The xclbin container and what an overlay's holds."""
+"""The xclbin container, and the sections of an overlay's xclbin."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_no_chip_takes_a_simulated_design() -> None:
 
 
 def test_the_parts_that_xrt_goes_by() -> None:
-    """Offsets and constants of facts that were read off an xclbin of aiecc."""
+    """Offsets and constants were read from an xclbin that aiecc wrote."""
     axlf = unpack(REAL)
     partition = axlf.section(SectionKind.AIE_PARTITION)
     assert struct.unpack_from("<I", partition, 8)[0] == 2048

@@ -45,7 +45,7 @@ sys.exit(plan.get("exit", 0))
 
 @dataclass
 class FakeCompilers:
-    """An installation in ``root`` for one design. Change ``plan`` before a build; ``calls`` tells what was run."""
+    """An installation in ``root`` for one design. Change ``plan`` before a build; ``calls`` returns the runs."""
 
     root: Path
     design: Design
@@ -109,6 +109,6 @@ class FakeCompilers:
         return self.environment
 
     def calls(self, name: str) -> list[list[str]]:
-        """The arguments of every run of a program, look-ups of its version left out."""
+        """The arguments of every run of a program, without those that only ask for its version."""
         runs = [json.loads(line) for line in (self.root / "log").read_text().splitlines()]
         return [run[1:] for run in runs if run[0] == name and "--version" not in run]

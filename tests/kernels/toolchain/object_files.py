@@ -35,7 +35,7 @@ class _Strings:
 
 
 def make(functions: dict[str, Code]) -> bytes:
-    """A relocatable object; names that are called and not defined are left undefined."""
+    """Return a relocatable object; functions that are called and not given are undefined symbols."""
     names, strings = _Strings(), _Strings()
     called = [name for code in functions.values() for name in code.calls if name not in functions]
     order = [*functions, *dict.fromkeys(called)]

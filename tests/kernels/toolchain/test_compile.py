@@ -1,4 +1,4 @@
-"""The build for the NPU, with programs that stand in for its compilers. Not run with the real compilers."""
+"""The build for the NPU, with fake compilers. Not run with the real compilers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def built(tools: FakeCompilers) -> Manifest:
 
 @pytest.fixture(autouse=True)
 def whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The stand-ins measure one core; what else a build does is done for the whole design elsewhere."""
+    """Skip the other parts of a build, which other tests cover: the fake compilers measure one core only."""
     monkeypatch.setattr("kernels.package.folder.check", lambda _: None)
     monkeypatch.setattr("kernels.package.folder.expected", lambda _, trial: trial.arguments)
 
@@ -71,12 +71,12 @@ def test_compilers_that_write_nothing(tools: FakeCompilers) -> None:
 
 
 def kernels(tools: FakeCompilers, **changed: Code) -> None:
-    """Other functions in the kernels' object."""
+    """Change functions in the object file of the kernels."""
     tools.prepared("kernel.o", make({**KERNELS, **changed}))
 
 
 def overflow(tools: FakeCompilers) -> None:
-    """The seeds' case: 4 KB used, 1 KB reserved."""
+    """The case of the first kernels: 4 KB of stack used, 1 KB reserved."""
     kernels(tools, scale=Code(4_096))
 
 

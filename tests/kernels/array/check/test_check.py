@@ -1,4 +1,4 @@
-"""Check as a whole: everything at once, and what the report says."""
+"""Check as a whole: all violations at once, and the text of the report."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_report_as_text() -> None:
 
 
 def test_every_violation_at_once() -> None:
-    """A design broken in five places says so for each, with what is there, what may be, and a cure."""
+    """A design with six faults gives a violation for each, with the value found, the limit, and a cure."""
     design = forward()
     design = replace(
         design,
@@ -174,7 +174,7 @@ def test_a_long_list_is_cut_in_the_text_only() -> None:
 
 @pytest.mark.parametrize("columns", [1, 2, 4])
 def test_encoder_overlay(columns: int) -> None:
-    """The figure that ran through aiecc: 64,588 bytes, 948 left for constants."""
+    """The figure that aiecc accepted: 64,588 bytes, 948 left for constants."""
     report = check(overlay("encoder", ENCODER_OPS if columns == 4 else ("matmul", "attention"), columns=columns))
     cores = [use for use in report.tiles if use.tile.kind == "core"]
     assert len(cores) == 4 * columns

@@ -1,4 +1,4 @@
-"""Whatever a design says, check reports or refuses it; it never stumbles over one mistake while it looks for others."""
+"""Check reports or refuses every design; no fault of a design makes it fail while it looks for others."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ fifos = st.sampled_from(["in_core", "out_core"])
 
 @st.composite
 def bodies(draw: st.DrawFn, depth: int = 3) -> Body:
-    """Bodies that often balance, and as often not."""
+    """Bodies of which about half release all that they acquire."""
     parts: list[Body] = []
     for _ in range(draw(st.integers(0, 3))):
         fifo = draw(fifos)
@@ -141,7 +141,7 @@ def bodies(draw: st.DrawFn, depth: int = 3) -> Body:
 
 
 def held_after(body: Body, held: dict[str, int]) -> bool:
-    """Run a body with every loop twice; False where an object is taken twice or given back unheld."""
+    """Run a body with two passes of every loop; False if it acquires a held object or releases one that is not held."""
     for statement in body:
         if isinstance(statement, Loop):
             if not all(held_after(statement.body, held) for _ in range(2)):
@@ -155,7 +155,7 @@ def held_after(body: Body, held: dict[str, int]) -> bool:
 
 @given(bodies())
 def test_what_is_accepted_runs_any_number_of_passes(body: Body) -> None:
-    """Check never accepts a program that, run for real, would take an object twice or give back what it lacks."""
+    """Check accepts no program that, when run, would acquire a held object or release one that it does not hold."""
     wrong = {"balance", "release", "acquire"} & {violation.name for violation in programs.violations(program(*body))}
     held: dict[str, int] = {}
     runs = all(held_after(body, held) for _ in range(3)) and not any(held.values())

@@ -1,4 +1,4 @@
-"""The memory map against the seeds' tables, the GEMM budgets and what aiecc accepted and refused."""
+"""The memory map against the tables of the first kernels, the GEMM budgets, and the verdicts of aiecc."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ALL_TABLES = 44_288  # and the dense mel filters
     ],
 )
 def test_largest_batches(tables: int, stack: int, double: int, single: int) -> None:
-    """800 bytes in and 80 out for each frame: what fits passes check, one frame more is refused for its memory."""
+    """800 bytes in and 80 out for each frame: the largest batch passes check, one frame more is refused."""
     for depth, batch in ((2, double), (1, single)):
         assert largest(lambda size, depth=depth: seed_mel(size, depth, tables, stack)) == batch  # type: ignore[misc]
         assert check(seed_mel(batch, depth, tables, stack)).tile(0, 2).free_bytes >= 0
@@ -168,7 +168,7 @@ def test_memtile_overflow() -> None:
     frames=st.integers(1, 20),
 )
 def test_map_is_a_partition(sizes: list[int], stack: int, frames: int) -> None:
-    """Stack first, then without gaps from the largest to the smallest, everything that the tile holds."""
+    """The stack comes first, then all regions without gaps, from the largest to the smallest."""
     design = one_tile(Block("i16", 2 * frames), Block("i32", frames), 2, tuple(Block("i32", n) for n in sizes), stack)
     regions = memory_map(design, CORE).regions
     assert regions[0].name == STACK
@@ -179,7 +179,7 @@ def test_map_is_a_partition(sizes: list[int], stack: int, frames: int) -> None:
 
 
 def test_vector_kernels_need_aligned_pointers() -> None:
-    """A table of 36 bytes pushes the smaller result off its 32 bytes; a scalar kernel does not mind."""
+    """A table of 36 bytes moves the smaller result off a multiple of 32 bytes, which only a vector kernel needs."""
     scalar = one_tile(Block("i16", 400), Block("i8", 16), 1, (Block("i8", 36),), 1_024)
     check(scalar)
     vector = replace(scalar, kernels=(replace(scalar.kernels[0], alignment=32),))
@@ -197,7 +197,7 @@ def test_stack_is_explicit_and_aligned(stack: int) -> None:
 
 
 def test_stack_that_a_kernel_overflows() -> None:
-    """The seeds reserved 1 KB for 4 KB of locals."""
+    """The first kernels reserved 1 KB for 4 KB of local variables."""
     design = seed_mel(10, 2, 0, 1_024)
     (violation,) = violations(replace(design, kernels=(replace(design.kernels[0], stack_bytes=4_096),)))
     assert violation.name == "stack"

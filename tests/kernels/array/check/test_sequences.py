@@ -1,4 +1,4 @@
-"""Runtime sequences: descriptors, queues and tokens at every step, and objects that come out even."""
+"""Runtime sequences: descriptors, queues and tokens at every step, and equal numbers of objects sent and taken."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def test_a_chain_that_would_fold() -> None:
 
 
 def test_sequences_stand_alone() -> None:
-    """Each is walked on its own: the second may use the names of the first."""
+    """Each sequence is checked by itself: the second may use the names of the first."""
     steps = (get("o"), send("i"), Await("o"), Free("i"))
     one = Sequence("one", (("x", X), ("y", Y)), steps)
     assert len(check(replace(forward(), sequences=(one, replace(one, name="two")))).sequences) == 2

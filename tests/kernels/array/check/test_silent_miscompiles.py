@@ -1,4 +1,4 @@
-"""The five wrong programs that aiecc accepts without a word: each cannot be said here, or is refused."""
+"""The five wrong programs that aiecc accepts silently: a design cannot express them, or check refuses them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.kernels.array.designs import CORE, forward, matmul, names, there_and_
 
 
 def test_1_no_acquire_inside_a_branch() -> None:
-    """The lowering drops acquires in branches. The language has none: what data skip is a loop of 0 passes."""
+    """The lowering drops acquires in branches. A design has no branches: a loop of 0 passes skips work by data."""
     assert set(get_args(Statement)) == {Acquire, Release, Call, Loop}
     text = to_mlir(matmul(4_096, 4_096, 16_384, 8_192, 1))
     assert "scf.if" not in text
@@ -34,7 +34,7 @@ def test_1_no_acquire_inside_a_branch() -> None:
 
 
 def test_2_objects_of_a_loop_are_picked_at_run_time() -> None:
-    """One acquire in a loop and a depth of 2: static lowering would hand out the same object for ever."""
+    """One acquire in a loop and a depth of 2: static lowering would return the same object for ever."""
     looped = matmul(4_096, 4_096, 16_384, 8_192, 1)
     assert looped.cores[0].dynamic
     assert "dynamic_objfifo_lowering = true" in to_mlir(looped)

@@ -1,4 +1,4 @@
-"""One shim descriptor against mlir-aie's rules, and what is accepted against the pattern that all readers share."""
+"""One shim descriptor against mlir-aie's rules, and accepted transfers against the pattern that all readers share."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ dims = st.lists(st.builds(Dim, st.integers(1, 6), st.integers(0, 40)), max_size=
 def test_what_is_accepted_is_what_the_pattern_visits(
     dims: tuple[Dim, ...], offset: int, dtype: DType, elements: int, repeat: int
 ) -> None:
-    """Every element of every pass lies inside, in whole words; and one element further is refused for its bounds."""
+    """Every element of every pass is inside the argument, in whole words; one element further is refused."""
     length = math.prod(dim.size for dim in dims[-3:]) if dims else 8
     transfer = Transfer("x", offset, length, dims)
     if found(transfer, Block(dtype, elements), repeat):

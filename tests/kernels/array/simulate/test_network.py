@@ -1,4 +1,4 @@
-"""Objects go where FIFOs and links say: forwarded, broadcast, joined, distributed, reordered."""
+"""Objects take the paths of FIFOs and links: forwarded, broadcast, joined, distributed, reordered."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def test_a_fifth_task_in_a_queue_is_refused() -> None:
 
 
 def test_a_descriptor_written_again_while_it_is_queued_is_refused() -> None:
-    """Two streams of one task each, glued: the second writes BD 0 while the first still uses it."""
+    """Two joined streams of one task each: the second writes BD 0 while the first still uses it."""
     x, y = objects(2), np.zeros((2, N), np.int32)
     simulation = copier()
     once = decode(stream(simulation.design, (receive("y", "out", "y", N),), {"x": x, "y": y}))
@@ -68,7 +68,7 @@ def test_a_descriptor_written_again_while_it_is_queued_is_refused() -> None:
     ],
 )
 def test_a_transfer_beyond_its_argument_is_refused(words: int, message: str) -> None:
-    """The stream was made for a larger buffer than the launch brings; the last pass counts."""
+    """The stream was encoded for a larger buffer than the launch has; the last pass counts."""
     simulation = copier()
     x, y = objects(4), np.zeros((3, N), np.int32)
     repeat = 0 if words < N else 2
@@ -123,7 +123,7 @@ def test_links_that_the_compiler_would_get_wrong_are_refused() -> None:
 
 
 def test_faults_can_be_put_in_place_of_kernels() -> None:
-    """Wrong data goes through as it is; a kernel that fails takes the launch with it."""
+    """Wrong data passes unchanged; an exception of a kernel ends the launch."""
 
     def wrong(source: Int32, target: Int32) -> None:
         target[:] = source

@@ -27,7 +27,7 @@ WITHOUT_ROWS: tuple[Op, ...] = ("matmul", "attention")  # row ops need four colu
 
 
 def empty(*_: object) -> None:
-    """A kernel that leaves everything as it is."""
+    """A kernel that changes nothing."""
 
 
 def command(source: NDArray[np.uint16], words: NDArray[np.int32]) -> None:
