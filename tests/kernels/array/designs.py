@@ -79,7 +79,7 @@ def one_tile(source: Block, result: Block, depth: int, tables: tuple[Block, ...]
 
 
 def seed_mel(batch: int, depth: int, tables: int, stack: int) -> Design:
-    """The first mel kernel: ``batch`` frames of 800 bytes in an object, 80 bytes of each out, ``tables`` bytes of table."""
+    """The first mel kernel: ``batch`` frames of 800 bytes in an object, 80 bytes of each out; a table of ``tables``."""
     table = (Block("i8", tables),) if tables else ()
     return one_tile(Block("i16", FRAME * batch), Block("i8", BANDS * batch), depth, table, stack)
 
