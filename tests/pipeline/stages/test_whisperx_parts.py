@@ -159,7 +159,7 @@ def test_nobody_is_told_about_it(wav2vec2: Path) -> None:
         "import socket, sys\n"
         "def refuse(*a, **k): sys.exit(f'reached for the network: {a}')\n"
         "socket.getaddrinfo = refuse; socket.socket.connect = refuse\n"
-        "from server.pipeline.settings import VadSettings\n"
+        "from server.settings.stages import VadSettings\n"
         "from server.pipeline.whisperx_parts import PyannoteDetector\n"
         "import numpy as np\n"
         "d = PyannoteDetector(VadSettings(method='pyannote')); d.feed(np.zeros(32000, np.float32)); d.flush()\n"
@@ -172,9 +172,9 @@ def test_nobody_is_told_about_it(wav2vec2: Path) -> None:
 def test_serving_without_these_parts_imports_no_torch(tiny_english: Path, shared_audio: Path) -> None:
     script = (
         "import sys\nfrom pathlib import Path\n"
-        "from server.pipeline.parts import Parts, StageSettings\n"
-        "from server.pipeline.settings import ModelSettings\n"
-        "from server.pipeline.session import Session\nfrom server.pipeline.types import Options\n"
+        "from server.pipeline.loaded_model import Parts, StageSettings\n"
+        "from server.settings.stages import ModelSettings\n"
+        "from server.pipeline.session import Session\nfrom server.transcript import Options\n"
         f"parts = Parts('t', Path({str(tiny_english)!r}), StageSettings(ModelSettings(encoder='ctranslate2')))\n"
         f"list(Session(parts, Options()).run(Path({str(shared_audio / 'en' / 'openai_whisper__jfk.flac')!r})))\n"
         "heavy = {'torch', 'transformers', 'whisperx', 'pyannote'} & set(sys.modules)\n"
