@@ -20,7 +20,7 @@ Bytes = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class ResultPart:
     """A part of a launch argument that the self-test compares: ``block`` of it, from element ``offset`` on.
 
     ``tolerance`` is the largest allowed difference of an element from the host model's, relative to the largest
@@ -44,7 +44,7 @@ class Trial:
 
     sequence: str
     arguments: tuple[Bytes, ...]
-    results: tuple[Result, ...]
+    results: tuple[ResultPart, ...]
 
 
 def expected(design: Design, trial: Trial) -> tuple[Bytes, ...]:

@@ -12,7 +12,7 @@ from typing import Literal
 
 from kernels.array.design import Tile
 
-Direction = Literal["in", "out"]  # as seen from the tile: "in" is S2MM (stream to memory), "out" MM2S
+TileDirection = Literal["in", "out"]  # as seen from the tile: "in" is S2MM (stream to memory), "out" MM2S
 
 
 @dataclass(frozen=True, slots=True)

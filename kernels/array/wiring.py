@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kernels.array.design import Block, Design, Link, ObjectFifo, Tile
-from kernels.array.hardware import LIMITS, MAX_LOCK_VALUE, MEMTILE_CHANNEL_DESCRIPTORS, Direction
+from kernels.array.hardware import LIMITS, MAX_LOCK_VALUE, MEMTILE_CHANNEL_DESCRIPTORS, TileDirection
 from kernels.errors import Violation
 
 
@@ -47,7 +47,7 @@ class End:
 
     fifo: ObjectFifo
     tile: Tile
-    direction: Direction
+    direction: TileDirection
     channel: int
     descriptors: int
     pool: Pool | None
@@ -86,7 +86,7 @@ class Wiring:
         return (self._as_target if tile == fifo.source else self._as_source).get(fifo.name)
 
     def _end(self, fifo: ObjectFifo, tile: Tile) -> End:
-        direction: Direction = "out" if tile == fifo.source else "in"
+        direction: TileDirection = "out" if tile == fifo.source else "in"
         channel = sum(end.direction == direction for end in self._ends.get(tile, ()))
         if tile.kind == "shim":
             return End(fifo, tile, direction, channel, 0, None)

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from kernels.array.design import ITEM_BYTES
 from kernels.array.hardware import WORD_BYTES
-from kernels.array.lower.stream import Task, tasks
+from kernels.array.lower.stream import ShimTask, tasks
 from kernels.array.lower.transaction import decode
 from kernels.errors import StreamError
 from kernels.package import manifest as manifests
@@ -129,11 +129,11 @@ def _check_sequence(sequence: SequenceFile, data: bytes, columns: int, buffers: 
             path, f"is for {stream.columns} columns, the xclbin for {columns}: parts of two builds; {AGAIN}"
         )
     for step in steps:
-        if isinstance(step, Task):
+        if isinstance(step, ShimTask):
             _check_task(step, sequence.arguments, path)
 
 
-def _check_task(task: Task, arguments: tuple[Argument, ...], path: str) -> None:
+def _check_task(task: ShimTask, arguments: tuple[Argument, ...], path: str) -> None:
     for descriptor in task.chain:
         number = descriptor.argument
         if number >= len(arguments):

@@ -21,7 +21,7 @@ from kernels.array.lower.shim_registers import (
     bd_words,
     queue_word,
 )
-from kernels.array.lower.stream import Descriptor, Task, Wait, channels
+from kernels.array.lower.stream import Descriptor, ShimTask, Wait, channels
 from kernels.array.lower.transaction import (
     BlockWrite,
     Instruction,
@@ -53,7 +53,7 @@ def encode_all(design: Design) -> dict[str, bytes]:
     return {sequence.name: _assembled(design, plan.steps(sequence)) for sequence in design.sequences}
 
 
-def planned(design: Design, sequence: Sequence) -> tuple[Task | Wait, ...]:
+def planned(design: Design, sequence: Sequence) -> tuple[ShimTask | Wait, ...]:
     """Return the tasks and waits of one of the design's sequences, with the descriptors that aiecc assigns to them.
 
     aiecc assigns descriptors through all sequences of a design in order: a descriptor that one sequence does not give
@@ -67,10 +67,10 @@ def planned(design: Design, sequence: Sequence) -> tuple[Task | Wait, ...]:
     raise DesignError(f"Sequence {sequence.name} is not one of design {design.name}.")
 
 
-def _assembled(design: Design, steps: Iterable[Task | Wait]) -> bytes:
+def _assembled(design: Design, steps: Iterable[ShimTask | Wait]) -> bytes:
     instructions: list[Instruction] = []
     for step in steps:
-        instructions += _start(step) if isinstance(step, Task) else [_wait(step)]
+        instructions += _start(step) if isinstance(step, ShimTask) else [_wait(step)]
     return assemble(InstructionStream(design.columns, tuple(instructions)))
 
 
@@ -92,16 +92,18 @@ class _DescriptorPlan:
         self.channels = channel_of_fifo
         self.used: dict[int, set[int]] = defaultdict(set)
 
-    def steps(self, sequence: Sequence) -> Iterator[Task | Wait]:
+    def steps(self, sequence: Sequence) -> Iterator[ShimTask | Wait]:
         arguments = {name: (number, block) for number, (name, block) in enumerate(sequence.arguments)}
-        started: dict[str, Task] = {}
+        started: dict[str, ShimTask] = {}
         for step in sequence.steps:
             with _naming(sequence, step):
                 found = self.step(step, started, arguments)
             if found is not None:
                 yield found
 
-    def step(self, step: Step, started: dict[str, Task], arguments: dict[str, tuple[int, Block]]) -> Task | Wait | None:
+    def step(
+        self, step: Step, started: dict[str, ShimTask], arguments: dict[str, tuple[int, Block]]
+    ) -> ShimTask | Wait | None:
         if isinstance(step, Start):
             if step.task in started:
                 raise DesignError("Two tasks of one name.")
@@ -127,7 +129,7 @@ class _DescriptorPlan:
                     column, bds = held[step.task]
                     self.used[column].difference_update(bds)
 
-    def task(self, start: Start, arguments: dict[str, tuple[int, Block]]) -> Task:
+    def task(self, start: Start, arguments: dict[str, tuple[int, Block]]) -> ShimTask:
         channel = self.channels[start.fifo]
         chain = tuple(
             _descriptor(bd, transfer, start.repeat, arguments)
@@ -135,7 +137,7 @@ class _DescriptorPlan:
         )
         if not chain:
             raise DesignError("A task of no transfers.")
-        task = Task(channel, chain, start.repeat, start.token)
+        task = ShimTask(channel, chain, start.repeat, start.token)
         list(_start(task))  # raises here, where the task has a name, if a descriptor cannot hold a transfer
         return task
 
@@ -175,7 +177,7 @@ def _words(transfer: Transfer, repeat: int, block: Block) -> Pattern:
     return Pattern(offset, length, tuple(dims) if elements.dims else (), step)
 
 
-def _start(task: Task) -> Iterator[Instruction]:
+def _start(task: ShimTask) -> Iterator[Instruction]:
     for number, descriptor in enumerate(task.chain):
         following = task.chain[number + 1].bd if number + 1 < len(task.chain) else None
         words = bd_words(descriptor.pattern, following)

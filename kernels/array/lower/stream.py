@@ -39,7 +39,7 @@ class Descriptor:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class ShimTask:
     """A task of a channel: the descriptors of ``chain`` in order, ``repeat`` + 1 times.
 
     With ``token`` the channel sends one token when the task has ended.
@@ -81,7 +81,7 @@ def channels(design: Design) -> dict[str, ShimChannel]:
     return found
 
 
-def tasks(stream: InstructionStream) -> tuple[Task | Wait, ...]:
+def tasks(stream: InstructionStream) -> tuple[ShimTask | Wait, ...]:
     """Return the tasks and waits of a stream, in its order.
 
     Raises StreamError for instructions other than writes to shim descriptors and queues, for tasks of descriptors that
@@ -111,7 +111,7 @@ class _Reader:
     slots: dict[tuple[int, int], _Slot] = field(default_factory=dict)
     tokens: Counter[ShimChannel] = field(default_factory=Counter)
 
-    def read(self, instruction: Instruction) -> Task | Wait | None:
+    def read(self, instruction: Instruction) -> ShimTask | Wait | None:
         match instruction:
             case BlockWrite(address, words):
                 place = bd_at(address)
@@ -133,12 +133,12 @@ class _Reader:
                 return self.wait(instruction)
         return None
 
-    def push(self, address: int, value: int) -> Task:
+    def push(self, address: int, value: int) -> ShimTask:
         found = channel_at(address)
         if found is None or found[1] != "queue" or value & ~QUEUE_BITS:
             raise StreamError(f"The write of 0x{value:x} to 0x{address:x} is not a task for a shim channel.")
         channel, repeat, token = found[0], value >> 16 & MAX_REPEAT, bool(value & TOKEN)
-        task = Task(channel, self.chain(channel.column, value & 0xF), repeat, token)
+        task = ShimTask(channel, self.chain(channel.column, value & 0xF), repeat, token)
         for descriptor in task.chain:
             self.slots[channel.column, descriptor.bd].spent = (repeat + 1) % descriptor.pattern.step.size != 0
         self.tokens[channel] += token

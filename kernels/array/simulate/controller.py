@@ -12,7 +12,7 @@ from functools import partial
 
 from kernels.array.hardware import QUEUED_TASKS, WORD_BYTES
 from kernels.array.lower.shim_registers import ShimChannel
-from kernels.array.lower.stream import Descriptor, Task, Wait
+from kernels.array.lower.stream import Descriptor, ShimTask, Wait
 from kernels.array.simulate.fifos import Ready, Words
 from kernels.array.simulate.hazards import Hazards
 from kernels.array.simulate.shim_dma import ChannelProcess
@@ -26,7 +26,7 @@ class Controller:
 
     def __init__(self, channels: Mapping[ShimChannel, ChannelProcess], ready: Ready) -> None:
         self.channels = channels
-        self.steps: Sequence[Task | Wait] = ()
+        self.steps: Sequence[ShimTask | Wait] = ()
         self.at = 0
         self.waits_for: ChannelProcess | None = None
         self._arguments: Sequence[Words] = ()
@@ -36,7 +36,7 @@ class Controller:
         for channel in channels.values():
             channel.on_end = partial(self._end, channel)
 
-    def begin(self, steps: Sequence[Task | Wait], arguments: Sequence[Words]) -> None:
+    def begin(self, steps: Sequence[ShimTask | Wait], arguments: Sequence[Words]) -> None:
         """Start a new launch of these steps on these arguments."""
         self.steps, self.at, self._arguments = steps, 0, arguments
         self._tokens.clear()
@@ -65,7 +65,7 @@ class Controller:
             channel = self.channels.get(step.channel)
             if channel is None:
                 raise SimulationError(f"Step {self.at}: no FIFO goes through {step.channel}.")
-            if isinstance(step, Task):
+            if isinstance(step, ShimTask):
                 self._check(step, channel)
                 self._hazards.start(self.at, step)
                 channel.push(step)
@@ -77,14 +77,14 @@ class Controller:
                 return
             self.at += 1
 
-    def _end(self, channel: ChannelProcess, task: Task) -> None:
+    def _end(self, channel: ChannelProcess, task: ShimTask) -> None:
         self._hazards.ended(channel.channel)
         self._tokens[channel.channel] += task.token
         if task.token and self.waits_for is channel:
             self.waits_for = None
             self._ready.appendleft(self)
 
-    def _check(self, task: Task, channel: ChannelProcess) -> None:
+    def _check(self, task: ShimTask, channel: ChannelProcess) -> None:
         """Raise SimulationError for a full queue, a descriptor still in use, or a transfer outside its argument."""
         if len(channel.queue) == QUEUED_TASKS:
             raise SimulationError(

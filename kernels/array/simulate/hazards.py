@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from kernels.array.hardware import WORD_BYTES
 from kernels.array.lower.shim_registers import ShimChannel
-from kernels.array.lower.stream import Task
+from kernels.array.lower.stream import ShimTask
 from kernels.array.pattern import Pattern
 from kernels.errors import SimulationError
 
@@ -49,7 +49,7 @@ class Pending:
     """A task of step ``step`` of the stream that may still be under way."""
 
     step: int
-    task: Task
+    task: ShimTask
     footprints: tuple[Footprint, ...]
 
 
@@ -59,7 +59,7 @@ class Hazards:
     def __init__(self) -> None:
         self._pending: dict[ShimChannel, deque[Pending]] = {}
 
-    def start(self, step: int, task: Task) -> None:
+    def start(self, step: int, task: ShimTask) -> None:
         """Record that a task is queued. Raises SimulationError if another that may still run touches its words."""
         new = Pending(step, task, tuple(_footprints(task)))
         for channel, others in self._pending.items():
@@ -99,7 +99,7 @@ def _compare(new: Pending, other: Pending) -> None:
                 )
 
 
-def _footprints(task: Task) -> Iterator[Footprint]:
+def _footprints(task: ShimTask) -> Iterator[Footprint]:
     for argument in dict.fromkeys(descriptor.argument for descriptor in task.chain):
         patterns = [descriptor.pattern for descriptor in task.chain if descriptor.argument == argument]
         runs = [_runs(pattern, task.repeat + 1) for pattern in patterns]

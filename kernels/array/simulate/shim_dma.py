@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from kernels.array.hardware import WORD_BYTES
 from kernels.array.lower.shim_registers import ShimChannel
-from kernels.array.lower.stream import Descriptor, Task
+from kernels.array.lower.stream import Descriptor, ShimTask
 from kernels.array.pattern import Pattern
 from kernels.array.simulate.fifos import Reader, Ready, Ring, Words, Writer
 from kernels.array.simulate.network import Order
@@ -23,9 +23,9 @@ class ChannelProcess:
     def __init__(self, channel: ShimChannel, ready: Ready) -> None:
         self.channel = channel
         self.name = str(channel)
-        self.queue: deque[Task] = deque()
+        self.queue: deque[ShimTask] = deque()
         self.arguments: Sequence[Words] = ()
-        self.on_end: Callable[[Task], None] = lambda _: None
+        self.on_end: Callable[[ShimTask], None] = lambda _: None
         self.bytes_moved = self.peak = 0
         self._passes: Iterator[tuple[int, Descriptor]] = iter(())
         self._at = self._left = 0  # words of the pass
@@ -37,7 +37,7 @@ class ChannelProcess:
         self.arguments = arguments
         self.bytes_moved = self.peak = 0
 
-    def push(self, task: Task) -> None:
+    def push(self, task: ShimTask) -> None:
         """Queue a task."""
         self.queue.append(task)
         self.peak = max(self.peak, len(self.queue))
@@ -155,5 +155,5 @@ class OutputChannel(ChannelProcess):
             self._pattern.put(self._memory, words, self._number, at)
 
 
-def _passes(task: Task) -> Iterator[tuple[int, Descriptor]]:
+def _passes(task: ShimTask) -> Iterator[tuple[int, Descriptor]]:
     return ((number, descriptor) for number in range(task.repeat + 1) for descriptor in task.chain)

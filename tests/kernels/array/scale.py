@@ -31,7 +31,7 @@ from kernels.array.design import (
     TileBuffer,
     Transfer,
 )
-from kernels.selftest import Result, Trial
+from kernels.selftest import ResultPart, Trial
 
 SOURCE = "../tests/kernels/array/scale.cc"  # sources are relative to the package kernels
 PART, WHOLE, PRM, TABLE = Block("i32", 64), Block("i32", 128), Block("i32", 16), Block("i16", 8)
@@ -96,5 +96,5 @@ def trial() -> Trial:
     """The self-test: two objects for every command, doubled."""
     x = np.arange(4_096, dtype=np.int32)
     x[[2, 64 + 16]] = 2
-    results = tuple(Result(f"pass{n}", 1, Block("i32", 64), n * 256, 0.0) for n in range(4))
+    results = tuple(ResultPart(f"pass{n}", 1, Block("i32", 64), n * 256, 0.0) for n in range(4))
     return Trial("run", (x.view(np.uint8), np.zeros(4 * 8_192, np.uint8)), results)

@@ -27,7 +27,7 @@ from kernels.array.design import (
 )
 from kernels.array.lower.encode import encode, encode_all, planned
 from kernels.array.lower.shim_registers import ShimChannel, bd_address, bd_words, queue_word
-from kernels.array.lower.stream import Task, Wait, channels, tasks
+from kernels.array.lower.stream import ShimTask, Wait, channels, tasks
 from kernels.array.lower.transaction import (
     BlockWrite,
     Instruction,
@@ -71,7 +71,7 @@ def test_channels_are_handed_out_in_fifo_order() -> None:
     }
 
 
-def one_task(start: Start, *steps: Step) -> tuple[Task | Wait, ...]:
+def one_task(start: Start, *steps: Step) -> tuple[ShimTask | Wait, ...]:
     """The steps that the chip takes for a sequence of one task, read from the bytes."""
     sequence = Sequence("one", wide.ARGUMENTS, (start, *steps))
     design = replace(wide.design(), sequences=(sequence,))
@@ -80,7 +80,7 @@ def one_task(start: Start, *steps: Step) -> tuple[Task | Wait, ...]:
     return found
 
 
-def _visits(step: Task | Wait) -> object:
+def _visits(step: ShimTask | Wait) -> object:
     if isinstance(step, Wait):
         return step.channel
     passes = step.repeat + 1
@@ -119,7 +119,7 @@ def test_a_transfer_comes_back_as_what_it_visits(transfer: Transfer, token: bool
     assume(all(dim.stride or dim.size == 1 for dim in transfer.dims[-3:]))
     passes = transfer.dims[0].size if len(transfer.dims) == 4 else 3
     (task,) = one_task(Start("t", "in1", (transfer,), passes - 1, token))
-    assert isinstance(task, Task)
+    assert isinstance(task, ShimTask)
     assert (task.channel, task.token) == (ShimChannel(0, "MM2S", 1), token)
     (descriptor,) = task.chain
     moved = [place for number in range(task.repeat + 1) for place in descriptor.pattern.indices(number)]
@@ -130,7 +130,7 @@ def test_a_transfer_comes_back_as_what_it_visits(transfer: Transfer, token: bool
 def test_a_chain_comes_back_in_order(chain: list[Transfer], repeat: int) -> None:
     assume(all(dim.stride or dim.size == 1 for transfer in chain for dim in transfer.dims))
     task, wait = one_task(Start("t", "out", tuple(chain), repeat, True), Await("t"))
-    assert isinstance(task, Task)
+    assert isinstance(task, ShimTask)
     assert [descriptor.pattern.indices().tolist() for descriptor in task.chain] == [words_of(t, 0) for t in chain]
     assert (task.repeat, [descriptor.bd for descriptor in task.chain]) == (repeat, list(range(len(chain))))
     assert wait == Wait(ShimChannel(0, "S2MM", 0))
@@ -140,7 +140,7 @@ def test_passes_that_continue_each_other_go_as_one_run() -> None:
     (task,) = one_task(
         Start("t", "in0", (Transfer("h", 64, 512, (Dim(16, 512), Dim(1, 0), Dim(8, 64), Dim(64, 1))),), 15)
     )
-    assert isinstance(task, Task)
+    assert isinstance(task, ShimTask)
     assert (task.repeat, task.chain[0].pattern) == (0, Pattern(32, 4_096))
 
 
@@ -253,7 +253,7 @@ def test_streams_that_are_no_tasks(instructions: list[Instruction], message: str
 
 def test_a_descriptor_may_be_started_again_once_its_steps_are_over() -> None:
     twice = tasks(InstructionStream(1, (*written(STEPS), pushed(3, token=True), pushed(7))))
-    assert [step.repeat for step in twice if isinstance(step, Task)] == [3, 7]
+    assert [step.repeat for step in twice if isinstance(step, ShimTask)] == [3, 7]
 
 
 IN0 = Transfer("h", 0, 64)
@@ -321,5 +321,5 @@ def test_folding_is_the_same_in_text_and_stream() -> None:
     """``encode`` moves the elements of the unfolded task."""
     start = Start("t", "in0", (Transfer("w", 0, 64, (Dim(8, 64), Dim(1, 0), Dim(1, 0), Dim(64, 1))),), 7)
     (task,) = one_task(start)
-    assert isinstance(task, Task)
+    assert isinstance(task, ShimTask)
     assert (unfolded(start).transfers[0].length, task.chain[0].pattern.length) == (512, 512)
