@@ -13,10 +13,10 @@ from pathlib import Path
 import platformdirs
 
 from kernels.errors import KernelsError
-from kernels.package.folder import build, overlay_hash
+from kernels.package.folder import build
 from kernels.package.manifest import Target
 from kernels.package.verify import KernelFolder
-from kernels.registry import CHOICES, ENTRIES
+from kernels.registry import CHOICES, ENTRIES, overlay_sha256
 from npu.errors import FolderRefused, NpuUnavailable
 from npu.xrt.device import read
 
@@ -83,7 +83,7 @@ class Folders:
 
     def read(self, name: str) -> KernelFolder:
         """Return the folder of an overlay, all its parts checked; a bad folder does not hide a good one behind it."""
-        fingerprint = overlay_hash(ENTRIES[name].make(()))
+        fingerprint = overlay_sha256(name)
         refused: FolderRefused | None = None
         for path in self._found(name):
             try:

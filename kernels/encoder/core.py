@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from kernels.array.design import Acquire, Call, Core, Held, Index, Local, Loop, Release, Statement, Tile, Word
+from kernels.array.design import Acquire, BufferWord, Call, Core, Held, Index, Local, Loop, Release, Statement, Tile
 from kernels.encoder.command import AttentionWord, CommandWord, MatmulWord, QuantiseWord, RowsWord
 
 Op = Literal["matmul", "matmul_i8", "attention", "rows", "quantise"]
@@ -49,9 +49,9 @@ class Place:
         """Return the core's buffer ``name``: acc, table, state or prm."""
         return Local(f"{name}{self.col}{self.row}")
 
-    def word(self, word: CommandWord) -> Word:
+    def word(self, word: CommandWord) -> BufferWord:
         """Return a word of the command, which the core keeps in ``prm``, as the count of a loop."""
-        return Word(f"prm{self.col}{self.row}", word)
+        return BufferWord(f"prm{self.col}{self.row}", word)
 
 
 def core(place: Place, ops: Iterable[Op]) -> Core:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence as Ordered
 
-from kernels.array.design import Block, Buffer, Design, Kernel, Link, ObjectFifo, Sequence, Tile
+from kernels.array.design import Block, Design, KernelFunction, Link, ObjectFifo, Sequence, Tile, TileBuffer
 from kernels.encoder.command import WORDS
 from kernels.encoder.core import Op, Place, core
 from kernels.errors import DesignError
@@ -99,46 +99,46 @@ def _links(columns: int, block: Block) -> list[Link]:
     return links
 
 
-def _buffers(place: Place, tile: int) -> list[Buffer]:
+def _buffers(place: Place, tile: int) -> list[TileBuffer]:
     blocks = {"acc": Block("f32", tile * tile), "table": TABLE, "state": STATE, "prm": PRM}
-    return [Buffer(place.local(name).buffer, place.tile, block) for name, block in blocks.items()]
+    return [TileBuffer(place.local(name).buffer, place.tile, block) for name, block in blocks.items()]
 
 
-def _kernels(ops: Ordered[Op], block: Block) -> tuple[Kernel, ...]:
+def _kernels(ops: Ordered[Op], block: Block) -> tuple[KernelFunction, ...]:
     acc = Block("f32", block.elements)
     matmul, attention, rows = "matmul/matmul.cc", "attention/attention.cc", "rows/rows.cc"
     always = (
-        Kernel("gemm_cmd", (block, PRM), matmul),
-        Kernel("gemm_table", (block, TABLE, "i32"), matmul),
+        KernelFunction("gemm_cmd", (block, PRM), matmul),
+        KernelFunction("gemm_table", (block, TABLE, "i32"), matmul),
     )
-    of_op: dict[Op, tuple[Kernel, ...]] = {
+    of_op: dict[Op, tuple[KernelFunction, ...]] = {
         "matmul": (
-            Kernel("gemm_zero", (acc,), matmul),
-            Kernel("gemm_mac", (block, block, acc), matmul),
-            Kernel("gemm_out", (acc, TABLE, block, PRM, "i32"), matmul),
+            KernelFunction("gemm_zero", (acc,), matmul),
+            KernelFunction("gemm_mac", (block, block, acc), matmul),
+            KernelFunction("gemm_out", (acc, TABLE, block, PRM, "i32"), matmul),
         ),
         "matmul_i8": (
-            Kernel("gemm_zero", (acc,), matmul),
-            Kernel("gemm_scales", (block, STATE), matmul),
-            Kernel("gemm_mac_i8", (block, block, acc), matmul),
-            Kernel("gemm_out_i8", (acc, TABLE, STATE, block, PRM, "i32"), matmul),
+            KernelFunction("gemm_zero", (acc,), matmul),
+            KernelFunction("gemm_scales", (block, STATE), matmul),
+            KernelFunction("gemm_mac_i8", (block, block, acc), matmul),
+            KernelFunction("gemm_out_i8", (acc, TABLE, STATE, block, PRM, "i32"), matmul),
         ),
         "attention": (
-            Kernel("attn_query", (block, block, "i32", "i32"), attention),
-            Kernel("attn_begin", (acc, TABLE, STATE), attention),
-            Kernel("attn_scores", (block, block, block, acc, TABLE, STATE, PRM, "i32"), attention),
-            Kernel("attn_values", (block, block, acc, STATE), attention),
-            Kernel("attn_end", (acc, STATE, block), attention),
+            KernelFunction("attn_query", (block, block, "i32", "i32"), attention),
+            KernelFunction("attn_begin", (acc, TABLE, STATE), attention),
+            KernelFunction("attn_scores", (block, block, block, acc, TABLE, STATE, PRM, "i32"), attention),
+            KernelFunction("attn_values", (block, block, acc, STATE), attention),
+            KernelFunction("attn_end", (acc, STATE, block), attention),
         ),
         "rows": (
-            Kernel("row_load", (block, acc, "i32", "i32"), rows),
-            Kernel("row_add", (block, block, acc, STATE, "i32", "i32", "i32", "i32"), rows),
-            Kernel("row_out", (acc, STATE, block, PRM, "i32", "i32", "i32"), rows),
+            KernelFunction("row_load", (block, acc, "i32", "i32"), rows),
+            KernelFunction("row_add", (block, block, acc, STATE, "i32", "i32", "i32", "i32"), rows),
+            KernelFunction("row_out", (acc, STATE, block, PRM, "i32", "i32", "i32"), rows),
         ),
         "quantise": (
-            Kernel("quant_max", (block, STATE, "i32", "i32"), rows),
-            Kernel("quant_scale", (STATE, block), rows),
-            Kernel("quant_out", (block, STATE, block, "i32", "i32"), rows),
+            KernelFunction("quant_max", (block, STATE, "i32", "i32"), rows),
+            KernelFunction("quant_scale", (STATE, block), rows),
+            KernelFunction("quant_out", (block, STATE, block, "i32", "i32"), rows),
         ),
     }
     return tuple(dict.fromkeys([*always, *(kernel for op in ops for kernel in of_op[op])]))

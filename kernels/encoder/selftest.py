@@ -19,7 +19,7 @@ from kernels.encoder.shapes import Shape
 from kernels.encoder.steps import GROUP
 from kernels.encoder.weights import random_encoder
 from kernels.encoder.window_ops import layers, sequence
-from kernels.selftest import Bytes, Result, Trial
+from kernels.selftest import Bytes, ResultPart, Trial
 
 NAME = "selftest"
 SHAPE = Shape(NAME, width=256, heads=4, layers=1, frames=250)
@@ -56,6 +56,6 @@ def _arguments(placed: EncoderPlan) -> tuple[Bytes, ...]:
     return activations.view(np.uint8), weights.view(np.uint8), pack_commands(placed).view(np.uint8)
 
 
-def _result(placed: EncoderPlan, name: str) -> Result:
+def _result(placed: EncoderPlan, name: str) -> ResultPart:
     matrix: Matrix = getattr(placed, name)
-    return Result(name, 0, Block("bf16", matrix.elements), matrix.offset, TOLERANCE)
+    return ResultPart(name, 0, Block("bf16", matrix.elements), matrix.offset, TOLERANCE)

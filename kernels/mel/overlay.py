@@ -19,14 +19,13 @@ from kernels.array.design import (
     Acquire,
     Await,
     Block,
-    Buffer,
     Call,
     Core,
     Design,
     Dim,
     Free,
     Held,
-    Kernel,
+    KernelFunction,
     Link,
     Local,
     ObjectFifo,
@@ -35,6 +34,7 @@ from kernels.array.design import (
     Start,
     Step,
     Tile,
+    TileBuffer,
     Transfer,
 )
 from kernels.mel.audio import HOP_LENGTH
@@ -107,15 +107,17 @@ def _blocks(plan: MelPlan) -> dict[str, Block]:
     }
 
 
-def _buffers(plan: MelPlan, tile: Tile, share: Share) -> Iterator[Buffer]:
+def _buffers(plan: MelPlan, tile: Tile, share: Share) -> Iterator[TileBuffer]:
     table, weights, spans = constants(share, plan)
     initial: dict[str, NDArray[Any]] = {"table": table, "weights": weights, "spans": spans}
     for name, block in _blocks(plan).items():
-        yield Buffer(f"{name}{tile.col}{tile.row - 2}", tile, block, initial.get(name))
+        yield TileBuffer(f"{name}{tile.col}{tile.row - 2}", tile, block, initial.get(name))
 
 
-def _kernel(plan: MelPlan) -> Kernel:
-    return Kernel("mel_frames", (_samples(plan), *_blocks(plan).values(), _energies(plan), "i32", "i32"), "mel/mel.cc")
+def _kernel(plan: MelPlan) -> KernelFunction:
+    return KernelFunction(
+        "mel_frames", (_samples(plan), *_blocks(plan).values(), _energies(plan), "i32", "i32"), "mel/mel.cc"
+    )
 
 
 def _core(plan: MelPlan, tile: Tile) -> Core:

@@ -9,7 +9,7 @@ from kernels.mel.audio import WINDOW_SAMPLES
 from kernels.mel.host import gain, pack
 from kernels.mel.overlay import SEQUENCE
 from kernels.mel.plan import MelPlan
-from kernels.selftest import Result, Trial
+from kernels.selftest import ResultPart, Trial
 
 TOLERANCE = 2.0**-8  # one rounding to bf16 in the other direction
 
@@ -20,5 +20,5 @@ def trial(n_mels: int, columns: int = 4) -> Trial:
     samples = np.random.default_rng(3).uniform(-0.5, 0.5, WINDOW_SAMPLES).astype(np.float32)
     packed = pack(samples, plan, gain(samples))[: plan.input_samples]
     output = np.zeros(plan.output_energies, np.uint16)
-    result = Result("energies", 1, Block("bf16", output.size), 0, TOLERANCE)
+    result = ResultPart("energies", 1, Block("bf16", output.size), 0, TOLERANCE)
     return Trial(SEQUENCE, (packed.view(np.uint8), output.view(np.uint8)), (result,))

@@ -19,8 +19,7 @@ from npu.xrt import device as xrt
 from npu.xrt.buffer import Buffer
 from npu.xrt.overlay import Overlay
 from npu.xrt.program import Program
-from tests.kernels.array.scale import design
-from tests.kernels.package.trials import scale_trial
+from tests.kernels.array.scale import design, trial
 from tests.npu.objects import Objects
 
 DESIGNS = {"scale": design}
@@ -30,7 +29,7 @@ DESIGNS = {"scale": design}
 def scale(tmp_path_factory: pytest.TempPathFactory) -> KernelFolder:
     """The kernel folder of the design. Shared by all tests: do not write to it."""
     out = tmp_path_factory.mktemp("npu-kernels") / "scale"
-    build(design(), scale_trial(), out)
+    build(design(), trial(), out)
     return read(out)
 
 

@@ -87,7 +87,7 @@ def test_an_encoder_of_another_version_does_not_hide_the_second_choice(
 ) -> None:
     """On the chip the encoder is one overlay or two; here the folder of mel stands in for each of them."""
     fingerprint = read(good).manifest.overlay_sha256
-    monkeypatch.setattr("npu.kernel_folders.overlay_hash", lambda _design: fingerprint)
+    monkeypatch.setattr("npu.kernel_folders.overlay_sha256", lambda _design: fingerprint)
     for directory, name in ((users, "encoder"), (systems, "matmul"), (systems, "attention")):
         shutil.copytree(good, directory / "npu1" / name)
     assert set(Folders().encoder(int8=False)) == {"encoder"}

@@ -20,8 +20,7 @@ from server.cli.doctor.bundle import write_bundle
 from server.settings.load import Settings
 from server.settings.stages import NpuSettings
 from tests.cli.conftest import CommandLine
-from tests.kernels.array.scale import design
-from tests.kernels.package.trials import scale_trial
+from tests.kernels.array.scale import design, trial
 from tests.npu.test_probe import Machine
 
 PLANTED = {
@@ -117,7 +116,7 @@ def test_the_driver_and_the_kernel_folders(tmp_path: Path) -> None:
     machine.write("sys/module/amdxdna/parameters/tdr_timeout_ms", "2000\n")
     machine.write("sys/module/snd/parameters/index", "1\n")
     for target in ("npu1", "host"):
-        build(design(), scale_trial(), tmp_path / "kernels" / target / "scale")
+        build(design(), trial(), tmp_path / "kernels" / target / "scale")
     (tmp_path / "kernels" / "npu1" / "scale" / "kernel.xclbin").write_bytes(
         b"version https://git-lfs.github.com/spec/v1"
     )

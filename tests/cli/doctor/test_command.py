@@ -133,7 +133,7 @@ def test_kernel_folders_of_the_system_are_found(
 ) -> None:
     """The folder of one overlay stands for each."""
     one = Folders(tmp_path, "host", simulated_kernels).mel(80)
-    monkeypatch.setattr("npu.kernel_folders.overlay_hash", lambda _design: one.manifest.overlay_sha256)
+    monkeypatch.setattr("npu.kernel_folders.overlay_sha256", lambda _design: one.manifest.overlay_sha256)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("XDG_DATA_DIRS", str(tmp_path / "usr"))
     own, system = (tmp_path / part / "whisperx-npu/kernels/npu1" for part in ("home", "usr"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kernels.array.design import Tile, Word
+from kernels.array.design import BufferWord, Tile
 from kernels.array.lower.encode import encode
 from kernels.array.simulate.simulate import Simulation
 from kernels.cost.assumptions import ASSUMPTIONS, LAUNCH_MS
@@ -37,7 +37,7 @@ def test_calls_are_counted_as_the_simulated_array_makes_them(int8: bool) -> None
     for command, _ in run(placed, steps).ops:
         words = placed.commands[command]
 
-        def value(word: Word, words: CommandWords = words) -> int:
+        def value(word: BufferWord, words: CommandWords = words) -> int:
             return int(words.get(word.index, 0))
 
         for name, times in count(core, value).items():

@@ -8,13 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from kernels.host.numerics import Rounding, Saturation, add, mac, matmul, shift_round_saturate, to_bfloat16
+from kernels.host.numerics import Rounding, Saturation, add, to_bfloat16
 from kernels.mel.audio import mel_filters
 from kernels.mel.host import gain, pack
 from kernels.mel.plan import MelPlan
 from kernels.mel.reference import call_kernel
 from kernels.mel.shares import GROUP, shares
 from kernels.mel.tables import folded_dft, row_factors
+from tests.kernels.host.arithmetic import mac, matmul, shift_round_saturate
 from tests.kernels.mel.packed import first_element
 
 Bits = NDArray[np.uint16]

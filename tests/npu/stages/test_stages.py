@@ -339,7 +339,7 @@ def test_a_folder_of_other_kernels_is_refused(simulated_kernels: Path, monkeypat
     path = folders.mel(80).path
     (simulated_kernels / "other" / "host").mkdir(parents=True)
     (simulated_kernels / "other" / "host" / "mel_80").symlink_to(path)
-    monkeypatch.setattr("npu.kernel_folders.overlay_hash", lambda design: "0" * 64)
+    monkeypatch.setattr("npu.kernel_folders.overlay_sha256", lambda design: "0" * 64)
     with pytest.raises(FolderRefused, match="other kernels than this version"):
         Folders(simulated_kernels / "other", "host", simulated_kernels).mel(80)
 

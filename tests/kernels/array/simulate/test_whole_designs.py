@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from kernels.array.design import Design, Sequence
 from kernels.array.lower.encode import encode
-from kernels.array.simulate.simulate import Launch, Simulation
+from kernels.array.simulate.simulate import LaunchReport, Simulation
 from kernels.encoder.core import Op
 from kernels.encoder.overlay import ENCODER_OPS, overlay
 from kernels.encoder.pack import pack_commands
@@ -28,14 +28,14 @@ WITHOUT_ROWS: tuple[Op, ...] = ("matmul", "attention")  # row ops need four colu
 
 
 def empty(*_: object) -> None:
-    """A kernel that leaves everything as it is."""
+    """A kernel that changes nothing."""
 
 
 def command(source: NDArray[np.uint16], words: NDArray[np.int32]) -> None:
     words[:] = source.view(np.int32)[: words.size]
 
 
-def run(design: Design, steps: Sequence, **given: NDArray[np.uint16]) -> Launch:
+def run(design: Design, steps: Sequence, **given: NDArray[np.uint16]) -> LaunchReport:
     loaded = replace(design, sequences=(steps,))
     kernels = {kernel.name: empty for kernel in design.kernels} | {"gemm_cmd": command}
     arguments = []

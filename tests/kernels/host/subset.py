@@ -1,4 +1,4 @@
-"""What a kernel source may use, so that it compiles with Peano and with the host's headers and runs the same on both.
+"""The part of C++ and aie_api that a kernel may use, so that it compiles and runs the same with Peano and on the host.
 
 The names of ``aie::`` are those that kernels/host/include implements exactly. The rest keeps a kernel small and free of
 state: sixteen cores share one process in simulation, and scalar floating point on AIE2 is a library of several KB.
@@ -42,7 +42,7 @@ FORBIDDEN = {
 
 
 def violations(source: str, kernels: Path) -> Iterator[str]:
-    """What in the text of a kernel is outside the subset, with its line; ``kernels`` is the folder of own headers."""
+    """Yield every use outside the subset in the text of a kernel, with its line; own headers are in ``kernels``."""
     for number, line in enumerate(_without_comments(source).splitlines(), start=1):
         found = [f"aie::{name} is not in the subset" for name in re.findall(r"\baie::(\w+)", line) if name not in NAMES]
         found += [reason for pattern, reason in FORBIDDEN.items() if re.search(pattern, line)]

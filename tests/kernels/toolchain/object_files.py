@@ -1,4 +1,4 @@
-"""Object files made by hand: ELF of 32 bits, each function with its section, frame and relocations, as LLVM writes."""
+"""Object files built for tests: 32-bit ELF, each function with its section, frame and relocations, as LLVM writes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ AIE = 264
 
 @dataclass(frozen=True)
 class Code:
-    """A function of ``size`` bytes of code; ``frame`` None leaves its stack unsaid."""
+    """A function of ``size`` bytes of code; ``frame`` None records no stack size."""
 
     frame: int | None = 0
     calls: tuple[str, ...] = ()
@@ -35,7 +35,7 @@ class _Strings:
 
 
 def make(functions: dict[str, Code]) -> bytes:
-    """A relocatable object; names that are called and not defined are left undefined."""
+    """Return a relocatable object; functions that are called and not given are undefined symbols."""
     names, strings = _Strings(), _Strings()
     called = [name for code in functions.values() for name in code.calls if name not in functions]
     order = [*functions, *dict.fromkeys(called)]
@@ -63,7 +63,7 @@ def make(functions: dict[str, Code]) -> bytes:
     section(".strtab", STRTAB, strings.data)
     names.add(".shstrtab")
     section(".shstrtab", STRTAB, names.data + b".shstrtab\0")
-    headers = b"".join(struct.pack("<10I", *one) for one in sections)
+    headers = b"".join(struct.pack("<10I", *fields) for fields in sections)
     ident = b"\x7fELF\x01\x01\x01".ljust(16, b"\0")
     rest = (1, AIE, 1, 0, 0, HEADER + len(body), 0, HEADER, 0, 0, SECTION, len(sections), len(sections) - 1)
     return ident + struct.pack("<HHIIIIIHHHHHH", *rest) + body + headers

@@ -1,6 +1,6 @@
-"""Programs that stand in for aiecc, Peano and xclbinutil: they write prepared files, print, fail, hang or babble.
+"""Programs in place of aiecc, Peano and xclbinutil: they write prepared files, print, fail, hang or print for ever.
 
-They show that the build drives compilers and judges what comes out. They say nothing of the real compilers.
+They test that the build runs compilers and checks their results, and nothing of the real compilers.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from kernels.array.design import Design
 from kernels.array.lower.encode import encode
 from kernels.package import xclbin
 from kernels.toolchain.toolchain import MLIR_AIE, PEANO, PEANO_PROGRAMS
-from tests.kernels.toolchain.objects import Code, make
+from tests.kernels.toolchain.object_files import Code, make
 
 PROGRAM = """#!{python} -IS
 import json, pathlib, sys, time
@@ -44,8 +44,8 @@ sys.exit(plan.get("exit", 0))
 
 
 @dataclass
-class StandIn:
-    """An installation in ``root`` for one design. Change ``plan`` before a build; ``calls`` tells what was run."""
+class FakeCompilers:
+    """An installation in ``root`` for one design. Change ``plan`` before a build; ``calls`` returns the runs."""
 
     root: Path
     design: Design
@@ -90,7 +90,7 @@ class StandIn:
         return str(path)
 
     def outputs(self) -> dict[str, str]:
-        """What aiecc leaves: the xclbin, the streams, and for every core its program, IR and linker script."""
+        """The files that aiecc writes: the xclbin, the streams, and for each core its program, IR and linker script."""
         overlay = xclbin.write(UUID(int=7), self.design.columns, xclbin.PDI_MAGIC + bytes(100))
         files = {self.prepared("kernel.xclbin", overlay): "kernel.xclbin"}
         for sequence in self.design.sequences:
@@ -104,11 +104,11 @@ class StandIn:
         return files
 
     def ready(self) -> dict[str, str]:
-        """Write the plan; the environment to find the stand-ins in."""
+        """Write the plan, and return the environment in which the programs are found."""
         (self.root / "plan.json").write_text(json.dumps(self.plan))
         return self.environment
 
     def calls(self, name: str) -> list[list[str]]:
-        """The arguments of every run of a program, look-ups of its version left out."""
+        """The arguments of every run of a program, without those that only ask for its version."""
         runs = [json.loads(line) for line in (self.root / "log").read_text().splitlines()]
         return [run[1:] for run in runs if run[0] == name and "--version" not in run]
