@@ -3,8 +3,8 @@
 A name is ``demo``, a Whisper name of faster-whisper (tiny ... turbo, distil-*), a Hugging Face id, or, from the
 configuration and the command line only, a local directory. Only ``pull`` and ``ask`` use the network.
 
-An installed model is the directory ``<org>--<name>`` in ``model.cache_dir``. Directories there whose names begin with a
-dot are unfinished or derived from others.
+An installed model is the directory ``<org>--<name>`` in ``model.cache_dir`` or in one of the system's data directories.
+Directories whose names begin with a dot are unfinished or derived from others.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from server.checkpoints import hub
 from server.checkpoints.convert import CONVERTED, convert, convert_in_place
 from server.checkpoints.install import install, uninstall
 from server.checkpoints.names import directory_name, repository_in, repository_of, short_name
+from server.checkpoints.places import installed_names, place_of
 from server.errors import HubUnreachable, InvalidInput, ModelNotFound, ModelUnavailable, WhisperXError
 from server.settings.stages import DEMO_MODEL, ModelSettings
 
@@ -157,11 +158,11 @@ class Catalog:
     def remove(self, name: str) -> None:
         """Delete an installed model.
 
-        Raises InvalidInput for the demo model and for the user's own directories, ModelNotFound for a model that is
-        not installed.
+        Raises InvalidInput for the demo model, for the system's models and for the user's own directories,
+        ModelNotFound for a model that is not installed.
         """
         source = self._source(name)
-        if source.repository is None:
+        if source.repository is None or (source.directory.is_dir() and source.directory.parent != self._cache_dir):
             raise InvalidInput(f"{source.directory} is not the catalogue's to delete.", param="model")
         if not source.directory.is_dir():
             raise ModelNotFound(f"The model {source.id} is not installed.", param="model")
@@ -200,14 +201,12 @@ class Catalog:
                 cure="Use demo, a Whisper name such as small or large-v3, or a Hugging Face id; "
                 "`whisperx-npu models list` shows what is installed.",
             )
-        return _Source(short_name(repository), self._cache_dir / directory_name(repository), repository)
+        return _Source(short_name(repository), place_of(directory_name(repository), self._cache_dir), repository)
 
     def _installed(self) -> list[_Source]:
         sources = [_Source(DEMO_MODEL, self._demo_dir)] if self._demo_dir.is_dir() else []
-        if self._cache_dir.is_dir():
-            found = (repository_in(path.name) for path in self._cache_dir.iterdir() if path.is_dir())
-            sources += [self._known(repository) for repository in found if repository]
-        return sources
+        found = map(repository_in, installed_names(self._cache_dir))
+        return sources + [self._known(repository) for repository in found if repository]
 
     def _entry(self, source: _Source) -> InstalledModel:
         """Inspect a model, but only when a file has changed since: the server asks for every status."""
