@@ -21,8 +21,9 @@ class LocalHub(ThreadingHTTPServer):
     """Serves ``repositories``, a mapping of id to directory.
 
     ``break_after`` bytes of a file, once, the connection breaks. After ``stall_after`` bytes of it, nothing more comes.
-    ``rate`` limits the bytes per second. ``gated``: nobody here has accepted the terms. ``xet``: files are said to
-    be in another store as well, which does not exist. It is its own proxy: requests for any host are answered.
+    ``rate`` limits the bytes per second. ``silent``: connections are accepted and never answered. ``gated``: nobody
+    here has accepted the terms. ``xet``: files are said to be in another store as well, which does not exist. It is its
+    own proxy: requests for any host are answered.
     ``ranges`` are the Range headers that were sent, ``sent`` the bytes of files that went out.
     """
 
@@ -34,6 +35,7 @@ class LocalHub(ThreadingHTTPServer):
         self.break_after: int | None = None
         self.stall_after: int | None = None
         self.rate: int | None = None
+        self.silent = False
         self.gated = False
         self.xet = False
         self.ranges: list[str] = []
@@ -60,6 +62,7 @@ def serving(port: int = 0, host: str = "127.0.0.1") -> Iterator[LocalHub]:
         thread.start()
         yield hub
         hub.stall_after = hub.rate = None
+        hub.silent = False
         hub.shutdown()
         thread.join()
 
@@ -78,6 +81,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, *, with_body: bool) -> None:
         self.server.requests += 1
+        while self.server.silent:
+            time.sleep(0.05)
         parts = urlsplit(self.path).path.strip("/").split("/")
         if parts[:2] == ["api", "models"]:
             self._describe("/".join(parts[2:4]), asked_for=parts[4:])

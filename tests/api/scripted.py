@@ -109,7 +109,10 @@ def steps(transcript: Transcript) -> list[Step]:
 
 
 class ScriptedEngine:
-    """An engine that plays ``steps`` for every job, and keeps the jobs and the bytes of their files."""
+    """An engine that plays ``steps`` for every job, and keeps the jobs and the bytes of their files.
+
+    ``reason`` is why the demo model stands in for the default one.
+    """
 
     def __init__(self) -> None:
         self.reset()
@@ -121,6 +124,7 @@ class ScriptedEngine:
     def reset(self) -> None:
         self.steps: list[Step] = steps(TRANSCRIPT)
         self.state = READY
+        self.reason: str | None = None
         self.jobs: list[Job] = []
         self.bytes: list[bytes] = []
         self.hanging = threading.Event()
@@ -132,6 +136,9 @@ class ScriptedEngine:
 
     async def stop(self) -> None:
         self.started = False
+
+    def stand_in(self) -> str | None:
+        return self.reason
 
     def status(self) -> EngineStatus:
         return self.state
