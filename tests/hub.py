@@ -24,7 +24,8 @@ class LocalHub(ThreadingHTTPServer):
     ``rate`` limits the bytes per second. ``silent``: connections are accepted and never answered. ``gated``: nobody
     here has accepted the terms. ``xet``: files are said to be in another store as well, which does not exist. It is its
     own proxy: requests for any host are answered.
-    ``ranges`` are the Range headers that were sent, ``sent`` the bytes of files that went out.
+    ``ranges`` are the Range headers that were sent, ``sent`` the bytes of files that went out, ``first_request`` when
+    the first request came, by ``monotonic``.
     """
 
     daemon_threads = True
@@ -41,6 +42,7 @@ class LocalHub(ThreadingHTTPServer):
         self.ranges: list[str] = []
         self.scheme = "http"
         self.requests = 0
+        self.first_request = 0.0
         self.sent = 0
 
     def use_tls(self, certificate: Path) -> None:
@@ -80,6 +82,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Log nothing."""
 
     def _answer(self, *, with_body: bool) -> None:
+        self.server.first_request = self.server.first_request or time.monotonic()
         self.server.requests += 1
         while self.server.silent:
             time.sleep(0.05)

@@ -21,9 +21,10 @@ from tests.engine.supervisor.conftest import running, transcript, until
 from tests.engine.supervisor.test_faults import pid_of
 from tests.hub import LocalHub
 
-WHY = "tiny could not be pulled: nobody answers."
+WHY = "base.en could not be pulled: nobody answers."
 SERVES = (
-    f"{WHY} The demonstration model serves in the place of tiny until tiny can be had: `whisperx-npu models pull tiny`."
+    f"{WHY} The demonstration model serves in the place of base.en until base.en can be had: "
+    "`whisperx-npu models pull base.en`."
 )
 NOBODY = "http://127.0.0.1:9"
 
@@ -32,10 +33,10 @@ pytestmark = pytest.mark.usefixtures("demo_model")
 
 @pytest.fixture
 def hub(local_hub: LocalHub, tiny_multilingual: Path, monkeypatch: pytest.MonkeyPatch) -> LocalHub:
-    """A hub with the model tiny, for this process and for the workers."""
+    """A hub with the model base.en, for this process and for the workers."""
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")
     monkeypatch.setenv("HF_ENDPOINT", local_hub.url)
-    local_hub.repositories["Systran/faster-whisper-tiny"] = tiny_multilingual
+    local_hub.repositories["Systran/faster-whisper-base.en"] = tiny_multilingual
     return local_hub
 
 
@@ -43,16 +44,16 @@ def standing_in(
     why: str | None = WHY, *, offline: bool = False, ask_again: float = 0.2
 ) -> AbstractAsyncContextManager[SupervisedEngine]:
     launch = replace(LAUNCH, ask_again_seconds=ask_again)
-    return running("tiny", launch, why, model={"offline": offline, "missing": "pull_or_demo"})
+    return running("base.en", launch, why, model={"offline": offline, "missing": "pull_or_demo"})
 
 
 async def taken_over(engine: SupervisedEngine) -> None:
     await until(lambda: engine.stand_in() is None)
     status = engine.status()
-    assert (status.state, status.default_model, status.notes) == ("ready", "tiny", ())
+    assert (status.state, status.default_model, status.notes) == ("ready", "base.en", ())
     (card,) = [card for card in status.models if "whisper-1" in card.aliases]
-    assert (card.id, card.loaded) == ("tiny", True)
-    await until(lambda: [process.model for process in engine.status().processes] == ["tiny"])
+    assert (card.id, card.loaded) == ("base.en", True)
+    await until(lambda: [process.model for process in engine.status().processes] == ["base.en"])
 
 
 async def test_the_demo_serves_until_somebody_installs_the_default_model(
@@ -62,8 +63,8 @@ async def test_the_demo_serves_until_somebody_installs_the_default_model(
         answer = await transcript(engine, speech)
         assert (answer.model, answer.demo, answer.stand_in) == ("demo", True, SERVES)
         assert (await transcript(engine, speech, model="demo")).stand_in is None, "it was asked for"
-        with pytest.raises(ModelUnavailable, match="serves in the place of tiny"):
-            await transcript(engine, speech, model="tiny")
+        with pytest.raises(ModelUnavailable, match=r"serves in the place of base\.en"):
+            await transcript(engine, speech, model="base.en")
         status = engine.status()
         assert (status.state, status.default_model) == ("ready", "demo")
         assert SERVES in status.notes
@@ -91,14 +92,14 @@ async def test_once_a_source_answers_the_default_model_serves(
         monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", hub.url)
         await taken_over(engine)
         answer = await transcript(engine, speech)
-        assert (answer.model, answer.demo, answer.stand_in) == ("tiny", False, None)
+        assert (answer.model, answer.demo, answer.stand_in) == ("base.en", False, None)
 
 
 async def test_a_pull_that_breaks_off_brings_the_demo_and_goes_on(hub: LocalHub, speech: Path) -> None:
     hub.break_after = 500_000
     async with standing_in(why=None, ask_again=2.0) as engine:
         await until(lambda: engine.stand_in() is not None)
-        assert "Systran/faster-whisper-tiny could not be pulled" in (engine.stand_in() or "")
+        assert "Systran/faster-whisper-base.en could not be pulled" in (engine.stand_in() or "")
         await taken_over(engine)
 
 
@@ -119,6 +120,6 @@ def stopped(pid: int) -> Iterator[None]:
 
 
 def put(model: Path, engine: SupervisedEngine) -> None:
-    target = engine.settings.model.cache_dir / "Systran--faster-whisper-tiny"
+    target = engine.settings.model.cache_dir / "Systran--faster-whisper-base.en"
     shutil.copytree(model, target.with_name("new"))
     target.with_name("new").rename(target)
