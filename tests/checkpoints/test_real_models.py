@@ -7,12 +7,11 @@ from pathlib import Path
 from server.checkpoints.files import is_multilingual
 from server.checkpoints.record import read_record, record_files
 from server.checkpoints.sources import known_models
-from tests.real_models import real_tiny_en  # noqa: F401  a fixture
 
 REPOSITORY = "Systran/faster-whisper-tiny.en"
 
 
-def test_tiny_en_is_byte_for_byte_the_known_one(real_tiny_en: Path) -> None:  # noqa: F811
+def test_tiny_en_is_byte_for_byte_the_known_one(real_tiny_en: Path) -> None:
     record = read_record(real_tiny_en)
     assert record
     assert record.verification == "all"
