@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import logging
-from queue import Empty, SimpleQueue
-from threading import Thread
 from typing import TYPE_CHECKING
 
 import typer
 
 from server.cli.progress import bar
-from server.errors import HubUnreachable, WhisperXError
+from server.errors import HubUnreachable
 
 if TYPE_CHECKING:
     from server.checkpoints.catalog import Catalog
     from server.settings.load import Settings
 
-log = logging.getLogger(__name__)
-
-ANSWER_SECONDS = 5.0  # for all sources together, before the demo serves
 WHAT_THE_DEMO_IS = (
     "This is the demonstration model: it shows that the server works and is no general speech recognizer. "
 )
@@ -27,8 +21,8 @@ WHAT_THE_DEMO_IS = (
 def why_demo_serves(settings: Settings) -> str | None:
     """Apply ``model.missing`` before ``serve`` listens: return why the demo must stand in, None where it need not.
 
-    The sources of a model that is not installed get ANSWER_SECONDS to answer. Raises ModelNotFound for a name that is
-    no model, and ModelUnavailable for a model that is not installed and may not be pulled.
+    A source that does not answer is given up after the seconds that ``Catalog.ask`` allows. Raises ModelNotFound for a
+    name that is no model, and ModelUnavailable for a model that is not installed and may not be pulled.
     """
     from server.checkpoints.catalog import DEMO_DIR, Catalog
 
@@ -76,26 +70,11 @@ def pulled_or_demo(settings: Settings, *, named: bool) -> tuple[Settings, str | 
 
 def _unanswered(catalog: Catalog, name: str) -> str | None:
     """Return why no source gives the model now, None where one does. Raises the refusals of a source that answers."""
-    answers: SimpleQueue[WhisperXError | None] = SimpleQueue()
-
-    def ask() -> None:
-        try:
-            catalog.ask(name)
-        except WhisperXError as error:
-            answers.put(error)
-        else:
-            answers.put(None)
-
-    Thread(target=ask, name="ask-the-sources", daemon=True).start()
     try:
-        error = answers.get(timeout=ANSWER_SECONDS)
-    except Empty:
-        return f"{catalog.default} could not be pulled: no source answers within {ANSWER_SECONDS:g} s."
-    if error is None:
-        return None
-    if isinstance(error, HubUnreachable):
+        catalog.ask(name)
+    except HubUnreachable as error:
         return error.message
-    raise error
+    return None
 
 
 def _check_demo(catalog: Catalog) -> None:
