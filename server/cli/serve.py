@@ -77,7 +77,8 @@ def _announce(settings: Settings, engine: Engine, port: int) -> None:
     sample = DEMO_DIR / "sample.wav"
     if sample.is_file() and sample.is_relative_to(Path.cwd()):  # else it may be in a container
         recordings.insert(0, shlex.quote(os.path.relpath(sample)))
-    typer.echo(f"The model {engine.status().default_model} is ready. Try:", err=True)
+    place = f" in the place of {settings.model.name}; see the warning above" if engine.stand_in() else ""
+    typer.echo(f"The model {engine.status().default_model} is ready{place}. Try:", err=True)
     for recording in recordings:
         typer.echo(f"  curl {near}/transcribe{key} -F file=@{recording}", err=True)
 

@@ -38,6 +38,8 @@ def test_the_demo_serves_and_says_so_everywhere(online: dict[str, str], recordin
     with running(online | {"HF_ENDPOINT": NOBODY}, "--port", "0") as server:
         assert any("WARNING" in line and why in line for line in server.said)
         assert any("demonstration model" in line for line in server.said)
+        assert server.process.stderr
+        assert any(line.startswith("The model demo is ready in the place of base.en") for line in server.process.stderr)
         with urlopen(f"{server.address}/transcribe", recording.read_bytes()) as answer:  # noqa: S310
             heard, headers = json.load(answer), answer.headers
         status = get(server, "/v1/status")[1]
@@ -64,7 +66,7 @@ def test_a_hub_that_hangs_is_given_up_and_its_model_serves_once_it_answers(
     online |= {"HF_ENDPOINT": hub.url}
     with running(online, "--port", "0") as server:
         asked = monotonic() - hub.first_request
-        assert asked < 6.0, "5 s, and the rest of the start"
+        assert asked < 9.0, "5 s, and the rest of the start on a busy machine"
         assert get(server, "/v1/status")[1]["default_model"] == "demo"
         hub.silent = False
         until(lambda: get(server, "/v1/status")[1]["default_model"] == "base.en")

@@ -91,12 +91,12 @@ class StandIn:
 
     async def _until_the_default_is_loaded(self, default: SupervisedModel) -> None:
         for pause in _back_off(self._ask_again_seconds):
+            await self._installed_within(pause)
             if await self._can_be_had():
                 default.record.error = None
                 default.wake()
                 if await _is_loaded(default):
                     return
-            await self._installed_within(pause)
 
     async def _can_be_had(self) -> bool:
         return not self._is_missing() or await self._a_source_answers()
@@ -112,7 +112,7 @@ class StandIn:
                 self._catalog.ask(self._catalog.default)
                 success = True
             except WhisperXError as error:
-                log.info("The demo model goes on serving: %s", error.message)
+                log.debug("The demo model goes on serving: %s", error.message)
             finally:
                 with suppress(RuntimeError):  # the loop is closed: the server has stopped
                     loop.call_soon_threadsafe(_resolve, answered, success)
