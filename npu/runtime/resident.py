@@ -47,10 +47,10 @@ class Resident:
             self.overlay.close()
 
 
-Step = tuple[Resident, Program]  # a launch of a window: the overlay, and the program that it runs
+LaunchStep = tuple[Resident, Program]  # a launch of a window: the overlay, and the program that it runs
 
 
-def launch_in_turn(steps: Sequence[Step], buffers: Sequence[Buffer]) -> float:
+def launch_in_turn(steps: Sequence[LaunchStep], buffers: Sequence[Buffer]) -> float:
     """Launch every program on its overlay, one after the other and with the same buffers; return the seconds in all.
 
     The results can be read after ``Buffer.from_device``. Raises the errors of ``Overlay.launch``.

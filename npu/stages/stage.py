@@ -14,21 +14,21 @@ from typing import Generic, Protocol, TypeVar
 from kernels.mel.audio import Float32
 from npu.errors import NpuError, NpuUnavailable, WrongResult
 from npu.runtime.npu import Npu
-from npu.runtime.resident import Step, launch_in_turn
+from npu.runtime.resident import LaunchStep, launch_in_turn
 from npu.xrt.buffer import Buffer
 
 SLOTS = 2
 IDLE_S = 60.0  # after so long without a launch the self-test runs before the next one
 
 
-class Batch(Protocol):
+class WindowBatch(Protocol):
     """One array for each window."""
 
     def __len__(self) -> int: ...
     def __getitem__(self, window: int, /) -> Float32: ...
 
 
-B = TypeVar("B", bound=Batch)
+B = TypeVar("B", bound=WindowBatch)
 Slot = tuple[Buffer, ...]  # the arguments of a window's launches, in launch order
 
 
@@ -51,7 +51,7 @@ class NpuStage(ABC, Generic[B]):
         self,
         name: str,
         npu: Npu,
-        steps: Sequence[Step],
+        steps: Sequence[LaunchStep],
         slots: Sequence[Slot],
         canary_windows: int | None = None,
         idle_s: float = IDLE_S,

@@ -20,7 +20,7 @@ from npu.runtime.keep_alive import KeepAlive
 from npu.runtime.npu import Npu, release
 from npu.stages.encoder import NpuEncoder, check_layer
 from npu.stages.mel import NpuMel
-from npu.stages.stage import Batch, NpuStage
+from npu.stages.stage import NpuStage, WindowBatch
 from server.checkpoints.encoder_weights import encoder_weights
 from server.pipeline.encoding.fallback import StageWithFallback
 from server.pipeline.encoding.npu_choice import Choice, Cost, choose, measure
@@ -40,7 +40,7 @@ StageName = Literal["mel", "encoder"]
 Opener = Callable[[NpuSettings], Npu]
 Timer = Callable[[Callable[[], object]], Cost]
 EncoderOpener = Callable[[Npu, Path, NpuSettings], tuple[NpuStage[Features], str]]
-B = TypeVar("B", bound=Batch)
+B = TypeVar("B", bound=WindowBatch)
 S = TypeVar("S")
 
 SIMULATED_FRAMES = 250  # of the layer that is checked at start-up on the simulated device, which is slow
