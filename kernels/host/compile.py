@@ -34,7 +34,7 @@ FLAGS = (
     "-Wall",
     "-Wno-psabi",
 )
-WARNINGS_ARE_ERRORS = "-Werror"  # for kernels.host.lint: what a user's compiler warns of must not stop a build
+WARNINGS_ARE_ERRORS = "-Werror"  # for kernels.host.lint only: a warning of a user's compiler must not stop a build
 
 
 class CompileError(KernelsError):
@@ -49,10 +49,10 @@ def build(
     cache: Path | None = None,
     compiler: str | None = None,
 ) -> ctypes.CDLL:
-    """The loaded library of these kernel sources; what the cache (default: the user's) holds is not compiled again.
+    """Compile kernel sources and load the library; objects in the cache (by default the user's) are not compiled again.
 
-    ``defines`` become -D options, ``optimise`` is the level after -O, ``compiler`` is by default what default_compiler
-    says. Every source is an object of its own, so that overlays share what they have in common. Raises CompileError.
+    ``defines`` become -D options, ``optimise`` is the level after -O, ``compiler`` is default_compiler() if not given.
+    Every source becomes an object of its own, so that overlays share common objects. Raises CompileError.
     """
     folder, program = cache or CACHE, _found(compiler or default_compiler())
     macros = [f"-D{name}={value}" for name, value in sorted((defines or {}).items())]
@@ -63,13 +63,13 @@ def build(
 
 
 def check(source: Path, compiler: str, march: str, cache: Path | None = None) -> None:
-    """A compilation without a library, in which warnings are errors. Raises CompileError."""
+    """Compile a source with warnings as errors, without making a library. Raises CompileError."""
     flags = [f"-march={march}", "-O3", WARNINGS_ARE_ERRORS, "-c"]
     _made(cache or CACHE, [source], flags, _found(compiler), ".o")
 
 
 def knows(compiler: str, march: str) -> bool:
-    """Whether this compiler has a -march of this name."""
+    """Return whether this compiler has a -march of this name."""
     return _asked(_found(compiler), f"-march={march}").returncode == 0
 
 
@@ -114,6 +114,6 @@ def _found(name: str) -> str:
 
 @functools.cache
 def _asked(compiler: str, march: str) -> subprocess.CompletedProcess[str]:
-    """What the compiler says of its version and of what ``march`` means to it on this machine."""
+    """Return the compiler's version and the meaning of ``march`` to it on this machine."""
     command = [compiler, "-v", march, "-E", "-x", "c++", os.devnull, "-o", os.devnull]
     return subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603

@@ -36,12 +36,12 @@ def compilers() -> list[str]:
 
 
 def is_clang(compiler: str) -> bool:
-    """Whether a compiler of this name is one of LLVM's."""
+    """Return whether a compiler of this name is one of LLVM's."""
     return "clang" in compiler
 
 
 def complaints(names: Sequence[str], marchs: Sequence[str], sources: Sequence[Path]) -> dict[str, list[str]]:
-    """What each compiler complains of, by its name and the processor; an empty list where that is nothing."""
+    """Return the complaints of each compiler, by its name and the processor; an empty list means none."""
     pairs = [(name, march) for name, march in itertools.product(names, marchs) if knows(name, march)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         asked = {

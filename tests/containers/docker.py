@@ -116,7 +116,7 @@ class Project:
         return run
 
     def up(self, *, healthy: bool = True) -> None:
-        """As a user starts it; waits until docker calls it healthy."""
+        """Start the project as a user does, and wait until docker calls it healthy."""
         self.compose("up", "--detach", "--no-build", *(["--wait"] if healthy else []), seconds=HEALTHY_SECONDS)
 
     def down(self) -> None:
