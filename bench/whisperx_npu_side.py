@@ -7,8 +7,8 @@ from pathlib import Path
 
 from bench.counting import CountingModel
 from bench.task import Clock, Result, Task, peak_mb, read_task, write_result
-from server.pipeline.loaded_model import Parts, StageSettings
-from server.pipeline.session import Session
+from server.pipeline.alone import transcribe
+from server.pipeline.loaded_model import LoadedModel, StageSettings
 from server.settings.stages import DecodeSettings, ModelSettings
 from server.transcript import Finished, Options, Transcript
 
@@ -22,19 +22,19 @@ def decode_settings(task: Task) -> DecodeSettings:
     return DecodeSettings.model_validate(common | once)
 
 
-def load(task: Task) -> tuple[Parts, CountingModel]:
+def load(task: Task) -> tuple[LoadedModel, CountingModel]:
     settings = StageSettings(
         model=ModelSettings.model_validate({"threads": task.threads}),
         decode=decode_settings(task),
     )
-    parts = Parts("bench", Path(task.model), settings)
+    parts = LoadedModel("bench", Path(task.model), settings)
     parts.checkpoint.whisper = model = CountingModel(parts.checkpoint.whisper)
     return parts, model
 
 
-def run(parts: Parts, task: Task, path: str) -> Transcript:
+def run(parts: LoadedModel, task: Task, path: str) -> Transcript:
     options = Options(language=task.language, align=None if task.align else "off")
-    *_, last = Session(parts, options).run(Path(path))
+    *_, last = transcribe(parts, Path(path), options)
     assert isinstance(last, Finished)
     return last.transcript
 

@@ -75,6 +75,15 @@ class StageTime:
 
 
 @dataclass(frozen=True, slots=True)
+class StageChoice:
+    """The device that serves a stage, and why: ``reason`` names the measurement or the fallback that decided it."""
+
+    stage: str
+    device: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class DiarizeOptions:
     """Speaker labels. The bounds are counts of speakers; None leaves it to the clustering."""
 

@@ -25,7 +25,7 @@ from bench.npu.sides import SIDES, checkpoint, on_cpu, side
 from bench.speech import ROOT
 from kernels.mel.audio import Float32
 from server.pipeline.encoding.ct2_encoder import Ct2Encoder
-from server.pipeline.stages.decoder import Ct2Decoder, Decoded, Search, prompt_tokens
+from server.pipeline.stages.decoder import Attempts, Ct2Decoder, Decoded, Search, prompt_tokens
 from server.pipeline.stages.whisper import Checkpoint, storage
 from server.settings.stages import DecodeSettings
 
@@ -41,13 +41,20 @@ class Decoder:
         self.checkpoint = checkpoint
         tokenizer = checkpoint.tokenizer("en", "transcribe")
         self.search = Search(tokenizer, prompt_tokens(tokenizer, None, None), BEAM, temperatures=(0.0,))
-        self.decode = Ct2Decoder(checkpoint, DecodeSettings.model_validate({"beam_size": BEAM, "temperatures": (0.0,)}))
+        self.settings = DecodeSettings.model_validate({"beam_size": BEAM, "temperatures": (0.0,)})
+        self.decoder = Ct2Decoder(checkpoint, self.settings)
 
     def compare(self, cpu: Float32, npu: Float32) -> Texts:
-        mine, theirs = (self.decode(states, self.search)[0] for states in (cpu, npu))
+        mine, theirs = self.decode(cpu), self.decode(npu)
         same = mine.text == theirs.text
         gap = None if same else self.likelihood(cpu, mine) - self.likelihood(cpu, theirs)
         return Texts(mine.text.strip(), theirs.text.strip(), gap)
+
+    def decode(self, states: Float32) -> Decoded:
+        """Decode one window's encoder states, float32 [1, 1500, d_model]."""
+        attempts = Attempts(self.search, self.settings)
+        attempts.add(self.decoder.generate(states, [self.search], 0.0)[0])
+        return attempts.result()
 
     def likelihood(self, states: Float32, text: Decoded) -> float:
         """Mean log probability of a token of ``text``, each given those before it; 0 for no text."""

@@ -15,9 +15,9 @@ from server.checkpoints.catalog import Catalog, Entry
 from server.engine.contract import EngineStatus, Event, Finished, Job, ModelCard, Observer, StageChoice
 from server.errors import Cancelled, EngineFailure, NotReady, Overloaded, WhisperXError
 from server.machine.optional_packages import check_extra
+from server.pipeline import alone
 from server.pipeline.encoding.npu import require_npu
-from server.pipeline.loaded_model import Parts
-from server.pipeline.session import Session
+from server.pipeline.loaded_model import LoadedModel
 from server.settings.load import Settings
 from server.settings.stages import DEMO_MODEL
 
@@ -37,7 +37,7 @@ class LocalEngine:
         check_extra(settings.stages)
         require_npu(settings.npu)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="engine")
-        self._loaded: dict[str, Parts] = {}
+        self._loaded: dict[str, LoadedModel] = {}
         self._state: Literal["starting", "ready", "failed", "stopped"] = "starting"
         self._error: WhisperXError | None = None
         self._ready: asyncio.Future[None] | None = None
@@ -67,13 +67,15 @@ class LocalEngine:
             self._state, self._error = "failed", error
             log.error("The default model cannot be served: %s", error)  # noqa: TRY400  no trace: the cause is named
 
-    def _parts(self, name: str) -> Parts:
+    def _parts(self, name: str) -> LoadedModel:
         """Called from the worker thread only."""
         if name not in self._loaded:
             began = perf_counter()
             for other in [held for held in self._loaded if held != self.catalog.default]:
                 self._loaded.pop(other).close()  # room for one model beside the default
-            self._loaded[name] = Parts(name, self.catalog.resolve(name), self.settings.stages, demo=name == DEMO_MODEL)
+            self._loaded[name] = LoadedModel(
+                name, self.catalog.resolve(name), self.settings.stages, demo=name == DEMO_MODEL
+            )
             log.info("Model %s loaded in %.1f s.", name, perf_counter() - began)
         return self._loaded[name]
 
@@ -119,8 +121,8 @@ class LocalEngine:
         if gone.is_set():
             return
         try:
-            session = Session(self._parts(name), job.options, max_seconds=self.settings.server.max_audio_seconds)
-            for event in session.run(job.path):
+            longest = self.settings.server.max_audio_seconds
+            for event in alone.transcribe(self._parts(name), job.path, job.options, max_seconds=longest):
                 if self._stopping.is_set():
                     raise NotReady("The server is stopping.")
                 if gone.is_set():
@@ -165,9 +167,4 @@ class LocalEngine:
         parts = self._loaded.get(self.catalog.default)
         if parts is None:
             return ()
-        return (
-            StageChoice("vad", "cpu", self.settings.vad.method),
-            StageChoice("mel", parts.mel.device, parts.npu.reason("mel")),
-            StageChoice("encoder", parts.encoder.device, f"{parts.npu.reason('encoder')}; CPU: {parts.encoder_reason}"),
-            StageChoice("decoder", parts.decoder.device, f"ctranslate2 {parts.checkpoint.compute_type}"),
-        )
+        return parts.stage_choices()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-from server.transcript import Event, Finished, Options, Progress, SegmentReady, StageTime
+from server.transcript import Event, Finished, Options, Progress, SegmentReady, StageChoice, StageTime
 
 __all__ = [
     "Engine",
@@ -19,6 +19,7 @@ __all__ = [
     "EngineStatus",
     "Event",
     "Fallback",
+    "FallbackReason",
     "Finished",
     "Job",
     "ModelCard",
@@ -60,15 +61,6 @@ class ModelCard:
     demo: bool
     multilingual: bool | None
     aliases: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class StageChoice:
-    """Which device serves a stage, and why: ``reason`` names the measurement or the fallback that decided it."""
-
-    stage: str
-    device: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +129,20 @@ class QueueTime:
     seconds: float
 
 
+FallbackReason = Literal["npu_retired", "log_prob", "compression_ratio", "repeats"]
+
+
 @dataclass(frozen=True, slots=True)
 class Fallback:
-    """A window that was computed again, or otherwise than planned; ``reason`` is one of a few fixed words."""
+    """A window that was computed again, or otherwise than planned.
+
+    ``reason`` is ``npu_retired`` for the encoder (the CPU computed the batch once more), and for the decoder the
+    threshold that a window failed before it was decoded at the next temperature.
+    """
 
     model: str
     stage: str
-    reason: str
+    reason: FallbackReason
 
 
 @dataclass(frozen=True, slots=True)

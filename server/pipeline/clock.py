@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter
-from typing import TypeVar
 
 from server.transcript import StageTime
-
-T = TypeVar("T")
 
 
 class StageClock:
@@ -29,17 +26,6 @@ class StageClock:
         finally:
             self._charge()
             self._running.pop()
-
-    def iterate(self, stage: str, device: str, items: Iterable[T]) -> Iterator[T]:
-        """Pass ``items`` on, charging the time it takes to make each."""
-        iterator = iter(items)
-        while True:
-            with self.stage(stage, device):
-                try:
-                    item = next(iterator)
-                except StopIteration:
-                    return
-            yield item
 
     def add(self, stage: str, device: str, seconds: float) -> None:
         """Charge time that was measured elsewhere: a share of a batch."""

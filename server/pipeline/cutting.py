@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from itertools import count
 
 import numpy as np
@@ -64,25 +63,6 @@ class FixedCutter:
         audio = self._audio
         rest = [(audio.offset, audio.offset + audio.length)]
         return [_window(next(self._count), audio, rest)] if audio.length else []
-
-
-Cutter = SpeechCutter | FixedCutter
-
-
-def speech_windows(blocks: Iterable[Float32], detector: SpeechDetector) -> Iterator[Window]:
-    """SpeechCutter over a whole recording; ``blocks`` are float32 [n] in order."""
-    return _windows(blocks, SpeechCutter(detector))
-
-
-def fixed_windows(blocks: Iterable[Float32]) -> Iterator[Window]:
-    """FixedCutter over a whole recording."""
-    return _windows(blocks, FixedCutter())
-
-
-def _windows(blocks: Iterable[Float32], cutter: Cutter) -> Iterator[Window]:
-    for block in blocks:
-        yield from cutter.push(block)
-    yield from cutter.flush()
 
 
 def _window(index: int, audio: _Tail, spans: list[Span]) -> Window:

@@ -149,11 +149,11 @@ def _kernels(settings: Settings, bad: State) -> Check:
 
 def _stages(settings: Settings) -> Iterator[Check]:
     """Loads the default model as the server does."""
-    from server.pipeline.loaded_model import Parts, StageSettings
+    from server.pipeline.loaded_model import LoadedModel, StageSettings
 
     try:
         directory = Catalog(settings.model).resolve(settings.model.name)
-        parts = Parts(settings.model.name, directory, StageSettings(model=settings.model, npu=settings.npu))
+        parts = LoadedModel(settings.model.name, directory, StageSettings(model=settings.model, npu=settings.npu))
     except WhisperXError as error:
         yield Check("stages", "fatal", error.message, error.cure)
         return

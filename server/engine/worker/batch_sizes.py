@@ -14,7 +14,7 @@ from kernels.mel.audio import MEL_FRAMES
 from server.engine.messages import GAIN, Curve, Measured
 
 if TYPE_CHECKING:
-    from server.pipeline.loaded_model import Parts
+    from server.pipeline.loaded_model import LoadedModel
 
 BUDGET = 3.0  # seconds that measuring one stage may take
 TOKENS = 16
@@ -61,24 +61,24 @@ def overlap_gain(encode: Callable[[], None], decode: Callable[[], None]) -> floa
     return apart / min(_timed(both) for _ in range(REPEATS))
 
 
-def measure_stages(parts: Parts) -> Measured:
+def measure_stages(model: LoadedModel) -> Measured:
     """A few seconds of noise through encoder and decoder."""
-    largest = parts.settings.decode.batch_size
-    mel = np.random.default_rng(0).uniform(-1, 1, (largest, parts.checkpoint.n_mels, MEL_FRAMES)).astype(np.float32)
-    states = np.repeat(parts.encoder(mel[:1]), largest, axis=0)
+    largest = model.settings.decode.batch_size
+    mel = np.random.default_rng(0).uniform(-1, 1, (largest, model.checkpoint.n_mels, MEL_FRAMES)).astype(np.float32)
+    states = np.repeat(model.encoder(mel[:1]), largest, axis=0)
 
     def encode(size: int) -> None:
-        parts.encoder(mel[:size])
+        model.encoder(mel[:size])
 
     def decode(size: int) -> None:
-        parts.decoder.rehearse(states[:size], TOKENS)
+        model.decoder.rehearse(states[:size], TOKENS)
 
-    one_by_one = parts.encoder.device != "cpu"  # an NPU takes one window a launch: a batch saves nothing
+    one_by_one = model.encoder.device != "cpu"  # an NPU takes one window a launch: a batch saves nothing
     encoder = measure(encode, 1 if one_by_one else largest)
     decoder = measure(decode, largest)
     slow = encoder[1] + decoder[1] > BUDGET * 1e3 / (4 * REPEATS)
     gain = 1.0 if slow else overlap_gain(lambda: encode(best(encoder)), lambda: decode(best(decoder)))
-    return Measured(parts.encoder_name, parts.encoder_reason, encoder, decoder, gain)
+    return Measured(model.encoder_name, model.encoder_reason, encoder, decoder, gain)
 
 
 def _timed(run: Callable[[], None]) -> float:

@@ -13,7 +13,14 @@ from typing import Any
 from faster_whisper.tokenizer import Tokenizer
 
 from kernels.mel.audio import Float32
-from server.pipeline.stages.hallucination import compression_ratio, is_repetitive, is_silence, kept_words, why_failed
+from server.pipeline.stages.hallucination import (
+    Failure,
+    compression_ratio,
+    is_repetitive,
+    is_silence,
+    kept_words,
+    why_failed,
+)
 from server.pipeline.stages.text import TokenWord, split_words
 from server.pipeline.stages.whisper import Checkpoint, storage
 from server.settings.stages import DecodeSettings
@@ -31,8 +38,9 @@ class Search:
     beam_size: int
     temperatures: tuple[float, ...]
 
-    def alike(self, temperature: float) -> tuple[int, int, float]:
-        """Equal for windows that CTranslate2 can decode in one batch: it wants prompts of one length."""
+    def batch_key(self, temperature: float) -> tuple[int, int, float]:
+        """Return a value that is equal for windows that CTranslate2 can decode in one batch: it wants prompts of one
+        length."""
         return len(self.prompt), self.beam_size if temperature == 0.0 else 1, temperature
 
 
@@ -67,29 +75,33 @@ def prompt_tokens(tokenizer: Tokenizer, prompt: str | None, hotwords: str | None
 
 
 class Attempts:
-    """One window on the ladder of temperatures."""
+    """The results of decoding one window at the temperatures of ``search``, one after the other until one will do.
 
-    def __init__(self, temperatures: Sequence[float], settings: DecodeSettings) -> None:
-        self._temperatures = temperatures
+    This is openai/whisper's decode_with_fallback, taken apart so that windows can be decoded in batches.
+    """
+
+    def __init__(self, search: Search, settings: DecodeSettings) -> None:
+        self.search = search
         self._settings = settings
         self._tried: list[Decoded] = []
 
     @property
     def temperature(self) -> float | None:
-        """The rung to try next; None when the window needs no further one."""
-        rung = len(self._tried)
-        if rung == len(self._temperatures) or (rung and self._failure(self._tried[-1]) is None):
+        """The temperature to try next; None if the window needs no further one."""
+        tried = len(self._tried)
+        if tried == len(self.search.temperatures) or (tried and self._failure(self._tried[-1]) is None):
             return None
-        return self._temperatures[rung]
+        return self.search.temperatures[tried]
 
-    def add(self, attempt: Decoded) -> str | None:
-        """What the rung gave; returns why the next one is wanted, None where it is not or where there is none."""
+    def add(self, attempt: Decoded) -> Failure | None:
+        """Take the result at the next temperature; return why a further one is wanted, None if none is."""
         self._tried.append(attempt)
         return None if self.temperature is None else self._failure(attempt)
 
-    def settled(self) -> Decoded:
+    def result(self) -> Decoded:
+        """Return the result to use, without words if it is silence, and with repeated phrases cut."""
         last = self._tried[-1]
-        if self._failure(last):  # no rung was good: the likeliest that does not loop, else the likeliest
+        if self._failure(last):  # no temperature was good: the likeliest that does not loop, else the likeliest
             sane = [attempt for attempt in self._tried if not is_repetitive(attempt.text, self._settings)]
             last = max(sane or self._tried, key=lambda attempt: attempt.avg_logprob)
         if is_silence(last.no_speech_prob, last.avg_logprob, self._settings):
@@ -97,7 +109,7 @@ class Attempts:
         keep = kept_words([word.text for word in last.words], self._settings.max_repeats)
         return replace(last, words=tuple(last.words[index] for index in keep))
 
-    def _failure(self, attempt: Decoded) -> str | None:
+    def _failure(self, attempt: Decoded) -> Failure | None:
         if is_silence(attempt.no_speech_prob, attempt.avg_logprob, self._settings):
             return None
         return why_failed(attempt.text, attempt.avg_logprob, self._settings)
@@ -112,20 +124,8 @@ class Ct2Decoder:
         self.checkpoint = checkpoint
         self.settings = settings
 
-    def __call__(self, states: Float32, search: Search) -> list[Decoded]:
-        """Only the windows that fail a threshold climb the ladder of temperatures."""
-        ladder = [Attempts(search.temperatures, self.settings) for _ in states]
-        for temperature in search.temperatures:
-            pending = [index for index, attempts in enumerate(ladder) if attempts.temperature is not None]
-            if not pending:
-                break
-            tried = self.generate(states[pending], [search] * len(pending), temperature)
-            for index, result in zip(pending, tried, strict=True):
-                ladder[index].add(result)
-        return [attempts.settled() for attempts in ladder]
-
     def generate(self, states: Float32, searches: Sequence[Search], temperature: float) -> list[Decoded]:
-        """One rung, for windows of several requests: their searches must be ``alike`` at this temperature."""
+        """One rung, for windows of several requests: their searches have one ``batch_key`` at this temperature."""
         first = searches[0]
         results = self.checkpoint.whisper.generate(
             storage(states),

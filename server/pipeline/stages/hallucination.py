@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from typing import Literal
 
 from server.settings.stages import DecodeSettings
 
 LONGEST_PHRASE = 10  # words
+
+Failure = Literal["log_prob", "compression_ratio", "repeats"]
+"""The threshold that a decoded window fails; a metric has it as a label."""
 
 
 def compression_ratio(text: str) -> float:
@@ -32,19 +36,14 @@ def is_repetitive(text: str, settings: DecodeSettings) -> bool:
     return why_repetitive(text, settings) is not None
 
 
-def is_failed(text: str, avg_logprob: float, settings: DecodeSettings) -> bool:
-    """Whether the next temperature of the ladder should be tried."""
-    return why_failed(text, avg_logprob, settings) is not None
-
-
-def why_failed(text: str, avg_logprob: float, settings: DecodeSettings) -> str | None:
+def why_failed(text: str, avg_logprob: float, settings: DecodeSettings) -> Failure | None:
     """log_prob, compression_ratio or repeats; None for text that will do."""
     if settings.log_prob_threshold is not None and avg_logprob < settings.log_prob_threshold:
         return "log_prob"
     return why_repetitive(text, settings)
 
 
-def why_repetitive(text: str, settings: DecodeSettings) -> str | None:
+def why_repetitive(text: str, settings: DecodeSettings) -> Failure | None:
     """compression_ratio or repeats; None for text that does not go round in circles."""
     limit = settings.compression_ratio_threshold
     if limit is not None and compression_ratio(text) > limit:

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from kernels.mel.audio import Float32
+from server.pipeline.stages.decoder import Decoded
 from server.pipeline.stages.text import TokenWord
 from server.pipeline.window import Window
+from server.transcript import TokenScore, Word
 
 Span = tuple[int, int]  # first sample and the one after the last, counted from the start of the recording
 Times = tuple[float, float, float | None]  # start and end in seconds from the window's start, score in [0, 1]
@@ -77,3 +79,46 @@ class Aligner(Protocol):
 
     def __call__(self, windows: Sequence[Spoken]) -> list[list[Times | None]]:
         """Times of each word of each window, None for a word that cannot be placed (a number, say)."""
+
+
+@dataclass(frozen=True, slots=True)
+class WindowText:
+    """The text of one window, with what the stages after the decoder have added so far.
+
+    ``words`` are words with times, one for each of ``decoded.words``, or None; ``scores`` are the log probabilities of
+    ``decoded.tokens``, one for each, or nothing.
+    """
+
+    window: Window
+    decoded: Decoded
+    words: tuple[Word, ...] | None = None
+    scores: tuple[TokenScore, ...] = ()
+
+
+class TextStage(Protocol):
+    """A stage after the decoder, for the requests of any model.
+
+    A stage that puts the words into capitals, without a device of its own::
+
+        class Capitals:
+            name = "capitals"
+            device = "cpu"
+
+            def __call__(self, texts, states):
+                return [replace(text, decoded=capitals(text.decoded)) for text in texts]
+
+    decoding_plan.py has the list of these stages and their order.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name of the stage in the times of every answer and in the metrics."""
+
+    @property
+    def device(self) -> str: ...
+
+    def __call__(self, texts: Sequence[WindowText], states: Sequence[Float32], /) -> list[WindowText]:
+        """Return the texts with the stage's addition, one for each window, in order.
+
+        ``states`` are the encoder outputs of the windows, float32 [1500, d_model] each.
+        """

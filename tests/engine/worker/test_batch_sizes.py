@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from server.engine.messages import GAIN
 from server.engine.worker import batch_sizes as curve
 from server.engine.worker.batch_sizes import best, describe, measure, measure_stages
-from server.pipeline.loaded_model import Parts, StageSettings
+from server.pipeline.loaded_model import LoadedModel, StageSettings
 from server.settings.stages import DecodeSettings, ModelSettings
 
 
@@ -52,7 +52,7 @@ def test_measuring_stops_within_its_budget(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_loaded_model_is_measured_and_says_so(tiny_english: Path) -> None:
     settings: dict[str, Any] = {"model": ModelSettings(encoder="ctranslate2"), "decode": DecodeSettings(batch_size=2)}
-    measured = measure_stages(Parts("tiny", tiny_english, StageSettings(**settings)))
+    measured = measure_stages(LoadedModel("tiny", tiny_english, StageSettings(**settings)))
     for one in (measured.encoder, measured.decoder):
         assert set(one) <= {1, 2}
         assert all(ms > 0 for ms in one.values())

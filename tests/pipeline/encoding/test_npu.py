@@ -22,10 +22,10 @@ from npu.stages.pending_features import Coming
 from npu.xrt import device as xrt
 from server.checkpoints.catalog import DEMO_DIR
 from server.errors import ConfigurationError
+from server.pipeline import alone
 from server.pipeline.encoding import npu as npu_room
 from server.pipeline.encoding.npu_choice import Cost
-from server.pipeline.loaded_model import Parts, StageSettings
-from server.pipeline.session import Session
+from server.pipeline.loaded_model import LoadedModel, StageSettings
 from server.pipeline.stages.protocols import Encoder, Retired
 from server.settings.stages import DecodeSettings, ModelSettings, NpuSettings
 from server.transcript import Finished, Options, Progress, StageTime, Transcript
@@ -35,7 +35,7 @@ MODEL = ModelSettings(encoder="ctranslate2", offline=True)
 DECODE = DecodeSettings(beam_size=1, batch_size=1)
 NO_ENCODER = "this test has no time for it"
 
-Open = Callable[..., Parts]
+Open = Callable[..., LoadedModel]
 
 
 @pytest.fixture
@@ -65,11 +65,11 @@ def mel_only(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def open_parts(demo_model: Path) -> Iterator[Open]:
     """The demo model with the NPU as the test wants it, closed after the test."""
-    opened: list[Parts] = []
+    opened: list[LoadedModel] = []
 
-    def open_(mode: str, **npu: Any) -> Parts:
+    def open_(mode: str, **npu: Any) -> LoadedModel:
         settings = NpuSettings.model_validate({"mode": mode, **npu})
-        opened.append(Parts("demo", demo_model, StageSettings(MODEL, decode=DECODE, npu=settings)))
+        opened.append(LoadedModel("demo", demo_model, StageSettings(MODEL, decode=DECODE, npu=settings)))
         return opened[-1]
 
     yield open_
@@ -92,8 +92,8 @@ def long_sample(demo_model: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     )
 
 
-def transcribe(parts: Parts, source: Path, **options: Any) -> Transcript:
-    last = list(Session(parts, Options(**options)).run(source))[-1]
+def transcribe(parts: LoadedModel, source: Path, **options: Any) -> Transcript:
+    last = list(alone.transcribe(parts, source, Options(**options)))[-1]
     assert isinstance(last, Finished)
     return last.transcript
 
@@ -101,7 +101,7 @@ def transcribe(parts: Parts, source: Path, **options: Any) -> Transcript:
 @cache
 def on_cpu(source: Path) -> str:
     """The words of the CPU path."""
-    parts = Parts("demo", DEMO_DIR, StageSettings(MODEL, decode=DECODE, npu=NpuSettings(mode="off")))
+    parts = LoadedModel("demo", DEMO_DIR, StageSettings(MODEL, decode=DECODE, npu=NpuSettings(mode="off")))
     return transcribe(parts, source, vad=False).text
 
 
@@ -224,7 +224,7 @@ def test_retired_in_the_middle_of_a_recording(
     taken(monkeypatch)
     parts = open_parts("auto")
     progress = 0
-    for event in Session(parts, Options(vad=False)).run(long_sample):
+    for event in alone.transcribe(parts, long_sample, Options(vad=False)):
         if isinstance(event, Progress):
             progress += 1
             if progress == 1:
@@ -284,7 +284,7 @@ def test_no_context_is_left(open_parts: Open, machine: Machine) -> None:
 
 def test_heads_that_the_kernels_do_not_serve(tiny_multilingual: Path, machine: Machine) -> None:
     settings = StageSettings(MODEL, decode=DECODE, npu=NpuSettings(mode="auto"))
-    parts = Parts("tiny", tiny_multilingual, settings)
+    parts = LoadedModel("tiny", tiny_multilingual, settings)
     assert parts.npu.reason("encoder") == "no NPU: the kernels serve heads of 64 dimensions, not of 32"
     parts.close()
 
@@ -380,7 +380,7 @@ def test_both_stages_are_done_again_whichever_fails(
     assert parts.mel.device == parts.encoder.device == "npu"
     assert isinstance(parts.mel([np.zeros(1, np.float32)] * 2), Coming)
     progress = 0
-    for event in Session(parts, Options(vad=False)).run(long_sample):
+    for event in alone.transcribe(parts, long_sample, Options(vad=False)):
         if isinstance(event, Progress):
             progress += 1
             if progress == 1:
@@ -413,7 +413,7 @@ def test_an_encoder_retired_in_the_middle(open_parts: Open, machine: Machine, sa
     parts = open_parts("required")
     assert parts.encoder.device == parts.mel.device == "npu"
     progress = 0
-    for event in Session(parts, Options(vad=False)).run(long_sample):
+    for event in alone.transcribe(parts, long_sample, Options(vad=False)):
         if isinstance(event, Progress):
             progress += 1
             if progress == 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,14 @@ import pytest
 
 from kernels.mel.audio import SAMPLE_RATE
 from server.errors import ModelUnavailable
+from server.pipeline.alone import transcribe
 from server.pipeline.encoding.cpu_mel import CpuMel
-from server.pipeline.loaded_model import Parts, StageSettings
-from server.pipeline.session import Session
+from server.pipeline.loaded_model import LoadedModel, StageSettings
 from server.pipeline.stages.decode import AudioStream
 from server.pipeline.stages.protocols import Spoken
 from server.pipeline.stages.text import TokenWord
 from server.pipeline.window import Window
+from server.pipeline.window_reader import WindowReader
 from server.settings.stages import AlignSettings, DecodeSettings, DiarizeSettings, ModelSettings, VadSettings
 from server.transcript import DiarizeOptions, Finished, Options, Segment, Transcript, Word
 from tests.audio_files import joined, tone, write
@@ -97,7 +99,7 @@ def test_pyannote_works_in_stretches(shared_audio: Path) -> None:
 def transcript(tiny: Path, speech: Path, options: Options, **groups: object) -> Transcript:
     decode = DecodeSettings(max_new_tokens=12, temperatures=(0.0,), no_speech_threshold=None, log_prob_threshold=None)
     settings = StageSettings(model=ModelSettings(offline=True), decode=decode, **groups)  # type: ignore[arg-type]
-    last = list(Session(Parts("tiny", tiny, settings), options).run(speech))[-1]
+    *_, last = transcribe(LoadedModel("tiny", tiny, settings), speech, options)
     assert isinstance(last, Finished)
     return last.transcript
 
@@ -159,8 +161,8 @@ def test_nobody_is_told_about_it(wav2vec2: Path) -> None:
         "import socket, sys\n"
         "def refuse(*a, **k): sys.exit(f'reached for the network: {a}')\n"
         "socket.getaddrinfo = refuse; socket.socket.connect = refuse\n"
-        "from server.pipeline.settings import VadSettings\n"
-        "from server.pipeline.whisperx_parts import PyannoteDetector\n"
+        "from server.settings.stages import VadSettings\n"
+        "from server.pipeline.stages.whisperx_parts import PyannoteDetector\n"
         "import numpy as np\n"
         "d = PyannoteDetector(VadSettings(method='pyannote')); d.feed(np.zeros(32000, np.float32)); d.flush()\n"
     )
@@ -172,11 +174,11 @@ def test_nobody_is_told_about_it(wav2vec2: Path) -> None:
 def test_serving_without_these_parts_imports_no_torch(tiny_english: Path, shared_audio: Path) -> None:
     script = (
         "import sys\nfrom pathlib import Path\n"
-        "from server.pipeline.parts import Parts, StageSettings\n"
-        "from server.pipeline.settings import ModelSettings\n"
-        "from server.pipeline.session import Session\nfrom server.pipeline.types import Options\n"
-        f"parts = Parts('t', Path({str(tiny_english)!r}), StageSettings(ModelSettings(encoder='ctranslate2')))\n"
-        f"list(Session(parts, Options()).run(Path({str(shared_audio / 'en' / 'openai_whisper__jfk.flac')!r})))\n"
+        "from server.pipeline.alone import transcribe\n"
+        "from server.pipeline.loaded_model import LoadedModel, StageSettings\n"
+        "from server.settings.stages import ModelSettings\nfrom server.transcript import Options\n"
+        f"model = LoadedModel('t', Path({str(tiny_english)!r}), StageSettings(ModelSettings(encoder='ctranslate2')))\n"
+        f"list(transcribe(model, Path({str(shared_audio / 'en' / 'openai_whisper__jfk.flac')!r}), Options()))\n"
         "heavy = {'torch', 'transformers', 'whisperx', 'pyannote'} & set(sys.modules)\n"
         "sys.exit(f'imported: {heavy}' if heavy else 0)\n"
     )
@@ -219,17 +221,17 @@ def whisperx_texts(model: Path, windows: list[Window], beams: int) -> list[str]:
 def test_the_text_is_whisperxs_own(
     request: pytest.FixtureRequest, shared_audio: Path, no_network: None, beams: int
 ) -> None:
-    from server.pipeline.cutting import speech_windows
     from server.pipeline.stages.vad import SileroDetector
 
     model: Path = request.getfixturevalue("demo_model")
     source = shared_audio / "derived" / "three_speakers.flac"
-    windows = list(speech_windows(AudioStream(source), SileroDetector(VadSettings())))
+    reader = WindowReader(AudioStream(source), SileroDetector(VadSettings()))
+    windows = list(chain.from_iterable(iter(reader.read, None)))
     same = ModelSettings(encoder="ctranslate2")  # and window by window, as WhisperX's side below
     decode = DecodeSettings(
         beam_size=beams, temperatures=(0.0,), no_speech_threshold=None, max_repeats=500, batch_size=1
     )
-    parts = Parts("demo", model, StageSettings(model=same, decode=decode))
-    last = list(Session(parts, Options(align="off", language="en")).run(source))[-1]
+    loaded = LoadedModel("demo", model, StageSettings(model=same, decode=decode))
+    *_, last = transcribe(loaded, source, Options(align="off", language="en"))
     assert isinstance(last, Finished)
     assert [segment.text for segment in last.transcript.segments] == whisperx_texts(model, windows, beams)
