@@ -1,33 +1,35 @@
-"""Domain errors; server.api.errors maps each to an HTTP status and an OpenAI error code.
+"""Domain errors. ``server.api.errors`` maps each to an HTTP status and an OpenAI error code.
 
 WhisperXError
-├── InvalidInput            the request is wrong: names the field and the cure
-│   ├── UnsupportedMedia    the bytes are not audio that can be decoded
+├── InvalidInput            the request is wrong; the error names the field and the cure
+│   ├── UnsupportedMedia    the upload holds no audio that can be decoded
 │   └── TooLarge            more bytes or seconds than the configured limit
-├── ModelNotFound           no such model here
-├── ModelUnavailable        the model is known but cannot be had or loaded now
-│   └── HubUnreachable      the Hugging Face Hub cannot be asked for it now
-├── Unauthorized            no API key, or one that is not known
+├── ModelNotFound           no model of this name is known to this server
+├── ModelUnavailable        the model is known, but cannot be downloaded or loaded now
+│   └── HubUnreachable      the Hugging Face Hub does not answer, or must not be used
+├── Unauthorized            the request has no API key, or an unknown one
 ├── TooSlow                 the client sends its request too slowly
-├── Overloaded              the queue is full: come back later
-│   └── KeyBusy             one API key has as many requests under way as it may
-├── NotReady                still starting, or stopping
-│   └── TooManyConnections  more are open than the server serves
-├── StorageFull             no space for the upload
-├── Cancelled               the client left
+├── Overloaded              the queue is full; a later request may succeed
+│   └── KeyBusy             one API key has as many concurrent requests as it may
+├── NotReady                the server is starting or stopping
+│   └── TooManyConnections  more connections are open than the server allows
+├── StorageFull             the disk has no space for the upload
+├── Cancelled               the client disconnected
 ├── TimedOut                the deadline of the request passed
 ├── EngineFailure           the computation itself failed
-└── ConfigurationError      settings that cannot be served; stops start-up
+└── ConfigurationError      a setting is wrong; the server does not start
 """
 
 from __future__ import annotations
 
 
 class WhisperXError(Exception):
-    """Base of every error that this project raises on purpose.
+    """The base class of every error that this project raises on purpose.
 
-    ``param`` names the request field or setting at fault; ``cure`` says what to do about it. Both travel with the
-    message, so an error crosses a process boundary (pickle) without loss.
+    ``param`` names the request field or setting at fault, and ``cure`` is a sentence that says how to correct it.
+    Pickle keeps all of it, so an error crosses a process boundary without loss.
+
+        raise InvalidInput("temperature is 2.", param="temperature", cure="Send a number from 0 to 1.")
     """
 
     def __init__(self, message: str, *, param: str | None = None, cure: str | None = None) -> None:
@@ -44,7 +46,7 @@ class WhisperXError(Exception):
 
 
 class InvalidInput(WhisperXError):
-    """The request cannot be honoured as it is."""
+    """A field of the request is wrong or missing."""
 
 
 class UnsupportedMedia(InvalidInput):
@@ -56,19 +58,19 @@ class TooLarge(InvalidInput):
 
 
 class ModelNotFound(WhisperXError):
-    """The named model is not known here."""
+    """The named model is not known to this server."""
 
 
 class ModelUnavailable(WhisperXError):
-    """The named model is known, but its files cannot be had or loaded."""
+    """The named model is known, but its files cannot be downloaded or loaded."""
 
 
 class HubUnreachable(ModelUnavailable):
-    """The Hugging Face Hub does not answer, or may not be asked."""
+    """The Hugging Face Hub does not answer, or a setting forbids its use."""
 
 
 class Unauthorized(WhisperXError):
-    """The request shows no API key that is known here."""
+    """The request has no API key, or an unknown one."""
 
 
 class TooSlow(WhisperXError):
@@ -76,10 +78,7 @@ class TooSlow(WhisperXError):
 
 
 class Overloaded(WhisperXError):
-    """The queue is full.
-
-    ``retry_after`` is in seconds.
-    """
+    """The queue is full. ``retry_after`` is the time in seconds after which there should be room."""
 
     def __init__(self, message: str, *, retry_after: float, param: str | None = None, cure: str | None = None) -> None:
         super().__init__(message, param=param, cure=cure)
@@ -87,7 +86,7 @@ class Overloaded(WhisperXError):
 
 
 class KeyBusy(Overloaded):
-    """The API key has as many requests under way as it may."""
+    """The API key has as many concurrent requests as it may."""
 
 
 class NotReady(WhisperXError):
@@ -95,15 +94,15 @@ class NotReady(WhisperXError):
 
 
 class TooManyConnections(NotReady):
-    """More connections are open than the server serves."""
+    """More connections are open than the server allows."""
 
 
 class StorageFull(WhisperXError):
-    """The disk, or the quota, has no space left for what a request sends."""
+    """The disk or the quota has no space left for the upload."""
 
 
 class Cancelled(WhisperXError):
-    """The client left."""
+    """The client disconnected."""
 
 
 class TimedOut(WhisperXError):
@@ -115,7 +114,7 @@ class EngineFailure(WhisperXError):
 
 
 class ConfigurationError(WhisperXError):
-    """A setting is wrong: start-up stops with a message that names it."""
+    """A setting is wrong; the server does not start, and the message names the setting."""
 
 
 def _rebuild(kind: type[WhisperXError], message: str, state: dict[str, object]) -> WhisperXError:

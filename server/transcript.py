@@ -1,4 +1,4 @@
-"""The options of a request, the transcript that answers it, and the events on the way there.
+"""The options of a request, the transcript that answers it, and the events in between.
 
 Every class is a frozen dataclass of plain values, so that it can cross a process boundary. Times are seconds from
 the start of the recording unless a name says otherwise.
@@ -15,10 +15,10 @@ AlignMethod = Literal["auto", "whisperx", "attention", "ctc", "off"]
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One word with its times.
+    """A word with its times.
 
-    ``score`` is the aligner's confidence in [0, 1], None where it has none. ``interpolated`` marks times that were
-    not found in the audio but laid between the neighbours (digits, symbols).
+    ``score`` is the aligner's confidence in [0, 1], None if it gives none. ``interpolated`` marks times that were not
+    found in the audio but interpolated between the neighbouring words (digits, symbols).
     """
 
     text: str
@@ -31,7 +31,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class TokenScore:
-    """One decoded token: its text, its bytes (a token may be part of a character) and its natural log probability."""
+    """A decoded token: its text, its bytes (a token may be part of a character) and its natural log probability."""
 
     text: str
     data: bytes
@@ -63,9 +63,9 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class StageTime:
-    """Measured wall time of one stage for one request, on the device that really ran it.
+    """The measured wall time of one stage for one request, and the device that really ran it.
 
-    ``reason`` says why that device, where there was a choice.
+    ``reason`` is the reason for that device, None if there was no choice.
     """
 
     stage: str
@@ -85,7 +85,7 @@ class StageChoice:
 
 @dataclass(frozen=True, slots=True)
 class DiarizeOptions:
-    """Speaker labels. The bounds are counts of speakers; None leaves it to the clustering."""
+    """The options of diarization: bounds for the number of speakers; None leaves the number to the clustering."""
 
     min_speakers: int | None = None
     max_speakers: int | None = None
@@ -93,7 +93,10 @@ class DiarizeOptions:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What one request may choose. None means: as configured."""
+    """The options that one request may choose; None means the configured value.
+
+    Options(language="de", beam_size=5, diarize=DiarizeOptions(max_speakers=2))
+    """
 
     model: str | None = None
     task: Task = "transcribe"
@@ -117,9 +120,9 @@ class Transcript:
 
     ``duration`` is that of the decoded audio, ``processing_time`` the wall time from decode to the last stage, both in
     seconds. ``model`` is the model that ran and ``demo`` says whether it is the embedded demonstration model.
-    ``warnings`` name what was not done as asked (an aligner that is missing, say) and why. ``input_tokens`` counts what
-    the decoder was given: encoder frames that hold audio, and prompt tokens. ``queue_seconds`` is how long the request
-    waited before its audio was first read.
+    ``warnings`` name the parts of the request that were not done as asked (a missing aligner, for example) and why.
+    ``input_tokens`` counts the decoder's input: encoder frames that hold audio, and prompt tokens. ``queue_seconds`` is
+    the time that the request waited before its audio was first read.
     """
 
     text: str
@@ -140,19 +143,20 @@ class Transcript:
 
     @property
     def words(self) -> tuple[Word, ...]:
+        """The words of all segments, in order."""
         return tuple(word for segment in self.segments for word in segment.words)
 
     @property
     def realtime_factor(self) -> float:
-        """Processing time / audio time; 0.0 for an empty recording."""
+        """The processing time divided by the duration; 0.0 for an empty recording."""
         return self.processing_time / self.duration if self.duration else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """How far an earlier attempt at a request came: windows whose segments were delivered already.
+    """The progress of an earlier attempt at a request: the number of windows whose segments were delivered already.
 
-    ``language`` is what was heard in the first of them, None where none was delivered.
+    ``segments`` are those segments. ``language`` was detected in the first window, and is None if none was delivered.
     """
 
     windows: int = 0
@@ -163,9 +167,9 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Seconds of audio finished so far; ``total`` is None while the length is not known (a stream without header).
+    """The seconds of audio finished so far, and the total, None while it is unknown (a stream without header).
 
-    ``stage`` is what the request waits for now: queue, decoder or diarize.
+    ``stage`` is the step that the request waits for now: queue, decoder or diarize.
     """
 
     done: float
@@ -175,7 +179,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class SegmentReady:
-    """A segment that will not change any more, but for its speaker."""
+    """A segment that will not change any more, except for its speaker."""
 
     segment: Segment
 

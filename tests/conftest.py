@@ -1,4 +1,4 @@
-"""Fixtures for every test: settings that touch nothing outside tmp_path, tiny models, recordings where they exist."""
+"""Fixtures for every test: settings that use tmp_path only, tiny models, and the shared recordings if they exist."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from server.settings.load import ENV_PREFIX
 from tests.hub import LocalHub, serving
 from tests.random_checkpoints import build_tiny_whisper
 
-# A busy machine is no failure, and the same commit gives the same verdict.
+# A slow machine must not fail a test, and in CI the same commit must give the same result.
 hypothesis.settings.register_profile("house", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("house")
 
@@ -31,7 +31,7 @@ SHARED_AUDIO = Path(__file__).resolve().parents[2] / "shared" / "audio"
 
 @pytest.fixture(autouse=True)
 def own_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The settings of whoever runs the tests must not reach them, nor the tests that person's models."""
+    """Hide the environment's settings from the tests, and keep the tests away from the user's models."""
     for name in os.environ:
         if name.upper().startswith(ENV_PREFIX):
             monkeypatch.delenv(name)
@@ -41,7 +41,7 @@ def own_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fails the test on the first look-up or connection, whatever the code under test makes of the error."""
+    """Fail the test on the first look-up or connection, even if the code under test handles the error."""
 
     def refuse(*args: object, **_: object) -> NoReturn:
         pytest.fail(f"reached for the network: {args[:2]}")
@@ -52,7 +52,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def local_hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalHub]:
-    """A Hugging Face Hub on localhost, which is online for huggingface_hub while the test runs."""
+    """A Hugging Face Hub on localhost, to which huggingface_hub connects while the test runs."""
     with serving() as hub:
         monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
         monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", hub.url)
@@ -65,32 +65,32 @@ def local_hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalHub]:
 
 @pytest.fixture(scope="session")
 def tiny_multilingual(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A CTranslate2 Whisper with random weights and 99 languages. Shared by all tests: do not write to it."""
+    """A CTranslate2 Whisper with random weights and 99 languages; all tests share it, so do not write to it."""
     return build_tiny_whisper(tmp_path_factory.mktemp("models") / "tiny-multilingual", multilingual=True, format="ct2")
 
 
 @pytest.fixture(scope="session")
 def tiny_english(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Its English-only sister. Shared by all tests: do not write to it."""
+    """An English-only CTranslate2 Whisper with random weights; all tests share it, so do not write to it."""
     return build_tiny_whisper(tmp_path_factory.mktemp("models") / "tiny-english", multilingual=False, format="ct2")
 
 
 @pytest.fixture
 def tiny_hf(tiny_multilingual: Path, tmp_path: Path) -> Path:
-    """The transformers checkpoint that tiny_multilingual was made from, a copy that the test may change."""
+    """A copy, which the test may change, of the transformers checkpoint that tiny_multilingual was made from."""
     source = tiny_multilingual.with_name(f"{tiny_multilingual.name}-hf")
     return Path(shutil.copytree(source, tmp_path / "tiny-hf"))
 
 
 @pytest.fixture(scope="session")
 def simulated_kernels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache directory in which kernel folders of the simulated NPU are built as tests want them."""
+    """A cache directory in which tests build kernel folders of the simulated NPU."""
     return tmp_path_factory.mktemp("simulated")
 
 
 @pytest.fixture(scope="session")
 def shared_audio() -> Path:
-    """Recordings beside the repository, with MANIFEST.tsv."""
+    """The recordings beside the repository, with MANIFEST.tsv; the test is skipped without them."""
     if not SHARED_AUDIO.is_dir():
         pytest.skip("../shared/audio is not here")
     return SHARED_AUDIO
@@ -98,7 +98,7 @@ def shared_audio() -> Path:
 
 @pytest.fixture(scope="session")
 def demo_model() -> Path:
-    """The committed demo model."""
+    """The committed demo model; the test is skipped without it."""
     if not (DEMO_DIR / "model.bin").is_file():
         pytest.skip("models/demo/model.bin is not here")
     return DEMO_DIR

@@ -1,7 +1,7 @@
-"""How true the CTC head's word times are: ``python -m training.align_quality --model models/demo --audio DIR``.
+"""Measure the CTC head's word times: ``python -m training.align_quality --model models/demo --audio DIR``.
 
-First the constant offsets are calibrated on fresh synthetic speech, whose times the synthesizers know; then the
-errors are measured on LibriVox readers that no part of training or calibration has met.
+First the constant offsets are calibrated on fresh synthetic speech, whose times the synthesizers know. Then the errors
+are measured on LibriVox readers, whom neither training nor calibration has used.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Errors = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """Errors in seconds; ``within_*`` are shares of the words."""
+    """Statistics of the errors of word times, in seconds; ``within_*`` are shares of the words."""
 
     words: int
     median_absolute: float
@@ -52,7 +52,7 @@ class Quality:
 
 
 def timed_speech(speakers: Speakers) -> list[TimedClip]:
-    """Development sentences by both engines, where the engine timed every word."""
+    """Return development sentences spoken by both synthesizers, if the synthesizer timed every word."""
     rng = Random(3000)
     spoken = [
         speak(text, rng, "seen")
@@ -63,7 +63,7 @@ def timed_speech(speakers: Speakers) -> list[TimedClip]:
 
 
 def librivox(audio: Path) -> list[TimedClip]:
-    """LibriVox clips with the word times that come with them."""
+    """Return the LibriVox clips with their published word times."""
     clips = []
     for path in sorted((audio / "librivox_align").glob("*.json")):
         if path.name.endswith(".phone.json"):
@@ -78,7 +78,7 @@ def librivox(audio: Path) -> list[TimedClip]:
 
 
 def errors(model: Served, head: CtcHead, clips: Iterable[TimedClip]) -> tuple[Errors, Errors]:
-    """Found minus true, in seconds, of the starts and the ends of all words."""
+    """Return found minus true times of all words, in seconds: the errors of the starts, and those of the ends."""
     starts, ends = [], []
     for samples, words in clips:
         found = head.words(model.states(samples), [word.label for word in words])
@@ -90,7 +90,7 @@ def errors(model: Served, head: CtcHead, clips: Iterable[TimedClip]) -> tuple[Er
 
 
 def calibrated(model: Served, clips: list[TimedClip]) -> CtcHead:
-    """The head with the offsets that make the median error zero."""
+    """Return the head with the offsets that make the median error zero."""
     plain = replace(model.head, start_offset=0.0, end_offset=0.0)
     starts, ends = errors(model, plain, clips)
     return replace(plain, start_offset=-float(np.median(starts)), end_offset=-float(np.median(ends)))

@@ -1,4 +1,4 @@
-"""Variation on log-mel features: voice, tempo, channel, room, noise and masks, without going back to samples.
+"""Augmentation of log-mel features: voice, tempo, channel, room, noise and masks, without going back to samples.
 
 Powers add, so noise and echo work on 10 ** mel; everything else works on the logarithm.
 """
@@ -21,7 +21,7 @@ TELEPHONE_BAND = 52  # about 3.4 kHz
 
 @functools.cache
 def _warp(stretch: float) -> Float32:
-    """Matrix [80, 80] that moves every band to ``stretch`` times its frequency: another length of vocal tract."""
+    """Return the matrix [80, 80] that moves bands to ``stretch`` times their frequency, as another vocal tract does."""
     top = float(hertz_to_mel(np.array(8000.0)))
     centres = np.linspace(0, top, BANDS + 2)[1:-1]
     source = hertz_to_mel(np.minimum(mel_to_hertz(centres) * stretch, 7990.0))
@@ -34,7 +34,7 @@ def _warp(stretch: float) -> Float32:
 
 
 def vary_speaker(mel: Float32, phones: NDArray[np.int8], rng: Generator) -> tuple[Float32, NDArray[np.int8]]:
-    """Another vocal tract, tempo, channel and level for one utterance; the phones keep in step."""
+    """Vary the vocal tract, tempo, channel and level of one utterance; the phones follow the tempo."""
     if rng.random() < 0.45:
         mel = mel @ _warp(round(float(np.clip(rng.normal(1.02, 0.06), 0.84, 1.2)), 2))
     if rng.random() < 0.3:
@@ -49,8 +49,8 @@ def vary_speaker(mel: Float32, phones: NDArray[np.int8], rng: Generator) -> tupl
     return mel + np.float32(rng.uniform(-0.6, 0.3)), phones
 
 
-def place(mel: Float32, rng: Generator) -> Float32:
-    """The room and the microphone: sometimes echo or a telephone, always some noise."""
+def add_room_and_noise(mel: Float32, rng: Generator) -> Float32:
+    """Add the room and the microphone: sometimes an echo or the band of a telephone, always some noise."""
     power = 10.0**mel
     if rng.random() < 0.2:
         fading = np.exp(-1 / (100 * rng.uniform(0.03, 0.15)))  # e-fold time in frames of 10 ms
@@ -65,7 +65,7 @@ def place(mel: Float32, rng: Generator) -> Float32:
 
 
 def normalised(mel: Float32, end: int, rng: Generator) -> Float32:
-    """Whisper's scaling over the audio up to ``end``, then its padding in either of two customs.
+    """Scale the audio up to frame ``end`` as Whisper does, and pad it in one of two ways.
 
     WhisperX pads samples with zeros, which become the floor; faster-whisper pads the scaled features with zeros.
     """
@@ -77,7 +77,7 @@ def normalised(mel: Float32, end: int, rng: Generator) -> Float32:
 
 
 def mask(mel: Float32, rng: Generator) -> Float32:
-    """SpecAugment, mildly: at most one band of frequencies and a few short times, in place."""
+    """Apply a mild SpecAugment in place: mask at most one band of frequencies and a few short times."""
     if rng.random() < 0.5:
         width = int(rng.integers(1, 11))
         first = int(rng.integers(0, BANDS - width))

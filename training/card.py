@@ -1,6 +1,6 @@
-"""The measured half of the model card: ``python -m training.card`` copies metrics.json into MODEL_CARD.md.
+"""Write the measured half of the model card: ``python -m training.card`` copies metrics.json into MODEL_CARD.md.
 
-Everything between the two markers is written here and nowhere else, so card and measurement cannot disagree.
+Only this module writes the text between the two markers, so card and measurement cannot disagree.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ BEGIN, END = "<!-- measured -->\n", "<!-- end of measured -->\n"
 
 
 def render(measured: dict[str, Any]) -> str:
-    """Training effort, word error rates and word times as Markdown."""
+    """Return training effort, word error rates and word times as Markdown."""
     return "\n".join([*_training(measured["training"]), *_words(measured["word_error_rate"]),
                       *_times(measured["word_times"])])  # fmt: skip
 
@@ -66,7 +66,7 @@ def _times(part: dict[str, Any]) -> list[str]:
 
 
 def inserted(card: str, measured: str) -> str:
-    """The card with its measured half replaced. Raises ValueError where a marker is missing."""
+    """Return the card with its measured half replaced. Raises ValueError if a marker is missing."""
     before, begin, rest = card.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:

@@ -1,4 +1,4 @@
-"""What is trained on, as shards of features on disk: ``python -m training.corpus --work DIR --audio DIR``.
+"""Make the training corpus, as shards of features on disk: ``python -m training.corpus --work DIR --audio DIR``.
 
 A shard is one .npz: float16 log-mels of all its utterances end to end, their phones every 20 ms, and a table of
 texts, voices and lengths. Shard n of the synthetic speech depends on n alone, so it can be made again.
@@ -36,7 +36,7 @@ SHORTEST, LONGEST = 0.3, 11.0  # seconds
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """Features of one utterance: mel float16 [frames, 80], phones int8 [frames // 2]."""
+    """The features of one utterance: mel float16 [frames, 80], phones int8 [frames // 2]."""
 
     text: str
     voice: str
@@ -45,7 +45,7 @@ class Example:
 
 
 def example(utterance: Utterance) -> Example | None:
-    """Features of a trimmed utterance, or None if it is too short or too long to train on."""
+    """Return the features of a trimmed utterance, or None if it is too short or too long to train on."""
     samples, cut = features.trim(utterance.samples)
     if not SHORTEST <= len(samples) / SAMPLE_RATE <= LONGEST:
         return None
@@ -55,7 +55,7 @@ def example(utterance: Utterance) -> Example | None:
 
 
 def write_shard(path: Path, examples: Iterable[Example]) -> float:
-    """Store examples under ``path`` in one step; returns the hours stored."""
+    """Write examples to ``path`` atomically, and return the hours of audio in them."""
     items = list(examples)
     table = json.dumps([(item.text, item.voice, len(item.phones)) for item in items])
     partial = path.with_suffix(".part")
@@ -71,7 +71,7 @@ def write_shard(path: Path, examples: Iterable[Example]) -> float:
 
 
 def read_shard(path: Path) -> list[Example]:
-    """The examples of one shard; their arrays are views of two large ones."""
+    """Return the examples of one shard; their arrays are views of two large ones."""
     with np.load(path) as stored:
         mel, phones, table = stored["mel"], stored["phones"], json.loads(str(stored["table"]))
     examples, at = [], 0
@@ -82,7 +82,7 @@ def read_shard(path: Path) -> list[Example]:
 
 
 def synthetic(shard: int, speakers: Speakers, prompts: Prompts) -> Iterator[Example]:
-    """The examples of one synthetic shard: shares of open and numeric sentences, a share spoken by Flite."""
+    """Yield the examples of one synthetic shard: shares of open and numeric sentences, a share spoken by Flite."""
     rng = Random(f"corpus {shard}")
     texts = sentences(rng.randrange(2**31), "train", prompts, OPEN_SHARE, NUMERIC_SHARE)
     made = 0
@@ -96,13 +96,13 @@ def synthetic(shard: int, speakers: Speakers, prompts: Prompts) -> Iterator[Exam
 
 
 def as_spoken(text: str, rng: Random) -> str:
-    """Some digit strings are said with a pause after each digit."""
+    """Return the text for the synthesizer; some digit strings get a pause after each digit."""
     words = normalise(text).split()
     return ", ".join(words) if set(words) <= set(DIGITS) and rng.random() < PAUSED_SHARE else text
 
 
 def real(audio: Path) -> Iterator[Example]:
-    """The training clips of Kathleen; her phones are not known."""
+    """Yield the training clips of Kathleen, whose phones are not known."""
     for clip in kathleen(audio, "train"):
         found = example(Utterance(clip.text, clip.speaker, read_audio(clip.path)))
         if found is not None:

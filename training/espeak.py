@@ -1,4 +1,4 @@
-"""eSpeak NG through its C library: speech, and the times of its phones and words, in one call.
+"""eSpeak NG through its C library: speech with the times of its phones and words, in one call.
 
 The interface is that of speak_lib.h (eSpeak NG 1.51); Debian installs the library with the package espeak-ng.
 """
@@ -51,7 +51,7 @@ _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes
 
 
 class Espeak:
-    """One engine per process: the library keeps its voice and parameters in globals."""
+    """The eSpeak NG synthesizer, at most one per process, because the library keeps voice and parameters in globals."""
 
     def __init__(self) -> None:
         self._library = ctypes.CDLL("libespeak-ng.so.1")
@@ -76,7 +76,8 @@ class Espeak:
     def speak(self, text: str, voice: str, *, rate: int = 175, pitch: int = 50, pitch_range: int = 50) -> Utterance:
         """Speak ``text``; ``voice`` is a voice file and a variant ("gmw/en-US+linda"), ``rate`` words per minute.
 
-        Words are timed only where eSpeak spoke each on its own: it runs some together ("in the").
+        Words have times only if eSpeak spoke each on its own; it joins some ("in the"). Raises ValueError for an
+        unknown voice.
         """
         if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
             raise ValueError(f"espeak-ng has no voice {voice}")

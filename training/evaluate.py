@@ -1,6 +1,6 @@
-"""Word error rates of an exported model: ``python -m training.evaluate --model models/demo --audio DIR``.
+"""Measure word error rates of an exported model: ``python -m training.evaluate --model models/demo --audio DIR``.
 
-``--split dev`` is for looking while training runs; ``--write`` stores the figures of the test split for the card.
+``--split dev`` is for use while training runs; ``--write`` stores the figures of the test split for the card.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from training.testsets import GOALS, Clip, all_sets
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Error rates of one set; ``goal`` is the word error rate aimed at, where there is one."""
+    """The error rates of one set; ``goal`` is the intended word error rate, None if there is none."""
 
     clips: int
     words: int
@@ -32,7 +32,7 @@ class Score:
 
 
 def score(pairs: list[tuple[str, str]], goal: float | None = None) -> Score:
-    """Rates over (reference, hypothesis) pairs, both normalised."""
+    """Compute the error rates of (reference, hypothesis) pairs, both normalised."""
     references, hypotheses = (list(side) for side in zip(*pairs, strict=True))
     return Score(
         clips=len(pairs),
@@ -50,7 +50,7 @@ def transcribed(model: Served, clips: list[Clip], beam_size: int, timestamps: bo
 def evaluate(
     model: Served, sets: dict[str, list[Clip]], beam_size: int, timestamps: bool, show: int
 ) -> dict[str, Score]:
-    """Scores of every set, after those of the pools that sets belong to."""
+    """Return the scores of the pools, then those of every set; a pool joins sets of one name before a colon."""
     pools: dict[str, list[tuple[str, str]]] = defaultdict(list)
     scores: dict[str, Score] = {}
     for name, clips in sets.items():

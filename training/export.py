@@ -1,6 +1,7 @@
-"""From checkpoint to what is served: ``python -m training.export --work DIR --out models/demo``.
+"""Export a checkpoint as the model that is served: ``python -m training.export --work DIR --out models/demo``.
 
-Writes a CTranslate2 int8 directory that WhisperX and faster-whisper load like any other, with the CTC head beside it.
+The result is a CTranslate2 int8 directory that WhisperX and faster-whisper load like any other, with the CTC head
+beside it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ FILES = ("config.json", "model.bin", "preprocessor_config.json", "tokenizer.json
 
 
 def generation_config(words: Vocabulary) -> GenerationConfig:
-    """Decoding rules; word times by attention come from the heads that training guided along the audio."""
+    """Return the decoding rules; word times by attention come from the heads that training guided along the audio."""
     end = words.id("<|endoftext|>")
     return GenerationConfig(
         bos_token_id=end,
@@ -43,7 +44,7 @@ def generation_config(words: Vocabulary) -> GenerationConfig:
 
 
 def save_transformers(model: DemoWhisper, words: Vocabulary, folder: Path) -> None:
-    """The Whisper part alone, as transformers stores it."""
+    """Save the Whisper part alone, in transformers' format."""
     end = "<|endoftext|>"
     whisper = model.whisper
     whisper.generation_config = generation_config(words)
@@ -55,7 +56,7 @@ def save_transformers(model: DemoWhisper, words: Vocabulary, folder: Path) -> No
 
 
 def ctc_head(model: DemoWhisper) -> CtcHead:
-    """The character head, not yet calibrated."""
+    """Return the character head, not yet calibrated."""
     return CtcHead(model.characters.weight.detach().numpy(), model.characters.bias.detach().numpy(), ALPHABET)
 
 
@@ -74,7 +75,7 @@ def export(model: DemoWhisper, words: Vocabulary, out: Path) -> None:
 
 
 def load_average(work: Path) -> tuple[DemoWhisper, Vocabulary, dict[str, Any]]:
-    """The running average of the weights of the last checkpoint, and what it took."""
+    """Return the last checkpoint's running average of the weights, the vocabulary, and the training effort."""
     words = Vocabulary.load(work / "tokenizer.json")
     model = DemoWhisper(words)
     state = torch.load(work / "checkpoint.pt", weights_only=True)

@@ -11,11 +11,11 @@ from kernels.mel.audio import HOP_LENGTH, N_FFT, SAMPLE_RATE, Float32, mel_filte
 
 BANDS = 80
 FRAMES_PER_SECOND = SAMPLE_RATE // HOP_LENGTH
-FLOOR = -10.0  # log10 of the smallest power that is told from silence
+FLOOR = -10.0  # log10 of the smallest power that differs from silence
 
 
 def log_mel(samples: Float32) -> Float32:
-    """log10 of the mel power, float32 [len(samples) // 160, 80], not yet clamped or scaled."""
+    """Return log10 of the mel power, float32 [len(samples) // 160, 80], not yet clamped or scaled."""
     frames = len(samples) // HOP_LENGTH
     padded = np.pad(samples.astype(np.float32), N_FFT // 2, mode="reflect")
     window = np.hanning(N_FFT + 1)[:-1].astype(np.float32)
@@ -26,13 +26,13 @@ def log_mel(samples: Float32) -> Float32:
 
 
 def scaled(mel: Float32) -> Float32:
-    """Whisper's input: clamped to 8 below the loudest value of the window, then (x + 4) / 4."""
+    """Return Whisper's input: clamped to 8 below the loudest value of the window, then (x + 4) / 4."""
     clamped: Float32 = (np.maximum(mel, mel.max() - 8) + 4) / 4
     return clamped
 
 
 def trim(samples: Float32, below_db: float = 40.0, margin: int = 800) -> tuple[Float32, float]:
-    """Cut the silence at both ends, but ``margin`` samples; also says how many seconds were cut at the start."""
+    """Cut the silence at both ends except for ``margin`` samples; also return the seconds cut at the start."""
     blocks = samples[: len(samples) // HOP_LENGTH * HOP_LENGTH].reshape(-1, HOP_LENGTH)
     level = np.sqrt((blocks**2).mean(axis=1))
     loud = np.flatnonzero(level > level.max(initial=0.0) * 10 ** (-below_db / 20))

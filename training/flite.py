@@ -1,4 +1,4 @@
-"""Flite through its C libraries: speech, and the times of its phones and words.
+"""Flite through its C libraries: speech with the times of its phones and words.
 
 The functions are those of flite.h and cst_voice.h (Flite 2.2); Debian installs the libraries with the package flite.
 """
@@ -37,13 +37,13 @@ class _Wave(ctypes.Structure):
 
 
 class _Voice(ctypes.Structure):
-    """The head of cst_voice: the rest is not touched."""
+    """The first fields of cst_voice; the others are not used."""
 
     _fields_ = (("name", ctypes.c_char_p), ("features", ctypes.c_void_p))
 
 
 class Flite:
-    """The built-in US English voices: kal, kal16 (diphones), awb, rms, slt (statistical)."""
+    """The Flite synthesizer with its built-in US English voices: kal, kal16 (diphones), awb, rms, slt (statistical)."""
 
     def __init__(self, voices: tuple[str, ...] = ("kal16", "awb", "rms", "slt")) -> None:
         self._library = ctypes.CDLL("libflite.so.1", mode=ctypes.RTLD_GLOBAL)
@@ -64,7 +64,7 @@ class Flite:
         return int(register(None))
 
     def speak(self, text: str, voice: str, *, stretch: float = 1.0, pitch: float | None = None) -> Utterance:
-        """Speak ``text``; ``stretch`` multiplies durations, ``pitch`` is the mean in Hz (heard in kal and kal16)."""
+        """Speak ``text``; ``stretch`` multiplies durations, ``pitch`` is the mean in Hz (audible in kal and kal16)."""
         handle = self._voices[voice]
         features = _Voice.from_address(handle).features
         self._library.flite_feat_set_float(features, b"duration_stretch", stretch)
@@ -84,7 +84,7 @@ class Flite:
         return Utterance(text, f"flite:{voice}", resample(samples, rate), phones, _words(text, segments))
 
     def _segments(self, utterance: int) -> list[tuple[Span, tuple[str, float]]]:
-        """Each phone with its word: the name, and the end of the first phone to tell repeated words apart."""
+        """Return each phone with its word: name, and end of the first phone, which distinguishes repeated words."""
         segments = []
         item = self._library.relation_head(self._library.utt_relation(utterance, b"Segment"))
         start = 0.0

@@ -1,6 +1,6 @@
-"""The demo model's language: words by slot and sentences with slots in braces.
+"""The sentences of the demo model's domain: templates with slots in braces, and the words for each slot.
 
-A sentence that is not made from these tables is outside the model's domain. ``[...]`` marks an optional part.
+A sentence that cannot be made from these tables is outside the domain. ``[...]`` marks an optional part.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""models/demo/metrics.json: every figure of the model card, in parts that different steps write."""
+"""The file models/demo/metrics.json: every figure of the model card, in parts that different steps write."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def read(path: Path) -> dict[str, Any]:
-    """All parts so far, or nothing."""
+    """Return all parts so far; an empty dictionary if there is no file."""
     stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     return stored
 

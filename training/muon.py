@@ -1,4 +1,4 @@
-"""Muon: momentum whose update is orthogonalised, for the matrices inside the layers (Jordan et al. 2024).
+"""The optimiser Muon: momentum with an orthogonalised update, for the matrices inside the layers (Jordan et al. 2024).
 
 Matrices of one shape are stacked, so that the Newton-Schulz iteration is a few batched products.
 """
@@ -18,7 +18,7 @@ ITERATIONS = 3  # of the reference's 5: without bf16 units each costs a tenth of
 
 
 class Muon:
-    """Keeps one momentum buffer per shape; ``step`` takes the rate, so the schedule lives with the caller."""
+    """An optimiser of matrices with one momentum buffer per shape; the caller passes the rate to ``step``."""
 
     def __init__(self, parameters: Sequence[Tensor], momentum: float = 0.95, decay: float = 0.03) -> None:
         self._groups: dict[tuple[int, int], list[Tensor]] = defaultdict(list)
@@ -29,7 +29,7 @@ class Muon:
         self._momentum, self._decay = momentum, decay
 
     def step(self, rate: float, pool: Executor) -> None:
-        """One update of every matrix from its ``grad``, one task per shape; missing gradients count as zero."""
+        """Update every matrix from its ``grad``, in one task per shape; missing gradients count as zero."""
         list(pool.map(lambda shape: self._update(shape, rate), self._groups))
 
     @torch.no_grad()

@@ -19,12 +19,12 @@ from training.utterance import PHONES
 
 WIDTH, HEAD_WIDTH, ENCODER_LAYERS, DECODER_LAYERS = 256, 64, 4, 2
 ALPHABET = " abcdefghijklmnopqrstuvwxyz'"
-GUIDED_HEADS = 2  # per decoder layer: trained to look where the next token is said
+GUIDED_HEADS = 2  # per decoder layer: trained to attend where the next token is spoken
 DROPOUT = 0.1  # in the decoder alone
 
 
 def whisper_config(vocabulary: Vocabulary) -> WhisperConfig:
-    """Whisper's shape at 6.7 million parameters."""
+    """Return Whisper's architecture with 6.7 million parameters."""
     end = vocabulary.id("<|endoftext|>")
     return WhisperConfig(
         vocab_size=len(vocabulary),
@@ -49,7 +49,7 @@ def whisper_config(vocabulary: Vocabulary) -> WhisperConfig:
 
 
 class DemoWhisper(nn.Module):
-    """Whisper with a character CTC head and a phone head on the encoder's states."""
+    """A Whisper with a character CTC head and a phone head on the encoder's states."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class DemoWhisper(nn.Module):
         self.phones = nn.Linear(WIDTH, len(PHONES))
 
     def encode(self, mel: Tensor) -> Tensor:
-        """Mel [B, 80, T] to states [B, T // 2, d], T at most 3000."""
+        """Encode mel [B, 80, T], T at most 3000, to states [B, T // 2, d]."""
         encoder = self.whisper.model.encoder
         x = F.gelu(encoder.conv2(F.gelu(encoder.conv1(mel)))).transpose(1, 2)
         x = x + encoder.embed_positions.weight[: x.shape[1]]
@@ -70,7 +70,7 @@ class DemoWhisper(nn.Module):
         return states
 
     def decode(self, tokens: Tensor, states: Tensor) -> tuple[Tensor, Tensor]:
-        """Tokens [B, N] and states to logits [B, N, V] and where each layer's heads look [B, layers * heads, N, T]."""
+        """Decode tokens [B, N] to logits [B, N, V] and cross-attention weights [B, layers * heads, N, T]."""
         decoder = self.whisper.model.decoder
         x = decoder.embed_tokens(tokens) + decoder.embed_positions.weight[: tokens.shape[1]]
         x, looks = self._drop(x), []
@@ -103,7 +103,7 @@ def _attend(attention: Any, queries: Tensor, keys: Tensor, causal: bool = False)
 
 
 def _attend_openly(attention: Any, queries: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
-    """The same without the fused kernel, so that the attention weights can be trained too."""
+    """Attend as ``_attend`` does, without the fused kernel; also return the weights, so that they can be trained."""
     scores = _heads(attention.q_proj(queries)) @ _heads(attention.k_proj(keys)).transpose(2, 3)
     weights = (scores / math.sqrt(HEAD_WIDTH)).softmax(-1)
     mixed = weights @ _heads(attention.v_proj(keys))
@@ -112,7 +112,7 @@ def _attend_openly(attention: Any, queries: Tensor, keys: Tensor) -> tuple[Tenso
 
 @torch.no_grad()
 def initialise(model: DemoWhisper) -> None:
-    """Random matrices scaled by fan-in, smaller where they add to the residual stream; then local attention."""
+    """Set random matrices, scaled by fan-in and smaller if they add to the residual stream; then local attention."""
     for name, parameter in model.named_parameters():
         if "embed" in name or "proj_out" in name:
             continue
@@ -135,8 +135,8 @@ def initialise(model: DemoWhisper) -> None:
 def _look_at(attention: Any, head: int, shift: int) -> None:
     """Make one head attend ``shift`` frames away: q_i . k_j = sum over w of cos(w (i - j + shift)).
 
-    It reads the sines and cosines of the fixed position vectors, so it is ordinary attention, well begun: attention
-    that has to discover locality by itself costs most of a short training.
+    The head reads the sines and cosines of the fixed position vectors, so it is ordinary attention with a good start:
+    attention that must discover locality by itself costs most of a short training.
     """
     half = WIDTH // 2
     frequencies = torch.exp(-math.log(10_000) / (half - 1) * torch.arange(half).float())

@@ -1,4 +1,4 @@
-"""Numbers, dates and times in words, as they are said and as the model writes them."""
+"""Numbers, dates and times in words, as people say them and as the model writes them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ OF_DAY = ("in the morning", "in the afternoon", "in the evening", "at night")
 
 
 def spell(number: int, joined_by_and: bool = False) -> str:
-    """``number`` in [0, 10^9) in words without hyphens; ``joined_by_and`` says "two hundred and five"."""
+    """Return ``number`` in [0, 10^9) in words without hyphens; with ``joined_by_and``, "two hundred and five".
+
+    Raises ValueError for other numbers.
+    """
     if not 0 <= number < 10**9:
         raise ValueError(f"can spell 0 to 999999999, not {number}")
     for size, name in ((10**6, "million"), (1000, "thousand")):
@@ -43,23 +46,23 @@ def _join(head: str, name: str, rest: int, with_and: bool, joined_by_and: bool) 
 
 
 def digit_string(rng: Random) -> str:
-    """Three to ten digits, one by one."""
+    """Return three to ten random digits, one by one."""
     return " ".join(rng.choice(DIGITS) for _ in range(rng.randint(3, 10)))
 
 
 def cardinal(rng: Random) -> str:
-    """A number; small ones more often than large ones."""
+    """Return a random number, more often a small than a large one."""
     top = rng.choice((10, 20, 100, 100, 1000, 10_000, 1_000_000))
     return spell(rng.randrange(top), rng.random() < 0.4)
 
 
 def count(rng: Random) -> str:
-    """How many of something: two to ninety nine, mostly few."""
+    """Return a random count: two to ninety nine, mostly up to twelve."""
     return spell(rng.randint(2, 12) if rng.random() < 0.6 else rng.randint(13, 99))
 
 
 def ordinal_day(rng: Random) -> str:
-    """The first to the thirty first."""
+    """Return a random day of the month: the first to the thirty first."""
     day = rng.randint(1, 31)
     if day <= 20:
         return ORDINALS[day - 1]
@@ -67,7 +70,7 @@ def ordinal_day(rng: Random) -> str:
 
 
 def year(rng: Random) -> str:
-    """1900 to 2039, as years are said."""
+    """Return a random year, 1900 to 2039, in the way years are said."""
     value = rng.randint(1900, 2039)
     if value < 2000:
         last = value - 1900
@@ -76,7 +79,7 @@ def year(rng: Random) -> str:
 
 
 def date(rng: Random) -> str:
-    """A day of the year, with or without the year."""
+    """Return a random date, with or without the year."""
     day = f"{rng.choice(MONTHS)} {ordinal_day(rng)}"
     if rng.random() < 0.3:
         day = f"the {ordinal_day(rng)} of {rng.choice(MONTHS)}"
@@ -84,7 +87,7 @@ def date(rng: Random) -> str:
 
 
 def clock(rng: Random) -> str:
-    """A time of day."""
+    """Return a random time of day."""
     hour = spell(rng.randint(1, 12))
     kind = rng.random()
     if kind < 0.3:
@@ -97,7 +100,7 @@ def clock(rng: Random) -> str:
 
 
 def price(rng: Random) -> str:
-    """An amount of money."""
+    """Return a random amount of money."""
     whole = rng.randint(2, 99) if rng.random() < 0.7 else rng.randint(100, 2000)
     amount = f"{spell(whole)} {rng.choice(('dollars', 'euros'))}"
     return f"{amount} and {spell(rng.randint(2, 99))} cents" if rng.random() < 0.3 else amount

@@ -1,4 +1,4 @@
-"""The examples at hand, drawn in fixed shares; new shards join while training runs."""
+"""The examples of a corpus in memory, drawn in fixed shares; new shards are added while training runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ SHARES = {"kathleen": 0.16, "spliced": 0.12}  # the rest is synthetic
 
 
 class Pool:
-    """All shards of a corpus folder in memory, by kind: the name of the file up to the hyphen."""
+    """All shards of a corpus folder in memory, by kind, which is the name of the file up to the hyphen.
+
+    Raises FileNotFoundError if the folder has no corpus.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -24,7 +27,7 @@ class Pool:
         return sum(map(len, self._kinds.values()))
 
     def refresh(self) -> None:
-        """Read the shards that are new since the last time."""
+        """Read the shards that are new since the last call."""
         for path in sorted(set(self._folder.glob("*.npz")) - self._read):
             self._read.add(path)
             self._kinds.setdefault(path.stem.partition("-")[0], []).extend(read_shard(path))
@@ -32,7 +35,7 @@ class Pool:
             raise FileNotFoundError(f"{self._folder} lacks a corpus: run python -m training.corpus first")
 
     def draw(self, rng: np.random.Generator) -> Example:
-        """One example; the share of a kind that is not there yet goes to the synthetic speech."""
+        """Return a random example; the share of a kind without shards goes to the synthetic speech."""
         at, kind = rng.random(), "synthetic"
         for name, share in SHARES.items():
             if 0 <= at < share and name in self._kinds:

@@ -1,7 +1,8 @@
 """Real speech: the recordings that a MANIFEST.tsv lists, with exact text and licence.
 
-Kathleen (CC0) is the one trained on. Every tenth clip of hers is for tests, and a few more for development. The
-Free Spoken Digit Dataset (share-alike), LJSpeech, LibriSpeech and the Kennedy address are read by tests alone.
+The only recordings in the training are those of Kathleen (CC0). Every tenth clip of hers is for tests, and a few more
+for development. The Free Spoken Digit Dataset (share-alike), LJSpeech, LibriSpeech and the Kennedy address are for
+tests only.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from training.sentences import Split, normalise, written
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """One clip and the text spoken in it, written as the model writes: sentence case, no inner punctuation."""
+    """A clip and the text spoken in it, written as the model writes: sentence case, no inner punctuation."""
 
     path: Path
     speaker: str
@@ -33,19 +34,19 @@ class Recording:
 
 
 def read_audio(path: Path) -> Float32:
-    """Mono float32 at 16 kHz."""
+    """Read a file as mono float32 at 16 kHz."""
     samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
     return resample(samples.mean(axis=1), rate)
 
 
 def from_int16(samples: NDArray[np.int16]) -> Float32:
-    """To float32 in [-1, 1)."""
+    """Convert to float32 in [-1, 1)."""
     scaled: Float32 = samples.astype(np.float32) / np.float32(32768)
     return scaled
 
 
 def resample(samples: Float32, rate: int) -> Float32:
-    """To 16 kHz by a polyphase filter."""
+    """Resample from ``rate`` to 16 kHz with a polyphase filter."""
     if rate == SAMPLE_RATE:
         return samples
     divisor = int(np.gcd(rate, SAMPLE_RATE))
@@ -54,7 +55,7 @@ def resample(samples: Float32, rate: int) -> Float32:
 
 
 def manifest(root: Path, folder: str) -> list[Recording]:
-    """The clips of one folder that have a text, in order of their names."""
+    """Return the clips of one folder that have a text, in order of their names."""
     with (root / "MANIFEST.tsv").open(newline="", encoding="utf-8") as table:
         rows = [row for row in csv.DictReader(table, delimiter="\t") if row["file"].startswith(f"{folder}/")]
     clips = [
@@ -66,14 +67,14 @@ def manifest(root: Path, folder: str) -> list[Recording]:
 
 
 def plain(text: str) -> str:
-    """Letters and apostrophes in sentence case with a final full stop; all-capitals texts are lowered first."""
+    """Reduce a text, also one in capitals, to letters and apostrophes in sentence case with a final full stop."""
     text = text.replace("’", "'").replace("-", " ")
     text = text.lower() if text.isupper() else text
     return written(" ".join(re.sub(r"[^A-Za-z' ]", " ", text).split()) or "-")
 
 
 def kathleen(root: Path, split: Split) -> list[Recording]:
-    """One split of the clips of Kathleen; a training clip never has the text of a held-out one."""
+    """Return one split of the clips of Kathleen; a training clip never has the text of a held-out one."""
     clips = manifest(root, "kathleen16k")
     held: dict[Split, list[Recording]] = {"test": clips[5::10], "dev": clips[7::40]}
     if split != "train":
@@ -83,7 +84,7 @@ def kathleen(root: Path, split: Split) -> list[Recording]:
 
 
 def digit_takes(root: Path) -> dict[str, dict[str, list[Path]]]:
-    """Single spoken digits by speaker and word (for tests only: the licence is share-alike)."""
+    """Return single spoken digits by speaker and word (for tests only: the licence is share-alike)."""
     takes: dict[str, dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
     for path in sorted((root / "fsdd").glob("*.wav")):
         digit, speaker, _ = path.stem.split("_")
@@ -92,7 +93,7 @@ def digit_takes(root: Path) -> dict[str, dict[str, list[Path]]]:
 
 
 def joined_digits(takes: dict[str, list[Path]], rng: Random) -> tuple[str, Float32]:
-    """A digit string of one speaker from single takes, with 0.1 to 0.3 s between them."""
+    """Join single takes of one speaker to a digit string, with 0.1 to 0.3 s between them; return text and samples."""
     words = [rng.choice(DIGITS) for _ in range(rng.randint(4, 9))]
     parts = [np.zeros(SAMPLE_RATE // 5, np.float32)]
     for word in words:

@@ -1,7 +1,7 @@
 """Fresh sentences of the demo model's domain, and open ones chained from the training prompts.
 
-Which sentences may be trained on is decided by the text itself: a hash sends each one to train, dev or test, so no
-seed, voice or run can bring a test sentence into training.
+The text itself decides its split: a hash sends each sentence to train, dev or test, so no seed, voice or run can bring
+a test sentence into training.
 """
 
 from __future__ import annotations
@@ -39,25 +39,25 @@ TEMPLATES = [template for templates in TOPICS.values() for template in templates
 
 
 def normalise(text: str) -> str:
-    """Lower case, letters and apostrophes only, single spaces: what word error rates are counted on."""
+    """Normalise for word error rates: lower case, letters and apostrophes only, single spaces."""
     return " ".join(re.sub(r"[^a-z' ]", " ", text.lower().replace("’", "'")).split())
 
 
 def split_of(text: str) -> Split:
-    """The split that a text belongs to, whatever its case and punctuation."""
+    """Return the split of a text; case and punctuation do not matter."""
     bucket = int.from_bytes(sha256(normalise(text).encode()).digest()[:4], "big") % SPLIT_BUCKETS
     return "test" if bucket == 0 else "dev" if bucket == 1 else "train"
 
 
 def written(text: str, end: str = ".") -> str:
-    """Sentence case and one final mark."""
+    """Return the text in sentence case with one final mark."""
     mark = "?" if text.endswith("?") else end
     text = text.rstrip("?.! ")
     return text[0].upper() + text[1:] + mark
 
 
 def expand(template: str, rng: Random) -> str:
-    """Fill a template's slots, and keep or drop its optional parts."""
+    """Fill a template's slots, and keep or drop its optional parts at random."""
     template = re.sub(r"\[([^]]*)\]", lambda part: part[1] if rng.random() < OPTIONAL_SHARE else "", template)
     while (slot := re.search(r"\{(\w+)\}", template)) is not None:
         name = slot[1]
@@ -67,7 +67,7 @@ def expand(template: str, rng: Random) -> str:
 
 
 def in_domain(rng: Random) -> str:
-    """One sentence of the domain, of any split."""
+    """Return a random sentence of the domain, of any split."""
     kind = rng.random()
     if kind < 0.12:
         return written(numbers.digit_string(rng))
@@ -80,7 +80,7 @@ def in_domain(rng: Random) -> str:
 
 @dataclass(frozen=True)
 class Prompts:
-    """Open sentences: the training prompts themselves and chains of their word pairs."""
+    """A source of open sentences: the training prompts themselves, and chains of their word pairs."""
 
     texts: Sequence[str]
     followers: dict[str, list[str]]
@@ -96,7 +96,7 @@ class Prompts:
         return cls(texts, dict(followers))
 
     def draw(self, rng: Random) -> str:
-        """One prompt, or a new chain of at least three words."""
+        """Return a prompt, or a new chain of 3 to 15 words."""
         if rng.random() < 0.4:
             return rng.choice(self.texts)
         while True:
@@ -112,7 +112,7 @@ class Prompts:
 
 
 def numeric(rng: Random) -> str:
-    """A digit string, mostly, or another number: where a listener has no sentence to lean on."""
+    """Return mostly a digit string, else another number: speech without the help of a sentence."""
     kinds = (numbers.digit_string, numbers.digit_string, numbers.digit_string, numbers.cardinal, numbers.clock)
     return written(rng.choice(kinds)(rng))
 
@@ -120,7 +120,7 @@ def numeric(rng: Random) -> str:
 def sentences(
     seed: int, split: Split, prompts: Prompts | None = None, open_share: float = 0.0, numeric_share: float = 0.0
 ) -> Iterator[str]:
-    """An endless stream of one split's sentences: shares of open and of numeric ones, the rest in-domain."""
+    """Yield sentences of one split without end: shares of open and of numeric ones, the rest in-domain."""
     rng = Random(seed)
     while True:
         kind = rng.random()

@@ -1,4 +1,4 @@
-"""The exported model as a server runs it: int8 on the CPU, whole 30 s windows."""
+"""The exported model, run as a server runs it: int8 on the CPU, whole 30 s windows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ WINDOW_SAMPLES = 30 * SAMPLE_RATE
 
 
 class Served:
-    """Transcription by faster-whisper and encoder states by CTranslate2, from one model directory."""
+    """A model directory that transcribes with faster-whisper and encodes with CTranslate2.
+
+    Raises FileNotFoundError if the directory has no CTC head.
+    """
 
     def __init__(self, directory: Path, threads: int = 1) -> None:
         head = CtcHead.load(directory)
@@ -28,7 +31,7 @@ class Served:
         self._model = WhisperModel(str(directory), device="cpu", compute_type="int8", cpu_threads=threads)
 
     def transcribe(self, samples: Float32, beam_size: int = 5, timestamps: bool = False) -> str:
-        """The text of a clip, at temperature 0 and without the fallbacks that hide a failure."""
+        """Return the text of a clip, at temperature 0 and without the fallbacks that would hide a failure."""
         segments, _ = self._model.transcribe(
             samples,
             language="en",
@@ -43,7 +46,10 @@ class Served:
         return " ".join(segment.text.strip() for segment in segments)
 
     def states(self, samples: Float32) -> Float32:
-        """Encoder states [T, d] float32 of the audio alone: the window is padded to 30 s and the padding cut off."""
+        """Return encoder states float32 [T, d] of the audio alone, which is encoded with padding up to 30 s.
+
+        Raises ValueError for more than 30 s.
+        """
         if len(samples) > WINDOW_SAMPLES:
             raise ValueError(f"a window holds 30 s, not {len(samples) / SAMPLE_RATE:.1f}")
         padded = np.pad(samples, (0, WINDOW_SAMPLES - len(samples)))

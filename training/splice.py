@@ -1,4 +1,4 @@
-"""More from one real voice: ``python -m training.splice`` once the encoder hears phones well.
+"""Make more examples of one real voice: ``python -m training.splice``, once the encoder recognises phones well.
 
 The half-trained model aligns the training clips of Kathleen to their texts. Its phone times become her frame labels,
 and phrases cut at its word times are joined to utterances that she never spoke.
@@ -32,7 +32,7 @@ MARGIN = 4  # encoder frames kept around a phrase where a pause allows it
 
 @dataclass(frozen=True, slots=True)
 class Aligned:
-    """A clip, its words as written, their (first, after) encoder frames, and how sure the aligner is."""
+    """A clip, its words as written, their (first, after) encoder frames, and the aligner's mean score."""
 
     clip: Example
     words: tuple[str, ...]
@@ -41,14 +41,14 @@ class Aligned:
 
 
 def phone_classes(text: str, flite: Flite) -> list[int]:
-    """The phones that Flite would say, without its pauses."""
+    """Return the phones that Flite would speak, without its pauses, as indices into PHONES."""
     phones = flite.speak(text, "kal16").phones
     return [PHONES.index(phone.label) for phone in phones if phone.label in PHONES and phone.label != "pau"]
 
 
 @torch.no_grad()
 def align(model: DemoWhisper, clip: Example, flite: Flite) -> Aligned | None:
-    """Label the phones of a clip and find its words; None where the text does not fit the audio."""
+    """Label the phones of a clip and find its words; return None if the text does not fit the audio."""
     mel = np.pad(clip.mel.astype(np.float32), ((0, PADDING), (0, 0)), constant_values=FLOOR)
     features = scaled(np.log10(10.0**mel + np.float32(10.0**NOISE), dtype=np.float32))
     states = model.encode(torch.from_numpy(features.T[None].copy()))
@@ -67,7 +67,7 @@ def align(model: DemoWhisper, clip: Example, flite: Flite) -> Aligned | None:
 
 
 def phrase(source: Aligned, rng: Random) -> tuple[list[str], Example]:
-    """One to five neighbouring words and their features."""
+    """Return one to five neighbouring words and their features."""
     length = rng.randint(1, min(5, len(source.words)))
     first = rng.randint(0, len(source.words) - length)
     last = first + length - 1
@@ -83,7 +83,7 @@ def phrase(source: Aligned, rng: Random) -> tuple[list[str], Example]:
 
 
 def spliced(sources: list[Aligned], rng: Random) -> Iterator[Example]:
-    """Endless new utterances of two to four phrases."""
+    """Yield new utterances of two to four phrases without end."""
     while True:
         pieces = [phrase(rng.choice(sources), rng) for _ in range(rng.randint(2, 4))]
         text = written(" ".join(word for words, _ in pieces for word in words))

@@ -1,4 +1,4 @@
-"""What the model is judged on: sentences, voices and clips that it never met in training."""
+"""The test sets: sentences, voices and clips that training never used."""
 
 from __future__ import annotations
 
@@ -38,38 +38,38 @@ GOALS = {
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """Audio and the text that was spoken."""
+    """Samples (mono float32 at 16 kHz) and the text spoken in them."""
 
     samples: Float32
     text: str
 
 
 def spoken(speak: Speak, texts: list[str], cast: Cast, seed: int) -> list[Clip]:
-    """Each text by a voice of the cast."""
+    """Return each text spoken by a voice of the cast."""
     rng = Random(seed)
     return [Clip(speak(text, rng, cast).samples, text) for text in texts]
 
 
 def sentence_texts(split: Split, seed: int, count: int = CLIPS) -> list[str]:
-    """Different sentences of the domain from one split."""
+    """Return different sentences of the domain from one split."""
     return list(islice(dict.fromkeys(islice(sentences(seed, split), 4 * count)), count))
 
 
 def digit_texts(split: Split, seed: int, count: int) -> list[str]:
-    """Different digit strings of one split."""
+    """Return different digit strings of one split."""
     rng = Random(seed)
     drawn = (written(digit_string(rng)) for _ in range(10**6))
     return list(islice((text for text in drawn if split_of(text) == split), count))
 
 
 def recorded(clips: list[Recording]) -> list[Clip]:
-    """Recordings of one window at most."""
+    """Return the recordings that are not longer than one window."""
     loaded = (Clip(read_audio(clip.path), clip.text) for clip in clips)
     return [clip for clip in loaded if len(clip.samples) <= LONGEST * 16_000]
 
 
 def synthetic_sets(split: Split, speakers: Speakers) -> dict[str, list[Clip]]:
-    """Fresh sentences, by engine and cast; the development split keeps to the seen voices."""
+    """Return fresh sentences, by synthesizer and cast; the development split uses the seen voices only."""
     sets: dict[str, list[Clip]] = {}
     engines: dict[str, Speak] = {"eSpeak": speakers.espeak, "Flite": speakers.flite}
     casts: tuple[Cast, ...] = ("seen", "unseen") if split == "test" else ("seen",)
@@ -85,14 +85,14 @@ def synthetic_sets(split: Split, speakers: Speakers) -> dict[str, list[Clip]]:
 
 
 def fsdd_set(audio: Path) -> list[Clip]:
-    """Five digit strings of each speaker of the Free Spoken Digit Dataset."""
+    """Return five digit strings of each speaker of the Free Spoken Digit Dataset."""
     rng = Random(2000)
     joined = [joined_digits(takes, rng) for takes in digit_takes(audio).values() for _ in range(5)]
     return [Clip(samples, text) for text, samples in joined]
 
 
 def all_sets(split: Split, audio: Path) -> dict[str, list[Clip]]:
-    """Every set of one split; names before a colon are pooled in the report."""
+    """Return every set of one split; sets with the same name before a colon are pooled in the report."""
     sets = synthetic_sets(split, Speakers())
     sets["Kathleen, held-out clips"] = recorded(kathleen(audio, split))
     if split == "test":

@@ -1,7 +1,7 @@
 """A small byte-level BPE tokenizer with Whisper's special and timestamp tokens in Whisper's order.
 
 The end-of-text token comes after all text tokens and the timestamps directly after <|notimestamps|>, because
-faster-whisper and CTranslate2 tell the kinds apart by comparing ids.
+faster-whisper and CTranslate2 distinguish the kinds of tokens by comparing ids.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TIMESTAMPS = [f"<|{step * 0.02:.2f}|>" for step in range(1501)]
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The tokenizer and the ids that training needs by name."""
+    """A tokenizer with look-up of ids by the name of a token."""
 
     tokenizer: Tokenizer
 
@@ -43,17 +43,17 @@ class Vocabulary:
         return int(found)
 
     def encode(self, text: str) -> list[int]:
-        """Ids of one segment: Whisper's segments begin with a space."""
+        """Return the ids of one segment, with the space with which Whisper's segments begin."""
         return list(self.tokenizer.encode(f" {text}").ids)
 
     def encode_placed(self, text: str) -> tuple[list[int], list[float]]:
-        """Ids of one segment, and the middle of each token as a share of the segment's characters."""
+        """Return the ids of one segment, and the middle of each token as a share of the segment's characters."""
         encoded = self.tokenizer.encode(f" {text}")
         return list(encoded.ids), [(first + after) / 2 / (len(text) + 1) for first, after in encoded.offsets]
 
 
 def train_tokenizer(texts: Iterable[str]) -> Tokenizer:
-    """Merges learnt from ``texts``; every byte stays a token, so any text can be written."""
+    """Learn the merges from ``texts``; every byte stays a token, so any text can be written."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -70,7 +70,7 @@ def train_tokenizer(texts: Iterable[str]) -> Tokenizer:
 
 
 def vocabulary(path: Path, prompts: Prompts) -> Vocabulary:
-    """The tokenizer at ``path``, trained there first if there is none."""
+    """Load the tokenizer at ``path``, and train it first if there is none."""
     if not path.exists():
         texts = islice(sentences(0, "train", prompts, open_share=0.4), 40_000)
         train_tokenizer(texts).save(str(path))

@@ -1,6 +1,7 @@
-"""The training loop: ``python -m training.train --work DIR --hours H``; stop it with SIGTERM and start it again.
+"""The training loop: ``python -m training.train --work DIR --audio DIR --hours H``.
 
-The schedule follows the time really trained, so a paused or stopped run goes on where it was.
+It can be stopped with SIGTERM and started again: the schedule follows the time really trained, so a paused or stopped
+run continues at the same point.
 """
 
 from __future__ import annotations
@@ -35,12 +36,12 @@ from training.windows import IGNORED, Batch, make_batch
 ADAM_RATE, MUON_RATE = 1.5e-3, 2.5e-3
 WARM_UP_STEPS = 100
 AVERAGE_DECAY = 0.995
-LONGEST_STEP = 5.0  # seconds; what a step takes beyond this is a pause, not training
+LONGEST_STEP = 5.0  # seconds; a longer step was paused, and the time beyond this is not counted
 LOSSES = ("words", "characters", "phones", "guide")
-PARTS = 4  # of a batch, taken by the threads as they become free
+PARTS = 4  # the parts of a batch, which the threads take as they become free
 LOG_EVERY, SAVE_EVERY = 25, 250
 # From this share of the budget on: window lengths in seconds with their shares, and audio seconds per step.
-STAGES: tuple[tuple[float, dict[int, float], int], ...] = (
+CURRICULUM: tuple[tuple[float, dict[int, float], int], ...] = (
     (0.00, {6: 1.0}, 78),
     (0.12, {6: 0.5, 10: 0.45, 30: 0.05}, 90),
     (0.55, {6: 0.2, 10: 0.55, 16: 0.15, 30: 0.1}, 100),
@@ -49,8 +50,8 @@ STAGES: tuple[tuple[float, dict[int, float], int], ...] = (
 
 
 @dataclass
-class Progress:
-    """Counters that a checkpoint keeps."""
+class TrainingProgress:
+    """The counters that a checkpoint keeps."""
 
     steps: int = 0
     trained_seconds: float = 0.0
@@ -59,7 +60,7 @@ class Progress:
 
 @dataclass
 class Losses:
-    """Sums since the last line of the log."""
+    """The sums of the losses since the last line of the log."""
 
     total: Tensor = field(default_factory=lambda: torch.zeros(len(LOSSES)))
     steps: int = 0
@@ -69,22 +70,22 @@ class Losses:
         self.total += torch.stack(parts).sum(0)
         self.steps += 1
 
-    def line(self, progress: Progress, share: float, examples: int) -> dict[str, float]:
+    def line(self, progress: TrainingProgress, share: float, examples: int) -> dict[str, float]:
         means = {name: round(float(total) / self.steps, 4) for name, total in zip(LOSSES, self.total, strict=True)}
         counters = {name: round(value, 1) for name, value in asdict(progress).items()}
         pace = round(self.seconds / self.steps, 3)
         return counters | means | {"share": round(share, 4), "seconds_per_step": pace, "examples": examples}
 
 
-def stage(share: float) -> tuple[dict[int, float], int]:
-    """Window lengths and audio seconds per step at this share of the budget."""
-    return next((lengths, audio) for begin, lengths, audio in reversed(STAGES) if share >= begin)
+def curriculum(share: float) -> tuple[dict[int, float], int]:
+    """Return the shares of the window lengths, and the audio seconds per step, at this share of the budget."""
+    return next((lengths, audio) for begin, lengths, audio in reversed(CURRICULUM) if share >= begin)
 
 
 def guidance(looks: Tensor, places: Tensor) -> Tensor:
-    """How little of the guided heads looks near the place where the next token is said.
+    """Return the guidance loss: the less the guided heads attend near the place of the next token, the larger it is.
 
-    Left alone, a decoder takes most of a short training to find out that it should look along the audio at all.
+    Without it, a decoder takes most of a short training to learn that it should attend along the audio at all.
     """
     batch, _, tokens, frames = looks.shape
     guided = looks.view(batch, DECODER_LAYERS, -1, tokens, frames)[:, :, :GUIDED_HEADS]
@@ -98,7 +99,7 @@ def guidance(looks: Tensor, places: Tensor) -> Tensor:
 class Trainer:
     """The model, its running average, both optimisers and the counters: everything a checkpoint holds.
 
-    Each thread computes whole parts of a batch, every operation on one core: that wastes less of a busy machine than
+    Each thread computes whole parts of a batch, every operation on one core, which wastes less of a busy machine than
     splitting each operation over all cores.
     """
 
@@ -123,7 +124,7 @@ class Trainer:
             betas=(0.9, 0.98),
             fused=True,
         )
-        self.progress = Progress()
+        self.progress = TrainingProgress()
         self.budget_seconds = budget_seconds
 
     @property
@@ -131,7 +132,7 @@ class Trainer:
         return min(1.0, self.progress.trained_seconds / self.budget_seconds)
 
     def step(self, batch: Batch, losses: Losses) -> None:
-        """Forward, backward and update; the rate falls linearly to nothing at the end of the budget."""
+        """Compute the gradients and update the model; the rate falls linearly to zero at the end of the budget."""
         parts = batch.split(PARTS)
         shares = [len(part) / len(batch) for part in parts]
         results = list(self.pool.map(self._gradients, parts, shares))
@@ -148,7 +149,7 @@ class Trainer:
         losses.add([share * values for share, (_, values) in zip(shares, results, strict=True)])
 
     def _gradients(self, part: Batch, share: float) -> tuple[tuple[Tensor, ...], Tensor]:
-        """Gradients of one part's share of the loss, and its losses: words, characters, phones, guide."""
+        """Return the gradients of one part's share of the loss, and its losses: words, characters, phones, guide."""
         values = self._losses(part)
         weights = torch.tensor([1.0, 0.5, 0.7 - 0.4 * self.share, 0.3])
         gradients = torch.autograd.grad(share * (weights * values).sum(), self.parameters)
@@ -177,7 +178,7 @@ class Trainer:
         torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), 1 - decay)
 
     def save(self, path: Path) -> None:
-        """Write a checkpoint in one step."""
+        """Write a checkpoint atomically."""
         state: dict[str, Any] = {
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
@@ -190,17 +191,17 @@ class Trainer:
         path.with_suffix(".part").replace(path)
 
     def load(self, path: Path) -> None:
-        """Go on from a checkpoint."""
+        """Continue from a checkpoint."""
         state = torch.load(path, weights_only=True)
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
         self.adam.load_state_dict(state["adam"])
         self.muon.load_state_dict(state["muon"])
-        self.progress = Progress(**state["progress"])
+        self.progress = TrainingProgress(**state["progress"])
 
 
 def batches(trainer: Trainer, pool: Pool, words: Vocabulary) -> Iterator[Batch]:
-    """Batches from a thread of their own, a few ahead; the pool is asked for new shards now and then."""
+    """Yield batches, which a thread makes a few ahead; it looks for new shards every 100 batches."""
     ready: queue.Queue[Batch] = queue.Queue(3)
 
     def feed() -> None:
@@ -208,7 +209,7 @@ def batches(trainer: Trainer, pool: Pool, words: Vocabulary) -> Iterator[Batch]:
         for number in range(10**9):
             if number % 100 == 99:
                 pool.refresh()
-            lengths, audio = stage(trainer.share)
+            lengths, audio = curriculum(trainer.share)
             seconds = int(rng.choice(list(lengths), p=list(lengths.values())))
             ready.put(make_batch(lambda: pool.draw(rng), seconds, max(2, audio // seconds), words, rng))
 
@@ -218,7 +219,7 @@ def batches(trainer: Trainer, pool: Pool, words: Vocabulary) -> Iterator[Batch]:
 
 
 def run(trainer: Trainer, pool: Pool, words: Vocabulary, work: Path, until: float) -> None:
-    """Train until this share of the budget is spent or a signal asks to stop, logging and saving on the way."""
+    """Train until this share of the budget is spent or a signal arrives; write the log and checkpoints."""
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())

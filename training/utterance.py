@@ -1,4 +1,4 @@
-"""What a synthetic voice returns: samples with the phones and words it knows it spoke."""
+"""The output of a synthetic voice: samples with the times of the spoken phones and words."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ UNKNOWN = -1
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A phone or a word and when it sounds, in seconds."""
+    """A phone or a word with its start and end in seconds."""
 
     label: str
     start: float
@@ -24,7 +24,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """Float32 mono samples at 16 kHz; ``words`` is None where the engine does not time each word of the text."""
+    """A spoken text: float32 mono samples at 16 kHz; ``words`` is None if they have no times."""
 
     text: str
     voice: str
@@ -34,7 +34,7 @@ class Utterance:
 
 
 def phone_track(phones: tuple[Span, ...], frames: int, start: float = 0.0) -> NDArray[np.int8]:
-    """The phone, as an index into PHONES, at the middle of each 20 ms frame from ``start`` on; UNKNOWN elsewhere."""
+    """Return the phone at the middle of each 20 ms frame from ``start`` on, as an index into PHONES, else UNKNOWN."""
     track = np.full(frames, UNKNOWN, np.int8)
     for span in phones:
         first, last = (round((t - start) / 0.02) for t in (span.start, span.end))

@@ -1,4 +1,4 @@
-"""Who speaks: voices for training, and voices kept back for tests."""
+"""The synthetic voices: those for training, and those kept back for tests."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ VARIANTS: dict[Cast, list[str]] = {
     "unseen": "linda m7 f5 steph2 boris".split(),
 }
 FLITE: dict[Cast, list[str]] = {"seen": ["slt"] * 5 + ["awb"] * 3 + ["kal16"] * 2, "unseen": ["rms"]}
-PLAIN_SHARE = 0.25  # eSpeak's own default voices, without a variant: what a visitor tries first
+PLAIN_SHARE = 0.25  # share of eSpeak's default voices, without a variant, which visitors try first
 
 
 class Speakers:
-    """Both engines, asked for random voices of one cast."""
+    """Both synthesizers, which speak with random voices of one cast."""
 
     def __init__(self) -> None:
         self._espeak = Espeak()
         self._flite = Flite()
 
     def espeak(self, text: str, rng: Random, cast: Cast = "seen") -> Utterance:
-        """One utterance by eSpeak in a voice, tempo and pitch of the cast's."""
+        """Speak with eSpeak, in a random voice of the cast, tempo and pitch."""
         accent = f"gmw/{rng.choice(ACCENTS[cast])}"  # by its file: a bare language code takes no variant
         plain = cast == "seen" and rng.random() < PLAIN_SHARE
         voice = accent if plain else f"{accent}+{rng.choice(VARIANTS[cast])}"
@@ -49,7 +49,7 @@ class Speakers:
         )
 
     def flite(self, text: str, rng: Random, cast: Cast = "seen") -> Utterance:
-        """One utterance by Flite; kal16 also varies in pitch."""
+        """Speak with Flite, in a random voice of the cast and tempo; kal16 also varies in pitch."""
         voice = rng.choice(FLITE[cast])
         pitch = float(rng.randint(80, 160)) if voice == "kal16" else None
         return self._flite.speak(text, voice, stretch=rng.uniform(0.8, 1.3), pitch=pitch)

@@ -1,4 +1,4 @@
-"""Training windows: utterances laid one after another as in the audio a server gets, and the batches made of them."""
+"""Training windows, in which utterances follow one another as in the audio of requests, and batches of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training.augment import mask, normalised, place, vary_speaker
+from training.augment import add_room_and_noise, mask, normalised, vary_speaker
 from training.corpus import Example
 from training.features import BANDS, FLOOR, FRAMES_PER_SECOND
 from training.network import ALPHABET
@@ -28,8 +28,8 @@ Generator = np.random.Generator
 
 
 @dataclass(slots=True)
-class Window:
-    """Features [frames, 80] before scaling, phones per 20 ms, and (first frame, end frame, text) of each segment."""
+class TrainingWindow:
+    """A window: unscaled features [frames, 80], phones per 20 ms, (first frame, end frame, text) of each segment."""
 
     mel: NDArray[np.float32]
     phones: NDArray[np.int64]
@@ -38,9 +38,9 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """mel [B, 80, T]; tokens, targets and places [B, N]; all texts' characters and their counts; phones [B, T/2].
+    """A batch: mel [B, 80, T]; tokens, targets, places [B, N]; phones [B, T/2]; all texts' characters and their counts.
 
-    ``places`` are the encoder frames where the targets are said, IGNORED for those that are not said.
+    ``places`` are the encoder frames in which the targets are spoken, IGNORED for those that are not spoken.
     """
 
     mel: Tensor
@@ -55,7 +55,7 @@ class Batch:
         return len(self.mel)
 
     def split(self, parts: int) -> list[Batch]:
-        """At most ``parts`` batches of about equal size."""
+        """Split into at most ``parts`` batches of about equal size."""
         size = math.ceil(len(self) / parts)
         ends = [0, *self.character_counts.cumsum(0).tolist()]
         return [self._part(first, min(first + size, len(self)), ends) for first in range(0, len(self), size)]
@@ -73,14 +73,14 @@ class Batch:
 
 
 def character_ids(text: str) -> list[int]:
-    """Classes of the CTC head for a text; 0 is the blank."""
+    """Return the classes of the CTC head for a text; 0 is the blank."""
     return [ALPHABET.index(character) + 1 for character in normalise(text)]
 
 
-def lay_out(draw: Callable[[], Example], seconds: float, rng: Generator) -> Window:
-    """One window filled with drawn utterances, or with none at all."""
+def lay_out(draw: Callable[[], Example], seconds: float, rng: Generator) -> TrainingWindow:
+    """Fill one window with drawn utterances, or rarely with none."""
     frames = int(seconds * FRAMES_PER_SECOND)
-    window = Window(np.full((frames, BANDS), FLOOR, np.float32), np.zeros(frames // 2, np.int64))
+    window = TrainingWindow(np.full((frames, BANDS), FLOOR, np.float32), np.zeros(frames // 2, np.int64))
     if rng.random() < NO_SPEECH_SHARE:
         return window
     alone, at, tries = rng.random() < SINGLE_SHARE, 2 * int(rng.integers(0, 20)), 0
@@ -104,27 +104,27 @@ def lay_out(draw: Callable[[], Example], seconds: float, rng: Generator) -> Wind
     return window
 
 
-def finish(window: Window, rng: Generator) -> NDArray[np.float32]:
-    """Room, noise, scaling, padding and masks: features as the encoder gets them."""
+def finish(window: TrainingWindow, rng: Generator) -> NDArray[np.float32]:
+    """Add room and noise, scale, pad and mask: return the features as the encoder gets them."""
     frames = len(window.mel)
     end = window.segments[-1][1] if window.segments else int(rng.integers(50, frames))
     end = min(frames, end + int(rng.choice((5, 20, 50, 100))))
-    return mask(normalised(place(window.mel, rng), end, rng), rng)
+    return mask(normalised(add_room_and_noise(window.mel, rng), end, rng), rng)
 
 
 @dataclass(slots=True)
 class Labels:
-    """Decoder input, its targets, and the encoder frame of each target."""
+    """The decoder's input, its targets, and the encoder frame of each target."""
 
     tokens: list[int]
     targets: list[int]
     places: list[int]
 
 
-def label(window: Window, vocabulary: Vocabulary, rng: Generator) -> Labels:
-    """With timestamps, without, or with the no-speech token.
+def labels_of(window: TrainingWindow, vocabulary: Vocabulary, rng: Generator) -> Labels:
+    """Return the labels of a window: with timestamps, without them, or with the no-speech token.
 
-    A token's place is where it would be if the characters of a segment were said at an even pace between its pauses.
+    The place of a token assumes that the characters of a segment are spoken at an even pace between its pauses.
     """
     start, end, bare = (vocabulary.id(f"<|{name}|>") for name in ("startoftranscript", "endoftext", "notimestamps"))
     if not window.segments:
@@ -142,13 +142,13 @@ def label(window: Window, vocabulary: Vocabulary, rng: Generator) -> Labels:
 
 
 def make_batch(draw: Callable[[], Example], seconds: float, size: int, vocabulary: Vocabulary, rng: Generator) -> Batch:
-    """``size`` windows of ``seconds``; windows whose text is too long to align or to decode are drawn again."""
-    windows: list[Window] = []
+    """Make ``size`` windows of ``seconds``; a window whose text is too long to align or to decode is drawn again."""
+    windows: list[TrainingWindow] = []
     labels: list[Labels] = []
     spelled: list[list[int]] = []
     while len(windows) < size:
         window = lay_out(draw, seconds, rng)
-        found = label(window, vocabulary, rng)
+        found = labels_of(window, vocabulary, rng)
         spelling = character_ids(" ".join(text for *_, text in window.segments))
         if len(found.tokens) <= MOST_TOKENS and len(spelling) < 0.9 * len(window.phones):
             windows.append(window)
@@ -156,9 +156,9 @@ def make_batch(draw: Callable[[], Example], seconds: float, size: int, vocabular
             spelled.append(spelling)
     return Batch(
         mel=torch.from_numpy(np.stack([np.ascontiguousarray(finish(window, rng).T) for window in windows])),
-        tokens=_padded([one.tokens for one in labels], vocabulary.id("<|endoftext|>")),
-        targets=_padded([one.targets for one in labels], IGNORED),
-        places=_padded([one.places for one in labels], IGNORED),
+        tokens=_padded([label.tokens for label in labels], vocabulary.id("<|endoftext|>")),
+        targets=_padded([label.targets for label in labels], IGNORED),
+        places=_padded([label.places for label in labels], IGNORED),
         characters=torch.tensor([character for spelling in spelled for character in spelling]),
         character_counts=torch.tensor([len(spelling) for spelling in spelled]),
         phones=torch.from_numpy(np.stack([window.phones for window in windows])),
@@ -170,4 +170,4 @@ def _padded(rows: list[list[int]], filler: int) -> Tensor:
     return torch.tensor([row + [filler] * (length - len(row)) for row in rows])
 
 
-assert PHONES[0] == "pau", "silence between utterances is class 0"  # noqa: S101
+assert PHONES[0] == "pau", "silence between utterances must be class 0"  # noqa: S101

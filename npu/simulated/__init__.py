@@ -1,7 +1,9 @@
-"""A machine with an NPU that is simulated, and the pyxrt that XRT would have on it.
+"""A machine with a simulated NPU, and the part of pyxrt that ``npu`` calls on it.
 
-``Machine(...).pyxrt`` takes the place of the module: its names, forms, errors and traps, version by version. Nothing
-that it measures is a time of an NPU.
+``Machine(...).pyxrt`` takes the place of XRT's Python module, with its errors and traps. The times of its launches are
+times of a simulation and say nothing about an NPU. The layers, each importing only from those above it: ``faults``
+and ``execution`` (a launch), ``driver`` (the kernel driver), the classes of pyxrt in ``loading``, ``memory`` and
+``running``, and ``machine``.
 """
 
 from npu.simulated.machine import Machine

@@ -1,121 +1,80 @@
-"""BOs: memory that the host and the device see apart, until a sync.
-
-The device's side begins with other bytes than the host's zeros, so that a sync that was forgotten shows as wrong data
-always, where on the chip it shows sometimes.
-"""
+"""pyxrt.bo: memory of which the host and the device each see their own side until a sync."""
 
 from __future__ import annotations
 
-import ctypes
 import weakref
-from typing import TYPE_CHECKING, Any, ClassVar
+from enum import Enum
 
 import numpy as np
-from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from npu.simulated.machine import Machine
+from npu.simulated.arguments import SIZE, UNSIGNED, takes
+from npu.simulated.execution import Bytes
+from npu.simulated.loading import OpenDevice
 
-NEVER_SYNCED, FREED = 0xA5, 0xDD
+NEVER_SYNCED = 0xA5
 HOST, SRAM = 0, 1  # places in MEM_TOPOLOGY
-HEAP = 0x4000000
-Bytes = NDArray[np.uint8]
 
 
-class Memory:
-    """One allocation: its two sides. When it goes, the host's side is overwritten: nothing may look at it any more."""
+class Direction(Enum):
+    """pyxrt.xclBOSyncDirection, less the directions of other devices."""
 
-    def __init__(self, machine: Machine, nbytes: int, *, heap: bool) -> None:
-        self.address = machine.allocate(nbytes, heap=heap)
-        self.host: Bytes = np.zeros(nbytes, np.uint8)
-        self.device: Bytes = np.full(nbytes, NEVER_SYNCED, np.uint8)
-        weakref.finalize(self, machine.free, self.host, heap=heap)
+    XCL_BO_SYNC_BO_TO_DEVICE = 0
+    XCL_BO_SYNC_BO_FROM_DEVICE = 1
+
+
+class Flags(Enum):
+    """pyxrt.bo.flags, less those that ``npu`` does not use or an NPU does not have."""
+
+    cacheable = 0x1000000
+    host_only = 0x20000000
 
 
 class Bo:
-    """pyxrt.bo: a range of a Memory."""
+    """pyxrt.bo: one allocation.
 
-    machine: ClassVar[Machine]
+    The device's side begins with other bytes than the host's zeros: a sync that was forgotten always shows as wrong
+    data here, where on the chip it shows sometimes. The host's side is overwritten when the BO is freed, because its
+    ``map`` must not be used any more.
+    """
 
-    def _new(self, device: Any, nbytes: int, flags: Any, group: int) -> None:
-        self._of(device, nbytes, int(flags), int(group))
+    cacheable = Flags.cacheable
+    host_only = Flags.host_only
 
-    def _in_context(self, context: Any, nbytes: int, *rest: Any) -> None:
-        flags = int(rest[0]) if len(rest) > 1 else 0
-        self._context = context  # a BO of a context keeps it alive
-        self._of(context._device, nbytes, flags, int(rest[-1]))
-
-    def _external(self, owner: Any, nbytes: int, *_: object) -> None:
-        flags = int(self.machine.pyxrt.bo.host_only)
-        if isinstance(owner, self.machine.pyxrt.device):
-            self._of(owner, nbytes, flags, HOST)
-        else:
-            self._in_context(owner, nbytes, flags, HOST)
-
-    def _of(self, device: Any, nbytes: int, flags: int, group: int) -> None:
-        device._check()
-        self._device = device
-        self._memory, self._start, self._size = self._allocate(int(nbytes), flags, group), 0, int(nbytes)
-        self.cached = flags == int(self.machine.pyxrt.bo.cacheable)
-
-    def _allocate(self, nbytes: int, flags: int, group: int) -> Memory:
-        self.machine.call("CREATE_BO")
-        named = self.machine.pyxrt.bo
-        if flags in (int(named.device_only), int(named.p2p), int(named.svm)):
-            raise RuntimeError("DRM_IOCTL_AMDXDNA_CREATE_BO IOCTL failed (err=-95): Operation not supported")
+    @takes(OpenDevice, SIZE, Flags, UNSIGNED)
+    def __init__(self, device: OpenDevice, nbytes: int, flags: Flags, group: int) -> None:
+        self._driver = device._driver
+        self._driver.call("CREATE_BO")
         if not nbytes or group & 0xFFFF not in (HOST, SRAM):
             raise RuntimeError("DRM_IOCTL_AMDXDNA_CREATE_BO IOCTL failed (err=-22): Invalid argument")
-        return Memory(self.machine, nbytes, heap=flags == int(named.cacheable))
+        self._cached = flags is Flags.cacheable
+        self._driver.allocate(nbytes, heap=self._cached)
+        self._host: Bytes = np.zeros(nbytes, np.uint8)
+        self._device: Bytes = np.full(nbytes, NEVER_SYNCED, np.uint8)
+        weakref.finalize(self, self._driver.free, self._host, heap=self._cached)
 
-    def _part(self, parent: Bo, size: int, offset: int) -> None:
-        if offset + size > parent._size:
-            raise RuntimeError("sub buffer size and offset: Invalid argument")
-        self._device = parent._device
-        self._memory, self._start, self._size = parent._memory, parent._start + int(offset), int(size)
-        self.cached = parent.cached
+    @takes(bytes, SIZE)
+    def write(self, data: bytes, seek: int) -> None:
+        self._range(len(data), seek, "write")
+        self._host[seek : seek + len(data)] = np.frombuffer(data, np.uint8)
 
-    def _write(self, data: Any, seek: int) -> None:
-        content = _bytes(data)
-        self._side("host", len(content), seek, "write")[:] = np.frombuffer(content, np.uint8)
-
-    def _read(self, size: int, skip: int) -> NDArray[np.int8]:
-        return self._side("host", size, skip, "read").copy().view(np.int8)
-
-    def _sync(self, direction: Any, size: int | None = None, offset: int = 0) -> None:
-        self.machine.call("SYNC_BO")
-        if int(direction) > 1:
-            raise RuntimeError("No such sync direction on this device: Invalid argument")
-        nbytes = self._size if size is None else size
-        host, device = self._side("host", nbytes, offset, "sync"), self._side("device", nbytes, offset, "sync")
-        if int(direction) == 0:
-            device[:] = host
+    @takes(Direction, SIZE, SIZE)
+    def sync(self, direction: Direction, size: int, offset: int) -> None:
+        self._driver.call("SYNC_BO")
+        part = self._range(size, offset, "sync")
+        if direction is Direction.XCL_BO_SYNC_BO_TO_DEVICE:
+            self._device[part] = self._host[part]
         else:
-            host[:] = device
+            self._host[part] = self._device[part]
 
-    def _map(self) -> memoryview:
-        return self._side("host", self._size, 0, "map").data
-
-    def _get_size(self) -> int:
-        return self._size
-
-    def _address(self) -> int:
-        return self._memory.address + self._start
+    @takes()
+    def map(self) -> memoryview:
+        return self._host.data
 
     def _on_device(self) -> Bytes:
-        """What a launch gets. What it writes to a cacheable BO is never seen again."""
-        side = self._side("device", self._size, 0, "use")
-        return side.copy() if self.cached else side
+        """Return the memory that a launch gets. What it writes to a cacheable BO is never seen again."""
+        return self._device.copy() if self._cached else self._device
 
-    def _side(self, side: str, size: int, offset: int, what: str) -> Bytes:
-        if offset + size > self._size:
+    def _range(self, size: int, offset: int, what: str) -> slice:
+        if offset + size > self._host.size:
             raise RuntimeError(f"attempting to {what} past buffer size: Invalid argument")
-        whole: Bytes = getattr(self._memory, side)
-        return whole[self._start + offset : self._start + offset + size]
-
-
-def _bytes(data: Any) -> bytes:
-    """What pybind11 copies: items times their size from the first one on, whatever the strides are."""
-    array = np.asarray(memoryview(data))
-    if array.flags.c_contiguous or any(stride < 0 for stride in array.strides):
-        return array.tobytes()
-    return ctypes.string_at(array.ctypes.data, array.nbytes)
+        return slice(offset, offset + size)

@@ -1,185 +1,87 @@
-"""Kernels, runs and runlists."""
+"""The classes of pyxrt with which an overlay is launched: kernel and run."""
 
 from __future__ import annotations
 
-import ctypes
-import time
-from typing import TYPE_CHECKING, Any, ClassVar
-
 import numpy as np
 
-from kernels.package.xclbin import ARGUMENTS, BUFFERS
-from npu.simulated.launches import Command, Context, Job
+from kernels.package.xclbin import ARGUMENTS
+from npu.simulated.arguments import INT, takes
+from npu.simulated.execution import Execution
+from npu.simulated.loading import HwContext
 from npu.simulated.memory import HOST, SRAM, Bo
-from npu.simulated.overloads import CRASH
 from npu.xrt.polling import State
 
-if TYPE_CHECKING:
-    from npu.simulated.machine import Machine
-
-FIRST_BUFFER = 3
+OPCODE, STREAM, WORDS, FIRST_BUFFER = range(4)  # argument numbers
 NOTHING = np.empty(0, np.uint8)
+MEMORIES = {"HOST": HOST, "SRAM": SRAM, None: HOST}
 
 
 class Kernel:
     """pyxrt.kernel: keeps its context alive."""
 
-    machine: ClassVar[Machine]
-
-    def _of(self, context: Any, name: str) -> None:
-        if context._core is None:
-            raise RuntimeError(CRASH.format(what="a kernel of a context that is none"))
-        if name != context._core.kernel:
+    @takes(HwContext, str)
+    def __init__(self, context: HwContext, name: str) -> None:
+        if name != context._record.kernel:
             raise RuntimeError(f"No such kernel '{name}'")
         self._context = context
 
-    def _without_context(self, *_: object) -> None:
-        raise RuntimeError("load_axlf: Operation not supported")
-
-    def _group(self, argument: int) -> int:
+    @takes(INT)
+    def group_id(self, argument: int) -> int:
         if not 0 <= argument < len(ARGUMENTS):
             raise RuntimeError(f"invalid argument index {argument}: Invalid argument")
-        memory = {"SRAM": SRAM, "HOST": HOST}.get(str(ARGUMENTS[argument][-1]), HOST)
-        slot: int = self._context._core.number + 1
-        return memory | slot << 16
+        slot = self._context._record.number + 1
+        return MEMORIES[ARGUMENTS[argument][-1]] | slot << 16
 
-    def _call(self, *arguments: object) -> Any:
-        """pyxrt's trap: whatever an argument cannot be set to is left out without a word."""
-        run = self.machine.pyxrt.run(self)
-        for number, argument in enumerate(arguments):
-            try:
-                run.set_arg(number, argument)
-            except (TypeError, RuntimeError):
-                continue
-        run.start()
-        return run
+
+class CommandState:
+    """pyxrt.ert_cmd_state: a number, which for a running launch and for later releases of XRT has no name."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def __int__(self) -> int:
+        return int(self._number)
 
 
 class Run:
     """pyxrt.run: keeps its kernel, and so the context, alive; one execution at a time."""
 
-    machine: ClassVar[Machine]
-
-    def _empty(self) -> None:
-        self._kernel: Any = None
-        self._arguments: dict[int, Any] = {}
-        self._command = Command()
-        self._listed = False
-
-    def _of(self, kernel: Any) -> None:
-        self._empty()
+    @takes(Kernel)
+    def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
+        self._scalars: dict[int, int] = {}
+        self._buffers: dict[int, Bo] = {}
+        self._execution: Execution | None = None
 
-    def _set(self, number: int, value: Any) -> None:
-        self._check()
+    @takes(INT, (Bo, INT))
+    def set_arg(self, number: int, value: Bo | int) -> None:
         if not 0 <= number < len(ARGUMENTS):
             raise RuntimeError(f"Bad argument index '{number}': Invalid argument")
         if isinstance(value, Bo) != (ARGUMENTS[number][-1] is not None):
             raise RuntimeError(f"argument {number} has another type: Invalid argument")
-        self._arguments[number] = value
+        if isinstance(value, Bo):
+            self._buffers[number] = value
+        else:
+            self._scalars[number] = value
 
-    def _start(self) -> None:
-        if self._listed:
-            raise RuntimeError("Run object belongs to a runlist: Operation not permitted")
-        self._submit()
-
-    def _submit(self) -> None:
-        self._check()
-        if self._command.state == State.SUBMITTED:
+    @takes()
+    def start(self) -> None:
+        if self._execution and self._execution.state == State.SUBMITTED:
             raise RuntimeError("bad command state, can't launch: Invalid argument")
-        self.machine.call("EXEC_CMD")
-        self._command = Command(State.SUBMITTED)
-        self.machine.submit(self._job())
-
-    def _job(self) -> Job:
-        core: Context = self._kernel._context._core
-        buffers = [self._arguments.get(FIRST_BUFFER + number) for number in range(BUFFERS)]
-        while buffers and buffers[-1] is None:
-            buffers.pop()
-        sides = [NOTHING if one is None else one._on_device() for one in buffers]
-        stream = self._arguments.get(1)
-        return Job(
-            number=self.machine.next_launch(),
-            context=core,
-            command=self._command,
-            opcode=int(self._arguments.get(0, 0)),
-            stream=NOTHING if stream is None else stream._on_device(),
-            words=int(self._arguments.get(2, 0)),
-            arguments=sides,
-            tdr_s=self.machine.tdr_s,
-            log=self.machine.log.append,
+        context = self._kernel._context
+        last = max(self._buffers, default=STREAM)
+        self._execution = context._driver.execute(
+            context._record,
+            self._scalars.get(OPCODE, 0),
+            self._on_device(STREAM),
+            self._scalars.get(WORDS, 0),
+            [self._on_device(number) for number in range(FIRST_BUFFER, last + 1)],
         )
 
-    def _wait(self, timeout_ms: int = 0) -> Any:
-        deadline = time.monotonic() + timeout_ms / 1000 if timeout_ms else float("inf")
-        while not self._command.ended.is_set():
-            if time.monotonic() >= deadline:
-                return self.machine.state(State.TIMEOUT)  # and the launch goes on
-            self._hold(deadline)
-        return self._state()
+    @takes()
+    def state(self) -> CommandState:
+        return CommandState(self._execution.state if self._execution else State.NEW)
 
-    def _hold(self, deadline: float) -> None:
-        """A while of waiting; with the GIL if the machine is so, as in truth."""
-        if self.machine.hold_gil:
-            ctypes.PyDLL(None).usleep(int(1e6 * max(0.0, min(0.05, deadline - time.monotonic()))))
-        else:
-            self._command.ended.wait(min(0.05, max(0.0, deadline - time.monotonic())))
-
-    def _wait2(self) -> None:
-        state = self._wait()
-        if int(state) != State.COMPLETED:
-            raise RuntimeError(f"command failed with state {state.name}")
-
-    def _check(self) -> None:
-        if self._kernel is None:
-            raise RuntimeError(CRASH.format(what="a run() without a kernel"))
-
-    def _state(self) -> Any:
-        self._check()
-        return self.machine.state(self._command.state)
-
-    def _no_scratchpad(self) -> None:
-        raise RuntimeError("The run has no control scratchpad: Invalid argument")
-
-    def _impossible(self, *_: object) -> None:
-        raise NotImplementedError
-
-
-class Runlist:
-    """pyxrt.runlist"""
-
-    machine: ClassVar[Machine]
-
-    def _empty(self) -> None:
-        self._of(None)
-
-    def _of(self, context: Any) -> None:
-        self._context = context
-        self._runs: list[Any] = []
-        self._executing = False
-
-    def _add(self, run: Any) -> None:
-        if self._context is None:
-            raise RuntimeError("cannot add run object to uninitialized runlist: Invalid argument")
-        if self._executing:
-            raise RuntimeError("runlist must be idle before adding run objects: Operation not permitted")
-        if run._listed or run._command.state not in (State.NEW, State.COMPLETED):
-            raise RuntimeError("Run object belongs to a runlist, or is running: Operation not permitted")
-        run._listed = True
-        self._runs.append(run)
-
-    def _execute(self) -> None:
-        if self._context is None:
-            raise RuntimeError(CRASH.format(what="a runlist() without a context"))
-        if self._executing:
-            raise RuntimeError("runlist is already executing: Operation not permitted")
-        self._executing = True
-        for run in self._runs:
-            run._submit()
-
-    def _wait(self) -> None:
-        states = [run.wait() for run in self._runs]
-        self._executing = False
-        failed = next((state for state in states if int(state) != State.COMPLETED), None)
-        if failed is not None:
-            raise RuntimeError(f"runlist failed execution: command state {failed.name}")
+    def _on_device(self, number: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+        buffer = self._buffers.get(number)
+        return NOTHING if buffer is None else buffer._on_device()

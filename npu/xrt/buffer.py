@@ -1,7 +1,7 @@
 """Memory that the host and the NPU share: allocated once, seen as numpy arrays, synced by ranges.
 
-A BO has one memory and two views of it: the host's cache and the device's. What one side wrote, the other sees after a
-sync; a sync is a cache operation of the range, not a copy.
+A BO (buffer object of XRT) has one memory and two views of it: the host's cache and the device's. After a sync one side
+sees the other side's writes. A sync is a cache operation on a range, not a copy.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from npu.xrt import pyxrt_api as portable
-from npu.xrt.xrt_errors import attempt, while_syncing
+from npu.xrt import pyxrt_api
+from npu.xrt.xrt_errors import XrtCall, while_syncing
 
 
 class Buffer:
-    """``nbytes`` bytes for launches, zeros on both sides at first. Made by ``Overlay.buffer``.
+    """A buffer of ``nbytes`` bytes for launches, zeros on both sides at first. Made by ``Overlay.buffer``.
 
     Views stay valid as long as somebody holds them, even after ``close``: they keep the BO, which its mapping in pyxrt
-    does not. A launch may not be running while the host writes what the launch reads.
+    does not. The host must not write to a range while a launch that reads it is running.
     """
 
-    def __init__(self, bo: portable.Bo, directions: Any, nbytes: int) -> None:
+    def __init__(self, bo: pyxrt_api.Bo, directions: Any, nbytes: int) -> None:
         self.nbytes = nbytes
-        self._bo: portable.Bo | None = bo
+        self._bo: pyxrt_api.Bo | None = bo
         self._to_device = directions.XCL_BO_SYNC_BO_TO_DEVICE
         self._from_device = directions.XCL_BO_SYNC_BO_FROM_DEVICE
         self._bytes = np.asarray(_Mapping(bo, nbytes))
@@ -32,14 +32,17 @@ class Buffer:
         bo.sync(self._to_device, nbytes, 0)
 
     @property
-    def bo(self) -> portable.Bo:
-        """The BO, for a launch. Raises ValueError after ``close``."""
+    def bo(self) -> pyxrt_api.Bo:
+        """The BO, as a launch argument. Raises ValueError after ``close``."""
         if self._bo is None:
             raise ValueError("The buffer is closed.")
         return self._bo
 
     def view(self, dtype: DTypeLike = np.uint8, offset: int = 0, elements: int | None = None) -> NDArray[Any]:
-        """``elements`` (default: all that follow) of ``dtype`` from byte ``offset`` on: a writable view, flat."""
+        """Return a flat, writable view of ``elements`` (default: all that follow) of ``dtype`` from byte ``offset`` on.
+
+        Raises ValueError outside the buffer, and after ``close``.
+        """
         if self._bo is None:
             raise ValueError("The buffer is closed.")
         item = np.dtype(dtype).itemsize
@@ -49,31 +52,32 @@ class Buffer:
         return self._bytes[offset : offset + count * item].view(dtype)
 
     def to_device(self, offset: int = 0, nbytes: int | None = None) -> None:
-        """Let the device see what the host wrote to a range; from ``offset`` to the end by default.
+        """Make what the host wrote to a range visible to the device; from byte ``offset`` to the end by default.
 
-        Raises DeviceLost, LaunchFailed.
+        Raises ValueError outside the buffer, and after ``close``; DeviceLost, LaunchFailed.
         """
         self._sync(self._to_device, offset, nbytes)
 
     def from_device(self, offset: int = 0, nbytes: int | None = None) -> None:
-        """Let the host see what the device wrote to a range; from ``offset`` to the end by default.
+        """Make what the device wrote to a range visible to the host; from byte ``offset`` to the end by default.
 
-        Raises DeviceLost, LaunchFailed.
+        Raises ValueError outside the buffer, and after ``close``; DeviceLost, LaunchFailed.
         """
         self._sync(self._from_device, offset, nbytes)
 
     def close(self) -> None:
-        """Let the BO go, with the last view of it."""
+        """Drop the BO, which is freed with the last view of it."""
         self._bo = None
         self._bytes = np.empty(0, np.uint8)
 
     def _sync(self, direction: Any, offset: int, nbytes: int | None) -> None:
-        _, failure = attempt(lambda: self.bo.sync(direction, *self._range(offset, nbytes)))
-        if failure is not None:
-            raise while_syncing(failure)
+        with XrtCall() as call:
+            self.bo.sync(direction, *self._range(offset, nbytes))
+        if call.failure is not None:
+            raise while_syncing(call.failure)
 
     def _range(self, offset: int, nbytes: int | None) -> tuple[int, int]:
-        """(size, offset), as pyxrt wants them."""
+        """Return (size, offset), the order of pyxrt's arguments."""
         size = self.nbytes - offset if nbytes is None else nbytes
         if offset < 0 or size < 0 or offset + size > self.nbytes:
             raise ValueError(f"Bytes {offset} to {offset + size} of a buffer of {self.nbytes}.")
@@ -81,9 +85,9 @@ class Buffer:
 
 
 class _Mapping:
-    """A BO's host memory for ``np.asarray``; every array made of it holds it, and with it the BO."""
+    """The host memory of a BO, for ``np.asarray``: every array made of it holds this object, and with it the BO."""
 
-    def __init__(self, bo: portable.Bo, nbytes: int) -> None:
+    def __init__(self, bo: pyxrt_api.Bo, nbytes: int) -> None:
         self._bo = bo
         self._memory = np.frombuffer(bo.map(), np.uint8, nbytes)
 

@@ -1,12 +1,13 @@
-"""The door to the NPU, and the one file that imports pyxrt.
+"""An open NPU, and the one place that imports pyxrt, XRT's Python module.
 
-The module is handed in, so that ``npu.simulated`` can take its place; nothing behind this door can tell which it is.
+``Device`` takes the module as an argument, so that the one of ``npu.simulated`` can take its place; no other code in
+``npu`` depends on which of the two it is.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 from weakref import WeakSet
 
 from kernels.package import verify
@@ -14,26 +15,27 @@ from kernels.package.manifest import FolderError, Target
 from kernels.package.verify import KernelFolder
 from npu.errors import FolderRefused, NpuUnavailable
 from npu.probe import NPU1_NAMES
-from npu.xrt import pyxrt_api as portable
+from npu.xrt import pyxrt_api
 from npu.xrt.overlay import Overlay
 from npu.xrt.polling import WATCHDOG_S
-from npu.xrt.xrt_errors import attempt, while_loading
+from npu.xrt.xrt_errors import XrtCall, while_loading
 
 INSTALL = (
     "install XRT 2.20 or newer (Debian: `apt install -t trixie-backports python3-xrt libxrt-npu2`) and use the Python "
     "version that it was built for"
 )
+TARGET_NAMES: dict[Target, str] = {"host": "the simulated device", "npu1": "Phoenix and Hawk Point"}
 
 
-def pyxrt() -> portable.Pyxrt:
-    """XRT's Python module. Raises NpuUnavailable where it is missing, for another Python, or another program's."""
+def pyxrt() -> pyxrt_api.Pyxrt:
+    """Import XRT's Python module. Raises NpuUnavailable if it is missing, for another Python, or another program's."""
     try:
         import pyxrt as module
-    except Exception as error:  # noqa: BLE001  # whatever a foreign module raises while it is loaded
+    except Exception as error:  # noqa: BLE001  # a foreign module may raise anything while it is loaded
         failure = str(error) or type(error).__name__
     else:
         if hasattr(module, "hw_context"):
-            return cast("portable.Pyxrt", module)
+            return cast("pyxrt_api.Pyxrt", module)
         failure = "it has no hw_context: another program of this name, or an XRT without NPUs"
     raise NpuUnavailable(f"the Python module pyxrt cannot be used ({failure})", INSTALL)
 
@@ -41,42 +43,53 @@ def pyxrt() -> portable.Pyxrt:
 class Device:
     """An open NPU. Open one per process: contexts of several devices gave garbage (mlir-aie#3654).
 
-    ``target`` is the kind of kernel folders that it takes, ``watchdog_s`` the longest that a launch may take.
+    ``target`` is the kind of kernel folders that it takes, ``watchdog_s`` the longest that a launch may take, in
+    seconds, and ``name`` what XRT calls it.
+
+    Example::
+
+        device = Device(pyxrt())
+        overlay = device.load(Path("kernels/npu1/mel_80"))
     """
 
     def __init__(
-        self, module: portable.Pyxrt, index: int = 0, target: Target = "npu1", watchdog_s: float = WATCHDOG_S
+        self, module: pyxrt_api.Pyxrt, index: int = 0, target: Target = "npu1", watchdog_s: float = WATCHDOG_S
     ) -> None:
-        """Raises NpuUnavailable where there is no such device, or it is of another generation."""
+        """Open NPU number ``index``. Raises NpuUnavailable if there is none, or it is of another generation."""
         self.target = target
         self.watchdog_s = watchdog_s
+        self.name = ""
         self._module = module
-        self._device: Any = None
+        self._device: pyxrt_api.Device | None = None
         self._overlays: WeakSet[Overlay] = WeakSet()
-        self._device, failure = attempt(lambda: module.device(index))
-        name, failed = (None, failure) if failure else attempt(lambda: self._get_name())
-        if name is None:
-            self._device = None
-            raise NpuUnavailable(f"XRT opens no NPU number {index} ({failed})", "run `whisperx-npu doctor`")
-        self.name: str = name
-        if not any(known in name for known in NPU1_NAMES):
-            self._device = None
-            raise NpuUnavailable(f"{name} is another generation than Phoenix and Hawk Point (npu1)", "set npu.mode off")
+        with XrtCall() as call:
+            self._device = module.device(index)
+            self.name = str(self._device.get_info(module.xrt_info_device.name))
+        if call.failure is not None:
+            self.close()
+            raise NpuUnavailable(f"XRT opens no NPU number {index} ({call.failure})", "run `whisperx-npu doctor`")
+        if not any(known in self.name for known in NPU1_NAMES):
+            self.close()
+            raise NpuUnavailable(
+                f"{self.name} is another generation than Phoenix and Hawk Point (npu1)", "set npu.mode off"
+            )
 
     def load(self, folder: KernelFolder | Path) -> Overlay:
-        """Open a context with the folder's overlay. Raises FolderRefused, NpuUnavailable, DeviceLost."""
+        """Open a hardware context with the folder's overlay. Raises FolderRefused, NpuUnavailable, DeviceLost."""
         if self._device is None:
             raise ValueError("The device is closed.")
         whole = folder if isinstance(folder, KernelFolder) else read(folder)
         if whole.manifest.target != self.target:
             raise FolderRefused(
-                f"kernel folder {whole.path.name} is for {_MEANING[whole.manifest.target]}",
-                f"build it for {_MEANING[self.target]}",
+                f"kernel folder {whole.path.name} is for {TARGET_NAMES[whole.manifest.target]}",
+                f"build it for {TARGET_NAMES[self.target]}",
             )
         what = f"overlay {whole.manifest.design}"
-        uuid, failure = attempt(lambda: self._registered(whole.path / whole.manifest.xclbin.path))
-        if failure is not None:
-            raise while_loading(what, failure)
+        with XrtCall() as call:
+            xclbin = self._module.xclbin(str(whole.path / whole.manifest.xclbin.path))
+            uuid = self._device.register_xclbin(xclbin)
+        if call.failure is not None:
+            raise while_loading(what, call.failure)
         overlay = Overlay(self._module, self._device, uuid, whole, self.watchdog_s)
         self._overlays.add(overlay)
         return overlay
@@ -87,18 +100,9 @@ class Device:
             overlay.close()
         self._device = None
 
-    def _get_name(self) -> str:
-        return str(self._device.get_info(self._module.xrt_info_device.name))
-
-    def _registered(self, path: Path) -> Any:
-        return self._device.register_xclbin(self._module.xclbin(str(path)))
-
-
-_MEANING: dict[Target, str] = {"host": "the simulated device", "npu1": "Phoenix and Hawk Point"}
-
 
 def read(folder: Path) -> KernelFolder:
-    """A kernel folder, every part held against the others. Raises FolderRefused, which names the part and the cure."""
+    """Read a kernel folder and check its parts against each other. Raises FolderRefused, with the part and the cure."""
     try:
         return verify.read(folder)
     except FolderError as error:

@@ -1,7 +1,7 @@
 """An overlay on the NPU: one hardware context, and the owner of everything that keeps it alive.
 
 A context of pyxrt has no ``close``: it goes with the last object that refers to it, be it a kernel, a run, or a frame
-of a traceback. So all of them are here and in the overlay's programs, and go together.
+of a traceback. So the overlay and its programs own all of these objects, and drop them together.
 """
 
 from __future__ import annotations
@@ -12,26 +12,35 @@ from typing import Any
 
 from kernels.package.verify import KernelFolder
 from npu.errors import FolderRefused, LaunchFailed, LaunchTimeout, NpuError
-from npu.xrt import polling as waiting
-from npu.xrt import pyxrt_api as portable
+from npu.xrt import polling, pyxrt_api
 from npu.xrt.buffer import Buffer
 from npu.xrt.polling import PENDING, State
-from npu.xrt.program import FIRST_BUFFER, Program, check
-from npu.xrt.xrt_errors import attempt, while_launching, while_loading
+from npu.xrt.program import FIRST_BUFFER, Program, check_stream
+from npu.xrt.xrt_errors import XrtCall, while_launching, while_loading
 
 OTHER_SIZE = "the stream is for another size or batch: build the folder for this one"
 GIVEN_UP = "the overlay is given up; look into `dmesg` for the driver's report"
 
 
 class Overlay:
-    """A loaded kernel folder. Made by ``xrt.Device.load``; for one thread at a time.
+    """A loaded kernel folder. Made by ``Device.load``; for one thread at a time.
 
-    After a launch that failed nothing more is launched (``broken`` says why): close it and load the folder again, or
-    leave the NPU alone.
+    After a launch that failed, nothing more is launched (``broken`` says why): close the overlay and load the folder
+    again, or leave the NPU alone. ``watchdog_s`` is the longest that a launch may take, in seconds.
+
+    Example::
+
+        overlay = device.load(folder)
+        program = overlay.program("run")
+        x, y = overlay.buffer(4096), overlay.buffer(4096)
+        x.view(np.int32)[:] = 7
+        x.to_device()
+        seconds = overlay.launch(program, (x, y))
+        y.from_device()
     """
 
     def __init__(
-        self, module: portable.Pyxrt, device: portable.Device, uuid: Any, folder: KernelFolder, watchdog_s: float
+        self, module: pyxrt_api.Pyxrt, device: pyxrt_api.Device, uuid: Any, folder: KernelFolder, watchdog_s: float
     ) -> None:
         """Open a context for a registered xclbin. Raises NpuUnavailable, DeviceLost."""
         self.folder = folder
@@ -39,74 +48,71 @@ class Overlay:
         self.broken: str | None = None
         self.watchdog_s = watchdog_s
         self._module, self._device = module, device
-        self._kernel: portable.Kernel | None = None
+        self._context: Any = None
+        self._kernel: pyxrt_api.Kernel | None = None
         self._programs: dict[str | bytes, Program] = {}
         self._buffers: list[Buffer] = []
         self._arguments = {sequence.name: sequence.arguments for sequence in folder.manifest.sequences}
-        self._context, failure = attempt(lambda: module.hw_context(device, uuid))
-        if failure is None:
-            self._kernel, failure = attempt(lambda: module.kernel(self._context, folder.manifest.kernel))
-        if failure is not None:
+        with XrtCall() as call:
+            self._context = module.hw_context(device, uuid)
+            self._kernel = module.kernel(self._context, folder.manifest.kernel)
+        if call.failure is not None:
             self.close()
-            raise while_loading(f"overlay {self.name}", failure)
+            raise while_loading(f"overlay {self.name}", call.failure)
 
     def buffer(self, nbytes: int) -> Buffer:
-        """A buffer that any launch argument may be, of other overlays of the device too; it goes with this one.
+        """Allocate a buffer that any launch of any overlay of the device may use; it is closed with this overlay.
 
-        Raises NpuUnavailable where memory cannot be had or locked, DeviceLost.
+        Raises NpuUnavailable if the memory cannot be had or locked, DeviceLost.
         """
-        made, failure = attempt(lambda: self._buffer(nbytes))
-        if made is None:
-            raise while_loading(f"a buffer of {nbytes:,} bytes for overlay {self.name}", str(failure))
-        self._buffers.append(made)
-        return made
+        with XrtCall() as call:
+            self._buffers.append(self._allocate(nbytes))
+        if call.failure is not None:
+            raise while_loading(f"a buffer of {nbytes:,} bytes for overlay {self.name}", call.failure)
+        return self._buffers[-1]
 
     def program(self, stream: str | bytes) -> Program:
-        """A sequence of the folder by name, or a stream of one's own for the same design; made ready once.
+        """Make a sequence of the folder, by name, or a stream for the same design ready to launch; once for each.
 
-        Raises FolderRefused for an unknown name or a stream that is none of this overlay, NpuUnavailable, DeviceLost.
+        Raises FolderRefused for an unknown name or a stream that does not fit this overlay, NpuUnavailable, DeviceLost.
         """
         if stream not in self._programs:
             name = stream if isinstance(stream, str) else "own stream"
             what = f"stream {self.name}.{name}"
             data = self._data(stream)
-            check(data, what, self.folder.manifest.columns)
-            made, failure = attempt(lambda: Program(self._module, self._device, self._opened(), name, data))
-            if made is None:
-                raise while_loading(what, str(failure))
-            self._programs[stream] = made
+            check_stream(data, what, self.folder.manifest.columns)
+            with XrtCall() as call:
+                self._programs[stream] = Program(self._module, self._device, self._loaded_kernel(), name, data)
+            if call.failure is not None:
+                raise while_loading(what, call.failure)
         return self._programs[stream]
 
-    def start(self, program: Program, buffers: Sequence[Buffer], timeout: float | None = None) -> Launch:
-        """Start a launch with its arguments in launch order; ``Launch.wait`` bounds it by ``timeout`` seconds.
+    def launch(self, program: Program, buffers: Sequence[Buffer], timeout: float | None = None) -> float:
+        """Run a program on its arguments, in launch order, and return the seconds that it took.
 
-        What the host wrote must have gone ``to_device`` before. Raises FolderRefused where a buffer is too small for
-        the stream, or of another size than the folder's sequence says; LaunchFailed, DeviceLost.
+        Other threads run meanwhile. Call ``Buffer.to_device`` before for what the host wrote, and
+        ``Buffer.from_device`` afterwards for the results. ``timeout`` (seconds) takes the place of ``watchdog_s``.
+        Raises FolderRefused, with nothing launched, if a buffer is too small for the stream or of another size than
+        the folder's sequence says; LaunchTimeout, LaunchFailed and DeviceLost, after which the overlay is ``broken``.
         """
         if self.broken is not None:
             raise LaunchFailed(f"overlay {self.name} was given up: {self.broken}", state="GIVEN UP")
         self._check(program, buffers)
-        _, failure = attempt(lambda: program.start(tuple(buffers)))
-        if failure is not None:
-            raise self.give_up(while_launching(f"{self.name}.{program.name}", failure))
-        return Launch(self, program, self.watchdog_s if timeout is None else timeout)
-
-    def launch(self, program: Program, buffers: Sequence[Buffer], timeout: float | None = None) -> float:
-        """``start`` and ``wait``: the seconds that it took. Results are there after ``from_device``."""
-        return self.start(program, buffers, timeout).wait()
-
-    def give_up(self, error: NpuError) -> NpuError:
-        """Launch nothing more, because of ``error``, which is given back to be raised."""
-        self.broken = self.broken or error.reason
-        return error
-
-    def lost(self) -> NpuError | None:
-        """DeviceLost if the device does not even tell its name any more."""
-        _, failure = attempt(lambda: self._device.get_info(self._module.xrt_info_device.name))
-        return while_launching(self.name, failure) if failure else None
+        limit = self.watchdog_s if timeout is None else timeout
+        seconds, state = 0.0, int(State.NEW)
+        with XrtCall() as call:
+            program.start(tuple(buffers))
+            started = time.monotonic()
+            state = program.wait(started + limit)
+            seconds = time.monotonic() - started
+        if call.failure is not None or state != State.COMPLETED:
+            error = self._error(f"{self.name}.{program.name}", call.failure, state, limit)
+            self.broken = error.reason
+            raise error
+        return seconds
 
     def close(self) -> None:
-        """Let everything go: runs, kernel, context, then buffers.
+        """Drop the programs, the kernel and the context, then the buffers.
 
         The driver stops what still runs; that may take its 2 s, with the GIL held by pyxrt.
         """
@@ -119,12 +125,12 @@ class Overlay:
         self._buffers.clear()
         self.broken = self.broken or "it was closed"
 
-    def _buffer(self, nbytes: int) -> Buffer:
+    def _allocate(self, nbytes: int) -> Buffer:
         bo = self._module.bo
-        group = self._opened().group_id(FIRST_BUFFER)
+        group = self._loaded_kernel().group_id(FIRST_BUFFER)
         return Buffer(bo(self._device, nbytes, bo.host_only, group), self._module.xclBOSyncDirection, nbytes)
 
-    def _opened(self) -> portable.Kernel:
+    def _loaded_kernel(self) -> pyxrt_api.Kernel:
         if self._kernel is None:
             raise ValueError(f"Overlay {self.name} is closed.")
         return self._kernel
@@ -154,42 +160,20 @@ class Overlay:
                 size = f"{argument.name} of {what} has {argument.nbytes:,} bytes, the buffer {buffer.nbytes:,}"
                 raise FolderRefused(size, OTHER_SIZE)
 
-
-class Launch:
-    """One launch that was started."""
-
-    def __init__(self, overlay: Overlay, program: Program, timeout: float) -> None:
-        self.what = f"{overlay.name}.{program.name}"
-        self._overlay, self._program = overlay, program
-        self._timeout = timeout
-        self._started = time.monotonic()
-
-    def done(self) -> bool:
-        """Whether it has ended, well or not: ``wait`` tells which. Raises DeviceLost, LaunchFailed."""
-        return self._state(0.0) not in PENDING
-
-    def wait(self) -> float:
-        """Hold until it has ended, other threads running on; the seconds since its start.
-
-        Raises LaunchTimeout, LaunchFailed and DeviceLost; the overlay is given up then.
-        """
-        state = self._state(self._timeout)
-        seconds = time.monotonic() - self._started
-        if state != State.COMPLETED:
-            raise self._overlay.give_up(self._error(state))
-        return seconds
-
-    def _state(self, timeout: float) -> int:
-        state, failure = attempt(lambda: self._program.poll(self._started + timeout))
-        if state is None:
-            raise self._overlay.give_up(while_launching(self.what, str(failure)))
-        return state
-
-    def _error(self, state: int) -> NpuError:
+    def _error(self, what: str, failure: str | None, state: int, limit: float) -> NpuError:
+        """Return the error for a launch in which XRT raised ``failure``, or that was in ``state`` at its end."""
+        if failure is not None:
+            return while_launching(what, failure)
         if state in PENDING:
-            late = LaunchTimeout(f"the launch of {self.what} did not end in {self._timeout:g} s", GIVEN_UP)
-            return self._overlay.lost() or late
+            late = LaunchTimeout(f"the launch of {what} did not end in {limit:g} s", GIVEN_UP)
+            return self._lost() or late
         if state == State.TIMEOUT:
-            return LaunchTimeout(f"the driver ended the launch of {self.what}, which made no progress", GIVEN_UP)
-        name = waiting.name(state)
-        return LaunchFailed(f"the launch of {self.what} ended in state {name}", GIVEN_UP, state=name)
+            return LaunchTimeout(f"the driver ended the launch of {what}, which made no progress", GIVEN_UP)
+        name = polling.state_name(state)
+        return LaunchFailed(f"the launch of {what} ended in state {name}", GIVEN_UP, state=name)
+
+    def _lost(self) -> NpuError | None:
+        """Return DeviceLost if the device does not even tell its name any more, else None."""
+        with XrtCall() as call:
+            self._device.get_info(self._module.xrt_info_device.name)
+        return None if call.failure is None else while_launching(self.name, call.failure)

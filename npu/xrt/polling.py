@@ -1,4 +1,4 @@
-"""Waiting for a launch without pyxrt's waits, which hold the GIL until it ends: look at its state, sleep, look again.
+"""Waiting for a launch by polling its state, because the waits of pyxrt hold the GIL until the launch ends.
 
 Numbers of the states: enum ert_cmd_state in src/runtime_src/core/include/xrt/detail/ert.h of XRT. RUNNING (3) has no
 name in pyxrt, so states are compared as numbers. ``run.state`` is live on an NPU: it reads the packet that the driver
@@ -14,7 +14,7 @@ from typing import SupportsInt
 
 
 class State(IntEnum):
-    """How far a launch is."""
+    """The state of a launch, as XRT numbers it."""
 
     NEW = 1
     QUEUED = 2
@@ -35,7 +35,7 @@ WATCHDOG_S = 1.8  # the driver kills a context after 2 s without progress (tdr_t
 
 
 def poll(state: Callable[[], SupportsInt], deadline: float) -> int:
-    """The state of a launch as soon as it is not pending, or at ``deadline`` (``time.monotonic``) as it is then."""
+    """Return the state of a launch as soon as it is not pending, or as it is at ``deadline`` (``time.monotonic``)."""
     sleep = FIRST_SLEEP_S
     while (now := int(state())) in PENDING:
         left = deadline - time.monotonic()
@@ -46,6 +46,6 @@ def poll(state: Callable[[], SupportsInt], deadline: float) -> int:
     return now
 
 
-def name(state: int) -> str:
-    """The state's name as XRT writes it, less its prefix."""
+def state_name(state: int) -> str:
+    """Return the state's name as XRT writes it, less its prefix; its number if XRT has no name for it."""
     return State(state).name if state in State.__members__.values() else str(state)

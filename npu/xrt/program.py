@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from kernels.array.lower.stream import Task, tasks
 from kernels.array.lower.transaction import decode
 from kernels.errors import StreamError
 from npu.errors import FolderRefused
-from npu.xrt import polling as waiting
-from npu.xrt import pyxrt_api as portable
+from npu.xrt import polling, pyxrt_api
 from npu.xrt.buffer import Buffer
 
 OPCODE = 3  # a transaction stream
@@ -20,28 +17,29 @@ WORD_BYTES = 4
 class Program:
     """A stream that can be launched again and again, one launch at a time. Made by ``Overlay.program``.
 
-    ``needs``: the bytes that each launch argument must have at least, in launch order.
+    ``needs``: the bytes that each launch argument must have at least, in launch order. ``running`` is true from the
+    start of a launch until ``wait`` has seen its end. The methods raise the errors of pyxrt.
     """
 
     def __init__(
-        self, module: portable.Pyxrt, device: portable.Device, kernel: portable.Kernel, name: str, data: bytes
+        self, module: pyxrt_api.Pyxrt, device: pyxrt_api.Device, kernel: pyxrt_api.Kernel, name: str, data: bytes
     ) -> None:
         self.name = name
-        self.needs = needs(data)
+        self.needs = bytes_reached(data)
         self.running = False
         self._buffers: tuple[Buffer, ...] = ()
         bo = module.bo
-        self._memory: Any = bo(device, len(data), bo.cacheable, kernel.group_id(STREAM_ARGUMENT))
+        self._memory: pyxrt_api.Bo | None = bo(device, len(data), bo.cacheable, kernel.group_id(STREAM_ARGUMENT))
         self._memory.write(data, 0)
         self._memory.sync(module.xclBOSyncDirection.XCL_BO_SYNC_BO_TO_DEVICE, len(data), 0)
-        self._run: portable.Run | None = module.run(kernel)
+        self._run: pyxrt_api.Run | None = module.run(kernel)
         self._run.set_arg(0, OPCODE)
         self._run.set_arg(STREAM_ARGUMENT, self._memory)
         self._run.set_arg(2, len(data) // WORD_BYTES)
 
     def start(self, buffers: tuple[Buffer, ...]) -> None:
         """Start a launch. Arguments that were the same in the last one are not set again."""
-        run = self._open()
+        run = self._open_run()
         for number, buffer in enumerate(buffers):
             if self._buffers[number : number + 1] != (buffer,):
                 run.set_arg(FIRST_BUFFER + number, buffer.bo)
@@ -49,25 +47,25 @@ class Program:
         run.start()
         self.running = True
 
-    def poll(self, deadline: float) -> int:
-        """The state of the launch as soon as it has ended, or at ``deadline`` as it is then."""
-        state = waiting.poll(self._open().state, deadline)
-        self.running = state in waiting.PENDING
+    def wait(self, deadline: float) -> int:
+        """Return the state of the launch as soon as it has ended, or at ``deadline`` (``time.monotonic``) as it is."""
+        state = polling.poll(self._open_run().state, deadline)
+        self.running = state in polling.PENDING
         return state
 
     def close(self) -> None:
-        """Let the run go, and with it what it keeps alive."""
+        """Drop the run, and with it what it keeps alive."""
         self._run = self._memory = None
         self._buffers = ()
 
-    def _open(self) -> portable.Run:
+    def _open_run(self) -> pyxrt_api.Run:
         if self._run is None:
             raise ValueError(f"Program {self.name} is closed.")
         return self._run
 
 
-def check(data: bytes, what: str, columns: int) -> None:
-    """Refuse a stream that is none, or not one for so many columns. Raises FolderRefused."""
+def check_stream(data: bytes, what: str, columns: int) -> None:
+    """Refuse data that is no stream, or a stream for another number of columns. Raises FolderRefused."""
     try:
         stream = decode(data)
         tasks(stream)
@@ -77,11 +75,11 @@ def check(data: bytes, what: str, columns: int) -> None:
         raise FolderRefused(f"{what} is for {stream.columns} columns, the overlay for {columns}", "build it again")
 
 
-def needs(data: bytes) -> tuple[int, ...]:
-    """The bytes that a stream reaches of each argument, from their beginnings."""
+def bytes_reached(data: bytes) -> tuple[int, ...]:
+    """Return the number of bytes that a stream reaches of each argument, from the argument's beginning."""
     ends: dict[int, int] = {}
     for task in (step for step in tasks(decode(data)) if isinstance(step, Task)):
-        for one in task.chain:
-            end = one.pattern.extent(task.repeat + 1)[1] * WORD_BYTES
-            ends[one.argument] = max(end, ends.get(one.argument, 0))
+        for descriptor in task.chain:
+            end = descriptor.pattern.extent(task.repeat + 1)[1] * WORD_BYTES
+            ends[descriptor.argument] = max(end, ends.get(descriptor.argument, 0))
     return tuple(ends.get(number, 0) for number in range(max(ends, default=-1) + 1))

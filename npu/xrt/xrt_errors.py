@@ -1,4 +1,4 @@
-"""What XRT's errors mean. It raises RuntimeError for everything; only the text tells, and the errno in it.
+"""The meaning of XRT's errors. XRT raises RuntimeError for everything, so only the text and the errno in it tell.
 
 Texts: xdna-driver src/shim at 856409ca ("DRM_IOCTL_AMDXDNA_... IOCTL failed (err=-22): Invalid argument"); which errno
 means what on Phoenix: reports of whisper-xdna, mlir-aie#3526 and the driver's aie2_ctx.c.
@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Callable
-from typing import TypeVar
+from types import TracebackType
 
 from npu.errors import DeviceLost, LaunchFailed, NpuError, NpuUnavailable
 
@@ -19,22 +18,37 @@ ERRNO = re.compile(r"\berr(?:or)?\s*[=:]\s*-?(\d+)")
 MEMLOCK_CURE = "raise the limit with `ulimit -l unlimited`, LimitMEMLOCK=infinity or --ulimit memlock=-1"
 LOST_CURE = "look into `dmesg`; load the driver again or restart the machine"
 
-T = TypeVar("T")
 
+class XrtCall:
+    """A context manager around calls into pyxrt: it catches XRT's error and keeps the error's text in ``failure``.
 
-def attempt(call: Callable[[], T]) -> tuple[T | None, str | None]:
-    """What a call into pyxrt gives, and None; or None, and the text of its error.
+    ``failure`` is None if the block ended without an error. The error itself is dropped here: its traceback would keep
+    a hardware context alive as long as anybody holds it. So raise the error that the text means after the block, not
+    in it, and from a function whose local variables refer to no kernel and no run. Errors of other kinds, such as
+    TypeError, pass through.
 
-    The error itself is let go here: its traceback would keep a hardware context alive as long as anybody holds it.
+    Example::
+
+        with XrtCall() as call:
+            run.start()
+        if call.failure is not None:
+            raise while_launching("mel_80.run", call.failure)
     """
-    try:
-        return call(), None
-    except (RuntimeError, MemoryError, OSError) as error:
-        return None, str(error).strip() or type(error).__name__
+
+    failure: str | None = None
+
+    def __enter__(self) -> XrtCall:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> bool:
+        if not isinstance(error, RuntimeError | MemoryError | OSError):
+            return False
+        self.failure = str(error).strip() or type(error).__name__
+        return True
 
 
 def while_loading(what: str, text: str) -> NpuError:
-    """The error for ``text``, raised by XRT while it made ready ``what``."""
+    """Return the error that ``text`` means, which XRT raised while it made ``what`` ready."""
     number = _errno(text)
     if number in GONE:
         return DeviceLost(f"the NPU was lost while {what} was made ready ({text})", LOST_CURE)
@@ -55,14 +69,14 @@ def while_loading(what: str, text: str) -> NpuError:
 
 
 def while_launching(what: str, text: str) -> NpuError:
-    """The error for ``text``, raised by XRT when ``what`` was started or watched."""
+    """Return the error that ``text`` means, which XRT raised while the launch ``what`` was started or polled."""
     if _errno(text) in GONE:
         return DeviceLost(f"the NPU was lost while it ran {what} ({text})", LOST_CURE)
     return LaunchFailed(f"XRT did not take the launch of {what} ({text})")
 
 
 def while_syncing(text: str) -> NpuError:
-    """The error for ``text``, raised by XRT when a buffer was synced."""
+    """Return the error that ``text`` means, which XRT raised while a buffer was synced."""
     if _errno(text) in GONE:
         return DeviceLost(f"the NPU was lost while a buffer was synced ({text})", LOST_CURE)
     return LaunchFailed(f"XRT did not sync a buffer ({text})")

@@ -1,4 +1,4 @@
-"""The HTTP application: routes, middleware and error answers around one engine."""
+"""The HTTP application: routes, middleware and error handlers around one engine."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from starlette.middleware.cors import CORSMiddleware
 
 import server
 from server.api.edge.auth import Authentication, KeyLimit, Keys
-from server.api.edge.limits import BodyLimit, Closing, Shutdown, UploadSpeed
+from server.api.edge.limits import Availability, BodyLimit, Shutdown, UploadSpeed
 from server.api.edge.request_log import RequestLog
 from server.api.edge.tracing import telemetry
 from server.api.errors import on_domain_error, on_http_error, on_validation_error
-from server.api.in_flight import Requests
+from server.api.in_flight import InFlightRequests
 from server.api.input.upload_folder import UploadFolder, remove_abandoned
+from server.api.prometheus import Metrics
 from server.api.routes import metrics, openai_audio, openai_models, requests, status, transcribe
-from server.api.routes.metrics import Metrics
 from server.engine.contract import Engine
 from server.errors import WhisperXError
 from server.settings.load import Settings
@@ -43,7 +43,10 @@ routes under `/v1` speak OpenAI's wire format, so that its clients work unchange
 
 
 def create_app(settings: Settings, engine: Engine) -> FastAPI:
-    """Put the application together; it starts and stops the engine with itself."""
+    """Return the ASGI application. Its lifespan starts and stops the engine.
+
+    Raises ConfigurationError if the file of API keys cannot be read, or tracing is enabled but cannot be sent anywhere.
+    """
 
     uploads = UploadFolder()
 
@@ -77,7 +80,7 @@ def create_app(settings: Settings, engine: Engine) -> FastAPI:
     app.state.settings = settings
     app.state.uploads = uploads
     app.state.started = time.monotonic()
-    app.state.requests = Requests()
+    app.state.requests = InFlightRequests()
     app.state.shutdown = Shutdown()
     app.state.metrics = Metrics(engine.status)
     engine.observe(app.state.metrics.observe)
@@ -88,7 +91,7 @@ def create_app(settings: Settings, engine: Engine) -> FastAPI:
 
 
 def _add_edge(app: FastAPI, settings: Settings) -> None:
-    """What a request passes before its route; the last one added comes first."""
+    """Add the middleware. A request passes the one that was added last first."""
     server, auth = settings.server, settings.auth
     app.add_middleware(BodyLimit, max_bytes=server.max_upload_mb * 1024 * 1024)
     app.add_middleware(UploadSpeed, seconds=server.read_timeout_seconds, rate=server.min_upload_rate)
@@ -96,7 +99,7 @@ def _add_edge(app: FastAPI, settings: Settings) -> None:
         if auth.max_concurrent:
             app.add_middleware(KeyLimit, most=auth.max_concurrent)
         app.add_middleware(Authentication, keys=Keys.read(auth.keys_file), open_paths=auth.open_paths)
-    app.add_middleware(Closing, shutdown=app.state.shutdown)
+    app.add_middleware(Availability, shutdown=app.state.shutdown)
     if server.cors_origins:
         app.add_middleware(
             CORSMiddleware,

@@ -1,4 +1,4 @@
-"""How far each request is, for whoever asks while it runs and shortly after."""
+"""The progress of requests with a recording, kept while they run and for a while after."""
 
 from __future__ import annotations
 
@@ -14,21 +14,26 @@ from server.api.errors import ErrorDetail, error_body, internal_error
 from server.engine.contract import Event, Finished, Progress
 from server.errors import Cancelled, WhisperXError
 
-KEPT = 1000  # ended requests that can still be asked for
+KEPT = 1000  # ended requests whose progress is still known
 
-State = Literal["receiving", "queued", "running", "done", "failed", "cancelled"]
-ENDED: tuple[State, ...] = ("done", "failed", "cancelled")
+RequestState = Literal["receiving", "queued", "running", "done", "failed", "cancelled"]
+ENDED: tuple[RequestState, ...] = ("done", "failed", "cancelled")
 
 
 @dataclass(slots=True)
 class RequestProgress:
-    """One request; ``done`` and ``total`` are seconds of audio, ``owner`` the name of its API key."""
+    """The progress of one request.
+
+    ``id`` is the id of the job, ``request_id`` the one that the client chose or the same, ``owner`` the name of its API
+    key. ``begun`` is on the monotonic clock, in seconds. ``stage`` is the step that the request waits for: upload,
+    queue, decoder or diarize; None when it has ended. ``done`` and ``total`` are seconds of audio.
+    """
 
     id: str
     request_id: str
     owner: str | None
     begun: float = field(default_factory=time.monotonic)
-    state: State = "receiving"
+    state: RequestState = "receiving"
     stage: str | None = "upload"
     done: float = 0.0
     total: float | None = None
@@ -36,7 +41,7 @@ class RequestProgress:
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def watch(self, events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
-        """Pass the engine's events on, and note what they say."""
+        """Pass the engine's events on and record the progress that they report."""
         self._set("queued", "queue")
         try:
             async with aclosing(events):
@@ -53,6 +58,7 @@ class RequestProgress:
             raise
 
     def fail(self, error: Exception) -> None:
+        """Record that the request failed, or that its client cancelled it."""
         if isinstance(error, Cancelled):
             self._set("cancelled", None)
         else:
@@ -61,31 +67,35 @@ class RequestProgress:
             self._set("failed", None)
 
     def end(self) -> None:
-        """Nothing more will come: who has neither succeeded nor failed was cut off."""
+        """Record the end: a request that neither succeeded nor failed was cancelled."""
         if self.state not in ENDED:
             self._set("cancelled", None)
 
-    def _set(self, state: State, stage: str | None) -> None:
+    def _set(self, state: RequestState, stage: str | None) -> None:
         self.state, self.stage = state, stage
         self._changed.set()
         self._changed = asyncio.Event()
 
     async def changed(self) -> None:
+        """Return at the next change."""
         await self._changed.wait()
 
 
-class Requests:
-    """All requests with a recording, by the id made here and by the one that the client chose."""
+class InFlightRequests:
+    """The progress of all running requests and of the last KEPT ended ones, by job id and by the client's id."""
 
     def __init__(self) -> None:
         self._found: dict[str, RequestProgress] = {}
         self._ended: deque[RequestProgress] = deque()
 
     @contextmanager
-    def following(self, job_id: str, request_id: str, owner: str | None) -> Iterator[RequestProgress]:
-        """Until the block ends; a client's id that is used again means the newer request."""
+    def tracked(self, job_id: str, request_id: str, owner: str | None) -> Iterator[RequestProgress]:
+        """Record a request from its beginning to the end of the block.
+
+        A client's id that is used again means the newer request.
+        """
         progress = RequestProgress(job_id, request_id, owner)
-        self._found[job_id] = self._found[_chosen(request_id, owner)] = progress
+        self._found[job_id] = self._found[_client_key(request_id, owner)] = progress
         try:
             yield progress
         except Exception as error:
@@ -99,16 +109,16 @@ class Requests:
                 self._forget(self._ended.popleft())
 
     def find(self, name: str, owner: str | None) -> RequestProgress | None:
-        """Only what belongs to the same API key."""
-        found = self._found.get(_chosen(name, owner)) or self._found.get(name)
+        """Return the progress of a request by either id, if it belongs to the API key ``owner``; else None."""
+        found = self._found.get(_client_key(name, owner)) or self._found.get(name)
         return found if found and found.owner == owner else None
 
     def _forget(self, progress: RequestProgress) -> None:
-        for name in (progress.id, _chosen(progress.request_id, progress.owner)):
+        for name in (progress.id, _client_key(progress.request_id, progress.owner)):
             if self._found.get(name) is progress:
                 del self._found[name]
 
 
-def _chosen(request_id: str, owner: str | None) -> str:
-    """Apart from the ids made here, and apart from those of other keys; no id has a slash."""
+def _client_key(request_id: str, owner: str | None) -> str:
+    """Return the key of a client's id, which differs from every job id and other owners' keys: no id has a slash."""
     return f"{owner or ''}/{request_id}"

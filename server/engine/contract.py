@@ -1,6 +1,6 @@
 """The door between requests and computation: a job goes in, events come out.
 
-Jobs and events are plain frozen data, so the computation may live in this process (server.local_engine) or in a
+Jobs and events are plain frozen data, so the computation may live in this process (the command line) or in a
 supervised child without the requests noticing.
 """
 

@@ -1,6 +1,9 @@
-"""How a transcript is written: this server's JSON, OpenAI's JSON shapes, plain text and subtitles.
+"""The formats of a transcript: this server's JSON, OpenAI's JSON shapes, plain text and subtitles.
 
-The HTTP routes and the command line both write through here, so that they cannot differ.
+The HTTP routes and the command line both write through this package, so that their output cannot differ. Public are the
+names below, ``openai`` (OpenAI's JSON shapes), ``languages`` (codes and names of Whisper's languages) and ``rounding``.
+
+    render(transcript, job, "srt")    # "1\\n00:00:00,100 --> 00:00:01,000\\nThe quick fox.\\n"
 """
 
 from server.formats.answer import DEMO_NOTICE, Answer, answer, notice

@@ -8,6 +8,7 @@ from pydantic import Field
 from typing_extensions import TypedDict  # pydantic reads typing.TypedDict only from Python 3.12 on
 
 from server.engine.contract import Job
+from server.formats.rounding import milliseconds, ratio, seconds, seconds_of_stages
 from server.transcript import Segment, StageTime, Transcript, Word
 
 DEMO_NOTICE = (
@@ -17,13 +18,13 @@ DEMO_NOTICE = (
 
 
 class WordEntry(TypedDict):
-    """One word; times in seconds."""
+    """A word; times in seconds."""
 
     word: str
     start: float
     end: float
-    score: Annotated[float | None, Field(description="The aligner's confidence in 0..1; null where it has none.")]
-    interpolated: Annotated[bool, Field(description="The times were laid between the neighbours, not found.")]
+    score: Annotated[float | None, Field(description="The aligner's confidence in 0..1, or null.")]
+    interpolated: Annotated[bool, Field(description="The times were interpolated between the neighbours.")]
     speaker: NotRequired[str]
 
 
@@ -43,23 +44,23 @@ class SegmentEntry(TypedDict):
 
 
 class StageEntry(TypedDict):
-    """Measured wall time of one stage, in milliseconds, on the device that really ran it."""
+    """The measured wall time of one stage, in milliseconds, and the device that really ran it."""
 
     stage: str
     device: str
     ms: float
-    reason: NotRequired[Annotated[str, Field(description="Why this device, where there was a choice.")]]
+    reason: NotRequired[Annotated[str, Field(description="The reason for this device, if there was a choice.")]]
 
 
 class Speakers(TypedDict):
-    """Who was told apart."""
+    """The speakers that diarization found."""
 
     count: int
     labels: list[str]
 
 
 class Answer(TypedDict):
-    """Everything known about one transcription."""
+    """The JSON object: everything that is known about one transcription."""
 
     text: str
     segments: list[SegmentEntry]
@@ -72,7 +73,7 @@ class Answer(TypedDict):
     model: Annotated[str, Field(description="The model that ran.")]
     demo: Annotated[bool, Field(description="Whether that is the embedded demonstration model.")]
     notice: NotRequired[Annotated[str, Field(description="Present for the demonstration model: what to expect.")]]
-    warnings: Annotated[list[str], Field(description="What was not done as asked, and why.")]
+    warnings: Annotated[list[str], Field(description="Parts of the request that were not done as asked, and why.")]
     diarization_enabled: bool
     speakers: Speakers
     vad_filter: bool
@@ -85,7 +86,7 @@ class Answer(TypedDict):
 
 
 def answer(transcript: Transcript, job: Job) -> Answer:
-    """All of the transcript, and what the job asked for."""
+    """Return the JSON object for a transcript and the job that asked for it."""
     entry: Answer = {
         "text": transcript.text,
         "segments": [segment_entry(segment) for segment in transcript.segments],
@@ -93,7 +94,7 @@ def answer(transcript: Transcript, job: Job) -> Answer:
         "language_probability": transcript.language_probability,
         "duration": seconds(transcript.duration),
         "processing_time": seconds(transcript.processing_time),
-        "realtime_factor": round(transcript.realtime_factor, 4),
+        "realtime_factor": ratio(transcript.realtime_factor),
         "stages": [stage_entry(stage) for stage in transcript.stages],
         "model": transcript.model,
         "demo": transcript.demo,
@@ -110,30 +111,26 @@ def answer(transcript: Transcript, job: Job) -> Answer:
 
 
 def notice(transcript: Transcript) -> str | None:
-    """What a reader of this transcript must be told, if anything."""
+    """Return the notice that goes with a transcript of the demonstration model, None for other models."""
     return DEMO_NOTICE if transcript.demo else None
 
 
 def npu_mel_seconds(stages: tuple[StageTime, ...]) -> float | None:
-    """Seconds of the mel stage on a real NPU; a simulated one does not count."""
+    """Return the seconds of the mel stage on a real NPU, None if none ran it; a simulated NPU does not count."""
     times = [stage.ms for stage in stages if stage.stage == "mel" and stage.device == "npu"]
-    return round(sum(times) / 1000, 6) if times else None
-
-
-def seconds(value: float) -> float:
-    """Times are given to the millisecond."""
-    return round(value, 3)
+    return seconds_of_stages(sum(times)) if times else None
 
 
 def stage_entry(stage: StageTime) -> StageEntry:
-    """One stage as JSON."""
-    entry: StageEntry = {"stage": stage.stage, "device": stage.device, "ms": round(stage.ms, 3)}
+    """Return the JSON object of one stage."""
+    entry: StageEntry = {"stage": stage.stage, "device": stage.device, "ms": milliseconds(stage.ms)}
     if stage.reason is not None:
         entry["reason"] = stage.reason
     return entry
 
 
 def segment_entry(segment: Segment) -> SegmentEntry:
+    """Return the JSON object of one segment."""
     entry: SegmentEntry = {
         "id": segment.id,
         "start": seconds(segment.start),

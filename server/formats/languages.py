@@ -32,9 +32,11 @@ CODES = {name: code for code, name in NAMES.items()} | OTHER_NAMES
 
 
 def language_code(language: str) -> str:
-    """Whisper's code for a code or an English name, in any case.
+    """Return Whisper's code for a code or an English name; upper and lower case do not matter.
 
-    Raises ValueError where Whisper does not know the language.
+        language_code("German")    # "de"
+
+    Raises ValueError if Whisper does not know the language.
     """
     wanted = language.strip().lower()
     if wanted in NAMES:
@@ -45,5 +47,5 @@ def language_code(language: str) -> str:
 
 
 def language_name(code: str) -> str:
-    """OpenAI's lower-case English name; a code that is not known stands for itself."""
+    """Return OpenAI's lower-case English name of a code; an unknown code is returned as it is."""
     return NAMES.get(code, code)

@@ -1,4 +1,4 @@
-"""OpenAI's shapes of a transcription (openai-python 3.52, openai/types/audio); every field holds a true value."""
+"""OpenAI's JSON shapes of a transcription (openai-python 3.52, openai/types/audio); no value in them is invented."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import Literal, NotRequired
 
 from typing_extensions import TypedDict
 
-from server.formats.answer import seconds
 from server.formats.languages import language_name
+from server.formats.rounding import seconds
 from server.transcript import Segment, Task, TokenScore, Transcript
 
-UNKNOWN_SPEAKER = "unknown"  # the diarizer heard nobody; OpenAI's type wants a label
+UNKNOWN_SPEAKER = "unknown"  # for a segment without a speaker: OpenAI's type requires a label
 
 
 class DurationUsage(TypedDict):
-    """What OpenAI would bill whisper-1 for."""
+    """The usage of whisper-1, which OpenAI bills by the second."""
 
     type: Literal["duration"]
     seconds: float
 
 
 class TokenUsage(TypedDict):
-    """Tokens that the decoder read and wrote."""
+    """The usage of a stream: tokens that the decoder read and wrote."""
 
     type: Literal["tokens"]
     input_tokens: int
@@ -32,7 +32,7 @@ class TokenUsage(TypedDict):
 
 
 class Logprob(TypedDict):
-    """One token; ``bytes`` because a token may be part of a character."""
+    """A token with its natural log probability; ``bytes`` are given because a token may be part of a character."""
 
     token: str
     bytes: list[int]
@@ -46,7 +46,7 @@ class LanguageEntry(TypedDict):
 
 
 class Transcription(TypedDict):
-    """response_format=json."""
+    """The answer with response_format=json."""
 
     text: str
     languages: list[LanguageEntry]
@@ -55,7 +55,7 @@ class Transcription(TypedDict):
 
 
 class Translation(TypedDict):
-    """response_format=json of a translation."""
+    """The answer to a translation with response_format=json."""
 
     text: str
 
@@ -84,7 +84,7 @@ class VerboseWord(TypedDict):
 
 
 class VerboseTranscription(TypedDict):
-    """response_format=verbose_json."""
+    """The answer with response_format=verbose_json."""
 
     task: Task
     language: str
@@ -96,7 +96,7 @@ class VerboseTranscription(TypedDict):
 
 
 class DiarizedSegment(TypedDict):
-    """Also the event transcript.text.segment of a stream."""
+    """A segment with its speaker; also the event transcript.text.segment of a stream."""
 
     type: Literal["transcript.text.segment"]
     id: str
@@ -107,7 +107,7 @@ class DiarizedSegment(TypedDict):
 
 
 class DiarizedTranscription(TypedDict):
-    """response_format=diarized_json."""
+    """The answer with response_format=diarized_json."""
 
     task: Literal["transcribe"]
     duration: float
@@ -117,7 +117,7 @@ class DiarizedTranscription(TypedDict):
 
 
 def transcription(transcript: Transcript, *, with_logprobs: bool = False) -> Transcription:
-    """The text, and the tokens' log probabilities if asked."""
+    """Return the text, and the tokens' log probabilities if asked."""
     body: Transcription = {
         "text": transcript.text,
         "languages": languages(transcript),
@@ -129,7 +129,7 @@ def transcription(transcript: Transcript, *, with_logprobs: bool = False) -> Tra
 
 
 def verbose(transcript: Transcript, *, with_segments: bool = True, with_words: bool = False) -> VerboseTranscription:
-    """Times as whisper-1 gives them; a translation is always in English."""
+    """Return the text with times, as whisper-1 does; the language of a translation is always English."""
     body: VerboseTranscription = {
         "task": transcript.task,
         "language": "english" if transcript.task == "translate" else language_name(transcript.language),
@@ -145,7 +145,7 @@ def verbose(transcript: Transcript, *, with_segments: bool = True, with_words: b
 
 
 def diarized(transcript: Transcript) -> DiarizedTranscription:
-    """Who said what."""
+    """Return the segments with their speakers."""
     return {
         "task": "transcribe",
         "duration": seconds(transcript.duration),
@@ -156,7 +156,7 @@ def diarized(transcript: Transcript) -> DiarizedTranscription:
 
 
 def diarized_segments(segments: Iterable[Segment]) -> list[DiarizedSegment]:
-    """Segments with speakers A, B, ... in the order in which they first speak."""
+    """Return segments whose speakers are named A, B, ... in the order in which they first speak."""
     names: dict[str | None, str] = {None: UNKNOWN_SPEAKER}
     return [
         {
@@ -172,11 +172,12 @@ def diarized_segments(segments: Iterable[Segment]) -> list[DiarizedSegment]:
 
 
 def duration_usage(transcript: Transcript) -> DurationUsage:
+    """Return the usage in seconds of audio."""
     return {"type": "duration", "seconds": seconds(transcript.duration)}
 
 
 def token_usage(transcript: Transcript) -> TokenUsage:
-    """The end of a stream is typed with tokens by OpenAI's client."""
+    """Return the usage in tokens, which OpenAI's type requires at the end of a stream."""
     return {
         "type": "tokens",
         "input_tokens": transcript.input_tokens,
@@ -186,11 +187,12 @@ def token_usage(transcript: Transcript) -> TokenUsage:
 
 
 def languages(transcript: Transcript) -> list[LanguageEntry]:
-    """Empty where nothing was said, so that no language could be heard."""
+    """Return the language, or an empty list if nothing was said, so that none could be detected."""
     return [{"code": transcript.language}] if transcript.text else []
 
 
 def logprobs(segments: Iterable[Segment]) -> list[Logprob]:
+    """Return the log probabilities of all tokens, in order."""
     return [_logprob(score) for segment in segments for score in segment.logprobs]
 
 
@@ -214,6 +216,6 @@ def _verbose_segment(segment: Segment) -> VerboseSegment:
 
 
 def _letters(index: int) -> str:
-    """A ... Z, AA, AB ... as a spreadsheet names its columns."""
+    """Return A ... Z, AA, AB ... for 0, 1, ..., as a spreadsheet names its columns."""
     rest, letter = divmod(index, len(ascii_uppercase))
     return (_letters(rest - 1) if rest else "") + ascii_uppercase[letter]

@@ -1,4 +1,4 @@
-"""One transcript, one of this server's formats, as a string."""
+"""Render a transcript as a string in one of this server's formats."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ AnswerFormat = Literal["json", "text", "srt", "vtt"]
 
 
 def render(transcript: Transcript, job: Job, answer_format: AnswerFormat) -> str:
-    """Write the transcript; everything but JSON ends with a newline, unless there is nothing to say."""
+    """Return the transcript in the format; all formats but JSON end with a newline, except for silence.
+
+    render(transcript, job, "text")    # "The quick fox.\\n"
+    """
     match answer_format:
         case "json":
             return json.dumps(answer(transcript, job), ensure_ascii=False, allow_nan=False)
@@ -28,5 +31,5 @@ def render(transcript: Transcript, job: Job, answer_format: AnswerFormat) -> str
 
 
 def plain_text(transcript: Transcript) -> str:
-    """The bare text; empty for silence."""
+    """Return the text and a newline; the empty string for silence."""
     return f"{transcript.text}\n" if transcript.text else ""

@@ -1,4 +1,4 @@
-"""SubRip and WebVTT (https://www.w3.org/TR/webvtt1/): cues that can be read in the time they are shown."""
+"""SubRip and WebVTT (https://www.w3.org/TR/webvtt1/), with cues that can be read in the time they are shown."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from server.formats.rounding import whole_milliseconds
 from server.transcript import Segment
 
-LINE_CHARACTERS = 42  # what broadcasters' guides allow on one line
+LINE_CHARACTERS = 42  # the length of a line that broadcasters' guides allow
 CUE_LINES = 2
-USUAL_CHARACTERS = 76  # what two lines hold when they are broken between words
-CUE_MS = 7_000
+USUAL_CHARACTERS = 76  # the text that fits on two lines when they are broken between words
+CUE_MS = 7_000  # longest time on the screen
 
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """Text shown from ``start`` to ``end``, both whole milliseconds, so that rounding can never show 1000 ms."""
+    """A text shown from ``start`` to ``end``, in whole milliseconds, so that no time can be written with 1000 ms."""
 
     start: int
     end: int
@@ -27,7 +28,7 @@ class Cue:
 
 
 def srt(segments: Iterable[Segment]) -> str:
-    """SubRip: numbered cues. Silence is the empty string."""
+    """Return SubRip: numbered cues, and the empty string for silence."""
     blocks = [
         f"{number}\n{_time(cue.start, ',')} --> {_time(cue.end, ',')}\n{_lines(_srt_text(cue))}\n"
         for number, cue in enumerate(cues(segments), start=1)
@@ -36,7 +37,7 @@ def srt(segments: Iterable[Segment]) -> str:
 
 
 def vtt(segments: Iterable[Segment]) -> str:
-    """WebVTT: speakers are voice spans. Silence is a header without cues."""
+    """Return WebVTT with speakers as voice spans, and a header without cues for silence."""
     blocks = [
         f"{_time(cue.start, '.')} --> {_time(cue.end, '.')}\n{_voice(cue)}{_escape(_lines(cue.text))}\n"
         for cue in cues(segments)
@@ -45,7 +46,7 @@ def vtt(segments: Iterable[Segment]) -> str:
 
 
 def cues(segments: Iterable[Segment]) -> Iterator[Cue]:
-    """Readable cues in order of time; no cue starts before the one before it has ended."""
+    """Yield readable cues in order of time; no cue starts before the previous one ends."""
     shown_until = 0
     for segment in segments:
         for cue in _split(segment):
@@ -55,7 +56,7 @@ def cues(segments: Iterable[Segment]) -> Iterator[Cue]:
 
 
 def _split(segment: Segment) -> Iterator[Cue]:
-    """Cut a segment between words where it is too long to read, or too long on the screen, into about equal parts."""
+    """Cut a segment that is too long to read, or too long on the screen, between words into about equal parts."""
     pieces = list(_pieces(segment))
     whole = replace(pieces[0], end=max(piece.end for piece in pieces), text=segment.text)
     share = len(whole.text) if _readable(whole) else len(whole.text) / _parts(whole)
@@ -75,35 +76,38 @@ def _parts(cue: Cue) -> int:
 
 
 def _pieces(segment: Segment) -> Iterator[Cue]:
-    """The segment's text cut before each word, so that nothing of it is lost and no space is invented."""
+    """Yield the segment's text cut before each word, so that the pieces joined are exactly the text."""
     marks: list[tuple[int, int, int]] = []
     cursor = 0
     for word in segment.words:
         text = word.text.strip()
         found = segment.text.find(text, cursor)
         if text and found >= 0:
-            marks.append((found if marks else 0, _ms(word.start), _ms(word.end)))
+            marks.append((found if marks else 0, whole_milliseconds(word.start), whole_milliseconds(word.end)))
             cursor = found + len(text)
-    marks = marks or [(0, _ms(segment.start), _ms(segment.end))]
+    marks = marks or [(0, whole_milliseconds(segment.start), whole_milliseconds(segment.end))]
     ends = [offset for offset, _, _ in marks[1:]] + [len(segment.text)]
     for (offset, start, end), stop in zip(marks, ends, strict=True):
         yield Cue(start, end, segment.text[offset:stop], segment.speaker)
 
 
 def _readable(cue: Cue) -> bool:
-    """Breaking text into lines takes time, so it is done only where the length leaves a doubt."""
+    """Tell whether a cue fits on the lines and in the time.
+
+    Breaking text into lines takes time, so it is done only if the number of characters does not decide.
+    """
     text = _srt_text(cue)
     short, long = len(text) <= LINE_CHARACTERS, len(text) > 2 * LINE_CHARACTERS * CUE_LINES
     return cue.end - cue.start <= CUE_MS and (short or (not long and _lines(text).count("\n") < CUE_LINES))
 
 
 def _lines(text: str) -> str:
-    """Lines of the cue; an empty line would end it."""
+    """Break text into lines, none of them empty, because an empty line ends a cue."""
     return "\n".join(textwrap.wrap(text.strip(), LINE_CHARACTERS))
 
 
 def _srt_text(cue: Cue) -> str:
-    """SubRip has neither escapes nor voices: an arrow is shortened, the speaker is written out."""
+    """Return the text for SubRip, which has no escapes and no voices: shorten arrows, write the speaker out."""
     text = cue.text.replace("-->", "->")
     return f"[{cue.speaker}]: {text.lstrip()}" if cue.speaker else text
 
@@ -114,10 +118,6 @@ def _voice(cue: Cue) -> str:
 
 def _escape(text: str) -> str:
     return html.escape(text, quote=False)
-
-
-def _ms(seconds: float) -> int:
-    return round(seconds * 1000)
 
 
 def _time(ms: int, point: str) -> str:

@@ -1,4 +1,4 @@
-"""Recordings made for the tests, good and bad."""
+"""Recordings generated for the tests: valid, short, damaged, and files without audio."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ from numpy.typing import NDArray
 
 
 def tone(seconds: float, rate: int = 16_000) -> NDArray[np.float32]:
-    """A chord that swells and fades four times a second, -6 dB."""
+    """Return a chord whose level rises and falls four times a second, at most -6 dB."""
     t = np.arange(int(seconds * rate)) / rate
     chord = sum(np.sin(2 * np.pi * f * t) for f in (220.0, 330.0, 440.0)) / 3
     return (0.5 * chord * np.abs(np.sin(4 * np.pi * t))).astype(np.float32)
 
 
 def sound(samples: NDArray[np.float32], rate: int, container: str = "WAV", subtype: str = "PCM_16") -> bytes:
+    """Encode samples [T] or [T, channels] as a file."""
     buffer = io.BytesIO()
     soundfile.write(buffer, samples, rate, format=container, subtype=subtype)
     return buffer.getvalue()
 
 
 def video() -> bytes:
-    """An MP4 of one second with a picture track before the sound track."""
+    """Return an MP4 of one second with a picture track before the sound track."""
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="mp4") as container:
         picture = container.add_stream("mpeg4", rate=10)
@@ -47,7 +48,7 @@ def video() -> bytes:
 
 
 def silent_film() -> bytes:
-    """An MP4 without a sound track."""
+    """Return an MP4 without a sound track."""
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="mp4") as container:
         picture = container.add_stream("mpeg4", rate=10)
@@ -59,7 +60,7 @@ def silent_film() -> bytes:
 
 
 def png() -> bytes:
-    """One black pixel."""
+    """Return a PNG of one black pixel."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -69,7 +70,7 @@ def png() -> bytes:
 
 
 def zip_bomb() -> bytes:
-    """64 MiB of zeros in a few kilobytes."""
+    """Return a zip archive that holds 64 MiB of zeros in a few kilobytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.wav", bytes(64 * 1024 * 1024))

@@ -34,7 +34,7 @@ def settings() -> Settings:
 
 @pytest.fixture(scope="session")
 def uploads(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Where the server keeps uploads; nothing may be left in it after a request."""
+    """The directory of the server's uploads, which must be empty again after a request."""
     folder = tmp_path_factory.mktemp("uploads")
     before, tempfile.tempdir = tempfile.tempdir, str(folder)
     yield folder
@@ -49,14 +49,14 @@ def url(session_engine: ScriptedEngine, settings: Settings, uploads: Path) -> It
 
 @pytest.fixture
 def engine(session_engine: ScriptedEngine) -> ScriptedEngine:
-    """As new for each test."""
+    """The scripted engine, reset for each test."""
     session_engine.reset()
     return session_engine
 
 
 @pytest.fixture(scope="session")
 def session_http(url: str) -> Iterator[httpx2.Client]:
-    """One for all tests: a client takes a tenth of a second to make."""
+    """One client for all tests, because making one takes a tenth of a second."""
     with httpx2.Client(base_url=url, timeout=20) as client:
         yield client
 

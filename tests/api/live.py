@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import pytest
 import uvicorn
 from fastapi import FastAPI
 
 
 @contextmanager
 def serving(app: FastAPI, grace_seconds: int | None = None) -> Iterator[str]:
-    """Its base URL; the server has stopped when the block ends, after the grace for answers under way."""
+    """Start the server and yield its base URL. It has stopped when the block ends.
+
+    Running requests get ``grace_seconds`` to finish, None for no limit.
+    """
     config = uvicorn.Config(
         app,
         host="127.0.0.1",
@@ -39,8 +45,22 @@ def serving(app: FastAPI, grace_seconds: int | None = None) -> Iterator[str]:
         assert not thread.is_alive(), "the server did not stop"
 
 
+@contextmanager
+def connected(url: str, path: str, headers: str) -> Iterator[socket.socket]:
+    """Open a connection that has sent the head of a POST and no body; it is closed when the block ends."""
+    address = urlsplit(url)
+    with socket.create_connection((address.hostname, address.port or 80)) as sock:
+        sock.sendall(f"POST {path} HTTP/1.1\r\nHost: {address.netloc}\r\n{headers}\r\n\r\n".encode())
+        yield sock
+
+
+def access_log(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return the lines of the access log so far."""
+    return [record.getMessage() for record in caplog.records if record.name == "server.access"]
+
+
 def waited(condition: Callable[[], bool]) -> bool:
-    """Whether it comes true within ten seconds."""
+    """Return whether the condition becomes true within ten seconds."""
     for _ in range(1000):
         if condition():
             return True
@@ -49,5 +69,5 @@ def waited(condition: Callable[[], bool]) -> bool:
 
 
 def emptied(uploads: Path) -> bool:
-    """Whether no upload is left; the server removes them after it has answered."""
+    """Return whether all uploads are removed within ten seconds; the server removes them after it has answered."""
     return waited(lambda: not any(uploads.glob("whisperx-npu-*/*")))

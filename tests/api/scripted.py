@@ -1,4 +1,4 @@
-"""An engine that does as it is told, for what a real one does too rarely: fail midway, hang, be full."""
+"""An engine that plays a script, for events that are rare in a real one: failures midway, hangs, a full queue."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from server.transcript import Segment, StageTime, TokenScore, Transcript, Word
 
 @dataclass(frozen=True, slots=True)
 class Hang:
-    """Never goes on; ``ScriptedEngine.closed`` is set when somebody closes it."""
+    """A step that never ends; ``ScriptedEngine.closed`` is set when the generator is closed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Goes on after so many seconds."""
+    """A step that only waits."""
 
     seconds: float
 
@@ -113,17 +113,16 @@ READY = EngineStatus(
 
 
 def steps(transcript: Transcript) -> list[Step]:
-    """What a run without trouble emits."""
+    """Return the events of a run without trouble."""
     segments: Sequence[Segment] = [replace(segment, speaker=None) for segment in transcript.segments]
     return [Progress(0.0, transcript.duration, "decode"), *map(SegmentReady, segments), Finished(transcript)]
 
 
 class ScriptedEngine:
-    """Plays ``steps`` for every job; keeps the jobs and the bytes that lay under their paths."""
+    """An engine that plays ``steps`` for every job, and keeps the jobs and the bytes of their files."""
 
     def __init__(self) -> None:
         self.reset()
-
         self.observers: list[Observer] = []
 
     def observe(self, observer: Observer) -> None:

@@ -1,4 +1,4 @@
-"""The committed demonstration model behind the real server: it works, and it says at every door what it is."""
+"""The committed demonstration model behind the real server: it works, and every route says that it is one."""
 
 from __future__ import annotations
 

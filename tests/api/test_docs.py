@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from server.api.errors import HTTP_CODES, KINDS
+from server.api.errors import ERROR_KINDS, HTTP_CODES
 from server.formats import Answer
 from tests.api.scripted import ScriptedEngine
 
@@ -49,7 +49,7 @@ def test_every_key_of_the_answer_is_described() -> None:
 
 def test_every_error_code_is_listed() -> None:
     rows = set(re.findall(r"^\| (\d+) \| `([a-z_]+)` \|", SECTIONS["Errors"], re.MULTILINE))
-    assert rows == {(str(kind.status), kind.code) for kind in KINDS.values()} | {
+    assert rows == {(str(kind.status), kind.code) for kind in ERROR_KINDS.values()} | {
         (str(status), code) for status, code in HTTP_CODES.items()
     }
 

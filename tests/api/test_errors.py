@@ -1,4 +1,4 @@
-"""Every answer that is no success has OpenAI's body, and its client makes the right exception of it."""
+"""Every error answer has OpenAI's body, from which OpenAI's client makes the right exception."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import openai
 import pytest
 
 from server import errors
-from server.api.errors import KINDS, kind_of
+from server.api.errors import ERROR_KINDS, kind_of
 from tests.api.scripted import ScriptedEngine, Step
 
 FAILURES: list[tuple[errors.WhisperXError, int, str, type[openai.APIStatusError]]] = [
@@ -66,12 +66,14 @@ def test_the_table_covers_every_domain_error() -> None:
         return {kind}.union(*(below(child) for child in kind.__subclasses__()))
 
     general = {errors.WhisperXError, errors.ConfigurationError}
-    assert {kind for kind in below(errors.WhisperXError) if kind.__module__ == errors.__name__} - general <= set(KINDS)
+    assert {kind for kind in below(errors.WhisperXError) if kind.__module__ == errors.__name__} - general <= set(
+        ERROR_KINDS
+    )
 
 
 def test_a_subclass_is_answered_as_its_nearest_class() -> None:
     class Stale(errors.ModelNotFound):
-        """Made up for this test."""
+        """A class without an entry in the table."""
 
     assert kind_of(Stale("x")).code == "model_not_found"
 

@@ -1,6 +1,6 @@
 """Recordings of every kind against the real engine: an answer of the right shape, or a clear refusal.
 
-The model has random weights, so what it hears means nothing; shapes, times and errors do.
+The model has random weights, so its text means nothing; shapes, times and errors are tested.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ URL = "/v1/audio/transcriptions"
 
 @pytest.fixture(scope="module")
 def real_settings(tiny_multilingual: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """The cheapest decoding there is."""
+    """Settings with the cheapest decoding: greedy, at one temperature, with few tokens."""
     return load_settings(
         model={"name": str(tiny_multilingual), "cache_dir": tmp_path_factory.mktemp("models"), "offline": True},
         decode={"temperatures": [0.0], "beam_size": 1, "max_new_tokens": 12},
@@ -56,7 +56,7 @@ def verbose(http: httpx2.Client, name: str, data: bytes) -> httpx2.Response:
 
 
 def well_formed(response: httpx2.Response) -> dict[str, Any]:
-    """A strict verbose_json whose times are in order and inside the recording."""
+    """Validate a verbose_json strictly, with times in order and inside the recording, and return it."""
     assert response.status_code == 200, response.text
     TranscriptionVerbose.model_validate_json(response.content, strict=True)
     body: dict[str, Any] = response.json()

@@ -1,4 +1,4 @@
-"""schemathesis: whatever the OpenAPI page allows gets an answer that the page describes, and never a server error."""
+"""Requests that schemathesis makes from the OpenAPI page: each gets an answer that the page describes, and no 500."""
 
 from __future__ import annotations
 

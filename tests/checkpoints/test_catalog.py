@@ -171,8 +171,8 @@ def test_two_processes_convert_the_same_checkpoint_and_look_nothing_up(cache_dir
         "import socket, sys\n"
         "socket.getaddrinfo = socket.socket.connect = None  # a look-up ends in a TypeError\n"
         "from pathlib import Path\n"
-        "from server.pipeline.catalog import Catalog\n"
-        "from server.pipeline.settings import ModelSettings\n"
+        "from server.checkpoints.catalog import Catalog\n"
+        "from server.settings.stages import ModelSettings\n"
         "print(Catalog(ModelSettings(cache_dir=Path(sys.argv[1]))).resolve(sys.argv[2]))\n"
     )
     command = [sys.executable, "-c", program, str(cache_dir), str(tiny_hf)]

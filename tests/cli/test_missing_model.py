@@ -75,7 +75,7 @@ def test_it_listens_shows_how_far_it_is_and_goes_on_after_a_crash(online: dict[s
         assert get(server, "/v1/models")[0] == 200
         server.process.kill()
         stderr = server.process.communicate(timeout=30)[1]
-    assert "INFO    server.worker.pull: Pulling model tiny: " in stderr
+    assert "INFO    server.engine.worker.pull: Pulling model tiny: " in stderr
     hub.stall_after = None
     with running(online, "--port", "0") as server:
         until(lambda: get(server, "/readyz")[0] == 200)

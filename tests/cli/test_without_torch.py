@@ -188,7 +188,7 @@ print(cpu_encoder(Checkpoint(Path({str(tiny_multilingual)!r}), settings), settin
 
 
 def test_traces_can_be_sent(slim: dict[str, str]) -> None:
-    script = "from server.api.tracing import telemetry; from server.settings import TracingSettings\n"
+    script = "from server.api.edge.tracing import telemetry; from server.settings.load import TracingSettings\n"
     script += "print(telemetry(TracingSettings(enabled=True))['tracing'])"
     done = run(slim | {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:4318"}, sys.executable, "-c", script)
     assert done.stdout == "True\n", done.stderr

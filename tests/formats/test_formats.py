@@ -32,7 +32,7 @@ def segment(text: str, start: float, end: float, words: tuple[Word, ...] = (), s
 
 
 def spoken(text: str, start: float, seconds_per_word: float = 0.4) -> Segment:
-    """A segment whose words follow one another without a pause."""
+    """Return a segment whose words follow one another without a pause."""
     words = tuple(
         Word(word, start + i * seconds_per_word, start + (i + 1) * seconds_per_word)
         for i, word in enumerate(text.split())

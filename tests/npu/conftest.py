@@ -25,7 +25,7 @@ DESIGNS = {"scale": design}
 
 @pytest.fixture(scope="session")
 def scale(tmp_path_factory: pytest.TempPathFactory) -> KernelFolder:
-    """The folder. Shared by all tests: do not write to it."""
+    """The kernel folder of the design. Shared by all tests: do not write to it."""
     out = tmp_path_factory.mktemp("npu-kernels") / "scale"
     build(design(), scale_trial(), out)
     return read(out)
@@ -41,12 +41,12 @@ def objects(machine: Machine, scale: KernelFolder) -> Objects:
     return Objects(machine.pyxrt, scale)
 
 
-Open = Callable[..., xrt.Device]
+OpenFn = Callable[..., xrt.Device]
 
 
 @pytest.fixture
-def opened() -> Iterator[Open]:
-    """Opens devices as the runtime does, with a short watchdog, and closes them after the test."""
+def open_device() -> Iterator[OpenFn]:
+    """A function that opens a device as the runtime does, with a short watchdog; closed after the test."""
     devices: list[xrt.Device] = []
 
     def open_(machine: Machine, watchdog_s: float = 5.0) -> xrt.Device:
@@ -59,17 +59,17 @@ def opened() -> Iterator[Open]:
 
 
 @dataclass
-class Ready:
-    """A loaded overlay with the arguments of its self-test."""
+class ReadyOverlay:
+    """A loaded overlay with the program and the buffers of its self-test, ready to launch."""
 
     overlay: Overlay
     program: Program
     buffers: tuple[Buffer, ...]
 
     @staticmethod
-    def of(overlay: Overlay) -> Ready:
+    def of(overlay: Overlay) -> ReadyOverlay:
         inputs = overlay.folder.inputs()
-        ready = Ready(overlay, overlay.program("run"), tuple(overlay.buffer(len(data)) for data in inputs))
+        ready = ReadyOverlay(overlay, overlay.program("run"), tuple(overlay.buffer(len(data)) for data in inputs))
         ready.fill()
         return ready
 
@@ -81,8 +81,8 @@ class Ready:
     def launch(self) -> float:
         return self.overlay.launch(self.program, self.buffers)
 
-    def right(self) -> bool:
-        """Whether the results are those of the host model."""
+    def is_right(self) -> bool:
+        """Return True if the results are those of the host model."""
         for buffer in self.buffers:
             buffer.from_device()
         expected = self.overlay.folder.expected()

@@ -1,4 +1,4 @@
-"""A simulated NPU with the registered overlays, posing as a real one, and a small encoder for it."""
+"""A simulated NPU with the registered overlays, opened as a real one is, and a small encoder for it."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from server.errors import ConfigurationError
 from server.settings.load import ENV_PREFIX, Settings, load_settings, setting_names
 
-COMMITTED = Path(__file__).resolve().parents[1] / "config.yaml"
+COMMITTED = Path(__file__).resolve().parents[2] / "config.yaml"
 
 
 @pytest.fixture(autouse=True)

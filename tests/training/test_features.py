@@ -1,4 +1,4 @@
-"""Our log-mel is Whisper's."""
+"""The training features are Whisper's log-mel features."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The forward pass that trains is the one that transformers, and so CTranslate2, will run."""
+"""The forward pass of the training equals transformers', and so CTranslate2's after the conversion."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers in words."""
+"""Numbers, dates and digits written as words."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ UNIT = {word: value for value, word in enumerate(numbers.UNITS)} | {
 
 
 def value_of(text: str) -> int:
-    """Read a number in words back, independently of how it was written."""
+    """Parse a number in words, without the code that wrote it."""
     total = part = 0
     for word in text.split():
         if word == "hundred":

@@ -1,4 +1,4 @@
-"""The sentence generator: its language, its splits, its determinism."""
+"""The sentence generator: its vocabulary, its splits, and that a seed always gives the same sentences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training windows: what is laid out is what the labels say."""
+"""Training windows and their labels, which must agree."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ from kernels.array.simulate.shim_dma import InputChannel, OutputChannel, ShimCha
 from kernels.errors import DeadlockError, DesignError, SimulationError
 from kernels.host.compile import build
 
-KERNELS = Path(__file__).parents[1]
+KERNELS = Path(__file__).parents[2]
 Bytes = NDArray[np.uint8]
 
 

@@ -1,4 +1,4 @@
-"""API keys: asked for before a byte of the body is read, known by name only, never kept or logged as they are."""
+"""API keys: required before a byte of the body is read, logged by name only, and kept in memory as digests only."""
 
 from __future__ import annotations
 
@@ -12,24 +12,27 @@ from pathlib import Path
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from server.api.edge.request_log import refuse
+from server.api.edge.refusal import refuse
 from server.errors import ConfigurationError, KeyBusy, Unauthorized
 
 KEY_LINE = re.compile(r"([A-Za-z0-9._-]{1,64}):\s*(\S+)")
 DIGEST = re.compile(r"sha256:([0-9a-fA-F]{64})")
 MIN_KEY_LENGTH = 16
-COME_BACK_SECONDS = 1.0  # for a key that is busy: nobody knows which of its requests ends next
+RETRY_SECONDS = 1.0  # for a key that is busy: nobody knows which of its requests ends next
 
 
 class Keys:
-    """Digests of keys by name."""
+    """The known API keys: the SHA-256 digest of each, by name."""
 
     def __init__(self, digests: Mapping[str, bytes]) -> None:
         self._digests = dict(digests)
 
     @classmethod
     def read(cls, path: Path) -> Keys:
-        """Raises ConfigurationError that names the line and never quotes it."""
+        """Read a file with a line ``name: key`` for each key; ``key`` may be ``sha256:`` and the digest in hexadecimal.
+
+        Raises ConfigurationError that gives the number of a wrong line and never quotes it.
+        """
         try:
             lines = path.read_text().splitlines()
         except (OSError, UnicodeDecodeError) as error:
@@ -46,7 +49,10 @@ class Keys:
         return cls(digests)
 
     def name_of(self, key: str) -> str | None:
-        """Takes as long for every key: all digests are compared, each in constant time."""
+        """Return the name of a key, None if it is not known.
+
+        The time is the same for every key: all digests are compared, each in constant time.
+        """
         given = sha256(key.encode()).digest()
         names = [name for name, digest in self._digests.items() if hmac.compare_digest(digest, given)]
         return names[0] if names else None
@@ -71,7 +77,10 @@ def _key(where: str, line: str) -> tuple[str, bytes]:
 
 
 class Authentication:
-    """Lets in who shows a key; its name is ``scope["state"]["key"]`` from there on."""
+    """Middleware that answers 401 to requests without a known key, except on ``open_paths``.
+
+    It stores the name of the key in ``scope["state"]["key"]``.
+    """
 
     def __init__(self, app: ASGIApp, keys: Keys, open_paths: Iterable[str]) -> None:
         self.app = app
@@ -95,7 +104,7 @@ class Authentication:
 
 
 class KeyLimit:
-    """A bound on the POST requests that one key has under way, uploads included."""
+    """Middleware that bounds the concurrent POST requests of one key to ``most``, uploads included."""
 
     def __init__(self, app: ASGIApp, most: int) -> None:
         self.app = app
@@ -108,7 +117,7 @@ class KeyLimit:
             await self.app(scope, receive, send)
         elif self._under_way[key] >= self.most:
             why = f"{self.most} requests of this API key are under way already."
-            await refuse(KeyBusy(why, retry_after=COME_BACK_SECONDS), scope, receive, send)
+            await refuse(KeyBusy(why, retry_after=RETRY_SECONDS), scope, receive, send)
         else:
             self._under_way[key] += 1
             try:

@@ -1,4 +1,4 @@
-"""uvicorn's connections, bounded in number, and in the time for the head of a request.
+"""uvicorn's connections with two bounds: their number, and the time in which the head of a request must arrive.
 
 uvicorn bounds neither: a client that sends a byte of a head now and then keeps its connection for ever.
 """
@@ -14,9 +14,10 @@ from server.api.edge.limits import TOO_MANY_CONNECTIONS
 
 
 class Connection(H11Protocol):
-    """Closed when no request has begun ``head_seconds`` after its first byte, or after the connection was made.
+    """A connection that is closed if a head is not complete ``head_seconds`` after its first byte, or after connecting.
 
-    One connection too many is answered 503, whatever it asks; as many again are closed without an answer.
+    Requests on a connection above ``max_connections`` are answered 503; above twice that number it is closed without an
+    answer.
     """
 
     max_connections: ClassVar[int]
@@ -39,7 +40,7 @@ class Connection(H11Protocol):
         super().data_received(data)
         if not self._between_requests():
             self._stop_waiting()
-        elif self._head_timer is None:  # part of a head, or of a body that nobody reads any more
+        elif self._head_timer is None:  # part of a head, or of a body that is no longer read
             self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -63,6 +64,6 @@ class Connection(H11Protocol):
             self.transport.abort()
 
 
-def bounded(max_connections: int, head_seconds: float) -> type[Connection]:
-    """The protocol class for uvicorn's ``http`` setting."""
-    return type("Bounded", (Connection,), {"max_connections": max_connections, "head_seconds": head_seconds})
+def bounded_connection(max_connections: int, head_seconds: float) -> type[Connection]:
+    """Return the class for uvicorn's ``http`` setting: ``Connection`` with these bounds."""
+    return type("BoundedConnection", (Connection,), {"max_connections": max_connections, "head_seconds": head_seconds})

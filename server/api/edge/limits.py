@@ -1,4 +1,4 @@
-"""What a request may ask of the server before anything is computed, as pure ASGI: size, speed, and the right time."""
+"""Middleware (pure ASGI) that bounds requests before anything is computed: shutdown, body size and upload speed."""
 
 from __future__ import annotations
 
@@ -9,23 +9,26 @@ from dataclasses import dataclass
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from server.api.edge.request_log import refuse
+from server.api.edge.refusal import refuse
 from server.errors import NotReady, TooLarge, TooManyConnections, TooSlow, WhisperXError
 
-TOO_MANY_CONNECTIONS = "too_many_connections"  # set in the state of a connection by whoever counts them
-STILL_ANSWERED = ("/livez", "/metrics")  # by a server that stops; and how far its requests are
-STILL_ANSWERED_BELOW = "/v1/requests/"
+TOO_MANY_CONNECTIONS = "too_many_connections"  # a key of the connection's state, set by server.api.edge.connections
+ANSWERED_DURING_SHUTDOWN = ("/livez", "/metrics")
+ANSWERED_DURING_SHUTDOWN_BELOW = "/v1/requests/"  # the progress of the requests that are still running
 
 
 @dataclass
 class Shutdown:
-    """Whether the server was told to stop."""
+    """The state of the shutdown: ``begun`` is set when the server was told to stop."""
 
     begun: bool = False
 
 
-class Closing:
-    """Refuses, and asks to close the connection: one that is too many, or any once the server is told to stop."""
+class Availability:
+    """Middleware that answers 503 on a connection over the limit, and to all requests once the shutdown has begun.
+
+    Liveness, metrics and the progress of requests are still answered during the shutdown.
+    """
 
     def __init__(self, app: ASGIApp, shutdown: Shutdown) -> None:
         self.app = app
@@ -36,18 +39,18 @@ class Closing:
             await self.app(scope, receive, send)
         elif scope["state"].get(TOO_MANY_CONNECTIONS):
             await refuse(TooManyConnections("Too many connections are open."), scope, receive, send)
-        elif self.shutdown.begun and not _still_answered(scope["path"]):
+        elif self.shutdown.begun and not _answered_during_shutdown(scope["path"]):
             await refuse(NotReady("The server is stopping."), scope, receive, send)
         else:
             await self.app(scope, receive, send)
 
 
-def _still_answered(path: str) -> bool:
-    return path in STILL_ANSWERED or path.startswith(STILL_ANSWERED_BELOW)
+def _answered_during_shutdown(path: str) -> bool:
+    return path in ANSWERED_DURING_SHUTDOWN or path.startswith(ANSWERED_DURING_SHUTDOWN_BELOW)
 
 
 class BodyLimit:
-    """Refuses a body that is too large: by its Content-Length at once, else as soon as that many bytes have come."""
+    """Middleware that refuses a body of more than ``max_bytes``, at once if its Content-Length announces it."""
 
     def __init__(self, app: ASGIApp, max_bytes: int) -> None:
         self.app = app
@@ -85,9 +88,10 @@ class BodyLimit:
 
 
 class UploadSpeed:
-    """Gives up on a body that stands still for ``seconds``, or comes slower than ``rate`` bytes per second after that.
+    """Middleware that raises TooSlow if a body pauses for ``seconds``, or then stays below ``rate`` bytes per second.
 
-    Only the time spent waiting for the client counts, not the time that the server takes to store what came.
+    Only the time spent waiting for the client counts, not the time that the server takes to store the bytes.
+    A ``rate`` of 0 bounds the pauses only.
     """
 
     def __init__(self, app: ASGIApp, seconds: float, rate: int) -> None:
@@ -106,7 +110,7 @@ class UploadSpeed:
 
         async def timed() -> Message:
             nonlocal waited, received, whole
-            if whole:  # what comes next is that the client leaves, whenever that is
+            if whole:  # the next message is the disconnect of the client, which may come at any time
                 return await receive()
             allowed = self.seconds
             if self.rate:

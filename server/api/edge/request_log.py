@@ -1,4 +1,4 @@
-"""What happens to every request, as pure ASGI: ids, times, a log line, counts, and a last net for faults."""
+"""Middleware (pure ASGI) around every request: ids, times, a log line, counts, and the answer to uncaught errors."""
 
 from __future__ import annotations
 
@@ -7,30 +7,28 @@ import logging
 import re
 import time
 import uuid
-from contextlib import suppress
 from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.api.errors import error_response, internal_error
-from server.api.routes.metrics import Metrics
-from server.errors import NotReady, WhisperXError
+from server.api.prometheus import Metrics
+from server.errors import NotReady
 
 ACCESS_LOG = logging.getLogger("server.access")
-PROBES = ("/livez", "/readyz")  # asked every few seconds for as long as the server lives
+PROBES = ("/livez", "/readyz")  # requested every few seconds for as long as the server runs
 LOG = logging.getLogger(__name__)
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
-DRAINED_BYTES = 4 * 1024 * 1024  # read on after a refusal, so that the client is not cut off before it has the answer
-DRAIN_SECONDS = 2
 
 
 class RequestLog:
-    """Gives each request its ids, logs and counts it, and answers 500 to what nobody caught.
+    """Middleware that gives each request its ids, logs and counts it, and answers 500 to an uncaught exception.
 
-    ``job_id`` is made here and unique; ``request_id`` is the client's own, if it sent a sane one, else the same.
-    uvicorn cancels requests when the server stops and its grace is over: they are answered 503.
-    The query string is not logged: it may hold what the client would not want in a log.
+    ``scope["state"]`` gets ``job_id``, a unique id made here; ``request_id``, the id in the client's ``X-Request-Id``
+    if that is well-formed, else the same as ``job_id``; and ``key``, the name of the API key, None until it is known.
+    uvicorn cancels requests that are not done when the server's shutdown time is over: they are answered 503. The query
+    string is not logged, because it may hold text that the client would not want in a log.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
@@ -76,36 +74,6 @@ class RequestLog:
             seconds = time.perf_counter() - started
             self.metrics.answered(scope, status, seconds)
             _log(scope, status, seconds)
-
-
-async def refuse(error: WhisperXError, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer before the body is read, then read some of it, so that the client sees the answer."""
-    await error_response(error)(scope, receive, _draining(receive, send))
-
-
-def _draining(receive: Receive, send: Send) -> Send:
-    """Sends the whole answer, then reads some of the body that is still coming before the connection is closed."""
-
-    async def drained(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            MutableHeaders(scope=message)["connection"] = "close"
-            await send(message)
-            return
-        await send({**message, "more_body": True})
-        with suppress(TimeoutError):
-            await asyncio.wait_for(_drain(receive), DRAIN_SECONDS)
-        await send({"type": "http.response.body", "body": b""})
-
-    return drained
-
-
-async def _drain(receive: Receive) -> None:
-    left = DRAINED_BYTES
-    more = True
-    while more and left > 0:
-        part = await receive()
-        left -= len(part.get("body", b""))
-        more = part.get("more_body", False)
 
 
 def _given_id(headers: Headers) -> str | None:

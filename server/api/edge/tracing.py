@@ -1,4 +1,4 @@
-"""OpenTelemetry by FastAPI's own support, which is on unless it is told otherwise: here the settings tell."""
+"""FastAPI's own OpenTelemetry support, enabled by our settings only (FastAPI enables it by default)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"
 
 
 def telemetry(settings: TracingSettings) -> TelemetryConfig:
-    """Traces only: metrics are Prometheus' here. Raises ConfigurationError where nobody could receive them."""
+    """Return FastAPI's telemetry configuration: traces if enabled, and neither metrics nor logs.
+
+    Raises ConfigurationError if tracing is enabled without an endpoint or without OpenTelemetry's SDK and exporter.
+    """
     if settings.enabled:
         if not any(os.environ.get(name) for name in ENDPOINTS):
             raise ConfigurationError(

@@ -1,4 +1,4 @@
-"""uvicorn, so that it ends with status 0 and in time when told to stop."""
+"""uvicorn with a shutdown that finishes running requests, ends in bounded time, and leaves exit status 0."""
 
 from __future__ import annotations
 
@@ -12,24 +12,27 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
-from server.api.edge.connections import bounded
+from server.api.edge.connections import bounded_connection
 from server.api.edge.limits import Shutdown
 from server.settings.load import ServerSettings
 
 log = logging.getLogger(__name__)
 
-CLOSE_SECONDS = 1  # for connections to close once their answers are sent or given up
-LEAVE_SECONDS = 3  # for the engine to end
+CLOSE_SECONDS = 1  # time for connections to close once their answers are sent or cancelled
+LEAVE_SECONDS = 3  # time for the engine to stop
 
 
 class Server(uvicorn.Server):
-    """Serves ``app`` until SIGTERM or SIGINT."""
+    """A server of ``app`` that runs until SIGTERM or SIGINT.
+
+    Server(create_app(settings, engine), settings.server).run(sockets=[bound_socket])
+    """
 
     def __init__(self, app: FastAPI, settings: ServerSettings) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
-                http=bounded(settings.max_connections, settings.read_timeout_seconds),
+                http=bounded_connection(settings.max_connections, settings.read_timeout_seconds),
                 log_config=None,
                 access_log=False,
                 timeout_graceful_shutdown=CLOSE_SECONDS,
@@ -37,11 +40,11 @@ class Server(uvicorn.Server):
         )
         self._shutdown: Shutdown = app.state.shutdown
         self._seconds = settings.shutdown_seconds
-        logging.getLogger("uvicorn").setLevel(logging.WARNING)  # its good news is announced already
+        logging.getLogger("uvicorn").setLevel(logging.WARNING)  # the command line announces the start itself
         logging.getLogger("uvicorn.error").addFilter(_is_no_cancellation)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Unlike uvicorn's own, leaves no signal to be raised again at the end, which would be the exit status."""
+        """Begin the shutdown. uvicorn's own method raises the signal again at the end, which sets the exit status."""
         self.force_exit = self.should_exit
         self.should_exit = True
         watchdog = threading.Timer(self._seconds + CLOSE_SECONDS + LEAVE_SECONDS, _leave)
@@ -49,7 +52,7 @@ class Server(uvicorn.Server):
         watchdog.start()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Answer what is under way while new requests are refused, in words rather than by a closed port."""
+        """Finish the running requests, answer 503 to new ones, and cancel those that are not done in time."""
         self._shutdown.begun = True
         clock = asyncio.get_running_loop().time
         end = clock() + self._seconds
@@ -68,5 +71,5 @@ def _leave() -> None:
 
 
 def _is_no_cancellation(record: logging.LogRecord) -> bool:
-    """An answer cut off at the end of the grace is expected: one line, which uvicorn writes, is enough."""
+    """Filter out the traceback of a request cancelled by the shutdown; uvicorn logs a line about it besides."""
     return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))

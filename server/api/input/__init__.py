@@ -1,0 +1,1 @@
+"""Reading a request: the recording goes to a file on disk, the text fields become validated ``Options``."""

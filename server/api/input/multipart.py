@@ -1,7 +1,7 @@
-"""multipart/form-data (RFC 7578) read as it arrives; the only file that meets python-multipart.
+"""A reader of multipart/form-data (RFC 7578) as it arrives; the only file that imports python-multipart.
 
-Not Starlette's form(): that copies the file once more, since the engine needs it under a name, and refuses fields of
-more than 1 MiB, which a recording inside a data URL can be.
+Starlette's ``request.form()`` does not serve here: the engine needs the file under a name, so it would be copied once
+more, and fields of more than 1 MiB are refused there, which a recording inside a data URL can be.
 """
 
 from __future__ import annotations
@@ -16,12 +16,16 @@ MAX_FIELDS = 200
 MAX_FIELD_BYTES = 16 * 1024 * 1024  # all fields together
 
 
-class FormReader:
-    """Takes the body in pieces: ``feed`` returns the bytes of the file in that piece, ``close`` the other fields.
+class MultipartReader:
+    """Splits a multipart body, which is fed in pieces, into the bytes of its file and its text fields.
 
-    Of a file under another name only the file name is kept, as the value of that field.
+    The file is the part named ``file``. Of a file under another name only the file name is kept, as the value of that
+    field. Every method raises InvalidInput if the body is not what its content type says.
 
-    Raises InvalidInput where the body is not what its content type says.
+        reader = MultipartReader(request.headers["content-type"])
+        async for chunk in request.stream():
+            file.write(reader.feed(chunk))
+        fields = reader.close()
     """
 
     def __init__(self, content_type: str) -> None:
@@ -57,6 +61,7 @@ class FormReader:
             raise _broken(str(error)) from error
 
     def feed(self, chunk: bytes) -> bytes:
+        """Read the next piece of the body and return the bytes of the file in it."""
         try:
             self._parser.write(chunk)
         except FormParserError as error:
@@ -66,6 +71,7 @@ class FormReader:
         return data
 
     def close(self) -> list[tuple[str, str]]:
+        """Return the text fields as (name, value) pairs in the order of the body, which must be complete."""
         if not self._complete:
             raise _broken("it ends before its closing boundary")
         return self._fields

@@ -1,7 +1,8 @@
-"""The directory of one server's uploads, under the system's temporary one; what a killed server left there is removed.
+"""The directory of one server's uploads, below the system's temporary directory; those of killed servers are removed.
 
-A server holds a lock (flock) on its directory, which the kernel drops when the process ends, however it ends; one that
-nobody holds is abandoned. Programs that clear up /tmp, such as systemd-tmpfiles, leave locked directories alone, too.
+A server holds a lock (flock) on its directory, and the kernel releases it when the process ends, however it ends; a
+directory without a lock is abandoned. Programs that clean /tmp, such as systemd-tmpfiles, leave locked directories
+alone.
 """
 
 from __future__ import annotations
@@ -24,21 +25,21 @@ FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
 class UploadFolder:
-    """Made for the first upload, and again where it has disappeared."""
+    """The directory of uploads, created for the first upload and again if it has disappeared."""
 
     def __init__(self) -> None:
         self._path: Path | None = None
         self._lock = -1
 
     def file(self) -> IO[bytes]:
-        """A new file that is deleted when it is closed. Raises OSError where none can be made."""
+        """Return a new file that is deleted when it is closed. Raises OSError if none can be created."""
         if self._path is None or not self._path.is_dir():
             self.close()
-            self._path, self._lock = _made()
+            self._path, self._lock = _create_locked()
         return tempfile.NamedTemporaryFile(dir=self._path)
 
     def close(self) -> None:
-        """Let go of it; it is removed unless an upload is in it still."""
+        """Release the lock, and remove the directory unless an upload is still in it."""
         if self._path is not None:
             with suppress(OSError):
                 self._path.rmdir()
@@ -47,33 +48,33 @@ class UploadFolder:
 
 
 def remove_abandoned() -> None:
-    """Remove the directories of servers that have ended without doing so; nothing else, and of this user only."""
+    """Remove the upload directories of this user's servers that ended without removing them, and nothing else."""
     with suppress(OSError):
         for path in Path(tempfile.gettempdir()).iterdir():
             if OURS.fullmatch(path.name):
-                _remove_unless_held(path)
+                _remove_unless_locked(path)
 
 
-def _made() -> tuple[Path, int]:
-    """A new directory, readable by this user only, and the descriptor that holds its lock."""
+def _create_locked() -> tuple[Path, int]:
+    """Create a directory that only this user can read; return it with the descriptor that holds its lock."""
     while True:
         path = Path(tempfile.mkdtemp(prefix=PREFIX))
-        with suppress(FileNotFoundError):  # another server took it for abandoned before the lock was on it
+        with suppress(FileNotFoundError):  # another server removed it as abandoned before it was locked
             lock = os.open(path, FLAGS)
-            with suppress(OSError):  # a file system without locks: nobody else can get this one either
+            with suppress(OSError):  # the file system has no locks: no other server can lock it either
                 fcntl.flock(lock, fcntl.LOCK_EX)
             if path.is_dir():
                 return path, lock
             os.close(lock)
 
 
-def _remove_unless_held(path: Path) -> None:
-    with suppress(OSError):  # a link, another user's, held by a server that lives, or gone by now
+def _remove_unless_locked(path: Path) -> None:
+    with suppress(OSError):  # a link, another user's directory, locked by a running server, or gone by now
         descriptor = os.open(path, FLAGS)
         try:
             if os.fstat(descriptor).st_uid == os.geteuid():
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 shutil.rmtree(path)
-                log.info("Removed %s, which a server that was killed had left.", path)
+                log.info("Removed %s, the uploads of a server that was killed.", path)
         finally:
             os.close(descriptor)

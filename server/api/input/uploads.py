@@ -1,4 +1,4 @@
-"""Requests with a recording: it goes to a file on disk while it arrives, and the file never outlives the request."""
+"""Receiving a recording: it is written to a file on disk while it arrives, and deleted when its request ends."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from fastapi import Depends, Request
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from server.api.in_flight import RequestProgress, Requests
-from server.api.input.multipart import FILE_FIELD, FormReader
+from server.api.in_flight import InFlightRequests, RequestProgress
+from server.api.input.multipart import FILE_FIELD, MultipartReader
 from server.api.input.upload_folder import UploadFolder
 from server.errors import Cancelled, InvalidInput, StorageFull
 
@@ -26,9 +26,10 @@ WRITE_BYTES = 1024 * 1024  # collected in memory before a thread writes them
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """The recording as it was sent, and the text fields in the order in which they came.
+    """A received request: the file with the recording as it was sent, and the text fields in the order of arrival.
 
-    ``seconds`` is how long it took to arrive; ``progress`` is where the request's own is noted.
+    ``seconds`` is the time that the body took to arrive. ``progress`` records the progress of this request; its ``id``
+    is the id of the job.
     """
 
     path: Path
@@ -37,26 +38,26 @@ class Upload:
     progress: RequestProgress
 
 
-async def receive_form(request: Request) -> AsyncIterator[Upload]:
-    """multipart/form-data only, as OpenAI's routes want it."""
+async def _multipart_upload(request: Request) -> AsyncIterator[Upload]:
+    """Accept multipart/form-data only, as OpenAI's routes do."""
     content_type = request.headers.get("content-type")
     if content_type is not None and not _is_multipart(content_type):
         raise HTTPException(415, f"Send multipart/form-data with a part named file, not {content_type}.")
-    async with _followed(request) as upload:
+    async with _tracked(request) as upload:
         yield upload
 
 
-async def receive_any(request: Request) -> AsyncIterator[Upload]:
-    """multipart/form-data, or any other body as the recording itself; the query string holds fields too."""
-    async with _followed(request) as upload:
+async def _any_upload(request: Request) -> AsyncIterator[Upload]:
+    """Accept multipart/form-data, or any other body as the recording itself; the query string may hold fields too."""
+    async with _tracked(request) as upload:
         yield upload
 
 
 @asynccontextmanager
-async def _followed(request: Request) -> AsyncIterator[Upload]:
-    requests: Requests = request.app.state.requests
+async def _tracked(request: Request) -> AsyncIterator[Upload]:
+    requests: InFlightRequests = request.app.state.requests
     state = request.state
-    with requests.following(state.job_id, state.request_id, state.key) as progress:
+    with requests.tracked(state.job_id, state.request_id, state.key) as progress:
         async with _received(request, progress) as upload:
             yield upload
 
@@ -65,7 +66,7 @@ async def _followed(request: Request) -> AsyncIterator[Upload]:
 async def _received(request: Request, progress: RequestProgress) -> AsyncIterator[Upload]:
     begun = time.perf_counter()
     content_type = request.headers.get("content-type")
-    form = FormReader(content_type) if content_type and _is_multipart(content_type) else None
+    form = MultipartReader(content_type) if content_type and _is_multipart(content_type) else None
     folder: UploadFolder = request.app.state.uploads
     with _storage_errors(), folder.file() as file:
         try:
@@ -82,7 +83,10 @@ async def _received(request: Request, progress: RequestProgress) -> AsyncIterato
 
 @contextmanager
 def _storage_errors() -> Iterator[None]:
-    """Also around the end of the file: what could not be written is tried once more when it is closed."""
+    """Raise StorageFull if the disk or the quota is full.
+
+    The block must include the end of the file, because closing it tries once more to write the bytes that are left.
+    """
     try:
         yield
     except OSError as error:
@@ -95,8 +99,8 @@ def _storage_errors() -> Iterator[None]:
         ) from error
 
 
-async def _store(request: Request, form: FormReader | None, file: IO[bytes]) -> int:
-    """Write the recording; disks may stall, so threads do it, a mebibyte at a time."""
+async def _store(request: Request, form: MultipartReader | None, file: IO[bytes]) -> int:
+    """Write the recording, a mebibyte at a time, and return its bytes. Threads write, because disks may stall."""
     size = 0
     collected = bytearray()
     async for chunk in request.stream():
@@ -114,5 +118,5 @@ def _is_multipart(content_type: str) -> bool:
     return content_type.partition(";")[0].strip().lower() == "multipart/form-data"
 
 
-UploadedForm = Annotated[Upload, Depends(receive_form)]
-UploadedAny = Annotated[Upload, Depends(receive_any)]
+MultipartUploadDep = Annotated[Upload, Depends(_multipart_upload)]
+AnyUploadDep = Annotated[Upload, Depends(_any_upload)]

@@ -1,4 +1,4 @@
-"""What an answer says where its body, in OpenAI's shapes or as plain text, has no place for it."""
+"""Headers of an answer that carry facts for which OpenAI's JSON and the text formats have no field."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from server.transcript import Transcript
 
 
 def model_headers(model: str, *, demo: bool) -> dict[str, str]:
-    """Which model runs, and that it is the demonstration model."""
+    """Return the headers that name the model, with a notice if it is the demonstration model."""
     headers = {"X-Model": quote(model, safe="/:.-_+@ ")}
     return headers | {"X-WhisperX-NPU-Notice": DEMO_NOTICE} if demo else headers
 
 
 def answer_headers(transcript: Transcript, upload_seconds: float) -> dict[str, str]:
-    """The model, which device ran each stage and for how long, and what was not done as asked."""
+    """Return the model's headers, the warnings, and the times: upload, queue, and each stage with its device."""
     headers = model_headers(transcript.model, demo=transcript.demo)
     waits = [f"upload;dur={upload_seconds * 1000:.1f}", f"queue;dur={transcript.queue_seconds * 1000:.1f}"]
     stages = [f'{stage.stage};dur={stage.ms:.1f};desc="{stage.device}"' for stage in transcript.stages]

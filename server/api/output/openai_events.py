@@ -1,4 +1,4 @@
-"""OpenAI's events of a streamed transcription, out of the engine's."""
+"""OpenAI's events of a streamed transcription, made from the engine's events."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from server.transcript import Segment, Transcript
 async def messages(
     events: AsyncGenerator[Event, None], *, diarized: bool = False, with_logprobs: bool = False
 ) -> AsyncGenerator[Message, None]:
-    """Text as it becomes final, then who said it (diarized), then the whole.
+    """Yield text deltas as segments become final, then the segments with speakers if ``diarized``, then all the text.
 
-    The deltas joined are exactly the text of the last message.
+    The deltas joined are exactly the text of the last message. Raises whatever the engine raises, and EngineFailure if
+    it ends without an answer.
     """
     text = _Text()
     async with aclosing(events):
@@ -35,7 +36,7 @@ async def messages(
 
 
 class _Text:
-    """Cuts the space around the whole text from pieces of it: a space is held back until something follows it."""
+    """Strips the white space around the whole text from its pieces: a space is held back until more text follows it."""
 
     def __init__(self) -> None:
         self.whole = ""

@@ -1,4 +1,8 @@
-"""Server-sent events: messages as they come, signs of life between them, and an end that says how it ended."""
+"""A stream of server-sent events (https://html.spec.whatwg.org/#server-sent-events) as an HTTP response.
+
+Each message is a line ``data: {...}``. Between messages a comment is sent every PULSE_SECONDS. The last line is
+``data: [DONE]``, or an error object if the computation failed.
+"""
 
 from __future__ import annotations
 
@@ -14,20 +18,20 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from server.api.errors import error_body, internal_error
-from server.api.output.client import unless_left
+from server.api.output.disconnect import unless_disconnected
 from server.errors import WhisperXError
 
 LOG = logging.getLogger(__name__)
 END = "data: [DONE]\n\n"
-PULSE = ": waiting\n\n"  # a comment, which every client passes over and no proxy takes for silence
+PULSE = ": waiting\n\n"  # a comment: clients ignore it, and it keeps proxies from closing an idle connection
 PULSE_SECONDS = 15.0
-QUIET = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 Message = Mapping[str, Any]
 
 
 class EventStream(StreamingResponse):
-    """Sends messages that have begun; closes them, and with them the computation, when the client leaves."""
+    """A response that streams messages; when the client disconnects, it closes them and so ends the computation."""
 
     media_type = "text/event-stream"
 
@@ -38,7 +42,7 @@ class EventStream(StreamingResponse):
         request_id: str,
         headers: Mapping[str, str],
     ) -> None:
-        super().__init__(_lines(first, rest, request_id), headers={**headers, **QUIET})
+        super().__init__(_lines(first, rest, request_id), headers={**headers, **STREAM_HEADERS})
         self.messages = rest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -47,14 +51,17 @@ class EventStream(StreamingResponse):
 
 
 async def stream(messages: AsyncGenerator[Message, None], request: Request, headers: Mapping[str, str]) -> EventStream:
-    """Until there is a first message, or the first sign of life, an error still has its status."""
+    """Wait for the first message or the first pulse, then return the response.
+
+    An error before that is raised, so that it is answered with its own status; a later one becomes the last event.
+    """
     steps = _pulsed(messages)
-    first = await unless_left(request, anext(steps))
+    first = await unless_disconnected(request, anext(steps))
     return EventStream(first, steps, request.state.request_id, headers)
 
 
 async def _pulsed(messages: AsyncGenerator[Message, None]) -> AsyncGenerator[Message | None, None]:
-    """The messages, and None whenever there was none for a while."""
+    """Yield the messages, and None whenever there was none for PULSE_SECONDS."""
     async with aclosing(messages):
         while True:
             step = asyncio.create_task(_next(messages))
@@ -77,7 +84,7 @@ async def _next(messages: AsyncGenerator[Message, None]) -> Message | None:
 async def _lines(
     first: Message | None, rest: AsyncGenerator[Message | None, None], request_id: str
 ) -> AsyncIterator[str]:
-    """An error after the first event can no longer have a status: it is an event of its own, and the last."""
+    """Yield the lines of the stream; an error is the last event, because the status 200 has already been sent."""
     yield _line(first)
     try:
         async for message in rest:

@@ -8,13 +8,12 @@ from collections.abc import AsyncGenerator, Callable
 from fastapi import APIRouter, Request, Response
 
 from server.api import openapi
-from server.api.input.fields import parse
-from server.api.input.openai_fields import TranscriptionForm, TranslationForm
-from server.api.input.uploads import UploadedForm
+from server.api.dependencies import EngineDep, SettingsDep
+from server.api.input.openai_forms import OpenAITranscriptionForm, OpenAITranslationForm
+from server.api.input.uploads import MultipartUploadDep
 from server.api.output import openai_events, sse
-from server.api.output.client import JobId, TheEngine, TheSettings
 from server.api.output.headers import answer_headers, model_headers
-from server.api.output.headers_first import answer
+from server.api.output.transcript_response import transcript_response
 from server.api.routes.openai_models import find_card
 from server.engine.contract import Engine, Event, Job
 from server.formats import openai, srt, vtt
@@ -33,22 +32,25 @@ Translated = openai.Translation | openai.VerboseTranscription
     response_class=Response,
     responses=openapi.transcribed(Transcribed, *openapi.TEXT_TYPES.values(), openapi.EVENT_STREAM)
     | openapi.failures(400, 401, 404, 408, 413, 415, 429, 500, 503, 504),
-    openapi_extra=openapi.form_body(TranscriptionForm, {"model": "whisper-1", "response_format": "verbose_json"}),
+    openapi_extra=openapi.form_body(OpenAITranscriptionForm, {"model": "whisper-1", "response_format": "verbose_json"}),
 )
 async def transcriptions(
-    request: Request, upload: UploadedForm, engine: TheEngine, settings: TheSettings, job_id: JobId
+    request: Request, upload: MultipartUploadDep, engine: EngineDep, settings: SettingsDep
 ) -> Response:
-    """The wire format of OpenAI's clients: all its fields, all its formats, and streaming for every model."""
-    form = parse(TranscriptionForm, upload.fields)
-    job = Job(job_id, upload.path, form.options(settings))
+    """Transcribe in the wire format of OpenAI's clients: all its fields and formats, and streaming for every model.
+
+    curl http://localhost:9000/v1/audio/transcriptions -F model=whisper-1 -F file=@speech.wav
+    """
+    form = OpenAITranscriptionForm.parse(upload.fields)
+    job = Job(upload.progress.id, upload.path, form.options(settings))
     events = upload.progress.watch(engine.transcribe(job))
     if form.stream:
         return await _stream(form, job, events, engine, request)
 
-    def respond(transcript: Transcript) -> Response:
+    def render(transcript: Transcript) -> Response:
         return _response(transcript, form.response_format, upload.seconds, lambda: _transcription(transcript, form))
 
-    return await answer(request, events, respond, openapi.media_type(form.response_format))
+    return await transcript_response(request, events, render, openapi.media_type(form.response_format))
 
 
 @routes.post(
@@ -57,23 +59,26 @@ async def transcriptions(
     response_class=Response,
     responses=openapi.transcribed(Translated, *openapi.TEXT_TYPES.values())
     | openapi.failures(400, 401, 404, 408, 413, 415, 429, 500, 503, 504),
-    openapi_extra=openapi.form_body(TranslationForm, {"model": "whisper-1"}),
+    openapi_extra=openapi.form_body(OpenAITranslationForm, {"model": "whisper-1"}),
 )
 async def translations(
-    request: Request, upload: UploadedForm, engine: TheEngine, settings: TheSettings, job_id: JobId
+    request: Request, upload: MultipartUploadDep, engine: EngineDep, settings: SettingsDep
 ) -> Response:
-    """Needs a multilingual model; what a model makes of speech in other languages is its own affair."""
-    form = parse(TranslationForm, upload.fields)
-    job = Job(job_id, upload.path, form.options(settings))
+    """Translate speech into English. This needs a multilingual model, and the quality depends on that model.
+
+    curl http://localhost:9000/v1/audio/translations -F model=whisper-1 -F file=@speech.wav
+    """
+    form = OpenAITranslationForm.parse(upload.fields)
+    job = Job(upload.progress.id, upload.path, form.options(settings))
     events = upload.progress.watch(engine.transcribe(job))
 
-    def respond(transcript: Transcript) -> Response:
+    def render(transcript: Transcript) -> Response:
         return _response(transcript, form.response_format, upload.seconds, lambda: _translation(transcript, form))
 
-    return await answer(request, events, respond, openapi.media_type(form.response_format))
+    return await transcript_response(request, events, render, openapi.media_type(form.response_format))
 
 
-def _transcription(transcript: Transcript, form: TranscriptionForm) -> Transcribed:
+def _transcription(transcript: Transcript, form: OpenAITranscriptionForm) -> Transcribed:
     match form.response_format:
         case "verbose_json":
             return openai.verbose(transcript, with_segments=form.with_segments, with_words=form.with_words)
@@ -83,14 +88,14 @@ def _transcription(transcript: Transcript, form: TranscriptionForm) -> Transcrib
             return openai.transcription(transcript, with_logprobs=bool(form.include))
 
 
-def _translation(transcript: Transcript, form: TranslationForm) -> Translated:
+def _translation(transcript: Transcript, form: OpenAITranslationForm) -> Translated:
     return openai.verbose(transcript) if form.response_format == "verbose_json" else {"text": transcript.text}
 
 
 def _response(
     transcript: Transcript, response_format: str, upload_seconds: float, body: Callable[[], Transcribed | Translated]
 ) -> Response:
-    """Writing hours of text takes a while: not for the event loop."""
+    """Write the answer. It must run in a thread, because writing hours of text would block the event loop."""
     match response_format:
         case "text":
             content = plain_text(transcript)
@@ -105,10 +110,12 @@ def _response(
 
 
 async def _stream(
-    form: TranscriptionForm, job: Job, events: AsyncGenerator[Event, None], engine: Engine, request: Request
+    form: OpenAITranscriptionForm, job: Job, events: AsyncGenerator[Event, None], engine: Engine, request: Request
 ) -> Response:
     messages = openai_events.messages(events, diarized=form.diarized, with_logprobs=job.options.token_logprobs)
     status = engine.status()
     card = find_card(status, job.options.model)
-    model, demo = (card.id, card.demo) if card else (status.default_model, False)  # not here yet: it is being pulled
+    model, demo = (
+        (card.id, card.demo) if card else (status.default_model, False)
+    )  # no card: the model is still being pulled
     return await sse.stream(messages, request, model_headers(model, demo=demo))

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from typing_extensions import TypedDict
 
 from server.api import openapi
-from server.api.output.client import TheEngine
+from server.api.dependencies import EngineDep
 from server.engine.contract import EngineStatus, ModelCard
 from server.errors import ModelNotFound
 from server.formats import DEMO_NOTICE
@@ -18,7 +18,7 @@ routes = APIRouter(prefix="/v1/models", tags=["OpenAI"])
 
 
 class ModelEntry(TypedDict):
-    """OpenAI's four fields, and this server's own: ``root`` is the model that an alias means."""
+    """A model: OpenAI's four fields, and this server's own. ``root`` is the id of the model that an alias names."""
 
     id: str
     object: Literal["model"]
@@ -44,8 +44,11 @@ class ModelList(TypedDict):
     response_class=JSONResponse,
     responses=openapi.success(ModelList, "Models and aliases."),
 )
-async def list_models(engine: TheEngine) -> JSONResponse:
-    """Every id here is good for the field `model` of the audio routes."""
+async def list_models(engine: EngineDep) -> JSONResponse:
+    """Return every model that can run, and every alias. The audio routes take each id in their field `model`.
+
+    curl http://localhost:9000/v1/models
+    """
     body: ModelList = {
         "object": "list",
         "data": [_entry(card, name) for card in engine.status().models for name in (card.id, *card.aliases)],
@@ -59,8 +62,8 @@ async def list_models(engine: TheEngine) -> JSONResponse:
     response_class=JSONResponse,
     responses=openapi.success(ModelEntry, "The model.") | openapi.failures(404) | openapi.NO_422,
 )
-async def get_model(model_id: str, engine: TheEngine) -> JSONResponse:
-    """The id may hold slashes, as Hugging Face ids do."""
+async def get_model(model_id: str, engine: EngineDep) -> JSONResponse:
+    """Return one model or alias. The id may hold slashes, as Hugging Face ids do."""
     card = find_card(engine.status(), model_id)
     if card is None:
         raise ModelNotFound(f"The model {model_id!r} is not on this server.", param="model", cure="See GET /v1/models.")
@@ -68,7 +71,7 @@ async def get_model(model_id: str, engine: TheEngine) -> JSONResponse:
 
 
 def find_card(status: EngineStatus, name: str | None) -> ModelCard | None:
-    """The model that an id or alias means; None means the default model."""
+    """Return the model with this id or alias, None if there is none. ``name`` None is the default model."""
     wanted = name or status.default_model
     return next((card for card in status.models if wanted == card.id or wanted in card.aliases), None)
 

@@ -1,4 +1,4 @@
-"""Is it alive, is it ready, what is it doing: /livez, /readyz, /v1/status."""
+"""The state of the server: /livez for liveness, /readyz for readiness, /v1/status for everything measured."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ from typing_extensions import TypedDict
 
 import server
 from server.api import openapi
-from server.api.output.client import TheEngine, TheSettings
+from server.api.dependencies import EngineDep, SettingsDep
 from server.errors import NotReady
 from server.formats.answer import StageEntry, stage_entry
+from server.formats.rounding import seconds
 from server.settings.load import Settings
 
 routes = APIRouter(tags=["status"])
 
 
-class Alive(TypedDict):
-    """The process answers."""
+class ProbeStatus(TypedDict):
+    """The answer to a probe."""
 
     status: Literal["alive", "ready"]
 
 
-class Model(TypedDict):
+class ModelStatus(TypedDict):
     """One model of this server."""
 
     id: str
@@ -38,32 +39,32 @@ class Model(TypedDict):
     aliases: list[str]
 
 
-class Stage(TypedDict):
-    """Which device serves a stage, and the measurement or the fallback that decided it."""
+class StageStatus(TypedDict):
+    """The device of one stage; ``reason`` is the measurement or the fallback that decided it."""
 
     stage: str
     device: str
     reason: str
 
 
-class Queue(TypedDict):
-    """Requests by state; ``limit`` is the most that may wait or run."""
+class QueueStatus(TypedDict):
+    """The number of requests by state; ``limit`` bounds their sum."""
 
     queued: int
     running: int
     limit: int
 
 
-class Pull(TypedDict):
-    """The default model on its way from the hub: bytes that are here, of so many."""
+class PullStatus(TypedDict):
+    """The download of the default model from the hub: ``bytes`` of ``total`` are here."""
 
     model: str
     bytes: int
     total: int
 
 
-class Configured(TypedDict):
-    """The settings that explain the behaviour; no secrets."""
+class SettingsStatus(TypedDict):
+    """The settings that explain the behaviour, without secrets."""
 
     compute_type: str
     vad: str
@@ -75,42 +76,42 @@ class Configured(TypedDict):
     max_audio_seconds: int
 
 
-class Status(TypedDict):
-    """What is measured or observed now."""
+class ServerStatus(TypedDict):
+    """The state of the server: only values that were measured or observed, and settings."""
 
     version: str
     uptime_seconds: float
     state: Literal["starting", "ready", "failed", "stopped"]
     error: str | None
-    pull: Pull | None
+    pull: PullStatus | None
     default_model: str
-    models: list[Model]
-    stages: list[Stage]
+    models: list[ModelStatus]
+    stages: list[StageStatus]
     warm_up: list[StageEntry]
-    queue: Queue
+    queue: QueueStatus
     notes: list[str]
-    settings: Configured
+    settings: SettingsStatus
 
 
 @routes.get(
     "/livez",
-    summary="Is the process alive?",
+    summary="Liveness",
     response_class=JSONResponse,
-    responses=openapi.success(Alive, "It is."),
+    responses=openapi.success(ProbeStatus, "The process runs."),
 )
 async def livez() -> JSONResponse:
-    """Answers at once, whatever the engine does."""
+    """Answer 200 at once, whatever the engine does."""
     return JSONResponse({"status": "alive"})
 
 
 @routes.get(
     "/readyz",
-    summary="Can it transcribe?",
+    summary="Readiness",
     response_class=JSONResponse,
-    responses=openapi.success(Alive, "It can.") | openapi.failures(503),
+    responses=openapi.success(ProbeStatus, "The default model is loaded.") | openapi.failures(503),
 )
-async def readyz(engine: TheEngine) -> JSONResponse:
-    """503 with the reason while the default model is pulled or loaded, or cannot be."""
+async def readyz(engine: EngineDep) -> JSONResponse:
+    """Answer 200 when the default model is loaded, and 503 with the reason until then or if it cannot be loaded."""
     status = engine.status()
     if status.state != "ready":
         pulled = f"{status.pull.model} is being pulled: {status.pull}." if status.pull else None
@@ -121,31 +122,31 @@ async def readyz(engine: TheEngine) -> JSONResponse:
 
 @routes.get(
     "/v1/status",
-    summary="What is it doing?",
+    summary="State of the server",
     response_class=JSONResponse,
-    responses=openapi.success(Status, "Now."),
+    responses=openapi.success(ServerStatus, "The state now."),
 )
-async def status(request: Request, engine: TheEngine, settings: TheSettings) -> JSONResponse:
-    """Version, models, the device of every stage and why, the queue, and the settings that matter."""
+async def status(request: Request, engine: EngineDep, settings: SettingsDep) -> JSONResponse:
+    """Return version, models, the device of every stage with its reason, the queue, and the settings that matter."""
     now = engine.status()
-    body: Status = {
+    body: ServerStatus = {
         "version": server.__version__,
-        "uptime_seconds": round(time.monotonic() - cast("float", request.app.state.started), 3),
+        "uptime_seconds": seconds(time.monotonic() - cast("float", request.app.state.started)),
         "state": now.state,
         "error": now.error,
-        "pull": cast("Pull", asdict(now.pull)) if now.pull else None,
+        "pull": cast("PullStatus", asdict(now.pull)) if now.pull else None,
         "default_model": now.default_model,
-        "models": [cast("Model", {**asdict(card), "aliases": list(card.aliases)}) for card in now.models],
-        "stages": [cast("Stage", asdict(choice)) for choice in now.stages],
+        "models": [cast("ModelStatus", {**asdict(card), "aliases": list(card.aliases)}) for card in now.models],
+        "stages": [cast("StageStatus", asdict(choice)) for choice in now.stages],
         "warm_up": [stage_entry(stage) for stage in now.warm_up],
         "queue": {"queued": now.queued, "running": now.running, "limit": settings.server.max_queue},
         "notes": list(now.notes),
-        "settings": _configured(settings),
+        "settings": _settings_status(settings),
     }
     return JSONResponse(body)
 
 
-def _configured(settings: Settings) -> Configured:
+def _settings_status(settings: Settings) -> SettingsStatus:
     return {
         "compute_type": settings.model.compute_type,
         "vad": settings.vad.method,

@@ -1,4 +1,4 @@
-"""API keys: who gets in, what the others hear and how soon, and that nobody reads a key."""
+"""API keys: accepted and refused requests, limits of one key, and that no log or error shows a key."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from server.api import create_app
 from server.api.edge.auth import Keys
 from server.errors import ConfigurationError
 from server.settings.load import load_settings
-from tests.api.edge.test_request_log import accessed, connected
-from tests.api.live import serving, waited
+from tests.api.live import access_log, connected, serving, waited
 from tests.api.scripted import TRANSCRIPT, Hang, ScriptedEngine
 
 LAPTOP = "a-key-for-the-laptop"
@@ -39,7 +38,7 @@ def scripted() -> ScriptedEngine:
 
 @pytest.fixture
 def locked(scripted: ScriptedEngine, keys_file: Path, uploads: Path) -> Iterator[str]:
-    """A server that wants keys, one request of each at a time."""
+    """The URL of a server that requires keys and allows one request of each at a time."""
     settings = load_settings(auth={"keys_file": keys_file, "max_concurrent": 1})
     with serving(create_app(settings, scripted)) as url:
         yield url
@@ -94,9 +93,9 @@ def test_the_log_has_the_name_and_never_the_key(locked: str, caplog: pytest.LogC
     with caplog.at_level(logging.DEBUG):
         httpx2.get(f"{locked}/v1/models", headers=bearer(LAPTOP))
         httpx2.get(f"{locked}/v1/models", headers=bearer("a-key-that-is-wrong"))
-        assert waited(lambda: len(accessed(caplog)) == 2)
-    assert " laptop GET /v1/models 200 " in accessed(caplog)[0]
-    assert " - GET /v1/models 401 " in accessed(caplog)[1]
+        assert waited(lambda: len(access_log(caplog)) == 2)
+    assert " laptop GET /v1/models 200 " in access_log(caplog)[0]
+    assert " - GET /v1/models 401 " in access_log(caplog)[1]
     said = " ".join(record.getMessage() for record in caplog.records if record.name.startswith(("server", "uvicorn")))
     assert LAPTOP not in said
     assert "wrong" not in said

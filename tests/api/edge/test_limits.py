@@ -1,4 +1,4 @@
-"""Slow uploads, the end of the server, and pages of other origins."""
+"""Slow uploads, requests during the shutdown, and web pages of other origins."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import pytest
 
 from server.api import create_app
 from server.settings.load import load_settings
-from tests.api.edge.test_request_log import connected
-from tests.api.live import emptied, serving, waited
+from tests.api.live import connected, emptied, serving, waited
 from tests.api.scripted import Hang, ScriptedEngine
 
 UPLOAD = "Content-Type: audio/wav\r\nContent-Length: 1000000"
@@ -23,7 +22,7 @@ def scripted() -> ScriptedEngine:
 
 
 def said(sock: socket.socket) -> bytes:
-    """All that comes until the server closes, or 10 seconds pass without a byte."""
+    """Return all bytes until the server closes the connection or 10 seconds pass without one."""
     sock.settimeout(10)
     parts = []
     while part := sock.recv(65536):
@@ -48,7 +47,7 @@ def test_upload_that_stands_still(scripted: ScriptedEngine, uploads: Path) -> No
 
 
 def test_upload_that_trickles(scripted: ScriptedEngine, uploads: Path) -> None:
-    """Each byte comes in time, all of them together do not."""
+    """Each byte arrives in time, but the upload as a whole is too slow."""
     settings = load_settings(server={"read_timeout_seconds": 0.5, "min_upload_rate": 1000})
     with (
         serving(create_app(settings, scripted)) as url,
@@ -110,7 +109,7 @@ def test_server_that_stops_refuses_in_words(scripted: ScriptedEngine, uploads: P
 def test_pages_of_other_origins(
     scripted: ScriptedEngine, tmp_path: Path, origins: list[str], allowed: str | None
 ) -> None:
-    """A browser asks first, without the key; and it shows a page no answer, not even a refusal, without the header."""
+    """A browser sends a preflight without the key, and hides every answer, even a refusal, that lacks the header."""
     keys = tmp_path / "keys"
     keys.write_text("page: a-key-for-the-page\n")
     settings = load_settings(server={"cors_origins": origins}, auth={"keys_file": keys})

@@ -1,15 +1,12 @@
-"""Request ids, the access log, the limit on bodies, and clients that leave."""
+"""Request ids, the access log, the limit on bodies, and clients that disconnect."""
 
 from __future__ import annotations
 
 import logging
 import re
-import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import httpx2
 import openai
@@ -18,23 +15,10 @@ import pytest
 from server.api import create_app
 from server.settings.load import Settings
 from tests.api.conftest import MAX_UPLOAD_MB
-from tests.api.live import emptied, serving, waited
+from tests.api.live import access_log, connected, emptied, serving, waited
 from tests.api.scripted import Hang, ScriptedEngine
 
 LIMIT = MAX_UPLOAD_MB * 1024 * 1024
-
-
-@contextmanager
-def connected(url: str, path: str, headers: str) -> Iterator[socket.socket]:
-    """A connection that has sent its head and no body; it is torn down when the block ends."""
-    address = urlsplit(url)
-    with socket.create_connection((address.hostname, address.port or 80)) as sock:
-        sock.sendall(f"POST {path} HTTP/1.1\r\nHost: {address.netloc}\r\n{headers}\r\n\r\n".encode())
-        yield sock
-
-
-def accessed(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.name == "server.access"]
 
 
 def test_every_answer_has_a_request_id(http: httpx2.Client) -> None:
@@ -51,8 +35,8 @@ def test_only_a_sane_request_id_is_kept(http: httpx2.Client, given: str, kept: b
 def test_access_log_has_no_query(http: httpx2.Client, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, logger="server.access"):
         http.get("/v1/models?token=hush", headers={"X-Request-Id": "one"})
-        assert waited(lambda: any(" one " in line for line in accessed(caplog)))
-    (line,) = [line for line in accessed(caplog) if " one " in line]  # another test's may come late
+        assert waited(lambda: any(" one " in line for line in access_log(caplog)))
+    (line,) = [line for line in access_log(caplog) if " one " in line]  # another test's may come late
     assert re.fullmatch(r"127\.0\.0\.1 - GET /v1/models 200 \d+ ms one [0-9a-f]{32}", line)
 
 
@@ -60,15 +44,15 @@ def test_access_log_has_no_query(http: httpx2.Client, caplog: pytest.LogCaptureF
 def test_probes_are_logged_at_debug_only(http: httpx2.Client, caplog: pytest.LogCaptureFixture, path: str) -> None:
     with caplog.at_level(logging.DEBUG, logger="server.access"):
         http.get(path)
-        assert waited(lambda: bool(accessed(caplog)))
+        assert waited(lambda: bool(access_log(caplog)))
     assert [record.levelno for record in caplog.records if record.name == "server.access"] == [logging.DEBUG]
 
 
 def test_path_cannot_forge_a_log_line(http: httpx2.Client, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, logger="server.access"):
         http.get("/a%0a127.0.0.1%20GET%20/b")
-        assert waited(lambda: bool(accessed(caplog)))
-    assert "\n" not in accessed(caplog)[0]
+        assert waited(lambda: bool(access_log(caplog)))
+    assert "\n" not in access_log(caplog)[0]
 
 
 def test_success_logs_no_warning(

@@ -1,4 +1,4 @@
-"""/metrics: what the engine and the requests leave there, and the page that lists it."""
+"""GET /metrics: values from the engine and the requests, and the page that lists every metric."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from server.settings.load import load_settings
 from tests.api.live import serving
 from tests.api.scripted import READY, ScriptedEngine
 
-PAGE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+PAGE = (Path(__file__).parents[3] / "docs" / "operations.md").read_text()
 PREFIX = "whisperx_npu_"
 OBSERVED: tuple[Observation, ...] = (
     QueueTime("tiny", 0.5),
@@ -43,7 +43,7 @@ def server(scripted: ScriptedEngine, uploads: Path) -> Iterator[httpx2.Client]:
 
 
 def samples(client: httpx2.Client) -> dict[str, float]:
-    """Value by name and labels, as they are written."""
+    """Return the value of each sample by its name and labels."""
     response = client.get("/metrics")
     assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
     found = {}

@@ -1,4 +1,4 @@
-"""stream=true with OpenAI's own client: the events, their order, and what happens when it goes wrong."""
+"""stream=true with OpenAI's own client: the events, their order, and errors before and after the first event."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from server.engine.contract import Progress, SegmentReady
 from server.errors import EngineFailure, Overloaded
 from server.formats import DEMO_NOTICE
 from tests.api.live import emptied
+from tests.api.posting import TRANSCRIPTIONS
 from tests.api.scripted import DEMO, READY, SEGMENTS, SILENCE, SPOKEN, TRANSCRIPT, Hang, Pause, ScriptedEngine, steps
 
-URL = "/v1/audio/transcriptions"
-KINDS: dict[str, type[BaseModel]] = {
+EVENT_TYPES: dict[str, type[BaseModel]] = {
     "transcript.text.delta": TranscriptionTextDeltaEvent,
     "transcript.text.segment": TranscriptionTextSegmentEvent,
     "transcript.text.done": TranscriptionTextDoneEvent,
@@ -34,8 +34,8 @@ KINDS: dict[str, type[BaseModel]] = {
 
 
 def events(http: httpx2.Client, wav: bytes, **fields: str) -> list[dict[str, Any]]:
-    """The raw events, each checked strictly against OpenAI's type; the stream must end with [DONE]."""
-    response = http.post(URL, files={"file": wav}, data={"stream": "true", **fields})
+    """Return the raw events, each validated strictly by OpenAI's type; the stream must end with [DONE]."""
+    response = http.post(TRANSCRIPTIONS, files={"file": wav}, data={"stream": "true", **fields})
     assert response.status_code == 200
     assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
     *blocks, last, rest = response.text.split("\n\n")
@@ -43,7 +43,7 @@ def events(http: httpx2.Client, wav: bytes, **fields: str) -> list[dict[str, Any
     bodies = [block.removeprefix("data: ") for block in blocks]
     found = [json.loads(body) for body in bodies]
     for body, event in zip(bodies, found, strict=True):
-        KINDS[event["type"]].model_validate_json(body, strict=True)
+        EVENT_TYPES[event["type"]].model_validate_json(body, strict=True)
     return found
 
 
@@ -109,13 +109,13 @@ def test_silence(http: httpx2.Client, engine: ScriptedEngine, wav: bytes) -> Non
 
 def test_demo_model_says_so(http: httpx2.Client, engine: ScriptedEngine, wav: bytes) -> None:
     engine.steps = steps(DEMO)
-    response = http.post(URL, files={"file": wav}, data={"stream": "true", "model": "demo"})
+    response = http.post(TRANSCRIPTIONS, files={"file": wav}, data={"stream": "true", "model": "demo"})
     assert (response.headers["x-model"], response.headers["x-whisperx-npu-notice"]) == ("demo", DEMO_NOTICE)
 
 
 def test_a_model_that_is_still_being_pulled_is_named(http: httpx2.Client, engine: ScriptedEngine, wav: bytes) -> None:
     engine.state = replace(READY, models=())
-    response = http.post(URL, files={"file": wav}, data={"stream": "true"})
+    response = http.post(TRANSCRIPTIONS, files={"file": wav}, data={"stream": "true"})
     assert response.headers["x-model"] == "tiny-model"
     assert "x-whisperx-npu-notice" not in response.headers
 
@@ -142,7 +142,7 @@ def test_error_midway_is_an_event(
     with pytest.raises(openai.APIError, match=message):
         read.extend(stream)
     assert [event.type for event in read] == ["transcript.text.delta"]
-    body = http.post(URL, files={"file": wav}, data={"stream": "true"}).text
+    body = http.post(TRANSCRIPTIONS, files={"file": wav}, data={"stream": "true"}).text
     assert "[DONE]" not in body
     assert "secret" not in body
     assert set(json.loads(body.split("\n\n")[1].removeprefix("data: "))["error"]) == {
@@ -163,7 +163,7 @@ def test_upload_lives_as_long_as_the_stream(
     http: httpx2.Client, engine: ScriptedEngine, wav: bytes, uploads: Path
 ) -> None:
     engine.steps = [SegmentReady(SEGMENTS[0]), Hang()]
-    with http.stream("POST", URL, files={"file": wav}, data={"stream": "true"}) as response:
+    with http.stream("POST", TRANSCRIPTIONS, files={"file": wav}, data={"stream": "true"}) as response:
         lines = response.iter_lines()
         assert next(lines)
         assert engine.hanging.wait(10)
@@ -175,7 +175,7 @@ def test_upload_lives_as_long_as_the_stream(
 def test_long_silence_has_signs_of_life(
     client: openai.OpenAI, engine: ScriptedEngine, wav: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A proxy must see something, and OpenAI's client must not."""
+    """Comments reach a proxy during a long silence, and OpenAI's client ignores them."""
     monkeypatch.setattr(sse, "PULSE_SECONDS", 0.05)
     engine.steps = [Hang()]
     with client.audio.transcriptions.with_streaming_response.create(model="whisper-1", file=wav, stream=True) as raw:

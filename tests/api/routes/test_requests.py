@@ -1,4 +1,4 @@
-"""/v1/requests: how far a request is, while it runs and after; and the head of an answer before its body."""
+"""GET /v1/requests: progress while a request runs and after; and answers whose head comes before their body."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ import httpx2
 import pytest
 from pydantic import TypeAdapter
 
-from server.api.in_flight import KEPT, Requests
-from server.api.routes.requests import RequestState
+from server.api.in_flight import KEPT, InFlightRequests
+from server.api.routes.requests import RequestStatus
 from server.engine.contract import Finished, Progress
 from server.errors import EngineFailure, ModelUnavailable, Overloaded
-from tests.api.edge.test_request_log import connected
-from tests.api.live import emptied, waited
+from tests.api.live import connected, emptied, waited
 from tests.api.scripted import TRANSCRIPT, Hang, ScriptedEngine
 
 ROUTES = ["/transcribe", "/v1/audio/transcriptions", "/v1/audio/translations"]
@@ -29,14 +28,14 @@ QUEUED = Progress(0.0, None, "queue")
 def state(http: httpx2.Client, name: str) -> dict[str, Any]:
     response = http.get(f"/v1/requests/{name}")
     assert response.status_code == 200
-    TypeAdapter(RequestState).validate_json(response.content, strict=True)
+    TypeAdapter(RequestStatus).validate_json(response.content, strict=True)
     found: dict[str, Any] = response.json()
     return found
 
 
 @contextmanager
 def under_way(url: str, engine: ScriptedEngine, name: str) -> Iterator[None]:
-    """A request of that id whose engine does not end."""
+    """Send a request with this id, whose engine does not end; it is running inside the block."""
     head = f"X-Request-Id: {name}\r\nContent-Type: audio/wav\r\nContent-Length: 4"
     with connected(url, "/transcribe", head) as sock:
         sock.sendall(b"RIFF")
@@ -121,10 +120,10 @@ def test_an_id_used_again_means_the_newer_request(http: httpx2.Client, engine: S
 
 
 async def test_memory_is_bounded() -> None:
-    requests = Requests()
-    with requests.following("first", "first", None):
+    requests = InFlightRequests()
+    with requests.tracked("first", "first", None):
         for i in range(KEPT + 10):
-            with requests.following(f"job{i}", f"mine{i}", None):
+            with requests.tracked(f"job{i}", f"mine{i}", None):
                 pass
         assert requests.find("first", None), "one that is under way is never forgotten"
     assert requests.find("job0", None) is requests.find("mine0", None) is None

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 import server
 from server.api import create_app
-from server.api.routes.status import Status
+from server.api.routes.status import ServerStatus
 from server.engine.contract import Pull
 from server.settings.load import load_settings
 from tests.api.live import serving
@@ -47,13 +47,13 @@ def test_a_model_on_its_way_from_the_hub(http: httpx2.Client, engine: ScriptedEn
     message = http.get("/readyz").json()["error"]["message"]
     assert message == "The engine is not ready, its state is starting: small is being pulled: 120 of 484 MB."
     response = http.get("/v1/status")
-    TypeAdapter(Status).validate_json(response.content, strict=True)
+    TypeAdapter(ServerStatus).validate_json(response.content, strict=True)
     assert response.json()["pull"] == {"model": "small", "bytes": 120_400_000, "total": 484_000_000}
 
 
 def test_status(http: httpx2.Client, engine: ScriptedEngine) -> None:
     response = http.get("/v1/status")
-    TypeAdapter(Status).validate_json(response.content, strict=True)
+    TypeAdapter(ServerStatus).validate_json(response.content, strict=True)
     body = response.json()
     assert body["version"] == server.__version__
     assert body["stages"] == [{"stage": "mel", "device": "cpu", "reason": "no NPU: /dev/accel/accel0 does not exist"}]

@@ -67,7 +67,7 @@ def test_the_process_that_speaks_http_loads_no_model() -> None:
     import subprocess
 
     script = (
-        "import sys, server.api, server.supervisor\n"
+        "import sys, server.api, server.engine.supervisor\n"
         "heavy = {'ctranslate2', 'torch', 'onnxruntime', 'av', 'librosa', 'faster_whisper'} & set(sys.modules)\n"
         "sys.exit(f'imported: {heavy}' if heavy else 0)\n"
     )

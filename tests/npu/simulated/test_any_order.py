@@ -11,7 +11,7 @@ from npu.simulated import Machine
 from npu.simulated.faults import DriverTimeout, Ends, Fault, Garbage, Hang, LoadError, Lost, Memlock, Slow
 from npu.xrt import device as xrt
 from npu.xrt.polling import State
-from tests.npu.conftest import DESIGNS, Ready
+from tests.npu.conftest import DESIGNS, ReadyOverlay
 
 faults: st.SearchStrategy[Fault] = st.one_of(
     st.builds(Hang),
@@ -32,21 +32,21 @@ steps = st.lists(
 )
 
 
-class House:
-    """A device and what is loaded on it."""
+class Scenario:
+    """A device and the overlays that are loaded on it."""
 
     def __init__(self, folder: KernelFolder) -> None:
         self.machine = Machine(designs=DESIGNS, tdr_s=0.01)
         self.device = xrt.Device(self.machine.pyxrt, target="host", watchdog_s=0.05)
         self.folder = folder
-        self.loaded: list[Ready] = []
+        self.loaded: list[ReadyOverlay] = []
         self.errors: list[NpuError] = []
 
     def do(self, what: str, which: int | Fault) -> None:
         if isinstance(which, Fault):
             self.machine.faults.append(which)
         elif what == "load":
-            self.loaded.append(Ready.of(self.device.load(self.folder)))
+            self.loaded.append(ReadyOverlay.of(self.device.load(self.folder)))
         elif what == "mend":
             self.machine.faults.clear()
         elif self.loaded:
@@ -57,26 +57,26 @@ class House:
             else:
                 self.launch(ready)
 
-    def launch(self, ready: Ready) -> None:
+    def launch(self, ready: ReadyOverlay) -> None:
         ready.fill()
         ready.overlay.launch(ready.program, ready.buffers, timeout=5.0 if self.calm() else None)
-        assert ready.right() or any(isinstance(fault, Garbage) for fault in self.machine.faults)
+        assert ready.is_right() or any(isinstance(fault, Garbage) for fault in self.machine.faults)
 
     def calm(self) -> bool:
-        """Whether every launch ends."""
+        """Return True if every launch ends."""
         return not any(isinstance(fault, Hang | Lost) for fault in self.machine.faults)
 
 
 @settings(max_examples=60)
 @given(steps=steps)
 def test_any_order(scale: KernelFolder, steps: list[tuple[str, int | Fault]]) -> None:
-    house = House(scale)
+    scenario = Scenario(scale)
     for what, which in steps:
         try:
-            house.do(what, which)
+            scenario.do(what, which)
         except NpuError as error:
-            house.errors.append(error)  # kept, with the frames of its traceback
-    house.device.close()
-    house.loaded.clear()
-    assert (house.machine.contexts, house.machine.buffers, house.machine.heap) == (0, 0, 0)
-    assert all(error.reason for error in house.errors)
+            scenario.errors.append(error)  # kept, with the frames of its traceback
+    scenario.device.close()
+    scenario.loaded.clear()
+    assert (scenario.machine.contexts, scenario.machine.buffers, scenario.machine.heap) == (0, 0, 0)
+    assert all(error.reason for error in scenario.errors)

@@ -1,4 +1,4 @@
-"""Buffers: what the host writes to a range, the device sees after a sync of that range, and the other way round."""
+"""Buffers: after a sync of a range, the device sees what the host wrote to it, and the other way round."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def made(nbytes: int = SIZE) -> Buffer:
 
 
 def device_side(buffer: Buffer) -> bytes:
-    """What a launch would see."""
-    return bytes(buffer.bo._memory.device)  # type: ignore[attr-defined]
+    """Return the bytes that a launch would see."""
+    return bytes(buffer.bo._device)  # type: ignore[attr-defined]
 
 
 def test_a_new_buffer_is_zeros_on_both_sides() -> None:
@@ -41,8 +41,8 @@ operations = st.lists(
 @given(operations)
 def test_ranges(steps: list[tuple[str, int, int, bytes]]) -> None:
     buffer, host, device = made(), bytearray(SIZE), bytearray(SIZE)
-    for what, one, other, value in steps:
-        first, end = min(one, other), max(one, other)
+    for what, *bounds, value in steps:
+        first, end = sorted(bounds)
         if what == "write":
             fill = value or b"\x01"
             buffer.view(offset=first, elements=end - first)[:] = fill[0]

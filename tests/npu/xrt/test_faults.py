@@ -18,7 +18,7 @@ from npu.simulated import Machine
 from npu.simulated.faults import DriverTimeout, Ends, Fault, Garbage, Hang, LoadError, Lost, Memlock, Slow
 from npu.xrt import device as xrt
 from npu.xrt.polling import State
-from tests.npu.conftest import DESIGNS, Open, Ready
+from tests.npu.conftest import DESIGNS, OpenFn, ReadyOverlay
 
 
 def nothing_left(machine: Machine) -> bool:
@@ -58,12 +58,12 @@ ROWS: dict[str, tuple[Fault, type[NpuError], str]] = {
 
 
 @pytest.mark.parametrize("row", ROWS)
-def test_a_fault(row: str, machine: Machine, scale: KernelFolder, opened: Open) -> None:
+def test_a_fault(row: str, machine: Machine, scale: KernelFolder, open_device: OpenFn) -> None:
     fault, kind, reason = ROWS[row]
-    device = opened(machine, watchdog_s=0.3)
+    device = open_device(machine, watchdog_s=0.3)
     machine.faults.append(copy.copy(fault))
     with pytest.raises(kind, match=reason) as caught:
-        Ready.of(device.load(scale)).launch()
+        ReadyOverlay.of(device.load(scale)).launch()
     assert type(caught.value) is kind
     assert caught.value.cure
     assert not caught.value.reason.endswith(".")
@@ -71,9 +71,9 @@ def test_a_fault(row: str, machine: Machine, scale: KernelFolder, opened: Open) 
     assert nothing_left(machine)
 
 
-def test_lost_while_another_overlay_is_at_work(machine: Machine, scale: KernelFolder, opened: Open) -> None:
-    device = opened(machine, watchdog_s=0.3)
-    ready = Ready.of(device.load(scale))
+def test_lost_while_another_overlay_is_at_work(machine: Machine, scale: KernelFolder, open_device: OpenFn) -> None:
+    device = open_device(machine, watchdog_s=0.3)
+    ready = ReadyOverlay.of(device.load(scale))
     machine.faults.append(Lost(gone=True))
     for sync in (ready.buffers[0].to_device, ready.buffers[0].from_device):
         with pytest.raises(DeviceLost, match=r"the NPU was lost while a buffer was synced \(.*err=-19.*\)") as caught:
@@ -86,13 +86,13 @@ def test_lost_while_another_overlay_is_at_work(machine: Machine, scale: KernelFo
 
 @pytest.mark.parametrize("fault", [Hang(launch=1), DriverTimeout(launch=1), Ends(launch=1, state=State.ERROR)])
 def test_a_broken_overlay_launches_nothing_more_and_a_new_one_does(
-    fault: Fault, machine: Machine, scale: KernelFolder, opened: Open
+    fault: Fault, machine: Machine, scale: KernelFolder, open_device: OpenFn
 ) -> None:
-    device = opened(machine, watchdog_s=0.3)
+    device = open_device(machine, watchdog_s=0.3)
     machine.faults.append(fault)
-    ready = Ready.of(device.load(scale))
+    ready = ReadyOverlay.of(device.load(scale))
     ready.launch()
-    assert ready.right()
+    assert ready.is_right()
     with pytest.raises(NpuError) as caught:
         ready.launch()
     with pytest.raises(LaunchFailed, match="overlay scale was given up: the ") as again:
@@ -101,14 +101,14 @@ def test_a_broken_overlay_launches_nothing_more_and_a_new_one_does(
     assert again.value.state == "GIVEN UP"
     ready.overlay.close()
     assert nothing_left(machine)
-    anew = Ready.of(device.load(scale))
-    anew.launch()
-    assert anew.right()
+    reloaded = ReadyOverlay.of(device.load(scale))
+    reloaded.launch()
+    assert reloaded.is_right()
 
 
-def test_a_design_that_would_stand_still(machine: Machine, scale: KernelFolder, opened: Open) -> None:
+def test_a_design_that_would_stand_still(machine: Machine, scale: KernelFolder, open_device: OpenFn) -> None:
     """No fault is put in: the input asks for more than the stream sends, and the driver ends that."""
-    ready = Ready.of(opened(machine).load(scale))
+    ready = ReadyOverlay.of(open_device(machine).load(scale))
     ready.buffers[0].view("i4")[2] = 100
     ready.buffers[0].to_device()
     with pytest.raises(LaunchTimeout, match="made no progress"):
@@ -117,37 +117,37 @@ def test_a_design_that_would_stand_still(machine: Machine, scale: KernelFolder, 
 
 
 def test_garbage_on_the_third_context_is_reported_as_completed(
-    machine: Machine, scale: KernelFolder, opened: Open
+    machine: Machine, scale: KernelFolder, open_device: OpenFn
 ) -> None:
-    device = opened(machine)
+    device = open_device(machine)
     machine.faults.append(Garbage(context=2))
-    loaded = [Ready.of(device.load(scale)) for _ in range(4)]
+    loaded = [ReadyOverlay.of(device.load(scale)) for _ in range(4)]
     for ready in loaded:
         ready.launch()
-    assert [ready.right() for ready in loaded] == [True, True, False, True]
+    assert [ready.is_right() for ready in loaded] == [True, True, False, True]
 
 
-def test_garbage_from_a_launch_on(machine: Machine, scale: KernelFolder, opened: Open) -> None:
-    ready = Ready.of(opened(machine).load(scale))
+def test_garbage_from_a_launch_on(machine: Machine, scale: KernelFolder, open_device: OpenFn) -> None:
+    ready = ReadyOverlay.of(open_device(machine).load(scale))
     machine.faults.append(Garbage(launch=2, onwards=True))
     seen = []
     for _ in range(4):
         ready.launch()
-        seen.append(ready.right())
+        seen.append(ready.is_right())
         ready.fill()
     assert seen == [True, True, False, False]
 
 
-def test_a_slow_npu_is_right_and_says_how_slow(machine: Machine, scale: KernelFolder, opened: Open) -> None:
-    ready = Ready.of(opened(machine).load(scale))
+def test_a_slow_npu_is_right_and_says_how_slow(machine: Machine, scale: KernelFolder, open_device: OpenFn) -> None:
+    ready = ReadyOverlay.of(open_device(machine).load(scale))
     machine.faults.append(Slow(factor=3, seconds=0.2))
     assert ready.launch() >= 0.2
-    assert ready.right()
+    assert ready.is_right()
 
 
-def test_the_seventh_context(machine: Machine, scale: KernelFolder, opened: Open) -> None:
-    device = opened(machine)
-    loaded = [Ready.of(device.load(scale)) for _ in range(6)]
+def test_the_seventh_context(machine: Machine, scale: KernelFolder, open_device: OpenFn) -> None:
+    device = open_device(machine)
+    loaded = [ReadyOverlay.of(device.load(scale)) for _ in range(6)]
     for ready in loaded:
         ready.launch()
     with pytest.raises(NpuUnavailable, match=r"gives overlay scale no hardware context .*it has 6") as caught:
@@ -155,16 +155,16 @@ def test_the_seventh_context(machine: Machine, scale: KernelFolder, opened: Open
     assert caught.value.cure == "end other programs that use the NPU"
     device.close()
     assert nothing_left(machine)
-    Ready.of(opened(machine).load(scale)).launch()
+    ReadyOverlay.of(open_device(machine).load(scale)).launch()
 
 
-def test_contexts_of_other_programs(scale: KernelFolder, opened: Open) -> None:
+def test_contexts_of_other_programs(scale: KernelFolder, open_device: OpenFn) -> None:
     with pytest.raises(NpuUnavailable, match="no hardware context"):
-        opened(Machine(designs=DESIGNS, contexts_elsewhere=6)).load(scale)
+        open_device(Machine(designs=DESIGNS, contexts_elsewhere=6)).load(scale)
 
 
-def test_too_little_memory_for_the_stream(machine: Machine, scale: KernelFolder, opened: Open) -> None:
-    device = opened(machine)
+def test_too_little_memory_for_the_stream(machine: Machine, scale: KernelFolder, open_device: OpenFn) -> None:
+    device = open_device(machine)
     machine.faults.append(Memlock(limit=100))
     with pytest.raises(NpuUnavailable, match=r"memory for stream scale.run may not be locked"):
         device.load(scale).program("run")
@@ -172,8 +172,8 @@ def test_too_little_memory_for_the_stream(machine: Machine, scale: KernelFolder,
     assert nothing_left(machine)
 
 
-def test_streams_that_fill_the_heap(machine: Machine, scale: KernelFolder, opened: Open) -> None:
-    overlay = opened(machine).load(scale)
+def test_streams_that_fill_the_heap(machine: Machine, scale: KernelFolder, open_device: OpenFn) -> None:
+    overlay = open_device(machine).load(scale)
     machine.heap = (64 << 20) - 500  # as if others had that much
     with pytest.raises(NpuUnavailable, match=r"the NPU has no memory left for stream scale\.run"):
         overlay.program("run")
@@ -213,11 +213,11 @@ def lfs_pointer(path: Path) -> None:
     ],
 )
 def test_kernels_that_are_refused(
-    damaged: Path, machine: Machine, opened: Open, damage: Callable[[Path], object], reason: str
+    damaged: Path, machine: Machine, open_device: OpenFn, damage: Callable[[Path], object], reason: str
 ) -> None:
     damage(damaged)
     with pytest.raises(FolderRefused, match=reason):
-        opened(machine).load(damaged)
+        open_device(machine).load(damaged)
     assert nothing_left(machine)
 
 
@@ -227,16 +227,16 @@ def test_a_folder_for_the_other_device(machine: Machine, scale: KernelFolder) ->
     assert caught.value.cure == "build it for Phoenix and Hawk Point"
 
 
-def test_a_design_that_the_simulated_device_lacks(scale: KernelFolder, opened: Open) -> None:
+def test_a_design_that_the_simulated_device_lacks(scale: KernelFolder, open_device: OpenFn) -> None:
     with pytest.raises(NpuUnavailable, match="knows no design scale"):
-        opened(Machine(designs={})).load(scale)
+        open_device(Machine(designs={})).load(scale)
 
 
-def test_an_xclbin_that_went_after_it_was_read(machine: Machine, damaged: Path, opened: Open) -> None:
+def test_an_xclbin_that_went_after_it_was_read(machine: Machine, damaged: Path, open_device: OpenFn) -> None:
     folder = xrt.read(damaged)
     (damaged / "kernel.xclbin").unlink()
     with pytest.raises(NpuUnavailable, match=r"XRT does not make overlay scale ready \(No such file"):
-        opened(machine).load(folder)
+        open_device(machine).load(folder)
 
 
 def test_without_pyxrt(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -267,18 +267,21 @@ def test_a_pyxrt_that_is_right(monkeypatch: pytest.MonkeyPatch, machine: Machine
 
 
 def test_a_process_that_ends_in_a_launch_ends(scale: KernelFolder) -> None:
-    """The stand-in's thread keeps no process alive; on the chip, the driver clears up."""
+    """The thread of the simulated device keeps no process alive; on the chip, the driver clears up."""
     code = f"""
+from contextlib import suppress
 from pathlib import Path
+from npu.errors import LaunchTimeout
 from npu.xrt import device as xrt
 from npu.simulated import Machine
 from npu.simulated.faults import Hang
-from tests.npu.conftest import DESIGNS, Ready
-device = xrt.Device(Machine(designs=DESIGNS, faults=[Hang()]).pyxrt, target="host")
-ready = Ready.of(device.load(Path({str(scale.path)!r})))
-ready.overlay.start(ready.program, ready.buffers)
+from tests.npu.conftest import DESIGNS, ReadyOverlay
+device = xrt.Device(Machine(designs=DESIGNS, faults=[Hang()]).pyxrt, target="host", watchdog_s=0.1)
+ready = ReadyOverlay.of(device.load(Path({str(scale.path)!r})))
+with suppress(LaunchTimeout):
+    ready.launch()
 """
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     assert subprocess.run([sys.executable, "-c", code], cwd=root, timeout=60, check=False).returncode == 0
 
 

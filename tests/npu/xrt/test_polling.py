@@ -1,8 +1,9 @@
-"""Waiting by looking, and what XRT's texts mean."""
+"""Waiting by polling, and the meaning of XRT's texts."""
 
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -12,15 +13,15 @@ from hypothesis import strategies as st
 from kernels.package.verify import KernelFolder
 from npu.errors import DeviceLost, LaunchFailed, NpuError, NpuUnavailable
 from npu.simulated import Machine
+from npu.simulated.execution import Execution
 from npu.simulated.faults import Fault
-from npu.simulated.launches import Job
-from npu.xrt.polling import PENDING, State, name, poll
-from npu.xrt.xrt_errors import attempt, while_launching, while_loading
-from tests.npu.conftest import Open, Ready
+from npu.xrt.polling import PENDING, State, poll, state_name
+from npu.xrt.xrt_errors import XrtCall, while_launching, while_loading
+from tests.npu.conftest import OpenFn, ReadyOverlay
 
 
 def states(*seen: int) -> Callable[[], int]:
-    """One after the other, the last one for ever."""
+    """Return a function that gives one state after the other, and the last one for ever."""
     left: Iterator[int] = iter(seen)
     return lambda: next(left, seen[-1])
 
@@ -51,32 +52,32 @@ def test_waiting_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_names_of_states() -> None:
-    assert (name(State.NORESPONSE), name(42)) == ("NORESPONSE", "42")
+    assert (state_name(State.NORESPONSE), state_name(42)) == ("NORESPONSE", "42")
 
 
 class Unknown(Fault):
-    """Ends in a state that no enum has."""
+    """A fault that ends launches in a state for which XRT has no name."""
 
-    def run(self, job: Job) -> bool:
-        job.end(42)  # type: ignore[arg-type]
+    def run(self, execution: Execution) -> bool:
+        execution.end(42)  # type: ignore[arg-type]
         return True
 
 
-def test_a_state_of_a_later_release(machine: Machine, scale: KernelFolder, opened: Open) -> None:
+def test_a_state_of_a_later_release(machine: Machine, scale: KernelFolder, open_device: OpenFn) -> None:
     machine.faults.append(Unknown())
     with pytest.raises(LaunchFailed, match="ended in state 42"):
-        Ready.of(opened(machine).load(scale)).launch()
+        ReadyOverlay.of(open_device(machine).load(scale)).launch()
 
 
 def test_a_bug_of_the_simulation_is_a_fault_of_the_device(
-    machine: Machine, scale: KernelFolder, opened: Open, monkeypatch: pytest.MonkeyPatch
+    machine: Machine, scale: KernelFolder, open_device: OpenFn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(self: Job) -> None:
+    def broken(self: Execution) -> None:
         raise ZeroDivisionError("oh")
 
-    monkeypatch.setattr(Job, "run", broken)
+    monkeypatch.setattr(Execution, "run", broken)
     with pytest.raises(LaunchFailed, match="state ERROR"):
-        Ready.of(opened(machine).load(scale)).launch()
+        ReadyOverlay.of(open_device(machine).load(scale)).launch()
     assert list(machine.log) == ["launch 0: ZeroDivisionError: oh"]
 
 
@@ -115,14 +116,32 @@ def test_what_goes_wrong_while_launching() -> None:
 
 @pytest.mark.parametrize("error", [RuntimeError(), MemoryError("x"), OSError(5, "Input/output error")])
 def test_errors_of_a_call_become_text(error: Exception) -> None:
-    def call() -> None:
+    with XrtCall() as call:
         raise error
+    assert call.failure
 
-    value, text = attempt(call)
-    assert value is None
-    assert text
+
+def test_a_call_without_an_error() -> None:
+    with XrtCall() as call:
+        pass
+    assert call.failure is None
+
+
+def test_the_error_of_a_call_is_not_kept() -> None:
+    """Its traceback would keep the frames of the call, and a hardware context with them."""
+    contexts: weakref.WeakSet[Fault] = weakref.WeakSet()
+
+    def fail() -> None:
+        context = Fault()
+        contexts.add(context)
+        raise RuntimeError("x")
+
+    with XrtCall() as call:
+        fail()
+    assert call.failure == "x"
+    assert not contexts
 
 
 def test_mistakes_of_ours_are_not_xrts() -> None:
-    with pytest.raises(TypeError):
-        attempt(lambda: len(3))  # type: ignore[arg-type]
+    with pytest.raises(TypeError), XrtCall():
+        len(3)  # type: ignore[arg-type]

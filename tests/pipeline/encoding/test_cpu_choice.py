@@ -128,5 +128,5 @@ settings = ModelSettings(threads=1)
 cpu_encoder(Checkpoint(Path({str(tiny_multilingual)!r}), settings), settings, frozenset({{"avx2", "avx512_vnni"}}))
 sys.exit("torch" in sys.modules)
 """
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[3]
     assert subprocess.run([sys.executable, "-c", script], cwd=root, check=False).returncode == 0

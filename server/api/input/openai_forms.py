@@ -1,4 +1,4 @@
-"""The form fields of OpenAI's audio routes, and this server's own beside them; unknown ones are ignored, as there."""
+"""The forms of OpenAI's audio routes: its fields, and this server's own. Unknown fields are ignored, as OpenAI does."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 
 from server.api.input.fields import (
     Candidate,
-    Choices,
     Language,
     Milliseconds,
     SpeakerCount,
     Text,
     check_speakers,
-    plain,
     require_diarization,
 )
+from server.api.input.form import Form, without_null
 from server.errors import InvalidInput
 from server.settings.load import Settings
 from server.transcript import AlignMethod, DiarizeOptions, Options
@@ -28,7 +27,7 @@ STREAMED = ("json", "diarized_json")
 
 
 class Chunking(BaseModel):
-    """How speech is found; ``auto`` leaves every number as configured."""
+    """OpenAI's ``chunking_strategy``: how speech is detected. ``auto`` leaves every number as configured."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -39,7 +38,7 @@ class Chunking(BaseModel):
 
 
 def _chunking(value: object) -> object:
-    """OpenAI sends ``auto`` or keys in brackets; a JSON object is what form pages send."""
+    """Read ``auto``, keys in brackets (both as OpenAI's client sends them), or a JSON object (from HTML forms)."""
     if isinstance(value, str) and value.startswith("{"):
         return json.loads(value)
     return {"type": value} if isinstance(value, str) else value
@@ -51,19 +50,22 @@ CHUNKING_SCHEMA = {
         {
             "type": "object",
             "required": ["type"],
-            "properties": {name: plain(entry) for name, entry in Chunking.model_json_schema()["properties"].items()},
+            "properties": {
+                name: without_null(entry) for name, entry in Chunking.model_json_schema()["properties"].items()
+            },
         },
     ]
 }
 
 
-class TranslationForm(Choices):
-    """POST /v1/audio/translations."""
+class OpenAITranslationForm(Form):
+    """The fields of POST /v1/audio/translations."""
 
     response_format: TranslationFormat = Field("json", description="Shape of the answer.")
-    vad: bool = Field(True, description="Skip what is not speech.")
+    vad: bool = Field(True, description="Skip audio that is not speech.")
 
     def options(self, _settings: Settings) -> Options:
+        """Return the options of the job; no setting changes what a translation may ask for."""
         return Options(
             model=self.model,
             task="translate",
@@ -76,11 +78,11 @@ class TranslationForm(Choices):
         )
 
 
-class TranscriptionForm(Choices):
-    """POST /v1/audio/transcriptions."""
+class OpenAITranscriptionForm(Form):
+    """The fields of POST /v1/audio/transcriptions."""
 
     response_format: TranscriptionFormat = Field("json", description="Shape of the answer.")
-    language: Language = Field(None, description="ISO 639-1 code or English name; heard if left out, or `auto`.")
+    language: Language = Field(None, description="ISO 639-1 code or English name; detected if left out, or `auto`.")
     languages: tuple[Candidate, ...] = Field((), description="Candidates; one means the same as language.")
     keywords: tuple[Text, ...] = Field((), description="Words and names to expect, one per field.")
     timestamp_granularities: tuple[Literal["word", "segment"], ...] = Field(
@@ -93,12 +95,15 @@ class TranscriptionForm(Choices):
     )
     known_speaker_names: tuple[str, ...] = Field((), description="Refused: speakers are not matched with samples yet.")
     known_speaker_references: tuple[str, ...] = Field((), description="Refused, as known_speaker_names.")
-    vad: bool = Field(True, description="Skip what is not speech.")
+    vad: bool = Field(True, description="Skip audio that is not speech.")
     min_speakers: SpeakerCount | None = Field(None, description="With diarized_json: least number of speakers.")
     max_speakers: SpeakerCount | None = Field(None, description="With diarized_json: largest number of speakers.")
 
     def options(self, settings: Settings) -> Options:
-        """Raises InvalidInput where fields do not go together, or ask for what this server does not have."""
+        """Return the options of the job.
+
+        Raises InvalidInput if fields contradict each other or ask for something that this server does not have.
+        """
         self._check()
         if self.diarized:
             require_diarization(settings, "response_format")
@@ -151,7 +156,7 @@ class TranscriptionForm(Choices):
         check_speakers(self.min_speakers, self.max_speakers)
 
     def _language(self) -> str | None:
-        """Whisper's detection cannot be held to some languages, so several candidates are refused."""
+        """Return the language; several candidates are refused, as Whisper's detection cannot be limited to them."""
         candidates = {language for language in (self.language, *self.languages) if language}
         if len(candidates) > 1:
             raise InvalidInput(
@@ -162,7 +167,7 @@ class TranscriptionForm(Choices):
         return candidates.pop() if candidates else None
 
     def _align(self, settings: Settings) -> AlignMethod | None:
-        """Word times cost time: none where the answer does not show them, some where words are asked for."""
+        """Return the alignment method: "off" if the answer shows no times, never "off" if the client asks for words."""
         if self.align is None and self.response_format in ("json", "text"):
             return "off"
         if self.align is None and self.with_words and settings.align.method == "off":

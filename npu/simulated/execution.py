@@ -1,4 +1,4 @@
-"""Launches on the simulated device: one at a time, in a thread of the device, on the device's memory."""
+"""Executions on the simulated device: one at a time, in a thread of the device, on the device's memory."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from kernels.array.simulate.simulate import Simulation
 from kernels.errors import KernelsError, StreamError
 from npu.xrt.polling import State
 
-TRANSACTION = 3
+TRANSACTION = 3  # the opcode of a transaction stream
 Bytes = NDArray[np.uint8]
 
 
-class Context:
-    """A hardware context of the device: an overlay on the array. ``gone`` once nothing refers to it any more."""
+class DriverContext:
+    """The driver's record of a hardware context: an overlay on the array.
+
+    ``number`` counts the contexts of the machine from 0; ``gone`` is set once nothing refers to the context any more.
+    """
 
     def __init__(self, number: int, kernel: str, simulation: Simulation) -> None:
         self.number, self.kernel = number, kernel
@@ -27,34 +30,34 @@ class Context:
 
 
 @dataclass
-class Command:
-    """The packet of a launch, which its run looks at."""
+class Execution:
+    """A launch that was submitted: the device's side of its stream and arguments, in launch order, and its state.
 
-    state: State = State.NEW
-    ended: threading.Event = field(default_factory=threading.Event)
-
-
-@dataclass
-class Job:
-    """One launch: the device's memory of its stream and arguments, in launch order, and where it says how it ended."""
+    ``tdr_s`` is the time in seconds after which the driver ends an execution that makes no progress; ``log`` takes the
+    driver's messages.
+    """
 
     number: int
-    context: Context
-    command: Command
+    context: DriverContext
     opcode: int
     stream: Bytes
     words: int
     arguments: Sequence[Bytes]
     tdr_s: float
     log: Callable[[str], None]
+    state: State = State.SUBMITTED
+    ended: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
-        """Run it as a device without faults does."""
+        """Run as a device without faults does."""
         if self.compute():
             self.end(State.COMPLETED)
 
     def compute(self) -> bool:
-        """Do the work, and nothing if it is no transaction: that is not noticed. False if it failed, and so ended."""
+        """Run the stream. Return False if that failed, in which case the execution has ended.
+
+        A launch without a stream, or with another opcode, computes nothing, and the device does not report that.
+        """
         if self.opcode != TRANSACTION or not self.stream.size:
             return True
         try:
@@ -68,33 +71,34 @@ class Job:
             self.log(f"launch {self.number}: {error}")
             self.context.gone.wait(self.tdr_s)
             self.end(State.TIMEOUT)
-        return not self.command.ended.is_set()
+        return not self.ended.is_set()
 
-    def stuck(self) -> None:
-        """Stand still until the context goes."""
+    def hang(self) -> None:
+        """Make no progress until the context is gone."""
         self.context.gone.wait()
         self.end(State.ABORT)
 
     def end(self, state: State) -> None:
-        self.command.state = state
-        self.command.ended.set()
+        """End in ``state``."""
+        self.state = state
+        self.ended.set()
 
 
-class Worker:
-    """The device's thread. It ends after a while without work."""
+class DeviceThread:
+    """The thread in which the device runs one execution after the other. It ends after a while without any."""
 
     IDLE_S = 1.0
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._waiting: list[Callable[[], None]] = []
+        self._queue: list[Callable[[], None]] = []
         self._thread: threading.Thread | None = None
         self._wake = threading.Condition(self._lock)
 
     def submit(self, work: Callable[[], None]) -> None:
-        """Have it done after everything that was submitted before."""
+        """Run ``work`` after all that was submitted before."""
         with self._lock:
-            self._waiting.append(work)
+            self._queue.append(work)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._serve, name="simulated-npu", daemon=True)
                 self._thread.start()
@@ -103,11 +107,11 @@ class Worker:
     def _serve(self) -> None:
         while True:
             with self._lock:
-                if not self._waiting:
+                if not self._queue:
                     self._wake.wait(self.IDLE_S)
-                if not self._waiting:
+                if not self._queue:
                     self._thread = None
                     return
-                work = self._waiting.pop(0)
+                work = self._queue.pop(0)
             work()
-            del work
+            del work  # so that the memory of the launch is not held while idle

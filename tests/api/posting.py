@@ -1,0 +1,28 @@
+"""Requests to the transcribing routes, and strict reading of their answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx2
+from pydantic import BaseModel
+
+TRANSCRIPTIONS = "/v1/audio/transcriptions"
+
+
+def post_transcribe(http: httpx2.Client, wav: bytes, **fields: str) -> httpx2.Response:
+    """POST /transcribe with these form fields."""
+    return http.post("/transcribe", files={"file": ("a.wav", wav)}, data=fields)
+
+
+def post_openai(
+    http: httpx2.Client, wav: bytes, fields: list[tuple[str, str]], route: str = TRANSCRIPTIONS
+) -> httpx2.Response:
+    """POST one of OpenAI's routes with these form fields, in this order."""
+    parts: list[tuple[str, Any]] = [(name, (None, value)) for name, value in fields]
+    return http.post(route, files=[*parts, ("file", ("a.wav", wav))])
+
+
+def strict(kind: type[BaseModel], body: bytes) -> Any:
+    """Validate a body strictly: OpenAI's client accepts missing fields, its types do not."""
+    return kind.model_validate_json(body, strict=True)

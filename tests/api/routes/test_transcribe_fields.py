@@ -1,0 +1,120 @@
+"""POST /transcribe: every field reaches the engine, or is refused by name."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx2
+import pytest
+
+from server.api.input.transcribe_form import TranscribeForm
+from server.transcript import DiarizeOptions, Options
+from tests.api.posting import post_transcribe
+from tests.api.scripted import ScriptedEngine
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, Options()),
+        ({"model": "whisper-1"}, Options(model="whisper-1")),
+        ({"language": "de"}, Options(language="de")),
+        ({"language": "German"}, Options(language="de")),
+        ({"language": "auto"}, Options()),
+        ({"task": "translate"}, Options(task="translate")),
+        ({"prompt": "A talk."}, Options(prompt="A talk.")),
+        ({"hotwords": "AIE2"}, Options(hotwords="AIE2")),
+        ({"temperature": "0.4"}, Options(temperature=0.4)),
+        ({"temperature": "0"}, Options(temperature=None)),
+        ({"beam_size": "3"}, Options(beam_size=3)),
+        ({"align": "ctc"}, Options(align="ctc")),
+        ({"vad_filter": "false"}, Options(vad=False)),
+        ({"enable_vad": "false"}, Options(vad=False)),
+        ({"enable_diarization": "true"}, Options(diarize=DiarizeOptions())),
+        (
+            {"enable_diarization": "true", "min_speakers": "2", "max_speakers": "3"},
+            Options(diarize=DiarizeOptions(2, 3)),
+        ),
+        ({"min_speakers": "1", "max_speakers": "10"}, Options()),
+        ({"model": "", "language": "", "beam_size": ""}, Options()),
+    ],
+)
+def test_fields_reach_the_engine(
+    http: httpx2.Client, engine: ScriptedEngine, wav: bytes, fields: dict[str, str], expected: Options
+) -> None:
+    assert post_transcribe(http, wav, **fields).status_code == 200
+    assert engine.jobs[0].options == expected
+    raw = http.post("/transcribe", content=wav, params=fields, headers={"Content-Type": "audio/wav"})
+    assert raw.status_code == 200
+    assert engine.jobs[1].options == expected
+    assert engine.bytes == [wav, wav]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("model", "x" * 257),
+        ("language", "klingon"),
+        ("task", "summarize"),
+        ("prompt", "x" * 20_000),
+        ("hotwords", "x" * 20_000),
+        ("temperature", "1.1"),
+        ("temperature", "nan"),
+        ("beam_size", "0"),
+        ("beam_size", "many"),
+        ("align", "perfect"),
+        ("response_format", "verbose_json"),
+        ("enable_diarization", "perhaps"),
+        ("min_speakers", "0"),
+        ("max_speakers", "-1"),
+        ("vad_filter", "2"),
+        ("enable_vad", "2"),
+        ("url", "http://localhost/a.wav"),
+        ("modle", "tiny"),
+    ],
+)
+def test_wrong_field_is_named(http: httpx2.Client, engine: ScriptedEngine, wav: bytes, field: str, value: str) -> None:
+    response = post_transcribe(http, wav, **{field: value})
+    assert response.status_code == 400
+    error = response.json()["error"]
+    assert (error["param"], error["type"], error["code"]) == (field, "invalid_request_error", "invalid_value")
+    assert error["message"].startswith(field)
+    assert not engine.jobs
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"min_speakers": "3", "max_speakers": "2"}, "min_speakers"),
+        ({"vad_filter": "true", "enable_vad": "false"}, "enable_vad"),
+    ],
+)
+def test_fields_that_contradict_each_other(
+    http: httpx2.Client, engine: ScriptedEngine, wav: bytes, fields: dict[str, str], param: str
+) -> None:
+    response = post_transcribe(http, wav, **fields)
+    assert (response.status_code, response.json()["error"]["param"]) == (400, param)
+
+
+def test_field_given_twice(http: httpx2.Client, engine: ScriptedEngine, wav: bytes) -> None:
+    response = http.post("/transcribe?language=en", files={"file": wav}, data={"language": "de"})
+    assert (response.status_code, response.json()["error"]["param"]) == (400, "language")
+
+
+def test_every_field_is_in_the_schema(http: httpx2.Client) -> None:
+    post_route: dict[str, Any] = http.get("/openapi.json").json()["paths"]["/transcribe"]["post"]
+    body = post_route["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert set(body["properties"]) == {"file", *TranscribeForm.model_fields}
+    assert {parameter["name"] for parameter in post_route["parameters"]} == set(TranscribeForm.model_fields)
+    assert json.dumps(body).count("null") == 0
+
+
+def test_missing_file(http: httpx2.Client, engine: ScriptedEngine, wav: bytes) -> None:
+    for response in (
+        http.post("/transcribe"),
+        http.post("/transcribe", files={"audio": ("a.wav", wav)}),
+        http.post("/transcribe", files={"language": (None, "en")}),
+    ):
+        assert (response.status_code, response.json()["error"]["param"]) == (400, "file")
+    assert not engine.jobs
