@@ -1,4 +1,4 @@
-"""A Whisper with random weights, made without a network: it decodes to nonsense, but it really decodes.
+"""A Whisper with random weights, made without a network: it decodes any audio, to nonsense.
 
 Vocabulary in Whisper's own order: text, <|endoftext|>, <|startoftranscript|>, languages, tasks and the other
 specials, then 1501 timestamps.
@@ -77,8 +77,8 @@ def _tokenizer(multilingual: bool, text_tokens: int) -> Tokenizer:
 
 def _words() -> Iterator[str]:
     """Pronounceable words first; a large vocabulary goes on with words and ends of words of three and four letters."""
-    for parts in itertools.product("bdgklmnprst", "aeiou", "bdgklmnprst", "aeiou"):
-        yield "Ġ" + "".join(parts)
+    for syllables in itertools.product("bdgklmnprst", "aeiou", "bdgklmnprst", "aeiou"):
+        yield "Ġ" + "".join(syllables)
     for length in (3, 4):
         for letters in itertools.product(string.ascii_lowercase, repeat=length):
             if length == 3 or letters[1] not in "aeiou":  # the others are there

@@ -1,4 +1,4 @@
-"""The aligners of one model, and which of them a request gets."""
+"""The aligners of one model, and the choice among them for a request."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Aligners:
         return CtcAligner(self._checkpoint.ctc_head)
 
     def _whisperx(self, language: str) -> Aligner:
-        from server.pipeline.stages.whisperx_parts import Wav2Vec2Aligner
+        from server.pipeline.stages.whisperx_stages import Wav2Vec2Aligner
 
         with self._lock:
             if language not in self._wav2vec2:

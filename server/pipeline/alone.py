@@ -1,4 +1,4 @@
-"""One request, taken through all stages by itself."""
+"""The transcription of one file without other requests beside it: the command line, benchmarks and tests use it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from server.transcript import Event, Finished, Options, Progress, SegmentReady
 def transcribe(model: LoadedModel, source: Path, options: Options, *, max_seconds: float = inf) -> Iterator[Event]:
     """Transcribe a file; closing the iterator stops the work before the next batch of windows.
 
-    A SegmentReady comes for every segment in the order of the recording, a Progress after the segments of each window,
-    and Finished with the whole transcript at the end. The batches hold ``decode.batch_size`` windows.
+    The events are a SegmentReady for every segment in the order of the recording, a Progress after the segments of
+    each window, and Finished with the whole transcript at the end. A batch has ``decode.batch_size`` windows.
 
-    The first event may raise InvalidInput or ModelUnavailable if the model cannot do what ``options`` ask for;
-    UnsupportedMedia and TooLarge (more than ``max_seconds`` of audio) come up while the file is read.
+    Raises InvalidInput or ModelUnavailable before the first event if the model cannot do what ``options`` ask for;
+    UnsupportedMedia, or TooLarge for more than ``max_seconds`` of audio, while the file is read.
 
         model = LoadedModel("demo", DEMO_DIR, StageSettings())
         for event in transcribe(model, Path("talk.mp3"), Options(language="en")):

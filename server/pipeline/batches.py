@@ -1,6 +1,6 @@
-"""The stages that take batches: windows of one request, or of several, side by side.
+"""The stages that take batches of windows, of one request or of several.
 
-A batch may mix requests, so the functions here know no more of a request than its Work tells.
+A batch may mix requests, so the functions here know no more of a request than a Work holds.
 """
 
 from __future__ import annotations

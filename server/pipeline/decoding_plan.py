@@ -1,4 +1,4 @@
-"""The part of a request that is known once its language is: the search and the stages after the decoder."""
+"""The decisions about a request that depend on its language: the search and the stages after the decoder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from server.transcript import Options
 
 @dataclass(frozen=True, slots=True)
 class DecodingPlan:
-    """How the windows of one request are decoded, and the stages that they go through after that, in order.
+    """The search by which the windows of one request are decoded, and the stages that follow, in order.
 
     ``probability`` is that of the language, and ``warning`` says what is not done as the request asks.
     """

@@ -20,7 +20,7 @@ from server.settings.stages import StageSettings, VadSettings
 from server.transcript import Options, StageChoice
 
 if TYPE_CHECKING:
-    from server.pipeline.stages.whisperx_parts import Diarizer
+    from server.pipeline.stages.whisperx_stages import Diarizer
 
 __all__ = ["LoadedModel", "StageSettings"]
 
@@ -81,7 +81,7 @@ class LoadedModel:
         vad = self._vad_settings(options)
         if vad.method == "silero":
             return SileroDetector(vad)
-        from server.pipeline.stages.whisperx_parts import PyannoteDetector
+        from server.pipeline.stages.whisperx_stages import PyannoteDetector
 
         return PyannoteDetector(vad)
 
@@ -101,7 +101,7 @@ class LoadedModel:
                 param="diarize",
                 cure="Set diarize.model to a pyannote pipeline, a local directory or a Hugging Face id.",
             )
-        from server.pipeline.stages.whisperx_parts import Diarizer
+        from server.pipeline.stages.whisperx_stages import Diarizer
 
         with self._lock:
             self._diarizer = self._diarizer or Diarizer(self.settings.diarize)

@@ -1,4 +1,4 @@
-"""One request through the stages, as a stream: windows are cut, decoded and aligned while the file is still read."""
+"""The state of one request: windows are cut, decoded and aligned while the file is still read."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class Delivered:
 
 
 class Session:
-    """The state of one request; the loaded model that it uses is shared and keeps none.
+    """One request. The loaded model that it uses is shared with others and keeps nothing of it.
 
-    A request goes through these steps, here without batches of several requests::
+    A request takes these steps, shown here for one request alone::
 
         session = Session.open(model, source, options)
-        while (works := session.read()) is not None:  # may be another thread than that of the steps below
+        while (works := session.read()) is not None:
             batches.encode(model, works)
             for work in works:
                 session.prepare(work)
@@ -50,7 +50,7 @@ class Session:
         transcript = session.finish()
         session.close()
 
-    ``read`` and ``close`` are called by one thread, the other steps by another one, or all by the same.
+    One thread may call ``read`` and ``close`` while another one computes.
     """
 
     def __init__(
@@ -92,9 +92,8 @@ class Session:
     ) -> Session:
         """Begin a request; ``source`` is a recording in any container that PyAV reads.
 
-        ``resume`` is how far an earlier attempt came, and ``number`` the name of the request in its Works. Raises
-        InvalidInput or ModelUnavailable before the first second of audio is decoded if the model cannot do what
-        ``options`` ask for.
+        ``resume`` holds what an earlier attempt has delivered, and ``number`` names the request in its Works. Raises
+        InvalidInput or ModelUnavailable, before any audio is decoded, if the model cannot do what ``options`` ask for.
         """
         began = perf_counter()
         model.check(options)
@@ -106,7 +105,7 @@ class Session:
         return cls(model, reader, options, resume=resume, number=number, plan=plan, began=began)
 
     def close(self) -> None:
-        """Close the file, and delete what was kept of it on disk."""
+        """Close the file, and delete the copy of it that diarization needs."""
         self._reader.close()
 
     @property
@@ -149,7 +148,7 @@ class Session:
         work.prepare(Attempts(self._plan.search, self.model.settings.decode))
 
     def complete(self, works: Sequence[Work], watch: Watch = charged) -> None:
-        """Take decoded windows through the stages after the decoder; ``deliver`` has them then."""
+        """Take decoded windows through the stages after the decoder, so that they can be delivered."""
         assert self._plan is not None, "windows are prepared before they are decoded"  # noqa: S101
         texts = [WindowText(work.window, work.attempts.result()) for work in works]
         states = [work.states for work in works]
@@ -161,7 +160,7 @@ class Session:
             work.release()
 
     def deliver(self) -> list[Delivered]:
-        """Return the completed windows before which none is missing, in order; each is delivered once."""
+        """Return the completed windows whose predecessors are all completed too, in order, each of them once."""
         ready: list[Delivered] = []
         while text := self._completed.pop(self._next, None):
             segments = window_segments(text, first_id=len(self._segments))
@@ -171,7 +170,7 @@ class Session:
         return ready
 
     def finish(self) -> Transcript:
-        """Return the whole transcript, once every window is delivered.
+        """Return the whole transcript; every window must have been delivered.
 
         Diarization happens here and takes a while. Raises ModelUnavailable if its pipeline cannot be loaded.
         """

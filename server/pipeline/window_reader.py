@@ -1,4 +1,4 @@
-"""Reads a recording as windows: decoding, speech detection and cutting, a block of 10 s at a time."""
+"""The windows of a recording: decoding, speech detection and cutting, one block of 10 s at a time."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from server.pipeline.window import Window
 
 
 class WindowReader:
-    """The windows of one recording, in order.
+    """Reads the windows of one recording, in order.
 
     Without a ``detector`` the windows cover everything; with one they hold the speech that it finds. With ``keep`` the
     samples are copied to disk, for a stage that needs the whole recording. ``clock`` has the times of the stages,
     ``windows`` and ``frames`` count the windows and encoder frames of 20 ms that were cut so far.
 
-    Used by one thread at a time, ``close`` included.
+    One thread at a time may call it, ``close`` included.
     """
 
     def __init__(self, audio: AudioStream, detector: SpeechDetector | None = None, *, keep: bool = False) -> None:

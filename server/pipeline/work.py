@@ -1,4 +1,4 @@
-"""A window on its way through the stages that take batches, and the measurement of these stages."""
+"""Work: one window on its way through the stages that take batches, and the measurement of these stages."""
 
 from __future__ import annotations
 

@@ -175,7 +175,7 @@ def test_closing_the_iterator_stops_the_work(model: LoadedModel, speech: Path) -
 
 
 def test_sessions_side_by_side_do_not_leak_into_each_other(model: LoadedModel, speech: Path) -> None:
-    """The fault that WhisperX's shared pipeline has: mixed languages and tasks in four threads."""
+    """WhisperX's shared pipeline has this fault: it mixes languages and tasks of requests in several threads."""
     wishes = [
         {"language": language, "task": task, "prompt": prompt}
         for language in ("en", "de", "ja")
@@ -197,7 +197,7 @@ def test_sessions_side_by_side_do_not_leak_into_each_other(model: LoadedModel, s
 
 
 def test_memory_holds_windows_not_recordings(model: LoadedModel, tmp_path: Path) -> None:
-    """Windows are worked on while the file is still being read."""
+    """Windows are computed while the file is still being read."""
     from server.pipeline.stages.decode import AudioStream
 
     source = write(tmp_path / "a.flac", np.tile(tone(10.0), 30), codec="flac")

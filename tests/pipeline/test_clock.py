@@ -1,4 +1,4 @@
-"""Time is charged once, to the stage that spent it."""
+"""Every moment is charged once, to the stage that spent it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from server.pipeline.clock import StageClock
 
 
 class Hands:
-    """A clock that stands still but for what the test adds, in seconds."""
+    """A clock that only the test advances, in seconds."""
 
     now = 100.0
 

@@ -17,7 +17,7 @@ from tests.audio_files import joined
 
 
 class Scripted:
-    """A detector that knows the spans beforehand and tells each once its end was fed."""
+    """A detector that is given the spans beforehand and returns each of them once its end was fed."""
 
     device = "cpu"
 
@@ -40,7 +40,7 @@ class Scripted:
 
 
 def ramp(length: int) -> Float32:
-    """Every sample tells where it stands (exact in float32 up to 2^24)."""
+    """Samples whose values are their positions, which float32 holds exactly up to 2^24."""
     return np.arange(length, dtype=np.float32)
 
 

@@ -51,7 +51,7 @@ class Backlog:
             return True
 
     def close(self, request: Request) -> None:
-        """Have the session of a complete request closed."""
+        """Let the reading thread close the session of a complete request."""
         with self._changed:
             self._to_close.append(request)
             self._changed.notify_all()

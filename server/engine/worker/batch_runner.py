@@ -1,4 +1,4 @@
-"""The thread, or the two, that compute batches of windows of all requests."""
+"""The work of the threads that compute batches of windows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from server.transcript import StageChoice
 class BatchRunner:
     """Takes batches through encoder and decoder, and their windows through the stages after that.
 
-    ``choices`` says which device serves each stage; the server is told again when the NPU is retired.
+    ``choices`` returns the device of each stage; the server gets them again when the NPU is retired.
     """
 
     def __init__(

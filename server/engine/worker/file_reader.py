@@ -1,4 +1,4 @@
-"""The thread that reads the files of all requests in turn, 10 s of audio at a time."""
+"""The work of the thread that reads the files of all requests in turn, 10 s of audio at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The end of a request: its transcript, or the error that it failed with."""
+"""The end of a request: its transcript, or the error by which it failed."""
 
 from __future__ import annotations
 

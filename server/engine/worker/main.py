@@ -1,4 +1,4 @@
-"""The worker's main thread: load the model, then pass on what the server says."""
+"""The worker's main thread: it loads the model, then passes the server's messages to the scheduler."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ FIRST_TO_DIE = "500"  # where memory runs out, the kernel takes this process rat
 
 
 def serve(connection: socket.socket) -> NoReturn:
-    """Until the server hangs up; it is the server that decides when to end this process."""
-    for name in (signal.SIGINT, signal.SIGTERM):  # sent to the whole group: the server still wants its answers
+    """Serve until the server closes the connection. The server, and not a signal, decides when this process ends."""
+    for name in (signal.SIGINT, signal.SIGTERM):  # the server, in the same group, still wants answers
         signal.signal(name, signal.SIG_IGN)
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(FIRST_TO_DIE)
@@ -70,7 +70,7 @@ def _listen(channel: Channel, scheduler: Scheduler) -> NoReturn:
 
 
 def _log_through(channel: Channel) -> None:
-    """What is logged here is logged by the server, in its own format."""
+    """Pass log records and warnings of this process to the server, which writes them in its own format."""
 
     class Through(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
@@ -91,7 +91,7 @@ def _beat(channel: Channel) -> None:
 
 
 def _settings(load: Load) -> StageSettings:
-    """With the encoder that was the fastest before, where it was measured before."""
+    """Return the settings with the encoder that an earlier process has measured as the fastest, if there was one."""
     settings = load.settings
     if load.measured is None:
         return settings

@@ -1,4 +1,4 @@
-"""The messages of a worker's threads about their work: what they begin and end, and how long stages take."""
+"""The messages of a worker's threads about their work: steps that begin and end, and the time that stages take."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Send = Callable[[FromWorker], None]
 
 
 class Reports:
-    """``send`` passes a message to the server; ``model`` is the name under which measurements are reported."""
+    """Sends messages to the server by ``send``, from any thread; measurements are reported for ``model``."""
 
     def __init__(self, model: str, send: Send) -> None:
         self.send = send
@@ -42,7 +42,7 @@ class Reports:
         self.send(Observed(StageRun(self._model, stage, device, windows, seconds)))
 
     def fell_back(self, stage: Literal["encoder", "decoder"], reason: FallbackReason) -> None:
-        """Report that a window, or a batch of the encoder, is computed again."""
+        """Report that a batch of the encoder, or a window of the decoder, is computed again."""
         self.send(Observed(Fallback(self._model, stage, reason)))
 
     @contextmanager

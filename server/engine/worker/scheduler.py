@@ -1,4 +1,4 @@
-"""Takes many requests through the stages side by side: one thread reads files, one or two compute batches."""
+"""The threads that take many requests through the stages: one reads files, and one or two compute batches."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ APART: tuple[tuple[StageName, ...], ...] = (("encoder",), ("decoder",))
 
 
 class Scheduler:
-    """The threads of one worker. ``submit`` and ``cancel`` may be called from any thread, and return at once.
+    """Takes submitted requests through the stages; any thread may call ``submit`` and ``cancel``, which return at once.
 
-    With ``overlap`` encoder and decoder compute side by side, in two threads.
+    With ``overlap`` encoder and decoder compute side by side, in two threads. ``send`` gets the messages to the server,
+    ``choices`` returns the device of each stage, and recordings longer than ``max_seconds`` fail.
 
         scheduler = Scheduler(model, Sizes(encoder=4, decoder=8), print, max_seconds=3600)
         scheduler.start()

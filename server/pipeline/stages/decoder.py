@@ -1,7 +1,7 @@
-"""Encoder states to text by CTranslate2, with Whisper's temperature ladder.
+"""The decoder: encoder states to text by CTranslate2, at the temperatures of Whisper's fallback.
 
-Windows are decoded without timestamp tokens, as WhisperX does: their bounds come from voice activity detection and
-the times inside from alignment.
+Windows are decoded without timestamp tokens, as in WhisperX: the bounds of a window come from voice activity detection
+and the times inside from alignment.
 """
 
 from __future__ import annotations
@@ -26,12 +26,15 @@ from server.pipeline.stages.whisper import Checkpoint, storage
 from server.settings.stages import DecodeSettings
 
 CONTEXT = 448  # tokens of Whisper's decoder, prompt included
-PROMPT = CONTEXT // 2 - 1  # tokens that hotwords, and likewise the prompt, may take
+PROMPT = CONTEXT // 2 - 1  # tokens that hotwords and prompt may take together
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """How one request is decoded. ``prompt`` are the tokens from <|startofprev|> to <|notimestamps|>."""
+    """The parameters by which one request is decoded.
+
+    ``prompt`` are the tokens from <|startofprev|> to <|notimestamps|>; ``beam_size`` applies at temperature 0.
+    """
 
     tokenizer: Tokenizer
     prompt: tuple[int, ...]
@@ -39,14 +42,13 @@ class Search:
     temperatures: tuple[float, ...]
 
     def batch_key(self, temperature: float) -> tuple[int, int, float]:
-        """Return a value that is equal for windows that CTranslate2 can decode in one batch: it wants prompts of one
-        length."""
+        """Return a value that is equal for windows that may share a batch: CTranslate2 wants prompts of one length."""
         return len(self.prompt), self.beam_size if temperature == 0.0 else 1, temperature
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What one window says; no words where it is silence."""
+    """The text of one window with its scores; silence has no words."""
 
     words: tuple[TokenWord, ...]
     avg_logprob: float
@@ -64,7 +66,10 @@ class Decoded:
 
 
 def prompt_tokens(tokenizer: Tokenizer, prompt: str | None, hotwords: str | None) -> tuple[int, ...]:
-    """Hotwords, then the end of the prompt, stand where Whisper expects the text before this window."""
+    """Return the tokens that the decoder starts from.
+
+    Hotwords, then the end of the prompt, take the place in which Whisper expects the text before this window.
+    """
     before: list[int] = []
     if hotwords and hotwords.strip():
         before += tokenizer.encode(" " + hotwords.strip())[:PROMPT]
@@ -101,7 +106,7 @@ class Attempts:
     def result(self) -> Decoded:
         """Return the result to use, without words if it is silence, and with repeated phrases cut."""
         last = self._tried[-1]
-        if self._failure(last):  # no temperature was good: the likeliest that does not loop, else the likeliest
+        if self._failure(last):  # none will do: take the likeliest without repetition, else the likeliest
             sane = [attempt for attempt in self._tried if not is_repetitive(attempt.text, self._settings)]
             last = max(sane or self._tried, key=lambda attempt: attempt.avg_logprob)
         if is_silence(last.no_speech_prob, last.avg_logprob, self._settings):
@@ -116,7 +121,7 @@ class Attempts:
 
 
 class Ct2Decoder:
-    """float32 [B, 1500, d_model] -> one Decoded per window."""
+    """Decodes batches of encoder states with the CTranslate2 model of a checkpoint."""
 
     device = "cpu"
 
@@ -125,7 +130,10 @@ class Ct2Decoder:
         self.settings = settings
 
     def generate(self, states: Float32, searches: Sequence[Search], temperature: float) -> list[Decoded]:
-        """One rung, for windows of several requests: their searches have one ``batch_key`` at this temperature."""
+        """Decode states, float32 [B, 1500, d_model], at one temperature; return one result for each window.
+
+        The windows may be those of several requests whose ``batch_key`` is equal at this temperature.
+        """
         first = searches[0]
         results = self.checkpoint.whisper.generate(
             storage(states),
@@ -140,7 +148,7 @@ class Ct2Decoder:
         return [self._decoded(result, search.tokenizer, temperature) for result, search in pairs]
 
     def rehearse(self, states: Float32, tokens: int) -> None:
-        """Decode ``tokens`` of nonsense for every window: work that depends on the size of the batch only."""
+        """Decode about ``tokens`` tokens for every window, whatever the states hold, to time a batch of this size."""
         tokenizer = self.checkpoint.tokenizer("en", "transcribe")
         prompt = prompt_tokens(tokenizer, None, None)
         self.checkpoint.whisper.generate(
@@ -162,7 +170,7 @@ class Ct2Decoder:
         }
 
     def _max_length(self, prompt: int) -> int:
-        """CTranslate2 stops at min(max_length / 2, max_length - prompt) new tokens."""
+        """Return CTranslate2's max_length, which stops it at min(max_length / 2, max_length - prompt) new tokens."""
         limit = self.settings.max_new_tokens
         return CONTEXT if limit is None else min(CONTEXT, max(2 * limit, limit + prompt))
 

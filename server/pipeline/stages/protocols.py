@@ -1,6 +1,6 @@
-"""The stages as Protocols: each has a CPU implementation here, and mel and encoder may have one on the NPU.
+"""The stages as Protocols: each has an implementation for the CPU, and mel and encoder may have one for the NPU.
 
-``device`` is what really computes ("cpu", "npu"): it is copied into every answer, so it must be true.
+``device`` is the device that really computes ("cpu", "npu"); it is copied into every answer, so it must be true.
 """
 
 from __future__ import annotations
@@ -20,25 +20,39 @@ Times = tuple[float, float, float | None]  # start and end in seconds from the w
 
 
 class SpeechDetector(Protocol):
-    """Finds speech in a stream. One object per recording."""
+    """Finds speech in a stream; one object serves one recording. A span is at most 30 s, or 480,000 samples, long.
+
+    A detector that takes every block of 10 s for speech::
+
+        class Everything:
+            device = "cpu"
+            undecided = 0
+
+            def feed(self, samples):
+                start, self.undecided = self.undecided, self.undecided + len(samples)
+                return [(start, self.undecided)]
+
+            def flush(self):
+                return []
+    """
 
     device: str
 
     def feed(self, samples: Float32) -> list[Span]:
-        """Take the next samples (float32 [n], 16 kHz); return the spans of speech that are final by now, in order."""
+        """Take the next samples (float32 [n], 16 kHz); return the spans of speech that are final now, in order."""
 
     def flush(self) -> list[Span]:
-        """The recording has ended: the remaining spans."""
+        """End the recording; return the remaining spans."""
 
     @property
     def undecided(self) -> int:
-        """First sample that a later span may still contain; audio before it can be dropped."""
+        """The first sample that a later span may still contain; audio before it can be dropped."""
 
 
 class Retired(Exception):
-    """The device of mel or encoder failed in the middle of a batch; the message is the reason, one clause.
+    """The device of mel or encoder has failed in the middle of a batch; the message is the reason, one clause.
 
-    Whatever the batch has gone through in both stages is to be done again: ``device`` names another one by now.
+    The caller repeats both stages of the batch: ``device`` names another device from now on.
     """
 
 
@@ -64,7 +78,7 @@ class Encoder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """Words to be found in a window. ``states`` is its encoder output, float32 [1500, d_model]."""
+    """The known words of a window, for an aligner. ``states`` is the encoder output, float32 [1500, d_model]."""
 
     window: Window
     states: Float32
@@ -72,13 +86,13 @@ class Spoken:
 
 
 class Aligner(Protocol):
-    """Finds the times of known words."""
+    """Finds the times of known words. ``method`` is the name of the aligner in the option ``align``."""
 
     device: str
     method: str
 
     def __call__(self, windows: Sequence[Spoken]) -> list[list[Times | None]]:
-        """Times of each word of each window, None for a word that cannot be placed (a number, say)."""
+        """Return the times of each word of each window, None for a word that cannot be placed, such as a number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +110,9 @@ class WindowText:
 
 
 class TextStage(Protocol):
-    """A stage after the decoder, for the requests of any model.
+    """A stage after the decoder: it adds something to the texts of decoded windows, or changes them.
 
-    A stage that puts the words into capitals, without a device of its own::
+    A stage that writes the words in capitals::
 
         class Capitals:
             name = "capitals"
@@ -107,7 +121,7 @@ class TextStage(Protocol):
             def __call__(self, texts, states):
                 return [replace(text, decoded=capitals(text.decoded)) for text in texts]
 
-    decoding_plan.py has the list of these stages and their order.
+    The function ``decoding_plan`` makes the list of these stages for a request.
     """
 
     @property
@@ -118,7 +132,7 @@ class TextStage(Protocol):
     def device(self) -> str: ...
 
     def __call__(self, texts: Sequence[WindowText], states: Sequence[Float32], /) -> list[WindowText]:
-        """Return the texts with the stage's addition, one for each window, in order.
+        """Return the texts as they are after this stage, one for each window, in order.
 
         ``states`` are the encoder outputs of the windows, float32 [1500, d_model] each.
         """

@@ -1,4 +1,4 @@
-"""The worker's threads with a real model: what they tell the server about requests and fallbacks."""
+"""The worker's threads with a real model: their messages about requests and fallbacks."""
 
 from __future__ import annotations
 

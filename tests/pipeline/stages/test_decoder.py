@@ -1,4 +1,4 @@
-"""The decoder against CTranslate2 and WhisperX themselves, and the ladder of temperatures."""
+"""The decoder against CTranslate2 itself, and the fallback to higher temperatures."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def decoded(decoder: Ct2Decoder, states: Float32, search: Search) -> list[Decode
 
 
 class Recording:
-    """Stands before CTranslate2's model and notes what it is asked."""
+    """A CTranslate2 model that records its calls: the number of windows and the temperature."""
 
     def __init__(self, whisper: Any) -> None:
         self.whisper = whisper
@@ -119,8 +119,8 @@ def test_when_every_rung_fails_the_likeliest_is_taken(checkpoint: Checkpoint, st
                               compression_ratio_threshold=None)  # fmt: skip
     ladder = decoded(Ct2Decoder(checkpoint, settings), states, search(checkpoint, ladder=(0.0, 1.0)))
     greedy = decoded(Ct2Decoder(checkpoint, settings), states, search(checkpoint, ladder=(0.0,)))
-    for one, other in zip(ladder, greedy, strict=True):
-        assert one.avg_logprob >= other.avg_logprob
+    for found, first in zip(ladder, greedy, strict=True):
+        assert found.avg_logprob >= first.avg_logprob
 
 
 def test_a_loop_that_survives_the_ladder_is_cut(checkpoint: Checkpoint, states: Float32) -> None:

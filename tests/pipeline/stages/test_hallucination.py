@@ -1,4 +1,4 @@
-"""What counts as silence, failure and a loop."""
+"""The thresholds of silence and failure, and the cut of repeated phrases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""WhisperX's own parts, run for real and without a network: random weights in the true formats."""
+"""WhisperX's own stages, without mocks and without a network: models with random weights in the true formats."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def spoken(text: str, seconds: float = 4.0) -> Spoken:
 
 
 def test_wav2vec2_gives_every_word_a_place(wav2vec2: Path, no_network: None, tmp_path: Path) -> None:
-    from server.pipeline.stages.whisperx_parts import Wav2Vec2Aligner
+    from server.pipeline.stages.whisperx_stages import Wav2Vec2Aligner
 
     align = Wav2Vec2Aligner("en", str(wav2vec2), cache_dir=tmp_path, offline=True)
     first, second = align([spoken("Hello there. It's well-known, 42 $."), spoken("")])
@@ -61,7 +61,7 @@ def test_wav2vec2_gives_every_word_a_place(wav2vec2: Path, no_network: None, tmp
 
 
 def test_offline_the_default_model_is_refused_at_once(no_network: None, tmp_path: Path) -> None:
-    from server.pipeline.stages.whisperx_parts import Wav2Vec2Aligner
+    from server.pipeline.stages.whisperx_stages import Wav2Vec2Aligner
 
     for language in ("en", "nl", "xx"):
         with pytest.raises(ModelUnavailable) as caught:
@@ -71,7 +71,7 @@ def test_offline_the_default_model_is_refused_at_once(no_network: None, tmp_path
 
 def test_pyannote_finds_the_same_speech_as_silero(shared_audio: Path, no_network: None) -> None:
     from server.pipeline.stages.vad import SileroDetector
-    from server.pipeline.stages.whisperx_parts import PyannoteDetector
+    from server.pipeline.stages.whisperx_stages import PyannoteDetector
 
     samples = joined(AudioStream(shared_audio / "en" / "openai_whisper__jfk.flac"))
     covered = []
@@ -85,7 +85,7 @@ def test_pyannote_finds_the_same_speech_as_silero(shared_audio: Path, no_network
 
 
 def test_pyannote_works_in_stretches(shared_audio: Path) -> None:
-    from server.pipeline.stages.whisperx_parts import PyannoteDetector
+    from server.pipeline.stages.whisperx_stages import PyannoteDetector
 
     samples = joined(AudioStream(shared_audio / "vad" / "readbeyond_aeneas__nsn.wav"))
     detector = PyannoteDetector(VadSettings(method="pyannote"))
@@ -123,7 +123,7 @@ def test_speakers(
 
 
 def test_everybody_gets_the_speaker_of_the_time(diarization: Path, shared_audio: Path, no_network: None) -> None:
-    from server.pipeline.stages.whisperx_parts import Diarizer
+    from server.pipeline.stages.whisperx_stages import Diarizer
 
     samples = joined(AudioStream(shared_audio / "derived" / "three_speakers.flac"))[: 6 * SAMPLE_RATE]
     words = [Word(str(n), n / 2, n / 2 + 0.4) for n in range(12)]
@@ -140,7 +140,7 @@ def test_everybody_gets_the_speaker_of_the_time(diarization: Path, shared_audio:
 
 
 def test_a_diarization_model_that_is_not_there(tmp_path: Path, no_network: None) -> None:
-    from server.pipeline.stages.whisperx_parts import Diarizer
+    from server.pipeline.stages.whisperx_stages import Diarizer
 
     (tmp_path / "empty").mkdir()
     with pytest.raises(ModelUnavailable, match=r"hf_token_file"):
@@ -156,13 +156,13 @@ def test_wav2vec2_through_a_session(tiny_english: Path, wav2vec2: Path, shared_a
 
 
 def test_nobody_is_told_about_it(wav2vec2: Path) -> None:
-    """pyannote.audio 4 sends telemetry unless told not to: in a fresh process, no socket is opened."""
+    """A fresh process opens no socket, although pyannote.audio 4 sends telemetry unless it is switched off."""
     script = (
         "import socket, sys\n"
         "def refuse(*a, **k): sys.exit(f'reached for the network: {a}')\n"
         "socket.getaddrinfo = refuse; socket.socket.connect = refuse\n"
         "from server.settings.stages import VadSettings\n"
-        "from server.pipeline.stages.whisperx_parts import PyannoteDetector\n"
+        "from server.pipeline.stages.whisperx_stages import PyannoteDetector\n"
         "import numpy as np\n"
         "d = PyannoteDetector(VadSettings(method='pyannote')); d.feed(np.zeros(32000, np.float32)); d.flush()\n"
     )
@@ -187,9 +187,10 @@ def test_serving_without_these_parts_imports_no_torch(tiny_english: Path, shared
 
 
 def whisperx_texts(model: Path, windows: list[Window], beams: int) -> list[str]:
-    """What WhisperX's own model class says of the same windows.
+    """The texts of the same windows by WhisperX's own model class.
 
-    Given our spectrogram, 1e-5 from its own: on speech that the demo model does not know, that decides between words.
+    It is given this project's spectrogram, which differs from its own by 1e-5: on speech that the demo model does not
+    know, that difference decides between words.
     """
     import torch
     from faster_whisper.tokenizer import Tokenizer
