@@ -1,11 +1,13 @@
 # make serve   the server with the demo model on 127.0.0.1:9000; with LOCK=docker/requirements.lock without PyTorch
 # make test    the default tests; make test-slow the long ones
 # make test-containers  build, start and try the images, where a container engine can run
-# make lint    style, types, import floors
+# make lint    style, types, import floors, warnings in the kernels
+# make lint-compilers   warnings in the kernels, by every g++ and clang++ on the PATH, for every processor they are tried for
 # make bench   our pipeline beside WhisperX's own, in one run
 # make train-demo  train the demo model from scratch: TRAIN_HOURS of two cores, about as long again for its speech
+# make docs    write docs/settings.md, config.yaml and .env.example from the settings
 # make lock    resolve the dependencies again, for here and for the image (docker/)
-.PHONY: serve test test-slow test-containers lint bench train-demo lock clean
+.PHONY: serve test test-slow test-containers lint lint-compilers bench train-demo docs lock clean
 
 UV_VERSION := 0.13.8
 SUITABLE := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
@@ -27,6 +29,7 @@ test-slow: .venv/dev
 test-containers: .venv/dev
 	$(BIN)/pytest -m containers tests/containers
 
+LINT_KERNELS := $(BIN)/python -m kernels.host.lint tests/kernels/host/probes.cc tests/kernels/array/scale.cc
 lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -34,6 +37,10 @@ lint: .venv/dev
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/hadolint docker/Dockerfile docker/kernels.Dockerfile
 	$(BIN)/shellcheck .ci/run docker/with-ca tests/containers/engine
+	$(LINT_KERNELS)
+
+lint-compilers: .venv/dev
+	$(LINT_KERNELS) --all
 
 bench: .venv/dev
 	$(BIN)/python -m bench
@@ -53,6 +60,9 @@ train-demo: .venv/dev
 	$(BIN)/python -m training.align_quality --audio $(AUDIO) --model models/demo --write models/demo/metrics.json
 	$(BIN)/python -m training.evaluate --audio $(AUDIO) --model models/demo --write models/demo/metrics.json
 	$(BIN)/python -m training.card --model models/demo
+
+docs: .venv/dev
+	$(BIN)/python -m docs.generate
 
 .venv/bin/uv:
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 with venv is needed (Debian: apt install python3-venv); or: make PYTHON=/path/to/python"; exit 1; }

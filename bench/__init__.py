@@ -1,1 +1,1 @@
-"""Measurements: this pipeline beside WhisperX's own, and memory over long recordings. Not imported by the server."""
+"""Benchmarks: this pipeline beside WhisperX's own, memory, load, and the NPU. The server imports nothing from here."""

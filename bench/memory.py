@@ -1,6 +1,8 @@
-"""Memory over a long recording: ``python -m bench.memory --help``.
+"""A measurement of memory over a long recording.
 
-Two passes, each in its own process: decoding, voice activity detection and cutting into windows over the whole
+    python -m bench.memory --help
+
+It has two passes, each in its own process: decoding, voice activity detection and cutting into windows over the whole
 recording, then the whole session over its first part. Memory that grows with the recording would show at once.
 """
 
@@ -19,18 +21,18 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from bench import models
+from bench import checkpoints
 from bench.__main__ import CACHE
-from bench.speech import RATE, ROOT, Samples, speech
-from bench.task import peak_mb, status_mb
+from bench.benchmark_audio import RATE, ROOT, Samples, benchmark_audio
+from bench.timing import peak_mb, status_mb
 
 MARKS = (0.1, 0.5, 1.0)
-FLAT_MB = 64.0  # how much the second half may add: a bound that a buffer of 30 minutes of samples would break
+FLAT_MB = 64.0  # growth that the second half may add: a buffer of 30 minutes of samples would exceed it
 
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """Resident memory in MB (2**20) when each of MARKS of the recording had been read."""
+    """The resident memory in MB (2**20) after each of MARKS, as shares of the recording, had been read."""
 
     what: str
     hours: float
@@ -42,6 +44,7 @@ class Growth:
 
     @property
     def flat(self) -> bool:
+        """True if memory grew by at most FLAT_MB in the second half."""
         return self.resident[-1] - self.resident[1] <= FLAT_MB
 
     def __str__(self) -> str:
@@ -54,11 +57,12 @@ class Growth:
 
 
 def main() -> None:
+    """Measure both passes, or one as a child process."""
     parser = argparse.ArgumentParser(prog="python -m bench.memory", description=__doc__)
     parser.add_argument("--hours", type=float, default=4.0, help="of decoding, detection and windows")
     parser.add_argument("--session-hours", type=float, default=1.0, help="of the whole session")
-    parser.add_argument("--model", choices=(*models.SIZES, "demo"), default="demo")
-    parser.add_argument("--cache", type=Path, default=CACHE, help="where models and recordings are kept")
+    parser.add_argument("--model", choices=(*checkpoints.SIZES, "demo"), default="demo")
+    parser.add_argument("--cache", type=Path, default=CACHE, help="folder for models and recordings")
     parser.add_argument("--child", choices=("windows", "session"), help=argparse.SUPPRESS)
     parser.add_argument("--result", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -71,7 +75,7 @@ def main() -> None:
 
 
 def run(child: str, hours: float, model: str, cache: Path) -> Growth:
-    """One pass in a fresh process."""
+    """Measure one pass in a fresh process."""
     long_recording(hours, cache)
     with tempfile.TemporaryDirectory() as directory:
         result = Path(directory) / "growth.json"
@@ -81,6 +85,7 @@ def run(child: str, hours: float, model: str, cache: Path) -> Growth:
 
 
 def measure(child: str, hours: float, model: str, cache: Path) -> Growth:
+    """Measure one pass, "windows" or "session", in this process."""
     recording = long_recording(hours, cache)
     start = time.perf_counter()
     marks = [hours * 3600 * mark for mark in MARKS[:-1]]
@@ -96,7 +101,7 @@ def measure(child: str, hours: float, model: str, cache: Path) -> Growth:
 
 
 def _windows(recording: Path) -> Iterator[float]:
-    """The end of each window, in seconds."""
+    """Yield the end of each window, in seconds."""
     from server.pipeline.stages.decode import AudioStream
     from server.pipeline.stages.vad import SileroDetector
     from server.pipeline.window_reader import WindowReader
@@ -109,13 +114,13 @@ def _windows(recording: Path) -> Iterator[float]:
 
 
 def _session(recording: Path, model: str, cache: Path) -> Iterator[float]:
-    """The end of each segment, in seconds."""
+    """Yield the end of each segment, in seconds."""
     from server.pipeline.alone import transcribe
-    from server.pipeline.loaded_model import LoadedModel, StageSettings
-    from server.settings.stages import DecodeSettings
+    from server.pipeline.loaded_model import LoadedModel
+    from server.settings.stages import DecodeSettings, StageSettings
     from server.transcript import Options, SegmentReady
 
-    directory = models.whisper(model, cache)
+    directory = checkpoints.whisper(model, cache)
     if directory is None:
         sys.exit(f"the model {model} is not here")
     settings = StageSettings(decode=DecodeSettings.model_validate({"beam_size": 1, "temperatures": (0.0,)}))
@@ -125,7 +130,7 @@ def _session(recording: Path, model: str, cache: Path) -> Iterator[float]:
 
 
 def long_recording(hours: float, cache: Path) -> Path:
-    """Speech in a loop, as FLAC."""
+    """Write a FLAC file of speech in a loop into ``cache``, unless it is there, and return its path."""
     path = cache / f"speech-{hours:g}h.flac"
     if not path.is_file():
         samples = _five_minutes(cache)
@@ -140,7 +145,7 @@ def long_recording(hours: float, cache: Path) -> Path:
 
 
 def _five_minutes(cache: Path) -> Samples:
-    samples: Samples = soundfile.read(speech(300.0, cache).path, dtype="int16")[0]
+    samples: Samples = soundfile.read(benchmark_audio(300.0, cache).path, dtype="int16")[0]
     return np.concatenate([samples, np.zeros(RATE, np.int16)])
 
 

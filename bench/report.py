@@ -1,4 +1,4 @@
-"""From results to a table and to targets that are met or not."""
+"""The report on the runs of two pipelines: a table of medians, and goals that are met or not."""
 
 from __future__ import annotations
 
@@ -9,30 +9,33 @@ from statistics import median
 
 import jiwer
 
-from bench.task import STAGES, Result
+from bench.runs import STAGES, RunResult
 
 FASTER = 3.0  # base size, 5 minutes, end to end with word times
 FASTER_WITHOUT_ALIGN = 2.5
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
-    """Medians over the runs of one pipeline. Times in ms, memory in MB (the highest of the runs)."""
+class Medians:
+    """The medians over the runs of one pipeline: times in ms, memory in MB (2**20, the highest of the runs)."""
 
     total: float
     cpu: float
     stages: dict[str, float]
     load: float
     peak_mb: float
-    result: Result  # the last run: its text and counts
+    result: RunResult  # the last run: its text and counts
 
     @property
     def without_align(self) -> float:
+        """The total time without the alignment stage, in ms."""
         return self.total - self.stages.get("align", 0.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class Goal:
+    """A bound that a figure should keep, with the measured figure as text."""
+
     name: str
     met: bool
     measured: str
@@ -41,9 +44,10 @@ class Target:
         return f"{'PASS' if self.met else 'FAIL'}  {self.name}: {self.measured}"
 
 
-def side(results: Sequence[Result]) -> Side:
+def medians(results: Sequence[RunResult]) -> Medians:
+    """Return the medians of the runs of one pipeline; a stage that a run lacks counts as 0 ms."""
     names = {name for result in results for name in result.stages}
-    return Side(
+    return Medians(
         total=median(result.total_ms for result in results),
         cpu=median(result.cpu_ms for result in results),
         stages={name: median(result.stages.get(name, 0.0) for result in results) for name in names},
@@ -53,8 +57,11 @@ def side(results: Sequence[Result]) -> Side:
     )
 
 
-def table(ours: Side, theirs: Side) -> list[str]:
-    """One row per stage; ``other`` is what lies between the stages. Ratios above 1 mean that ours is faster."""
+def table(ours: Medians, theirs: Medians) -> list[str]:
+    """Return the lines of a table with a row for each stage; ``other`` is the time outside all stages.
+
+    A ratio above 1 means that this pipeline is faster.
+    """
     rows = [(name, ours.stages.get(name, 0.0), theirs.stages.get(name, 0.0)) for name in STAGES]
     rows += [("other", _other(ours), _other(theirs)), ("without align", ours.without_align, theirs.without_align)]
     rows += [("total", ours.total, theirs.total), ("processor time", ours.cpu, theirs.cpu)]
@@ -71,35 +78,38 @@ def table(ours: Side, theirs: Side) -> list[str]:
     return lines
 
 
-def speed_targets(ours: Side, theirs: Side) -> list[Target]:
-    """Those of the base size."""
+def speed_goals(ours: Medians, theirs: Medians) -> list[Goal]:
+    """Return the goals for the base size: end to end, and without word times."""
     whole, part = theirs.total / ours.total, theirs.without_align / ours.without_align
     return [
-        Target(f"end to end with word times at least {FASTER}x", whole >= FASTER, f"{whole:.2f}x"),
-        Target(f"without word times at least {FASTER_WITHOUT_ALIGN}x", part >= FASTER_WITHOUT_ALIGN, f"{part:.2f}x"),
+        Goal(f"end to end with word times at least {FASTER}x", whole >= FASTER, f"{whole:.2f}x"),
+        Goal(f"without word times at least {FASTER_WITHOUT_ALIGN}x", part >= FASTER_WITHOUT_ALIGN, f"{part:.2f}x"),
     ]
 
 
-def memory_target(ours: Side, theirs: Side) -> Target:
+def memory_goal(ours: Medians, theirs: Medians) -> Goal:
+    """Return the goal for peak memory."""
     measured = f"{ours.peak_mb:.0f} MB against {theirs.peak_mb:.0f} MB"
-    return Target("peak memory not above WhisperX's", ours.peak_mb <= theirs.peak_mb, measured)
+    return Goal("peak memory not above WhisperX's", ours.peak_mb <= theirs.peak_mb, measured)
 
 
-def wer_target(ours: Side, theirs: Side, truth: str) -> Target:
+def wer_goal(ours: Medians, theirs: Medians, truth: str) -> Goal:
+    """Return the goal for the word error rate against the text that was read."""
     mine, other = word_error_rate(truth, ours.result.text), word_error_rate(truth, theirs.result.text)
-    return Target("word error rate not above WhisperX's", mine <= other, f"{mine:.3f} against {other:.3f}")
+    return Goal("word error rate not above WhisperX's", mine <= other, f"{mine:.3f} against {other:.3f}")
 
 
 def word_error_rate(truth: str, text: str) -> float:
+    """Return the word error rate of ``text`` as a share, without case and punctuation."""
     return float(jiwer.wer(normalised(truth), normalised(text)))
 
 
 def normalised(text: str) -> str:
-    """Lower case, letters, digits and apostrophes only."""
+    """Return the text in lower case, with letters, digits and apostrophes only."""
     return " ".join(re.findall(r"[a-z0-9']+", text.lower()))
 
 
-def _other(of: Side) -> float:
+def _other(of: Medians) -> float:
     return of.total - sum(of.stages.get(name, 0.0) for name in STAGES)
 
 

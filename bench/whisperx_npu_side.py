@@ -1,54 +1,68 @@
-"""The measurement of this pipeline: ``python -m bench.whisperx_npu_side TASK RESULT``, without WhisperX."""
+"""The measurement of this pipeline, in a process that never loads WhisperX.
+
+python -m bench.whisperx_npu_side SETTINGS RESULT   # a JSON object, and the file for the result
+"""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from bench.counting import CountingModel
-from bench.task import Clock, Result, Task, peak_mb, read_task, write_result
+from bench.counting_model import CountingModel
+from bench.runs import RunResult, RunSettings, read_settings, write_result
+from bench.timing import Timer, peak_mb
 from server.pipeline.alone import transcribe
-from server.pipeline.loaded_model import LoadedModel, StageSettings
-from server.settings.stages import DecodeSettings, ModelSettings
+from server.pipeline.loaded_model import LoadedModel
+from server.settings.stages import DecodeSettings, ModelSettings, StageSettings
 from server.transcript import Finished, Options, Transcript
 
 
-def decode_settings(task: Task) -> DecodeSettings:
-    """As configured by default; random weights fail every threshold, so for them each window is decoded once."""
-    common = {"beam_size": task.beam_size, "batch_size": task.batch_size, "max_new_tokens": task.max_new_tokens}
-    if task.max_new_tokens is None:
+def decode_settings(settings: RunSettings) -> DecodeSettings:
+    """Return the default settings, or those for random weights.
+
+    Random weights fail every threshold, so their windows are decoded once and without thresholds.
+    """
+    common = {
+        "beam_size": settings.beam_size,
+        "batch_size": settings.batch_size,
+        "max_new_tokens": settings.max_new_tokens,
+    }
+    if settings.max_new_tokens is None:
         return DecodeSettings.model_validate(common)
     once = {"temperatures": (0.0,), "no_speech_threshold": None, "max_repeats": 1000}
     return DecodeSettings.model_validate(common | once)
 
 
-def load(task: Task) -> tuple[LoadedModel, CountingModel]:
-    settings = StageSettings(
-        model=ModelSettings.model_validate({"threads": task.threads}),
-        decode=decode_settings(task),
+def load(settings: RunSettings) -> tuple[LoadedModel, CountingModel]:
+    """Load the model and what else requests share; return it and its counter."""
+    stages = StageSettings(
+        model=ModelSettings.model_validate({"threads": settings.threads}),
+        decode=decode_settings(settings),
     )
-    parts = LoadedModel("bench", Path(task.model), settings)
+    parts = LoadedModel("bench", Path(settings.model), stages)
     parts.checkpoint.whisper = model = CountingModel(parts.checkpoint.whisper)
     return parts, model
 
 
-def run(parts: LoadedModel, task: Task, path: str) -> Transcript:
-    options = Options(language=task.language, align=None if task.align else "off")
+def run(parts: LoadedModel, settings: RunSettings, path: str) -> Transcript:
+    """Transcribe the file ``path``."""
+    options = Options(language=settings.language, align=None if settings.align else "off")
     *_, last = transcribe(parts, Path(path), options)
     assert isinstance(last, Finished)
     return last.transcript
 
 
-def measure(task: Task) -> Result:
-    clock = Clock()
-    parts, model = load(task)
-    load_ms, _ = clock.read()
-    run(parts, task, task.warm_up)
+def measure(settings: RunSettings) -> RunResult:
+    """Load, warm up, and measure one transcription."""
+    timer = Timer()
+    parts, model = load(settings)
+    load_ms, _ = timer.read()
+    run(parts, settings, settings.warm_up)
     model.reset()
-    clock = Clock()
-    transcript = run(parts, task, task.audio)
-    total_ms, cpu_ms = clock.read()
-    return Result(
+    timer = Timer()
+    transcript = run(parts, settings, settings.audio)
+    total_ms, cpu_ms = timer.read()
+    return RunResult(
         total_ms=total_ms,
         cpu_ms=cpu_ms,
         load_ms=load_ms,
@@ -64,4 +78,4 @@ def measure(task: Task) -> Result:
 
 
 if __name__ == "__main__":
-    write_result(measure(read_task(sys.argv[1])), Path(sys.argv[2]))
+    write_result(measure(read_settings(sys.argv[1])), Path(sys.argv[2]))

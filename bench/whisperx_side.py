@@ -1,8 +1,10 @@
-"""The measurement of WhisperX as it comes: ``python -m bench.whisperx_side TASK RESULT``, in a process of its own.
+"""The measurement of WhisperX's own pipeline.
 
-Defaults of whisperx's command line are kept: pyannote voice activity detection, batch size 8, beam 5. Replaced is only
-what needs the network or a program outside Python: the sentence splitter's data, and the ffmpeg program where there is
-none (PyAV then, as faster-whisper decodes).
+    python -m bench.whisperx_side SETTINGS RESULT   # a JSON object, and the file for the result
+
+It has the defaults of whisperx's command line: pyannote voice activity detection, batch size 8, beam 5. Two parts are
+replaced, because they need the network or a program outside Python: the sentence splitter's data, and the ffmpeg
+program if it is not installed (faster-whisper's decoder with PyAV takes its place).
 """
 
 from __future__ import annotations
@@ -13,35 +15,36 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bench.counting import CountingModel
-from bench.task import Clock, Result, Stopwatch, Task, peak_mb, read_task, write_result
+from bench.counting_model import CountingModel
+from bench.runs import RunResult, RunSettings, read_settings, write_result
+from bench.timing import Stopwatch, Timer, peak_mb
 
 os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 
-class WhisperX:
-    """The loaded pipeline and aligner."""
+class WhisperXPipeline:
+    """WhisperX's loaded pipeline and aligner, with a stopwatch around each stage."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, settings: RunSettings) -> None:
         import torch
         import whisperx
 
-        torch.set_num_threads(task.threads)
-        self.task = task
+        torch.set_num_threads(settings.threads)
+        self.settings = settings
         self.whisperx = whisperx
         self.watch = Stopwatch()
         self.pipeline = whisperx.load_model(
-            task.model,
+            settings.model,
             "cpu",
-            compute_type=task.compute_type,
-            language=task.language,
-            asr_options={"beam_size": task.beam_size},
-            threads=task.threads,
+            compute_type=settings.compute_type,
+            language=settings.language,
+            asr_options={"beam_size": settings.beam_size},
+            threads=settings.threads,
         )
-        if task.max_new_tokens is not None:
-            self.pipeline.model.max_length = 2 * task.max_new_tokens  # CTranslate2 gives half of it to new tokens
-        if task.align:
+        if settings.max_new_tokens is not None:
+            self.pipeline.model.max_length = 2 * settings.max_new_tokens  # CTranslate2 gives half of it to new tokens
+        if settings.align:
             self._load_aligner()
         self._instrument()
 
@@ -51,7 +54,7 @@ class WhisperX:
 
         whisperx.alignment.nltk_load = lambda _path: PunktSentenceTokenizer()
         self.aligner, self.metadata = self.whisperx.load_align_model(
-            self.task.language, "cpu", model_name=self.task.align_model
+            self.settings.language, "cpu", model_name=self.settings.align_model
         )
 
     def _instrument(self) -> None:
@@ -64,22 +67,23 @@ class WhisperX:
         self.align = watch.timed("align", self.whisperx.align)
 
     def run(self, path: str) -> tuple[float, list[dict[str, Any]]]:
-        """Seconds of audio and the segments."""
+        """Transcribe a file; return its length in seconds and the segments."""
         audio = self.decode(path)
-        segments = self.pipeline.transcribe(audio, batch_size=self.task.batch_size, language=self.task.language)[
-            "segments"
-        ]
-        if self.task.align:
+        segments = self.pipeline.transcribe(
+            audio, batch_size=self.settings.batch_size, language=self.settings.language
+        )["segments"]
+        if self.settings.align:
             segments = self.align(segments, self.aligner, self.metadata, audio, "cpu")["segments"]
         return len(audio) / 16_000, segments
 
 
 def has_ffmpeg() -> bool:
+    """Return whether the ffmpeg program is installed."""
     return shutil.which("ffmpeg") is not None
 
 
 def load_audio(path: str) -> Any:
-    """WhisperX's own loader, which needs the ffmpeg program; faster-whisper's where there is none."""
+    """Decode a file by WhisperX's own loader, or by faster-whisper's if the ffmpeg program is not installed."""
     if has_ffmpeg():
         import whisperx
 
@@ -89,17 +93,18 @@ def load_audio(path: str) -> Any:
     return decode_audio(path)
 
 
-def measure(task: Task) -> Result:
-    clock = Clock()
-    pipeline = WhisperX(task)
-    load_ms, _ = clock.read()
-    pipeline.run(task.warm_up)
+def measure(settings: RunSettings) -> RunResult:
+    """Load, warm up, and measure one transcription."""
+    timer = Timer()
+    pipeline = WhisperXPipeline(settings)
+    load_ms, _ = timer.read()
+    pipeline.run(settings.warm_up)
     pipeline.watch.ms.clear()
     pipeline.model.reset()
-    clock = Clock()
-    seconds, segments = pipeline.run(task.audio)
-    total_ms, cpu_ms = clock.read()
-    return Result(
+    timer = Timer()
+    seconds, segments = pipeline.run(settings.audio)
+    total_ms, cpu_ms = timer.read()
+    return RunResult(
         total_ms=total_ms,
         cpu_ms=cpu_ms,
         load_ms=load_ms,
@@ -115,4 +120,4 @@ def measure(task: Task) -> Result:
 
 
 if __name__ == "__main__":
-    write_result(measure(read_task(sys.argv[1])), Path(sys.argv[2]))
+    write_result(measure(read_settings(sys.argv[1])), Path(sys.argv[2]))

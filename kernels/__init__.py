@@ -1,1 +1,1 @@
-"""AIE2 kernels, one folder each, and the command that builds them."""
+"""AIE2 kernels, one folder each, and the tools to describe, check, simulate and build them."""

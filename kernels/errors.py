@@ -1,29 +1,29 @@
-"""Errors of kernels and designs; nothing here knows of the server.
+"""The errors of kernels and designs.
 
 KernelsError
-├── DesignError          refused by the hardware or mlir-aie, or run wrongly; holds every violation found
+├── DesignError          a design that the hardware or mlir-aie refuses or would run wrongly; holds every violation
 ├── StreamError          an instruction stream that cannot be read
-└── SimulationError      the simulated array was told to do what would fail on the chip, loudly or not
-    └── DeadlockError    nothing can move any more; says who waits for whom
+└── SimulationError      an action on the simulated array that would fail on the chip, with or without a report
+    └── DeadlockError    no part of the array can go on; holds a sentence for each that waits
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-SHOWN = 40  # violations in the text of an error; all of them are in its ``violations``
+SHOWN = 40  # violations in the text of an error; its ``violations`` has all of them
 
 
 class KernelsError(Exception):
-    """Base of every error that ``kernels`` raises on purpose."""
+    """The base of every error that ``kernels`` raises on purpose."""
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
     """One rule that a design breaks.
 
-    ``where`` is the part of the design, ``name`` the rule, ``found`` what is there and ``limit`` what may be, both with
-    their numbers; ``cure`` says what to do. ``detail`` is a block of lines such as the memory map of the tile.
+    ``where`` is the part of the design, ``name`` the rule, ``found`` the design's value and ``limit`` the allowed one,
+    both with their numbers; ``cure`` is the change to make. ``detail`` is a block of lines such as a memory map.
     """
 
     where: str
@@ -40,7 +40,10 @@ class Violation:
 
 
 class DesignError(KernelsError):
-    """The design cannot be built, or would not do what it says. ``violations`` may be empty: the message tells."""
+    """A design that cannot be built, or would not do what it describes.
+
+    ``violations`` is empty for an error of a single cause, which the message gives.
+    """
 
     def __init__(self, message: str, violations: tuple[Violation, ...] = ()) -> None:
         super().__init__(message)
@@ -57,15 +60,18 @@ class DesignError(KernelsError):
 
 
 class StreamError(KernelsError):
-    """An instruction stream that is malformed, or not for Phoenix, or not one that these kernels' launches have."""
+    """An instruction stream that is malformed, not for Phoenix, or with instructions that no launch here has."""
 
 
 class SimulationError(KernelsError):
-    """The simulated array was told to do what would fail on the chip: leave a buffer, overrun a queue."""
+    """An action on the simulated array that would fail on the chip, such as leaving a buffer or overrunning a queue."""
 
 
 class DeadlockError(SimulationError):
-    """Nothing can move, and something is not done. ``waits``: a sentence for everyone who waits, for what and whom."""
+    """A launch that cannot go on, or that left work undone.
+
+    ``waits`` has a sentence for every process that waits: for which object or slot, and from which other process.
+    """
 
     def __init__(self, message: str, waits: tuple[str, ...] = ()) -> None:
         super().__init__(message)

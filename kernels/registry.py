@@ -1,10 +1,10 @@
-"""Every design by name: what ``whisperx-npu kernels`` lists and builds, and what a card wants."""
+"""The registered designs by name: those that ``whisperx-npu kernels`` lists and builds and the server loads."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 
 from kernels.array.design import Design, Sequence
 from kernels.encoder.core import Op
@@ -12,9 +12,10 @@ from kernels.encoder.overlay import ENCODER_OPS, overlay
 from kernels.encoder.plan import plan
 from kernels.encoder.selftest import trial, trial_sequence
 from kernels.encoder.shapes import SHAPES
-from kernels.encoder.window import launches
-from kernels.mel import design as mel
+from kernels.encoder.window_ops import launches
+from kernels.mel.overlay import window_overlay
 from kernels.mel.selftest import trial as mel_trial
+from kernels.package.folder import overlay_hash
 from kernels.selftest import Trial
 
 Overlays = Mapping[str, frozenset[Op]]
@@ -39,7 +40,7 @@ def _some(*names: str) -> Overlays:
     return {name: frozenset(OPS[name]) for name in names}
 
 
-# What a window runs on, the fewest overlays first: which it is depends on what fits the 16 KB of a core's program.
+# Sets of overlays that a window can run on, the fewest first. Program sizes decide: a core has 16 KB of program memory.
 CHOICES: dict[bool, tuple[Overlays, ...]] = {  # by whether the layers' products are int8
     False: (_some("encoder"), _some("matmul", "attention")),
     True: (_some("encoder_int8"), _some("matmul_int8", "attention", "matmul")),
@@ -48,7 +49,13 @@ CHOICES: dict[bool, tuple[Overlays, ...]] = {  # by whether the layers' products
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One overlay. ``make`` gives its design with the sequences of the named Whisper sizes, and its self-test's."""
+    """A registered overlay.
+
+    ``summary`` is its line in ``whisperx-npu kernels list``. ``make`` returns the design with the sequence of its
+    self-test and those of the named Whisper sizes, ``trial`` the self-test.
+
+    >>> ENTRIES["encoder"].make(["base", "small"])
+    """
 
     name: str
     summary: str
@@ -75,9 +82,18 @@ def _mel_entry(n_mels: int) -> Entry:
     return Entry(
         name,
         f"a window's {n_mels} mel bands in one launch",
-        lambda _: replace(mel.window(n_mels), name=name),
+        lambda _: replace(window_overlay(n_mels), name=name),
         partial(mel_trial, n_mels),
     )
 
 
 ENTRIES = {entry.name: entry for entry in (*map(_mel_entry, (80, 128)), *map(_encoder_entry, OPS))}
+
+
+@cache
+def overlay_sha256(name: str) -> str:
+    """Return the hash of a registered overlay, without sequences: that of ``Manifest.overlay_sha256`` in its folder.
+
+    Raises KeyError for a name that is not registered.
+    """
+    return overlay_hash(ENTRIES[name].make(()))

@@ -1,4 +1,4 @@
-"""Straight-line code laid into the issue slots of an AIE2 core, to estimate what a loop's pass takes.
+"""A schedule of straight-line code in the issue slots of an AIE2 core, to estimate the cycles of a loop's pass.
 
 A bundle issues two loads and one store of 32 bytes, one operation of the multiplier and its accumulators (MAC, float or
 accumulator add) and one of the vector ALU (shuffle, compare, integer add, register move). Conversions leave through
@@ -6,9 +6,9 @@ the store slot; accumulators load through the first load slot only. Slots: decod
 crates/xdna-archspec/decoder_ffi@7380bd56. Latencies: load 7, MAC 5, bf16 MAC and float add 6, accumulator into the next
 MAC 3 (its src/interpreter/timing/latency.rs, as the branch penalty); conversion 4, vector ALU 2, a call 20 [guess].
 
-``best`` is a loop pipelined down to its busiest slot; ``nominal`` one in which no pass overlaps the next: the length
-of a pass as it is laid out here, and the jump. Bank conflicts and spilled registers are in neither. Modelled: nothing
-here was measured.
+``best`` is the time of a loop that is pipelined down to its busiest slot, ``nominal`` that of a loop whose passes do
+not overlap: the length of a pass as scheduled here, and the jump. Neither includes bank conflicts or spilled registers.
+Modelled: nothing here was measured.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-CALL = 20  # cycles into a kernel, its modes, and out again
-JUMP = 6
+CALL = 20  # cycles to enter a kernel function, set its modes, and return [guess]
+JUMP = 6  # cycles of a taken branch
 
 
 @dataclass(frozen=True, slots=True)
 class Cycles:
-    """Of one call."""
+    """The cycles of one call."""
 
     best: int
     nominal: int
@@ -30,7 +30,7 @@ class Cycles:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """The slots that an operation may issue in, and the cycles until its result can be used."""
+    """A kind of operation: the slots that it may issue in, and the cycles until its result can be used."""
 
     slots: tuple[str, ...]
     latency: int
@@ -42,20 +42,28 @@ STORE = Unit(("store",), 1)
 CONVERT = Unit(("store",), 4)
 MULTIPLY = Unit(("multiplier",), 5)
 MULTIPLY_BF16 = Unit(("multiplier",), 6)
-ACCUMULATE = Unit(("multiplier",), 3)  # a MAC whose result only the next MAC takes
+ACCUMULATE = Unit(("multiplier",), 3)  # a MAC whose result only the next MAC uses
 ADD_FLOAT = Unit(("multiplier",), 6)
 ALU = Unit(("alu",), 2)
 
 
 @dataclass(slots=True)
 class Schedule:
-    """Operations in program order, each in the first free cycle of one of its slots after its operands are ready."""
+    """Operations in program order, each in the first free cycle of one of its slots after its operands are ready.
+
+    >>> code = Schedule()
+    >>> product = code.issue(MULTIPLY_BF16, code.issue(LOAD), code.issue(LOAD))
+    >>> loop(code, passes=16).best
+    """
 
     _taken: set[tuple[str, int]] = field(default_factory=set)
     _length: int = 0
 
     def issue(self, unit: Unit, *ready: int, times: int = 1) -> int:
-        """Issue an operation that holds its slot for ``times`` cycles; the cycle in which its result is ready."""
+        """Issue an operation that holds its slot for ``times`` cycles, and return the cycle when its result is ready.
+
+        ``ready`` are the cycles in which its operands are ready.
+        """
         earliest = max(ready, default=0)
         cycle, slot = min((self._free(slot, earliest, times), slot) for slot in unit.slots)
         self._taken |= {(slot, cycle + i) for i in range(times)}
@@ -70,7 +78,7 @@ class Schedule:
 
     @property
     def busiest(self) -> int:
-        """Cycles that the slot with most to do is taken."""
+        """Cycles in which the busiest slot is taken."""
         return max(Counter(slot for slot, _ in self._taken).values())
 
     def _free(self, slot: str, cycle: int, times: int) -> int:
@@ -79,6 +87,6 @@ class Schedule:
         return cycle
 
 
-def loop(one: Schedule, passes: int) -> Cycles:
-    """A call that does nothing but ``passes`` times what was scheduled."""
-    return Cycles(CALL + (passes - 1) * one.busiest + one.length, CALL + passes * (one.length + JUMP))
+def loop(body: Schedule, passes: int) -> Cycles:
+    """Return the cycles of a call that only runs a loop of ``passes`` passes over ``body``."""
+    return Cycles(CALL + (passes - 1) * body.busiest + body.length, CALL + passes * (body.length + JUMP))

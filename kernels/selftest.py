@@ -1,7 +1,8 @@
-"""The self-test of an overlay: one launch on known input, whose whole result the host model knows.
+"""The self-test of an overlay: one launch on known input, whose whole result the host model computes.
 
-The result is computed, not stored here: by simulating the design with its host-compiled kernels. ``build`` writes it
-into the kernel folder; whoever loads the folder launches it on the device and compares every element.
+The expected result is not stored in the sources: ``expected`` computes it by simulating the design with its
+host-compiled kernels. ``kernels.package.folder.build`` writes it into the kernel folder; the runtime that loads the
+folder launches the self-test on the device and compares every element.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ Bytes = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """Part of a launch argument that a trial judges: ``elements`` of its dtype from ``offset`` on.
+class ResultPart:
+    """A part of a launch argument that the self-test compares: ``block`` of it, from element ``offset`` on.
 
-    ``tolerance`` is the largest difference of an element from the host model's, relative to the largest magnitude of
-    the part. The kernels' rules are those of the silicon, so 0 is expected; more is allowed where an order of
-    summation could differ.
+    ``tolerance`` is the largest allowed difference of an element from the host model's, relative to the largest
+    magnitude of the part. The host-compiled kernels follow the rules of the silicon, so 0 is expected; a larger
+    tolerance is for an order of summation that could differ.
     """
 
     name: str
@@ -36,22 +37,19 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """``arguments`` as they are before the launch of ``sequence``, uint8, in launch order; what must be there after."""
+    """The launch of a self-test: ``arguments`` (uint8, in launch order) before ``sequence`` runs on them.
+
+    ``results`` are the parts that are compared after it.
+    """
 
     sequence: str
     arguments: tuple[Bytes, ...]
-    results: tuple[Result, ...]
+    results: tuple[ResultPart, ...]
 
 
 def expected(design: Design, trial: Trial) -> tuple[Bytes, ...]:
-    """Every argument as the host model leaves it."""
+    """Return every argument as the launch leaves it, by the host model. Raises as ``Simulation`` does."""
     after = tuple(argument.copy() for argument in trial.arguments)
     sequence = next(sequence for sequence in design.sequences if sequence.name == trial.sequence)
     Simulation(design).run(encode(design, sequence), after)
     return after
-
-
-def part(result: Result, arguments: tuple[Bytes, ...]) -> Bytes:
-    """The bytes that a result judges: a view."""
-    item = result.block.nbytes // result.block.elements
-    return arguments[result.argument][result.offset * item : (result.offset + result.block.elements) * item]

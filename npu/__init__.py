@@ -1,1 +1,1 @@
-"""The NPU: discovery, pyxrt, overlays, the mel and encoder stages on them, their self-tests, a simulated device."""
+"""The NPU: discovery, access by pyxrt, the mel and encoder stages with their self-tests, and a simulated device."""

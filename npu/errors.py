@@ -1,14 +1,14 @@
-"""Errors of the NPU rooms; nothing here knows of the server.
+"""Errors of the package ``npu``.
 
 NpuError
 ├── NpuUnavailable   nothing can be launched: no device, no module, no context, no memory; carries the cure
 ├── FolderRefused    a kernel folder, or a stream and its buffers, that do not belong together
-├── LaunchTimeout    a launch that did not end in time: the overlay must go
-├── LaunchFailed     a launch that ended in another state than COMPLETED, or was not taken
+├── LaunchTimeout    a launch that did not end in time: the overlay must be closed
+├── LaunchFailed     a launch that ended in another state than COMPLETED, or that XRT refused
 ├── DeviceLost       the device is gone
-└── WrongResult      a launch that ended well and computed something else than the host model
+└── WrongResult      a launch that completed with another result than the host model's
 
-``reason`` is one clause without a stop: it goes into status, log, metrics and answers as it is.
+``reason`` is one clause without a full stop; status, log, metrics and answers repeat it as it is.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from kernels.package.manifest import FolderError
 
 
 class NpuError(Exception):
-    """Base of every error that ``npu`` raises on purpose."""
+    """The base of every error that ``npu`` raises on purpose; ``cure`` is the remedy, None where there is none."""
 
     def __init__(self, reason: str, cure: str | None = None) -> None:
         super().__init__(reason if cure is None else f"{reason}: {cure}")
@@ -29,24 +29,24 @@ class NpuError(Exception):
 
 
 class NpuUnavailable(NpuError):
-    """Nothing can be launched."""
+    """Nothing can be launched: there is no device, module, context or memory, or the NPU was retired."""
 
 
 class FolderRefused(NpuError):
-    """A kernel folder, or a stream and its buffers, that do not belong together; nothing was launched."""
+    """A kernel folder, or a stream and its buffers, do not belong together; nothing was launched."""
 
     @staticmethod
     def of(error: FolderError) -> FolderRefused:
-        """What ``kernels.package`` found wrong with a folder. Its message holds the cure."""
+        """Return the error for a folder that ``kernels.package`` refuses; the message of ``error`` has the cure."""
         return FolderRefused(str(error).rstrip("."))
 
 
 class LaunchTimeout(NpuError):
-    """A launch that did not end in time, by our watch or the driver's. The overlay may still write: close it."""
+    """A launch did not end in time, by our watchdog or the driver's. The overlay may still write: close it."""
 
 
 class LaunchFailed(NpuError):
-    """A launch that ended in ``state``, another than COMPLETED; or that XRT did not take ("REFUSED")."""
+    """A launch ended in ``state``, another one than COMPLETED; "REFUSED" if XRT did not accept it."""
 
     def __init__(self, reason: str, cure: str | None = None, state: str = "REFUSED") -> None:
         super().__init__(reason, cure)
@@ -57,8 +57,8 @@ class LaunchFailed(NpuError):
 
 
 class DeviceLost(NpuError):
-    """The device is gone, or does not answer; nothing of it works until it is opened anew."""
+    """The device is gone or does not answer; nothing works until it is opened again."""
 
 
 class WrongResult(NpuError):
-    """A launch that ended well and computed something else than the host model."""
+    """A launch completed, and its result differs from the host model's."""

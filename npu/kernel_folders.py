@@ -1,6 +1,6 @@
-"""Where kernel folders lie, and which of them a stage takes; those of the simulated device are built where missing.
+"""Kernel folders on disk: found and checked; missing folders of the simulated device are built.
 
-``<directory>/npu1/<overlay>`` and ``<directory>/host/<overlay>``, as ``whisperx-npu kernels build`` lays them out.
+``whisperx-npu kernels build`` writes them as ``<directory>/npu1/<overlay>`` and ``<directory>/host/<overlay>``.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from pathlib import Path
 import platformdirs
 
 from kernels.errors import KernelsError
-from kernels.package.folder import build, overlay_hash
+from kernels.package.folder import build
 from kernels.package.manifest import Target
 from kernels.package.verify import KernelFolder
-from kernels.registry import CHOICES, ENTRIES
+from kernels.registry import CHOICES, ENTRIES, overlay_sha256
 from npu.errors import FolderRefused, NpuUnavailable
 from npu.xrt.device import read
 
@@ -27,13 +27,16 @@ MELS = (80, 128)
 
 
 def cache_directory() -> Path:
-    """Where what can be made again is kept."""
+    """Return the user's cache directory, for files that can be made again."""
     return Path(platformdirs.user_cache_dir(APPLICATION))
 
 
 def data_directories() -> tuple[Path, ...]:
-    """Where kernel folders are looked for, in this order: the user's data, then the system's (the XDG base directories
-    $XDG_DATA_HOME, else ~/.local/share, and $XDG_DATA_DIRS, else /usr/local/share and /usr/share)."""
+    """Return the directories that are searched for kernel folders: the user's data, then the system's.
+
+    They are the XDG base directories: $XDG_DATA_HOME, else ~/.local/share; and $XDG_DATA_DIRS, else /usr/local/share
+    and /usr/share.
+    """
     users, systems = platformdirs.user_data_dir(APPLICATION), platformdirs.site_data_dir(APPLICATION, multipath=True)
     return tuple(Path(directory) / "kernels" for directory in dict.fromkeys((users, *systems.split(os.pathsep))))
 
@@ -41,8 +44,8 @@ def data_directories() -> tuple[Path, ...]:
 class Folders:
     """The kernel folders for one target in ``directory``, or in the first of the data directories that has a good one.
 
-    Raises from its methods NpuUnavailable for a folder that is not there, FolderRefused for one that is not whole, or
-    not of the kernels of this version.
+    The methods raise NpuUnavailable for a folder that does not exist, and FolderRefused for one that is damaged or
+    belongs to the kernels of another version.
     """
 
     def __init__(self, directory: Path | None = None, target: Target = "npu1", cache: Path | None = None) -> None:
@@ -52,21 +55,22 @@ class Folders:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What lies there, whatever it is worth."""
+        """The names of all folders, good or not."""
         return tuple(sorted({path.name for where in self._places() for path in where.glob("*") if path.is_dir()}))
 
     @property
     def place(self) -> str:
-        """All of the places, in words."""
+        """The searched directories, for messages."""
         return " or ".join(map(str, self._places()))
 
     def mel(self, n_mels: int) -> KernelFolder:
+        """Return the folder of the mel overlay for so many bands, 80 or 128."""
         if n_mels not in MELS:
             raise NpuUnavailable(f"there is no mel kernel for {n_mels} bands, only for 80 and 128")
         return self.read(f"mel_{n_mels}")
 
     def encoder(self, *, int8: bool) -> dict[str, KernelFolder]:
-        """What a window runs on, the fewest overlays first: the first choice whose folders are good, by name."""
+        """Return the folders that a window of the encoder needs, by name: the good choice with the fewest overlays."""
         choices = CHOICES[int8]
         refused: FolderRefused | None = None
         for choice in choices:
@@ -78,8 +82,8 @@ class Folders:
         raise refused or self._missing(" or ".join(" and ".join(choice) for choice in choices))
 
     def read(self, name: str) -> KernelFolder:
-        """The folder of an overlay, every part held against the others; one that is no good hides none behind it."""
-        fingerprint = overlay_hash(ENTRIES[name].make(()))
+        """Return the folder of an overlay, all its parts checked; a bad folder does not hide a good one behind it."""
+        fingerprint = overlay_sha256(name)
         refused: FolderRefused | None = None
         for path in self._found(name):
             try:
@@ -112,7 +116,7 @@ class Folders:
         )
 
     def _build(self, name: str, path: Path) -> None:
-        """Build for the simulated device, unless another process just has."""
+        """Build a folder for the simulated device, unless another process has just built it."""
         if path.is_dir():
             return
         try:

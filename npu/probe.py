@@ -1,9 +1,9 @@
-"""Whether this machine has an NPU that this process may use, without opening it.
+"""The search for an NPU that this process may use, without opening it.
 
 Sources: the driver is amdxdna, in Linux since 6.14; its attributes ``vbnv`` and ``fw_version`` are in
 drivers/accel/amdxdna/amdxdna_sysfs.c@0b119045 of torvalds/linux, the name RyzenAI-npu1 (PCI 1022:1502, Phoenix and
-Hawk Point) in npu1_regs.c, the 64 MiB heap in aie2_pci.h of amd/xdna-driver. Firmware 1.5.5.391 is what the published
-results on Phoenix and Hawk Point were got with (whisper-xdna, open-xdna); none are known with an older one.
+Hawk Point) in npu1_regs.c, the 64 MiB heap in aie2_pci.h of amd/xdna-driver. Firmware 1.5.5.391 is the oldest with
+published results on Phoenix and Hawk Point (whisper-xdna, open-xdna).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Literal
 
 NODE = Path("/dev/accel/accel0")
 DRIVER = "amdxdna"
-NPU1_NAMES = ("npu1", "Phoenix")  # XRT says "NPU Phoenix" where sysfs says "RyzenAI-npu1"
+NPU1_NAMES = ("npu1", "Phoenix")  # the name is "NPU Phoenix" in XRT and "RyzenAI-npu1" in sysfs
 FIRST_KERNEL = (6, 14)
 HEAP_BYTES = 64 << 20  # the driver pins this much for instructions when a context is opened
 CAP_IPC_LOCK = 1 << 14  # linux/capability.h
@@ -33,7 +33,7 @@ Subject = Literal["node", "access", "driver", "firmware", "memlock", "pyxrt"]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that keeps the NPU from serving, and what to do about it. Both are whole clauses without a stop."""
+    """One obstacle to the use of the NPU, and its cure. Both are whole clauses without a full stop."""
 
     subject: Subject
     what: str
@@ -42,11 +42,11 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class DeviceReport:
-    """What was seen of the NPU; None where there was nothing to see.
+    """The facts about the NPU that can be read without opening it; None for those that cannot be read.
 
     ``memlock_bytes`` is the soft limit of locked memory, None for unlimited or where CAP_IPC_LOCK lifts it.
-    ``npus`` are the nodes of all devices of amdxdna, in the order in which XRT counts them (by our reading; tried on no
-    machine with two), ``index`` is the place of ``node`` among them.
+    ``npus`` are the nodes of all devices of amdxdna in the order in which XRT counts them (by our reading; tried on no
+    machine with two), and ``index`` is the position of ``node`` among them, 0 if it is none of them.
     """
 
     node: Path
@@ -63,16 +63,17 @@ class DeviceReport:
 
     @property
     def index(self) -> int:
+        """The number by which XRT opens the device."""
         return self.npus.index(self.node) if self.node in self.npus else 0
 
     @property
     def reason(self) -> str | None:
-        """Why the NPU cannot serve now, the most basic cause first; None if nothing stands in the way."""
+        """The most basic cause that keeps the NPU from serving, None if there is none."""
         return self.problems[0].what if self.problems else None
 
 
 def probe(node: Path = NODE, root: Path = Path("/")) -> DeviceReport:
-    """Look at the device node and at /sys and /proc below ``root``. Never raises for what is missing."""
+    """Report on the device node and on /sys and /proc below ``root``; missing files are no error."""
     sysfs = root / "sys/class/accel" / node.name / "device"
     driver = sysfs / "driver"
     seen = DeviceReport(
@@ -192,7 +193,7 @@ def _npus(folder: Path, root: Path) -> tuple[Path, ...]:
 
 
 def _other(seen: DeviceReport) -> Path | None:
-    """Another node, that is there and is an NPU's."""
+    """Return another device node that exists and belongs to an NPU."""
     return next((node for node in seen.npus if node != seen.node and node.exists()), None)
 
 
@@ -204,7 +205,7 @@ def _user() -> str | None:
 
 
 def _group(gid: int) -> tuple[str, list[str]]:
-    """Name and members of a group."""
+    """Return name and members of a group."""
     try:
         found = grp.getgrgid(gid)
     except KeyError:  # as above
@@ -213,7 +214,7 @@ def _group(gid: int) -> tuple[str, list[str]]:
 
 
 def _version(release: str) -> tuple[int, int]:
-    """(6, 14) of "6.14.0-29-generic"; a release that cannot be read counts as new."""
+    """Return (6, 14) for "6.14.0-29-generic"; a release that cannot be read counts as new."""
     numbers = re.match(r"(\d+)\.(\d+)", release)
     return (int(numbers[1]), int(numbers[2])) if numbers else FIRST_KERNEL
 

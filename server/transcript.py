@@ -76,11 +76,16 @@ class StageTime:
 
 @dataclass(frozen=True, slots=True)
 class StageChoice:
-    """The device that serves a stage, and why: ``reason`` names the measurement or the fallback that decided it."""
+    """The device that serves a stage; ``reason`` names the measurement or the fallback that decided it."""
 
     stage: str
     device: str
     reason: str
+
+    @property
+    def on_npu(self) -> bool:
+        """True where the NPU or the simulated NPU runs the stage; every other stage runs on the CPU."""
+        return self.device != "cpu"
 
 
 @dataclass(frozen=True, slots=True)

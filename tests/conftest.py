@@ -17,10 +17,10 @@ import hypothesis
 import pytest
 from huggingface_hub.utils import reset_sessions
 
+from bench.random_checkpoints import build_tiny_whisper
 from server.checkpoints.catalog import DEMO_DIR
 from server.settings.load import ENV_PREFIX
 from tests.hub import LocalHub, serving
-from tests.random_checkpoints import build_tiny_whisper
 
 # A slow machine must not fail a test, and in CI the same commit must give the same result.
 hypothesis.settings.register_profile("house", deadline=None, derandomize="CI" in os.environ)

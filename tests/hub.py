@@ -1,4 +1,4 @@
-"""A Hugging Face Hub on localhost: enough of its HTTP interface for huggingface_hub to download a repository."""
+"""A Hugging Face Hub on localhost, with enough of its HTTP interface for huggingface_hub to download a repository."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class LocalHub(ThreadingHTTPServer):
         self.sent = 0
 
     def use_tls(self, certificate: Path) -> None:
-        """From now on https, with a PEM file of a key and its certificate."""
+        """Serve https from now on, with a PEM file of a key and its certificate."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
         self.socket = context.wrap_socket(self.socket, server_side=True)
@@ -74,7 +74,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(with_body=True)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the name in the base class
-        """Keep quiet."""
+        """Log nothing."""
 
     def _answer(self, *, with_body: bool) -> None:
         self.server.requests += 1

@@ -1,4 +1,4 @@
-"""What the image files, the compose files and .env.example say about each other and about the settings."""
+"""The image files, the compose files and .env.example agree with each other and with the settings."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import json
 import re
 from pathlib import Path
 
-import pytest
-
-from server.settings.load import ENV_PREFIX, Settings, setting_names
+from docs.generate import DEFAULTS_OF_THE_IMAGE, SET_BY_THE_IMAGE
+from server.settings.load import ENV_PREFIX
 from tests.test_lock import pinned
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,26 +32,11 @@ def example() -> dict[str, str]:
     return dict(lines)
 
 
-def test_the_example_has_every_setting_but_those_of_the_image() -> None:
-    names = {f"{group}.{key}": f"{ENV_PREFIX}{group}__{key}".upper() for group, key in setting_names()}
-    shown = {name for name in example() if name.startswith(ENV_PREFIX)}
-    assert shown == {variable for name, variable in names.items() if name not in OF_THE_IMAGE}
-    for name, value in OF_THE_IMAGE.items():
-        assert name in EXAMPLE
-        assert re.search(rf"{names[name]}[:=] ?\"?{re.escape(value)}", DOCKERFILE + compose()), name
-
-
-def test_the_examples_values_are_those_in_force(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv(f"{ENV_PREFIX}MODEL__CACHE_DIR")
-    defaults = Settings()
-    for name, value in example().items():
-        if name.startswith(ENV_PREFIX):
-            monkeypatch.setenv(name, value)
-    missing = re.search(rf"{ENV_PREFIX}MODEL__MISSING=(\w+)", DOCKERFILE)
-    assert missing
-    model = defaults.model.model_copy(update={"missing": missing[1]})
-    assert Settings().model_dump() == defaults.model_copy(update={"model": model}).model_dump()
+def test_the_image_sets_what_the_example_leaves_out() -> None:
+    assert tuple(OF_THE_IMAGE) == SET_BY_THE_IMAGE
+    for name, value in (OF_THE_IMAGE | DEFAULTS_OF_THE_IMAGE).items():
+        variable = f"{ENV_PREFIX}{name.replace('.', '__')}".upper()
+        assert re.search(rf"{variable}[:=] ?\"?{re.escape(value)}", DOCKERFILE + compose()), name
 
 
 def test_the_example_has_every_variable_of_the_compose_files_with_its_default() -> None:

@@ -15,7 +15,8 @@ import typer
 from server.api.edge.uvicorn_server import CLOSE_SECONDS, LEAVE_SECONDS
 from server.cli import app
 from server.cli.errors import WRONG_USE
-from server.settings.load import ENV_PREFIX, ServerSettings, setting_names
+from server.settings.load import ENV_PREFIX, setting_names
+from server.settings.service import ServerSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 INSTALL = (ROOT / "docs" / "install.md").read_text()

@@ -1,7 +1,9 @@
-"""What to measure in the first hour on an NPU: ``python -m bench.npu.first_light launches|idle|contexts|soak``.
+"""The measurements for the first hour on an NPU.
 
-docs/first-light.md says what the results mean. ``--simulated`` tries the programs themselves on a machine without an
-NPU: its times mean nothing.
+    python -m bench.npu.first_light launches|idle|contexts|soak
+
+docs/first-light.md explains the results. ``--simulated`` tries the programs themselves on a machine without an NPU: its
+times mean nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.cost.machine import ASSUMPTIONS, CLOCKS_GHZ
+from bench.npu.demo import demo_encoder
+from kernels.cost.assumptions import ASSUMPTIONS, CLOCKS_GHZ
 from kernels.cost.report import cost
 from kernels.encoder.shapes import SHAPES
 from kernels.encoder.weights import random_encoder
@@ -30,7 +33,6 @@ from npu.stages.encoder import NpuEncoder
 from npu.stages.mel import NpuMel
 from npu.xrt.device import Device, pyxrt
 from npu.xrt.overlay import Overlay
-from tests.kernels.demo import demo_encoder
 
 PAUSES = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)  # seconds without a launch
 MOST_CONTEXTS = 8  # two more than npu1_regs.c of amdxdna allows
@@ -38,22 +40,24 @@ REPEATS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Stages:
-    """mel and an encoder, with a window of noise for each."""
+class MeasuredStages:
+    """The mel and encoder stages, with a window of noise for each."""
 
     mel: NpuMel
     encoder: NpuEncoder
 
     @staticmethod
-    def open(npu: Npu, size: str, *, int8: bool) -> Stages:
+    def open(npu: Npu, size: str, *, int8: bool) -> MeasuredStages:
+        """Open the stages for a Whisper size: the demo model's weights, or random ones for another size."""
         weights = demo_encoder() if size == "demo" else random_encoder(SHAPES[size])
-        return Stages(NpuMel(npu, SHAPES[size].n_mels), NpuEncoder(npu, weights, int8=int8))
+        return MeasuredStages(NpuMel(npu, SHAPES[size].n_mels), NpuEncoder(npu, weights, int8=int8))
 
     def features(self) -> NDArray[np.float32]:
+        """Return the mel features of a window of noise by the NPU, float32 [1, n_mels, 3000]."""
         return self.mel([np.random.default_rng(1).uniform(-0.5, 0.5, WINDOW_SAMPLES).astype(np.float32)])
 
     def times(self, repeats: int) -> tuple[list[float], list[float]]:
-        """Milliseconds of launches of a window, measured by the host: mel, encoder."""
+        """Return the milliseconds of ``repeats`` launches of a window, as the host measures them: mel, encoder."""
         features = self.features()
         mel = [_launched(self.mel, self.features) for _ in range(repeats)]
         return mel, [_launched(self.encoder, lambda: self.encoder(features)) for _ in range(repeats)]
@@ -66,8 +70,8 @@ def _launched(stage: NpuMel | NpuEncoder, run: Callable[[], object]) -> float:
 
 
 def launches(npu: Npu, size: str, *, int8: bool, repeats: int = REPEATS) -> Iterator[str]:
-    """Measured launch times beside every modelled one."""
-    mel, encoder = Stages.open(npu, size, int8=int8).times(repeats)
+    """Yield a table of measured launch times above every modelled one."""
+    mel, encoder = MeasuredStages.open(npu, size, int8=int8).times(repeats)
     fused = len(npu.residents) == 2
     yield f"{'milliseconds a window':32}{'mel':>9}{'encoder':>9}"
     for name, choose in (("measured, median", median), ("measured, least", min), ("measured, most", max)):
@@ -79,7 +83,7 @@ def launches(npu: Npu, size: str, *, int8: bool, repeats: int = REPEATS) -> Iter
 
 
 def idle(npu: Npu, pauses: tuple[float, ...] = PAUSES) -> Iterator[str]:
-    """The mel self-test after pauses: how long the NPU takes to wake up."""
+    """Yield the time of the mel self-test after each pause: the NPU may have to wake up."""
     resident = npu.resident(npu.folders.mel(80))
     for seconds in (0.0, *pauses):
         time.sleep(seconds)
@@ -92,7 +96,7 @@ def idle(npu: Npu, pauses: tuple[float, ...] = PAUSES) -> Iterator[str]:
 
 
 def contexts(load: Callable[[], Overlay]) -> Iterator[str]:
-    """Open contexts until the driver refuses one, and all of them again after they were given back."""
+    """Yield the number of contexts that the driver allows, and the number after all of them were closed."""
     for turn in ("first", "again"):
         held: list[Overlay] = []
         try:
@@ -107,8 +111,8 @@ def contexts(load: Callable[[], Overlay]) -> Iterator[str]:
 
 
 def soak(npu: Npu, size: str, minutes: float, *, int8: bool) -> Iterator[str]:
-    """The same window over and over: every result must equal the first to the bit, every self-test must pass."""
-    stages = Stages.open(npu, size, int8=int8)
+    """Run one window repeatedly and count the results that differ from the first; every self-test must pass."""
+    stages = MeasuredStages.open(npu, size, int8=int8)
     features = stages.features()
     first = stages.encoder(features)
     begun, windows, different = time.monotonic(), 0, 0
@@ -126,8 +130,9 @@ def soak(npu: Npu, size: str, minutes: float, *, int8: bool) -> Iterator[str]:
 
 
 def main() -> None:
+    """Run one of the programs and print its lines as they come."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("launches", "idle", "contexts", "soak"))
+    parser.add_argument("program", choices=("launches", "idle", "contexts", "soak"))
     parser.add_argument("--size", choices=tuple(SHAPES), default="demo", help="other sizes than demo: random weights")
     parser.add_argument("--precision", choices=("bf16", "int8"), default="bf16")
     parser.add_argument("--minutes", type=float, default=60.0, help="of soak")
@@ -136,14 +141,14 @@ def main() -> None:
     arguments = parser.parse_args()
     int8 = arguments.precision == "int8"
     folders = Folders(arguments.kernels, "host" if arguments.simulated else "npu1")
-    if arguments.what == "contexts":
+    if arguments.program == "contexts":
         device = Device(Machine().pyxrt, target="host") if arguments.simulated else Device(pyxrt(), probe().index)
         _show(contexts(lambda: device.load(folders.mel(80))))
         return
     with open_npu(folders, simulated=arguments.simulated) as npu:
-        if arguments.what == "launches":
+        if arguments.program == "launches":
             _show(launches(npu, arguments.size, int8=int8))
-        elif arguments.what == "idle":
+        elif arguments.program == "idle":
             _show(idle(npu))
         else:
             _show(soak(npu, arguments.size, arguments.minutes, int8=int8))

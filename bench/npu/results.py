@@ -1,4 +1,4 @@
-"""Transcripts of both sides, clip by clip, as lines of JSON, and what they add up to."""
+"""The transcripts of CPU and NPU, clip by clip, as lines of JSON, and the report on them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import jiwer
 
-from bench.report import Target
+from bench.report import Goal
 from training.sentences import normalise
 
 IDENTICAL = 0.99  # share of the transcripts
@@ -20,11 +20,11 @@ SYNTHESISED = ("in-domain", "digit strings, unseen")  # how the names of synthes
 
 
 @dataclass(frozen=True, slots=True)
-class Texts:
-    """What both sides made of a clip with one decoder.
+class Transcripts:
+    """The texts of one clip by one decoder, from the CPU's and from the NPU's encoder states.
 
-    ``gap``, where they differ, is how much likelier the CPU's text is than the NPU's by the CPU's own states: the
-    difference of their mean log probabilities of a token. About 0: a tie, to this model.
+    ``gap`` is None for equal texts. Otherwise it is the mean log probability of a token of the CPU's text less that of
+    the NPU's, both by the CPU's states: about 0 is a tie to this model.
     """
 
     cpu: str
@@ -33,15 +33,16 @@ class Texts:
 
     @property
     def identical(self) -> bool:
+        """True if the texts are equal character for character."""
         return self.cpu == self.npu
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
-    """One clip.
+class ClipResult:
+    """The result of one clip.
 
-    ``error`` is the relative L2 distance of the NPU's encoder states from the CPU's, ``decoders`` are the texts by the
-    decoder's arithmetic, ``seconds`` is processor time, ``digest`` stands for the NPU's states to the bit.
+    ``error`` is the relative L2 distance of the NPU's encoder states from the CPU's, ``decoders`` has the texts by the
+    decoder's arithmetic, ``seconds`` is processor time, ``digest`` is a hash of the NPU's states.
     """
 
     clip: str
@@ -49,17 +50,18 @@ class Compared:
     precision: str
     truth: str | None
     error: float
-    decoders: dict[str, Texts]
+    decoders: dict[str, Transcripts]
     seconds: float
     digest: str = ""
 
     def line(self) -> str:
+        """Return the result as one line of JSON."""
         return json.dumps(asdict(self), ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Clips with one decoder. Word error rates in per cent, of the clips whose text is known."""
+    """Counts and word error rates of clips with one decoder; rates are in per cent, of clips whose text is known."""
 
     clips: int
     identical: int
@@ -68,12 +70,13 @@ class Rates:
     npu: float
 
     @staticmethod
-    def of(results: Sequence[Compared], decoder: str) -> Rates:
-        texts = [(normalise(one.truth), one.decoders[decoder]) for one in results if one.truth is not None]
+    def of(results: Sequence[ClipResult], decoder: str) -> Rates:
+        """Return the rates of these results with ``decoder``, a key of their ``decoders``."""
+        texts = [(normalise(result.truth), result.decoders[decoder]) for result in results if result.truth is not None]
         truths = [truth for truth, _ in texts]
         return Rates(
             clips=len(results),
-            identical=sum(one.decoders[decoder].identical for one in results),
+            identical=sum(result.decoders[decoder].identical for result in results),
             words=sum(len(truth.split()) for truth in truths),
             cpu=_word_error_rate(truths, [found.cpu for _, found in texts]),
             npu=_word_error_rate(truths, [found.npu for _, found in texts]),
@@ -81,61 +84,63 @@ class Rates:
 
     @property
     def share(self) -> float:
+        """The share of clips with identical texts."""
         return self.identical / self.clips
 
 
-def read(path: Path) -> list[Compared]:
-    """The lines of a file of results; a line that was cut off is passed over, and a clip counts once."""
-    results: dict[str, Compared] = {}
+def read(path: Path) -> list[ClipResult]:
+    """Return the results in a file, each clip once; a line that was cut off is skipped."""
+    results: dict[str, ClipResult] = {}
     for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
         try:
             stored: dict[str, Any] = json.loads(line)
         except json.JSONDecodeError:
             continue
-        texts = {name: Texts(**found) for name, found in stored.pop("decoders").items()}
-        results[stored["clip"]] = Compared(**stored, decoders=texts)
+        texts = {name: Transcripts(**found) for name, found in stored.pop("decoders").items()}
+        results[stored["clip"]] = ClipResult(**stored, decoders=texts)
     return list(results.values())
 
 
-def report(results: Sequence[Compared]) -> list[str]:
-    """A table in Markdown, the targets, and every difference with both texts."""
+def report(results: Sequence[ClipResult]) -> list[str]:
+    """Return the lines of a Markdown table, the goals, and every difference with both texts."""
     lines = ["| clips | | decoder | identical | words | WER CPU | WER NPU |", "|---|---|---|---|---|---|---|"]
     for decoder in results[0].decoders:
         lines += [_row(name, decoder, Rates.of(some, decoder)) for name, some in _parts(results, decoder) if some]
-    errors = sorted(one.error for one in results)
+    errors = sorted(result.error for result in results)
     lines.append(f"\nencoder states, relative L2: median {errors[len(errors) // 2]:.4f}, worst {errors[-1]:.4f}")
-    return [*lines, *map(str, targets(Rates.of(results, SERVED))), *differences(results)]
+    return [*lines, *map(str, goals(Rates.of(results, SERVED))), *differences(results)]
 
 
-def _parts(results: Sequence[Compared], decoder: str) -> Iterator[tuple[str, list[Compared]]]:
-    yield "recordings", [one for one in results if not one.group.startswith(SYNTHESISED)]
-    yield "synthesised", [one for one in results if one.group.startswith(SYNTHESISED)]
+def _parts(results: Sequence[ClipResult], decoder: str) -> Iterator[tuple[str, list[ClipResult]]]:
+    yield "recordings", [result for result in results if not result.group.startswith(SYNTHESISED)]
+    yield "synthesised", [result for result in results if result.group.startswith(SYNTHESISED)]
     yield "all", list(results)
-    yield "half the words right", [one for one in results if _half_right(one, decoder)]
+    yield "half the words right", [result for result in results if _half_right(result, decoder)]
 
 
-def _half_right(one: Compared, decoder: str) -> bool:
-    """Whether the CPU gets at least half of the words that are known to be said."""
-    truth = normalise(one.truth or "")
-    return bool(truth) and _word_error_rate([truth], [one.decoders[decoder].cpu]) <= 50.0
+def _half_right(result: ClipResult, decoder: str) -> bool:
+    """Return whether the text is known and the CPU has at least half of its words right."""
+    truth = normalise(result.truth or "")
+    return bool(truth) and _word_error_rate([truth], [result.decoders[decoder].cpu]) <= 50.0
 
 
-def targets(rates: Rates) -> list[Target]:
+def goals(rates: Rates) -> list[Goal]:
+    """Return the goals: the share of identical texts, and the word error rate beside the CPU's."""
     worse = rates.npu - rates.cpu
     return [
-        Target(f"identical at least {IDENTICAL:.0%}", rates.share >= IDENTICAL, f"{rates.share:.1%}"),
-        Target(f"WER at most {WORSE} points worse", worse <= WORSE, f"{worse:+.2f}"),
+        Goal(f"identical at least {IDENTICAL:.0%}", rates.share >= IDENTICAL, f"{rates.share:.1%}"),
+        Goal(f"WER at most {WORSE} points worse", worse <= WORSE, f"{worse:+.2f}"),
     ]
 
 
-def differences(results: Sequence[Compared]) -> Iterator[str]:
-    """As Markdown, in order of the clips."""
-    for one in sorted(results, key=lambda one: one.clip):
-        for decoder, texts in one.decoders.items():
+def differences(results: Sequence[ClipResult]) -> Iterator[str]:
+    """Yield the differing texts as Markdown, in order of the clips."""
+    for result in sorted(results, key=lambda result: result.clip):
+        for decoder, texts in result.decoders.items():
             if not texts.identical:
                 gap = "" if texts.gap is None else f", gap {texts.gap:.3f}"
-                yield f"- {one.clip}, decoder {decoder}{gap}  "
-                yield f"  said: {one.truth or 'not known'}  "
+                yield f"- {result.clip}, decoder {decoder}{gap}  "
+                yield f"  said: {result.truth or 'not known'}  "
                 yield f"  CPU: {texts.cpu}  "
                 yield f"  NPU: {texts.npu}"
 

@@ -1,10 +1,11 @@
-"""The demo model's transcripts with mel and encoder on the simulated NPU, and on the CPU with a float32 encoder.
+"""The demo model's transcripts with mel and encoder on the simulated NPU, beside those with a float32 encoder.
 
-``python -m bench.npu.transcripts --clips 200 --precision bf16 --workers 2 --out FILE``. Decoder and settings are the
-same on both sides: CTranslate2 on the CPU, beam 5, temperature 0 only; once in int8, as served, and once in float32,
-which does not round what the encoder hands over. ``--precision npu-bf16`` runs on the NPU of this machine; other
-values put a step on the CPU in its place (``bench/npu/sides.py``). Results are appended to FILE as lines of JSON, clip
-by clip; clips that are in it are not done again.
+    python -m bench.npu.transcripts --clips 200 --precision bf16 --workers 2 --out FILE
+
+Decoder and settings are the same for both: CTranslate2 on the CPU, beam 5, temperature 0 only; once in int8, as served,
+and once in float32, which does not round the encoder states. ``--precision npu-bf16`` runs on the NPU of this machine;
+bench/npu/variants.py has the other values. Results are appended to FILE as lines of JSON, clip by clip; clips that are
+already in FILE are skipped.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.npu.clips import Heard, clips
-from bench.npu.results import Compared, Texts, read, report
-from bench.npu.sides import SIDES, checkpoint, on_cpu, side
-from bench.speech import ROOT
+from bench.benchmark_audio import ROOT
+from bench.npu.clips import EnglishClip, clips
+from bench.npu.results import ClipResult, Transcripts, read, report
+from bench.npu.variants import VARIANTS, checkpoint, on_cpu, variant
 from kernels.mel.audio import Float32
 from server.pipeline.encoding.ct2_encoder import Ct2Encoder
 from server.pipeline.stages.decoder import Attempts, Ct2Decoder, Decoded, Search, prompt_tokens
@@ -34,8 +35,8 @@ BEAM = 5
 DECODERS = ("int8", "float32")
 
 
-class Decoder:
-    """Encoder states to text, without chance."""
+class TextDecoder:
+    """A deterministic decoder: the same encoder states give the same text."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self.checkpoint = checkpoint
@@ -44,20 +45,21 @@ class Decoder:
         self.settings = DecodeSettings.model_validate({"beam_size": BEAM, "temperatures": (0.0,)})
         self.decoder = Ct2Decoder(checkpoint, self.settings)
 
-    def compare(self, cpu: Float32, npu: Float32) -> Texts:
+    def compare(self, cpu: Float32, npu: Float32) -> Transcripts:
+        """Decode the states of both encoders, float32 [1, 1500, d]."""
         mine, theirs = self.decode(cpu), self.decode(npu)
         same = mine.text == theirs.text
         gap = None if same else self.likelihood(cpu, mine) - self.likelihood(cpu, theirs)
-        return Texts(mine.text.strip(), theirs.text.strip(), gap)
+        return Transcripts(mine.text.strip(), theirs.text.strip(), gap)
 
     def decode(self, states: Float32) -> Decoded:
-        """Decode one window's encoder states, float32 [1, 1500, d_model]."""
+        """Decode one window's encoder states, float32 [1, 1500, d]."""
         attempts = Attempts(self.search, self.settings)
         attempts.add(self.decoder.generate(states, [self.search], 0.0)[0])
         return attempts.result()
 
     def likelihood(self, states: Float32, text: Decoded) -> float:
-        """Mean log probability of a token of ``text``, each given those before it; 0 for no text."""
+        """Return the mean log probability of a token of ``text``, each given those before it; 0 for no text."""
         if not text.tokens:
             return 0.0
         start = list(self.search.tokenizer.sot_sequence)
@@ -65,20 +67,21 @@ class Decoder:
         return float(np.log(found.text_token_probs[: len(text.tokens)]).mean())
 
 
-class Bench:
-    """Both sides in one process, on one core."""
+class ClipComparison:
+    """The CPU's encoder and a variant of it, with the decoders, in one process on one core."""
 
     def __init__(self, precision: str) -> None:
         checkpoints = {name: checkpoint(name) for name in DECODERS}
         self.precision = precision
         self.cpu = on_cpu(Ct2Encoder(checkpoints["float32"]))
-        self.npu = side(precision)
-        self.decoders = {name: Decoder(checkpoint) for name, checkpoint in checkpoints.items()}
+        self.npu = variant(precision)
+        self.decoders = {name: TextDecoder(checkpoint) for name, checkpoint in checkpoints.items()}
 
-    def compare(self, clip: Heard) -> Compared:
+    def compare(self, clip: EnglishClip) -> ClipResult:
+        """Encode and decode one clip both ways."""
         begun = time.process_time()
         cpu, npu = self.cpu(clip.samples), self.npu(clip.samples)
-        return Compared(
+        return ClipResult(
             clip=clip.name,
             group=clip.group,
             precision=self.precision,
@@ -90,18 +93,18 @@ class Bench:
         )
 
 
-_bench: list[Bench] = []  # of this worker process
+_comparison: list[ClipComparison] = []  # of this worker process
 
 
 def _start(precision: str) -> None:
-    _bench.append(Bench(precision))
+    _comparison.append(ClipComparison(precision))
 
 
-def _compare(clip: Heard) -> Compared:
-    return _bench[0].compare(clip)
+def _compare(clip: EnglishClip) -> ClipResult:
+    return _comparison[0].compare(clip)
 
 
-def run(todo: Sequence[Heard], precision: str, workers: int, out: Path) -> None:
+def run(todo: Sequence[EnglishClip], precision: str, workers: int, out: Path) -> None:
     """Compare clips in ``workers`` processes of one thread each."""
     context = multiprocessing.get_context("spawn")
     with (
@@ -117,14 +120,15 @@ def run(todo: Sequence[Heard], precision: str, workers: int, out: Path) -> None:
 
 
 def main() -> None:
+    """Compare the clips that are not yet in the file, and print the report on all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clips", type=int, default=200, help="how many, from the front of a mixed order")
-    parser.add_argument("--precision", choices=tuple(SIDES), default="bf16")
+    parser.add_argument("--clips", type=int, default=200, help="number of clips, from the front of a mixed order")
+    parser.add_argument("--precision", choices=tuple(VARIANTS), default="bf16")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--audio", type=Path, default=AUDIO, help="folder with MANIFEST.tsv and the recordings")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    done = {one.clip for one in read(arguments.out)}
+    done = {result.clip for result in read(arguments.out)}
     wanted = clips(arguments.audio)[: arguments.clips]
     if todo := [clip for clip in wanted if clip.name not in done]:
         run(todo, arguments.precision, arguments.workers, arguments.out)

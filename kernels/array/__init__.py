@@ -1,1 +1,1 @@
-"""A design for the AIE2 array as plain data (``program``), and its readers: check, MLIR text, stream, simulation."""
+"""A design for the AIE2 array as plain data (``design``), and its readers: ``check``, ``lower`` and ``simulate``."""

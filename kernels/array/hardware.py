@@ -1,7 +1,7 @@
 """The limits of npu1 (Phoenix and Hawk Point) and of the tools, each with its source.
 
 Sources: AM020 (Versal AI Engine-ML architecture), mlir-aie@97962964 (AIETargetModel.h and .cpp, AIEXDialect.cpp,
-AIEDialect.cpp), aie-rt@1ad203d (xaiemlgbl_reginit.c), XRT and amd/xdna-driver@856409ca. The array is counted as in
+AIEDialect.cpp), aie-rt@1ad203d (xaiemlgbl_reginit.c), XRT and amd/xdna-driver@856409ca. Columns are numbered within
 the partition of a design: column 0 is the first of its columns.
 """
 
@@ -12,16 +12,17 @@ from typing import Literal
 
 from kernels.array.design import Tile
 
-Direction = Literal["in", "out"]  # as the tile sees it: "in" is S2MM (stream to memory), "out" MM2S
+TileDirection = Literal["in", "out"]  # as seen from the tile: "in" is S2MM (stream to memory), "out" MM2S
 
 
 @dataclass(frozen=True, slots=True)
 class TileLimits:
-    """What one tile of a kind has.
+    """The resources of one tile of a kind.
 
-    ``memory_bytes`` of data memory; ``channels`` DMA channels in each direction; ``descriptors`` (BDs) and ``locks``;
-    ``dims`` nested dimensions of a descriptor, besides the step between repeats. A dimension has at most ``wrap``
-    steps (the innermost counts 32-bit words; the outermost has no limit) of at most ``step_words`` words.
+    ``memory_bytes`` is its data memory, ``channels`` the DMA channels in each direction, ``descriptors`` the buffer
+    descriptors (BDs), ``dims`` the nested dimensions of a descriptor besides the step between repeats. A dimension has
+    at most ``wrap`` steps (the innermost counts 32-bit words; the outermost has no limit) of at most ``step_words``
+    words.
     """
 
     memory_bytes: int
@@ -42,16 +43,14 @@ MEMTILE = TileLimits(512 << 10, channels=6, descriptors=48, locks=64, dims=4, wr
 SHIM = TileLimits(0, channels=2, descriptors=16, locks=16, dims=3, wrap=1023, step_words=1 << 20)
 LIMITS = {"core": CORE, "memtile": MEMTILE, "shim": SHIM}
 
-PROGRAM_BYTES = 16 << 10  # of a core: AM020. mlir-aie's linker script would let 128 KB pass (AIETargetLdScript.cpp)
+PROGRAM_BYTES = 16 << 10  # of a core: AM020. mlir-aie's linker script would accept 128 KB (AIETargetLdScript.cpp)
 MEMTILE_CHANNEL_DESCRIPTORS = 24  # even channels reach BDs 0 to 23, odd ones 24 to 47: isBdChannelAccessible
 MAX_LOCK_VALUE = 63  # AIETargetModel.h, getMaxLockValue
-MAX_STEPS = 64  # passes of a stepped descriptor: 6 bits, AIEXDialect.cpp (NpuWriteBdOp)
+MAX_STEPS = 64  # passes that a descriptor's step counts: 6 bits, AIEXDialect.cpp (NpuWriteBdOp)
 MAX_PASSES = 256  # of a queued task: xaiemlgbl_reginit.c (MaxRepeatCount), AIEXDialect.cpp (NpuPushQueueOp)
 QUEUED_TASKS = 4  # on a channel: xaiemlgbl_reginit.c (StartQSizeMax)
-WORD_BYTES = 4  # what addresses, strides and lengths of a DMA are multiples of: getAddressGenGranularity
-STATIC_DIM = (
-    512  # largest dimension of a FIFO's access pattern that mlir-aie lets pass: AIEDialect.cpp (DMABDOp::verify)
-)
+WORD_BYTES = 4  # addresses, strides and lengths of a DMA are multiples of a word: getAddressGenGranularity
+STATIC_DIM = 512  # largest dimension of a FIFO's access pattern that mlir-aie accepts: AIEDialect.cpp (DMABDOp::verify)
 STACK_ALIGNMENT = 32  # bytes; vector registers are spilled to the stack
 LAUNCH_ARGUMENTS = 5  # buffers of an aiecc xclbin: aiecc.cpp (generateKernelsJson)
 ARGUMENT_BYTES = 1 << 31  # the offset into an argument is a signed 32-bit word (NpuAddressPatchOp)
@@ -67,12 +66,12 @@ SIDE_ROWS = (0, 2, 3, 4, 5)
 
 
 def exists(tile: Tile, columns: int) -> bool:
-    """Whether a partition of ``columns`` has this tile."""
+    """Return whether a partition of ``columns`` columns has this tile."""
     return 0 <= tile.col < columns and tile.row in ROWS
 
 
-def neighbours(one: Tile, other: Tile) -> bool:
-    """Whether the two share a memory, so that mlir-aie joins them without a DMA (isLegalMemAffinity)."""
-    if one.kind != other.kind or one.kind == "shim":
+def neighbours(first: Tile, second: Tile) -> bool:
+    """Return whether two tiles share a memory, so that mlir-aie joins them without a DMA (isLegalMemAffinity)."""
+    if first.kind != second.kind or first.kind == "shim":
         return False
-    return abs(one.col - other.col) + abs(one.row - other.row) <= 1
+    return abs(first.col - second.col) + abs(first.row - second.row) <= 1

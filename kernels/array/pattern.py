@@ -1,10 +1,10 @@
-"""Which elements a DMA descriptor visits, in stream order.
+"""The elements that a DMA descriptor visits, in stream order.
 
 A descriptor is a start, up to three nested dimensions that make one pass, and a step that moves the start from one
 pass to the next. The step acts only when the task that holds the descriptor repeats; in a chain every descriptor steps
 by itself, once per repeat of the chain (mlir-aie AIEXDialect.cpp getHardwareStridesWraps@97962964: sizes and strides
-map from the outermost to [iteration, D2, D1, D0]). Offsets and strides count whatever the buffer is viewed as: the
-elements of a launch argument for a ``Transfer``, 32-bit words for a descriptor read back from an instruction stream.
+map from the outermost to [iteration, D2, D1, D0]). Offsets and strides count the elements that the buffer is viewed
+as: those of a launch argument for a ``Transfer``, 32-bit words for a descriptor read back from an instruction stream.
 """
 
 from __future__ import annotations
@@ -24,9 +24,15 @@ ONCE = Dim(1, 0)
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """One descriptor: ``length`` elements a pass, from ``offset`` on, through ``dims`` (outermost first).
+    """The access pattern of one descriptor: ``length`` elements a pass, from ``offset`` on, through ``dims``.
 
-    Empty ``dims`` is a contiguous run. Pass number n starts at ``offset + n % step.size * step.stride``.
+    ``dims`` are outermost first; empty ``dims`` is a contiguous run. Pass number n starts at
+    ``offset + n % step.size * step.stride``.
+
+    >>> Pattern(100, 6, (Dim(2, 10), Dim(3, 1))).indices().tolist()
+    [100, 101, 102, 110, 111, 112]
+
+    Raises ValueError for negative or empty numbers, and for dimensions that do not make ``length``.
     """
 
     offset: int
@@ -44,12 +50,12 @@ class Pattern:
 
     @property
     def shape(self) -> tuple[Dim, ...]:
-        """The dimensions that do something, with runs that continue each other joined; one (length, 1) for a run."""
+        """The dimensions of more than one step, with runs that continue each other joined; (length, 1) for a run."""
         return _joined(self.dims) if self.dims else (Dim(self.length, 1),)
 
     @property
     def contiguous(self) -> bool:
-        """Whether one pass is a single run."""
+        """True if one pass is a single run."""
         return self.shape == (Dim(self.length, 1),)
 
     def start(self, number: int) -> int:
@@ -57,12 +63,12 @@ class Pattern:
         return self.offset + number % self.step.size * self.step.stride
 
     def extent(self, passes: int = 1) -> tuple[int, int]:
-        """The half-open range of elements that ``passes`` passes lie in: what the buffer must hold."""
+        """The half-open range of elements that ``passes`` passes lie in; the buffer must hold it."""
         last = self.offset + (min(passes, self.step.size) - 1) * self.step.stride
         return self.offset, last + sum((dim.size - 1) * dim.stride for dim in self.shape) + 1
 
     def indices(self, number: int = 0) -> NDArray[np.int64]:
-        """The elements of pass ``number`` one by one, in stream order. ``view`` is the faster way to move them."""
+        """The elements of pass ``number``, int64 [length], in stream order. ``view`` is the faster way to move them."""
         return _steps(self.shape) + self.start(number)
 
     def view(self, buffer: NDArray[Any], number: int = 0) -> NDArray[Any]:
@@ -82,13 +88,13 @@ class Pattern:
         )
 
     def take(self, buffer: NDArray[Any], number: int = 0) -> NDArray[Any]:
-        """The elements of pass ``number`` as the stream carries them: one flat array, not a copy if it is one run."""
+        """Return the values of pass ``number`` in stream order: one flat array, which is a view if it is one run."""
         return self.view(buffer, number).reshape(-1)
 
     def put(self, buffer: NDArray[Any], data: NDArray[Any], number: int = 0, at: int = 0) -> None:
-        """Store what the stream brought; ``data`` may be a part of pass ``number``, from its element ``at`` on.
+        """Store values from the stream; ``data`` may be a part of pass ``number``, from its element ``at`` on.
 
-        Where a pass visits an element twice it is open which value stays, as it is on the chip.
+        If a pass visits an element twice, either value may remain, as on the chip.
         """
         if at == 0 and data.size == self.length:
             view = self.view(buffer, number)
@@ -99,7 +105,7 @@ class Pattern:
 
 
 def pattern(transfer: Transfer) -> Pattern:
-    """What a shim transfer visits: its first three inner dimensions, and the fourth, outermost, as the step."""
+    """Return the pattern of a shim transfer: its three inner dimensions, and the fourth, outermost, as the step."""
     if len(transfer.dims) > 4:
         raise ValueError(f"A descriptor has at most 4 dimensions, not {len(transfer.dims)}.")
     inner, outer = transfer.dims[-3:], transfer.dims[:-3]
@@ -107,11 +113,12 @@ def pattern(transfer: Transfer) -> Pattern:
 
 
 def unfolded(start: Start) -> Start:
-    """The task in a form that keeps its step when mlir-aie compiles it.
+    """Return the task in a form that keeps its step when mlir-aie compiles it.
 
-    Four dimensions that together form one run lose the outermost one there, and every pass would read the first
-    (LinearizeContiguousBDTransfer, mlir-aie AIEDialect.cpp@97962964). A task of one such transfer is that one run,
-    once. Raises ValueError for a chain with one, which cannot be written, and where passes and steps differ.
+    mlir-aie drops the outermost of four dimensions that together form one run, so that every pass would read the first
+    (LinearizeContiguousBDTransfer, mlir-aie AIEDialect.cpp@97962964). A task of one such transfer is rewritten as that
+    one run, once. Raises ValueError for a chain that holds such a transfer, which cannot be rewritten, and if the
+    numbers of passes and steps differ.
     """
     folding = [visited for visited in map(pattern, start.transfers) if _folds(visited)]
     if not folding:
@@ -148,7 +155,7 @@ def _joined(dims: tuple[Dim, ...]) -> tuple[Dim, ...]:
 
 @lru_cache(maxsize=64)
 def _steps(shape: tuple[Dim, ...]) -> NDArray[np.int64]:
-    """The offsets of one pass from its start, kept: a sequence repeats few shapes many times."""
+    """The offsets of one pass from its start, cached: a sequence repeats few shapes many times."""
     steps = np.zeros(1, np.int64)
     for dim in shape:
         steps = (steps[:, None] + np.arange(dim.size, dtype=np.int64) * dim.stride).reshape(-1)

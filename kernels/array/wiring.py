@@ -1,6 +1,6 @@
-"""Where FIFOs end: DMA channels, descriptors and locks of every tile, and the pools of objects behind them.
+"""The ends of a design's FIFOs: DMA channels, descriptors and locks of every tile, and the pools of objects.
 
-As mlir-aie lowers them (AIEObjectFifoStatefulTransform.cpp@97962964): a FIFO takes an "out" channel of its source and
+mlir-aie lowers them so (AIEObjectFifoStatefulTransform.cpp@97962964): a FIFO takes an "out" channel of its source and
 an "in" channel of each target, in the order of declaration; a core or memtile end has one pool of ``depth`` objects,
 two locks, and a descriptor for each object; the two sides of a link share one pool. A shim end has locks but no pool:
 its descriptors come with the instruction stream.
@@ -13,13 +13,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kernels.array.design import Block, Design, Link, ObjectFifo, Tile
-from kernels.array.hardware import LIMITS, MAX_LOCK_VALUE, MEMTILE_CHANNEL_DESCRIPTORS, Direction
+from kernels.array.hardware import LIMITS, MAX_LOCK_VALUE, MEMTILE_CHANNEL_DESCRIPTORS, TileDirection
 from kernels.errors import Violation
 
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """``depth`` objects of ``block`` on ``tile``; a join or distribution moves ``parts`` of each separately."""
+    """The memory of a FIFO's end: ``depth`` objects of ``block`` on ``tile``.
+
+    A join or distribution moves ``parts`` of each object separately.
+    """
 
     name: str
     tile: Tile
@@ -29,22 +32,22 @@ class Pool:
 
     @property
     def objects(self) -> tuple[str, ...]:
-        """mlir-aie's names of the buffers."""
+        """The names that mlir-aie gives the buffers of the objects."""
         return tuple(f"{self.name}_{i}" for i in range(self.depth))
 
     @property
     def locks(self) -> int:
-        """A pair, free and full, for each part."""
+        """Number of locks: a pair, free and full, for each part."""
         return 2 * self.parts
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """Where ``fifo`` meets ``tile``: its DMA channel, how many descriptors it takes, and the pool (none on a shim)."""
+    """One end of a FIFO on ``tile``: its DMA channel, the number of its descriptors, its pool (None on a shim)."""
 
     fifo: ObjectFifo
     tile: Tile
-    direction: Direction
+    direction: TileDirection
     channel: int
     descriptors: int
     pool: Pool | None
@@ -64,51 +67,60 @@ class Wiring:
                 self._ends.setdefault(tile, []).append(self._end(fifo, tile))
 
     def at(self, tile: Tile) -> tuple[End, ...]:
-        """The ends on one tile, in order of declaration."""
+        """Return the ends on one tile, in order of declaration."""
         return tuple(self._ends.get(tile, ()))
 
     def pools(self, tile: Tile) -> tuple[Pool, ...]:
-        """The pools on one tile, in order of declaration."""
+        """Return the pools on one tile, in order of declaration."""
         return tuple(dict.fromkeys(end.pool for end in self.at(tile) if end.pool is not None))
 
     def locks(self, tile: Tile) -> int:
-        """Locks that one tile's FIFOs take: those of its pools, and a pair for each shim end."""
+        """Return the number of locks that one tile's FIFOs take: those of its pools, and a pair for each shim end."""
         shim_ends = sum(end.pool is None for end in self.at(tile))
         return sum(pool.locks for pool in self.pools(tile)) + 2 * shim_ends
 
     def link(self, fifo: ObjectFifo, tile: Tile) -> Link | None:
-        """The link that this end of the FIFO is a side of."""
+        """Return the link that this end of the FIFO is a side of, or None."""
         if tile.kind != "memtile":
             return None
         return (self._as_target if tile == fifo.source else self._as_source).get(fifo.name)
 
     def _end(self, fifo: ObjectFifo, tile: Tile) -> End:
-        direction: Direction = "out" if tile == fifo.source else "in"
+        direction: TileDirection = "out" if tile == fifo.source else "in"
         channel = sum(end.direction == direction for end in self._ends.get(tile, ()))
         if tile.kind == "shim":
             return End(fifo, tile, direction, channel, 0, None)
         link = self.link(fifo, tile)
         if link is None:
-            pool, parts = _pool(fifo, tile), 1
+            pool, parts = own_pool(fifo, tile), 1
         else:
             pool, parts = self._shared(link, tile), len(link.sources if direction == "out" else link.targets)
         return End(fifo, tile, direction, channel, pool.depth * parts, pool)
 
     def _shared(self, link: Link, tile: Tile) -> Pool:
-        """The pool of the larger object; of the incoming FIFO where both are the same size."""
+        """Return the pool that both sides of a link share: the larger object's, or the incoming if both are equal."""
         incoming, outgoing = self._fifos[link.sources[0]], self._fifos[link.targets[0]]
         one_to_one = len(link.sources) == len(link.targets) == 1
         if len(link.sources) > 1 or (one_to_one and incoming.block.elements < outgoing.block.elements):
-            return _pool(outgoing, outgoing.source, len(link.sources))
-        return _pool(incoming, tile if tile in incoming.targets else incoming.targets[0], len(link.targets))
+            return own_pool(outgoing, outgoing.source, len(link.sources))
+        return own_pool(incoming, tile if tile in incoming.targets else incoming.targets[0], len(link.targets))
+
+
+def own_pool(fifo: ObjectFifo, tile: Tile, parts: int = 1) -> Pool:
+    """Return the pool that the FIFO itself describes for its end on a core or memtile, whatever a link makes of it."""
+    if tile == fifo.source:
+        return Pool(f"{fifo.name}_buff", tile, fifo.block, fifo.depths[0], parts)
+    number = fifo.targets.index(tile)
+    name = f"{fifo.name}_cons_buff" if len(fifo.targets) == 1 else f"{fifo.name}_{number}_cons_buff"
+    return Pool(name, tile, fifo.block, fifo.depths[1 + number], parts)
 
 
 def violations(wiring: Wiring) -> Iterator[Violation]:
-    """Tiles that need more channels, descriptors or locks than they have, and lock values out of range."""
+    """Yield tiles that need more channels, descriptors or locks than they have, and lock values out of range."""
     for tile in wiring.design.tiles():
-        own = wiring.at(tile)
-        yield from _channels(tile, own)
-        yield from _descriptors(tile, own)
+        ends = wiring.at(tile)
+        yield from _channels(tile, ends)
+        yield from _descriptors(tile, ends)
         used, available = wiring.locks(tile), LIMITS[tile.kind].locks
         if used > available:
             limit = f"a {tile.kind} has {available}"
@@ -119,18 +131,10 @@ def violations(wiring: Wiring) -> Iterator[Violation]:
                 yield Violation(where, "lock value", f"{pool.name} of depth {pool.depth}", limit, "Lower the depth")
 
 
-def _pool(fifo: ObjectFifo, tile: Tile, parts: int = 1) -> Pool:
-    if tile == fifo.source:
-        return Pool(f"{fifo.name}_buff", tile, fifo.block, fifo.depths[0], parts)
-    number = fifo.targets.index(tile)
-    name = f"{fifo.name}_cons_buff" if len(fifo.targets) == 1 else f"{fifo.name}_{number}_cons_buff"
-    return Pool(name, tile, fifo.block, fifo.depths[1 + number], parts)
-
-
-def _channels(tile: Tile, own: tuple[End, ...]) -> Iterator[Violation]:
+def _channels(tile: Tile, ends: tuple[End, ...]) -> Iterator[Violation]:
     available = LIMITS[tile.kind].channels
     for direction in ("in", "out"):
-        used = [end.fifo.name for end in own if end.direction == direction]
+        used = [end.fifo.name for end in ends if end.direction == direction]
         if len(used) > available:
             found = f"{len(used)} FIFOs {'end' if direction == 'in' else 'begin'} here ({', '.join(used)})"
             limit = f"a {tile.kind} has {available} DMA channels {direction}"
@@ -138,15 +142,15 @@ def _channels(tile: Tile, own: tuple[End, ...]) -> Iterator[Violation]:
             yield Violation(f"{tile.kind} {tile}", f"DMA channels {direction}", found, limit, cure)
 
 
-def _descriptors(tile: Tile, own: tuple[End, ...]) -> Iterator[Violation]:
+def _descriptors(tile: Tile, ends: tuple[End, ...]) -> Iterator[Violation]:
     where, cure = f"{tile.kind} {tile}", "Lower the depths, or split fewer objects"
     if tile.kind != "memtile":
-        used, available = sum(end.descriptors for end in own), LIMITS[tile.kind].descriptors
+        used, available = sum(end.descriptors for end in ends), LIMITS[tile.kind].descriptors
         if used > available:
             yield Violation(where, "descriptors", f"{used} buffer descriptors", f"it has {available}", cure)
         return
     by_parity = Counter[int]()
-    for end in own:
+    for end in ends:
         by_parity[end.channel % 2] += end.descriptors
     for parity, name in enumerate(("even", "odd")):
         if by_parity[parity] > MEMTILE_CHANNEL_DESCRIPTORS:

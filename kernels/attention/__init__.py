@@ -1,1 +1,1 @@
-"""Fused attention for one core: kernels, float64 reference, issue-slot estimate."""
+"""Fused attention on one core: kernels, reference, accuracy, cycles."""

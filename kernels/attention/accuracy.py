@@ -1,4 +1,4 @@
-"""How far kernels are from exact results, beside what rounding to bf16 alone costs, and how far they may be."""
+"""The distance of attention and layer norm from exact results, beside that of ideal bf16 arithmetic, and its limits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BASE = float(np.log2(np.e)) / 4  # a natural score in the kernels' units
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """Relative L2 error: of any case, and over that of ideal bf16 arithmetic on the same data."""
+    """A limit of the relative L2 error, and one of its ratio to that of ideal bf16 arithmetic on the same data."""
 
     relative: float
     over_ideal: float
@@ -29,8 +29,11 @@ NORMALISED = Tolerance(relative=0.002, over_ideal=1.02)  # layer norm
 
 
 @dataclass(frozen=True, slots=True)
-class Heads:
-    """One head: bf16 query (scaled), key, value, float64 [n, 64]; the first ``valid`` keys count, the rest is junk."""
+class AttentionHead:
+    """One head: query (scaled), key and value, float64 [n, 64] of bf16 values.
+
+    The first ``valid`` keys count, the rest is junk. ``data`` describes the head in tables.
+    """
 
     data: str
     query: Float64
@@ -40,8 +43,12 @@ class Heads:
 
 
 @dataclass(frozen=True, slots=True)
-class Error:
-    """Of ``kernel`` on ``data``: largest absolute and relative L2, then the latter for ideal bf16 arithmetic."""
+class Comparison:
+    """The distance of the result of ``kernel`` on ``data`` from the exact one.
+
+    ``largest`` is the largest absolute error, ``relative`` the relative L2 error, ``ideal`` the latter for ideal bf16
+    arithmetic.
+    """
 
     kernel: str
     data: str
@@ -50,12 +57,14 @@ class Error:
     ideal: float
 
     def within(self, tolerance: Tolerance) -> bool:
+        """Return whether the relative error is within both limits."""
         return self.relative <= min(tolerance.relative, tolerance.over_ideal * max(self.ideal, 2.0**-11))
 
 
-def compare(kernel: str, data: str, result: NDArray[Any], exact: NDArray[Any], ideal: NDArray[Any]) -> Error:
+def compare(kernel: str, data: str, result: NDArray[Any], exact: NDArray[Any], ideal: NDArray[Any]) -> Comparison:
+    """Compare a kernel's result, and that of ideal bf16 arithmetic, with the exact one; all have one shape."""
     size = float(np.linalg.norm(exact))
-    return Error(
+    return Comparison(
         kernel,
         data,
         float(np.abs(result - exact).max()),
@@ -64,16 +73,16 @@ def compare(kernel: str, data: str, result: NDArray[Any], exact: NDArray[Any], i
     )
 
 
-def measure(head: Heads) -> Error:
-    """The kernels' attention against float64's on the same bf16 inputs."""
+def compare_attention(head: AttentionHead) -> Comparison:
+    """Compare the kernels' attention with that of float64 on the same bf16 inputs."""
     key, value = head.key[: head.valid], head.value[: head.valid]
     result = call_kernels(head.query, head.key, head.value, head.valid)
     exact, ideal = attend(head.query, key, value), attend_rounding(head.query, key, value)
     return compare("attention", head.data, result, exact, ideal)
 
 
-def adversarial() -> Iterator[Heads]:
-    """What speech never looks like: counts of keys around a tile's, equal scores, one key above all, huge scores."""
+def adversarial() -> Iterator[AttentionHead]:
+    """Yield heads unlike those of speech: numbers of keys near a tile's, equal scores, one high score, huge scores."""
     for valid in (1, 63, 64, 65, 1500):
         yield _random(f"random, {valid} keys", 1.0, valid)
     yield _random("equal scores, 1500 keys", 0.0, 1500)
@@ -85,26 +94,26 @@ def adversarial() -> Iterator[Heads]:
     yield _rising("scores rising by 5 octaves each tile", 5.0)
 
 
-def table(errors: Iterable[Error]) -> str:
-    """Markdown, one row for each error."""
+def table(comparisons: Iterable[Comparison]) -> str:
+    """Return the comparisons as a Markdown table, one row each."""
     lines = ["| kernel | data | largest error | relative L2 | ideal bf16 |", "|---|---|---|---|---|"]
-    lines += [f"| {e.kernel} | {e.data} | {e.largest:.2g} | {e.relative:.5f} | {e.ideal:.5f} |" for e in errors]
+    lines += [f"| {e.kernel} | {e.data} | {e.largest:.2g} | {e.relative:.5f} | {e.ideal:.5f} |" for e in comparisons]
     return "\n".join(lines)
 
 
-def _random(data: str, scale: float, valid: int) -> Heads:
-    """Scores of standard deviation ``scale``; junk keys that would outweigh all others if they counted."""
+def _random(data: str, scale: float, valid: int) -> AttentionHead:
+    """A head with scores of standard deviation ``scale``, whose junk keys would outweigh all others if they counted."""
     rng = np.random.default_rng(valid)
     keys = -(-valid // 64) * 64
     query = rng.standard_normal((64, HEAD)) * (scale * BASE / HEAD**0.5)
     key, value = rng.standard_normal((2, keys, HEAD))
     key[valid:] *= 50
     value[valid:] = 1e6
-    return Heads(data, rounded(query), rounded(key), rounded(value), valid)
+    return AttentionHead(data, rounded(query), rounded(key), rounded(value), valid)
 
 
-def _dominant(data: str, at: int) -> Heads:
-    """One key whose score is far above all others, so that the result is its value."""
+def _dominant(data: str, at: int) -> AttentionHead:
+    """A head with one key whose score is far above all others, so that the result is that key's value."""
     head = _random(data, 1.0, 1500)
     direction = np.zeros(HEAD)
     direction[0] = 1
@@ -113,15 +122,15 @@ def _dominant(data: str, at: int) -> Heads:
     return head
 
 
-def _shifted(data: str, shift: float) -> Heads:
-    """Every score moved by a natural ``shift``, which leaves the result alone."""
+def _shifted(data: str, shift: float) -> AttentionHead:
+    """A head whose scores are all moved by a natural ``shift``, which does not change the result."""
     head = _random(data, 1.0, 1500)
     head.query[:, 0], head.key[:, 0] = rounded(np.array(shift * BASE)), 1
     return head
 
 
-def _rising(data: str, octaves: float) -> Heads:
-    """Scores that grow from tile to tile: references move, and what they leave behind still counts."""
+def _rising(data: str, octaves: float) -> AttentionHead:
+    """A head whose scores grow from tile to tile: references move, and earlier sums still count."""
     head = _random(data, 1.0, 1500)
     head.query[:, 0] = octaves / 4
     head.key[:, 0] = np.arange(len(head.key)) // 64

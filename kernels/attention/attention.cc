@@ -1,7 +1,7 @@
-// Attention of 64 queries over tiles of 64 keys, head dimension 64: online softmax, scores never leave the tile.
+// Attention of 64 queries over tiles of 64 keys, head dimension 64: online softmax, scores never leave the core.
 //
-// Layout. Scores are computed transposed, S^T = K Q^T: a sub-tile of K (4 keys x 8 dims) is loaded as it lies, Q was
-// transposed once. A result sub-tile is 4 keys x 4 queries, two of them are the 8 keys x 4 queries that P needs.
+// Layout. Scores are computed transposed, S^T = K Q^T: a sub-tile of K (4 keys x 8 dims) is loaded as it is stored, Q
+// was transposed once. A result sub-tile is 4 keys x 4 queries; two of them are the 8 keys x 4 queries that P needs.
 //
 // Softmax. Scores arrive in units of 4 octaves (the host folds log2(e) / (4 sqrt(64)) into the weights of Q). Every sum
 // starts at 48 - reference instead of 0, so that it ends in [32, 64), where an octave is 2^16 units in the float's last
@@ -12,6 +12,7 @@
 #include <aie_api/aie.hpp>
 #include <stdint.h>
 
+#include "encoder/command.h"
 #include "loops.h"
 #include "rows/floats.h"
 
@@ -30,7 +31,6 @@ constexpr int FOURS = 16;       // sub-tiles of four queries, or of four dims, i
 constexpr int EIGHTS = 8;       // sub-tiles of eight keys, or of eight dims
 constexpr int SUB_TILE = 32;    // elements, 4x8 or 8x4
 constexpr int SUMS = 16;        // of a 4x4 sub-tile
-constexpr int VALID = 8;        // word of the command: keys that count
 constexpr float MIDDLE = 48;    // u = score - reference + MIDDLE; an octave is 0.25
 constexpr float LOWEST = 33;    // where u is smaller, P is 0: 60 octaves below the reference
 constexpr float LOW = 44;       // u of a maximum at which the first tile still keeps a reference: P of 2^-16
@@ -62,7 +62,8 @@ inline __attribute__((always_inline)) void multiply_keys(const bfloat16* __restr
     }
 }
 
-// The bits of P from the bits of u. For s = f - 1/2: 2^f - 1 - f = (s^2 - 1/4)(0.34361 + 0.07823 s), to 0.0001 of 2^f.
+// Returns the bits of P from the bits of u.
+// For s = f - 1/2: 2^f - 1 - f = (s^2 - 1/4)(0.34361 + 0.07823 s), to 0.0001 of 2^f.
 inline __attribute__((always_inline)) Fixed power(const Sums& u) {
     const Fixed s = aie::add(u.to_vector<int16>(0), aie::broadcast<int16, 32>(-32768));
     const Sums quarter(aie::broadcast<int32, 32>(-(1 << 30)));
@@ -72,12 +73,12 @@ inline __attribute__((always_inline)) Fixed power(const Sums& u) {
     return aie::mac(u, bow, slope).to_vector<int16>(9);
 }
 
-// The first `keys` of 8 keys, 4 queries each.
+// Returns a mask of the first `keys` of 8 keys, 4 queries each.
 inline __attribute__((always_inline)) aie::mask<32> first(int keys) {
     return aie::mask<32>::from_uint32(keys >= 8 ? 0xffffffffu : keys <= 0 ? 0u : (1u << 4 * keys) - 1);
 }
 
-// P of the tile as sub-tiles of 4 queries x 8 keys, and each query's largest u; the result holds the largest of all.
+// Stores P of the tile as sub-tiles of 4 queries x 8 keys, and each query's largest u. Returns the largest u of all.
 inline __attribute__((always_inline)) Narrow32 weigh(const bfloat16* __restrict q, const bfloat16* __restrict k,
                                                      bfloat16* __restrict p, const float* __restrict offsets,
                                                      bfloat16* __restrict peaks, int valid) {
@@ -121,7 +122,7 @@ inline __attribute__((always_inline)) Narrow32 weigh(const bfloat16* __restrict 
     return peak;
 }
 
-// x[0..16) times powers of two: three bfloat16 hold a float, so the products are exact.
+// Multiplies x[0..16) by powers of two: three bfloat16 hold a float, so the products are exact.
 inline void scale(float* x, const Narrow& factor) {
     Floats rest(aie::load_v<16>(x));
     const Narrow high = rest.to_vector<bfloat16>();
@@ -132,16 +133,16 @@ inline void scale(float* x, const Narrow& factor) {
     aie::store_v(x, product.to_vector<float>());
 }
 
-// From the middle to u in whole octaves.
+// Returns the distance from MIDDLE to u, rounded to whole octaves.
 inline Floats octaves(const Narrow& u) {
     const Floats grid(aie::broadcast<float, 16>(1.5f * (1 << 21)));  // floats here are multiples of 0.25
     const Floats moved = aie::sub(Floats(u), Floats(aie::broadcast<float, 16>(MIDDLE)));
     return aie::sub(aie::add(moved, grid), grid);
 }
 
-// Moves the references of rows whose largest u lies outside [low, HIGH) to it, and scales what has been summed with
-// them. Returns whether any moved: the tile has to be weighed again then.
-inline bool settle(float* acc, float* state, float* offsets, const bfloat16* peaks, const Narrow& low,
+// Moves the references of rows whose largest u is outside [low, HIGH) to that u, and scales the sums made with the old
+// references. Returns whether any reference moved: the tile has to be weighed again then.
+inline bool move_references(float* acc, float* state, float* offsets, const bfloat16* peaks, const Narrow& low,
                    bool summed) {
     bool moved = false;
     AIE_LOOP_NO_UNROLL
@@ -159,7 +160,7 @@ inline bool settle(float* acc, float* state, float* offsets, const bfloat16* pea
         float* offset = offsets + tile * SUMS;
         aie::store_v(offset, aie::sub(Floats(aie::load_v<16>(offset)), octaves(target)).to_vector<float>());
         if (!summed) continue;
-        // A power of two from the bits of its logarithm, as P; then 4 queries x 4 dims, as the sums lie.
+        // A power of two from the bits of its logarithm, as for P; then laid out as the sums are, 4 queries x 4 dims.
         const Narrow bounded = aie::min(target, aie::broadcast<bfloat16, 16>(FARTHEST));
         const Floats down = aie::sub(Floats(aie::broadcast<float, 16>(ONE)), octaves(bounded));
         const auto bits = down.cast_to<acc32>().to_vector<int16>(9).cast_to<bfloat16>();
@@ -175,7 +176,8 @@ inline bool settle(float* acc, float* state, float* offsets, const bfloat16* pea
 
 extern "C" {
 
-// Q: an activation block. A column keeps its own of those that pass by, sub-tiles transposed to 8 dims x 4 queries.
+// a: an activation block of Q, of head i. A column keeps the block of its own head, with sub-tiles transposed to 8 dims
+// x 4 queries.
 void attn_query(const bfloat16* __restrict a, bfloat16* __restrict c, int32_t i, int32_t column) {
     if (i != column) return;
     AIE_PREPARE_FOR_PIPELINING
@@ -202,7 +204,7 @@ void attn_scores(const bfloat16* __restrict q, const bfloat16* __restrict k, bfl
                  float* __restrict acc, float* __restrict table, float* __restrict state,
                  const int32_t* __restrict prm, int32_t kt) {
     set_modes();
-    const int valid = prm[VALID] - kt * KEYS;
+    const int valid = prm[command::attention::VALID_KEYS] - kt * KEYS;
     bfloat16* peaks = reinterpret_cast<bfloat16*>(table + FOURS * SUMS);
     Narrow low = aie::broadcast<bfloat16, 16>(LOW);
     if (kt) low = aie::broadcast<bfloat16, 16>(NEVER);
@@ -210,11 +212,11 @@ void attn_scores(const bfloat16* __restrict q, const bfloat16* __restrict k, bfl
     for (int round = 0;; round++) {
         const Narrow32 peak = weigh(q, k, p, table, peaks, valid);
         if (round == ROUNDS || (kt && aie::ge(peak, aie::broadcast<bfloat16, 32>(HIGH)).empty())) return;
-        if (!settle(acc, state, table, peaks, low, kt)) return;
+        if (!move_references(acc, state, table, peaks, low, kt)) return;
     }
 }
 
-// O += P V and the sums of P, in which P counts as it was rounded. v: the activation block of the key tile.
+// O += P V, and the sums of P as it was rounded. v: the activation block of the key tile.
 void attn_values(const bfloat16* __restrict p, const bfloat16* __restrict v, float* __restrict acc,
                  float* __restrict state) {
     const auto ones = aie::broadcast<bfloat16, 32>(1.0f);
@@ -263,7 +265,7 @@ void attn_values(const bfloat16* __restrict p, const bfloat16* __restrict v, flo
     }
 }
 
-// O / sums of P, to bfloat16, as an activation block.
+// c = O / sums of P, in bfloat16, as an activation block.
 void attn_end(const float* __restrict acc, const float* __restrict state, bfloat16* __restrict c) {
     set_modes();
     AIE_LOOP_NO_UNROLL

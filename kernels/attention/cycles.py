@@ -1,6 +1,6 @@
-"""Cycles of the attention kernels on one AIE2 core, counted by issue slots. Modelled: nothing here was measured.
+"""The cycles of the attention kernels on one AIE2 core, by issue slots. Modelled: nothing here was measured.
 
-What ``best`` and ``nominal`` mean, slots and latencies: kernels/schedule.py.
+kernels/schedule.py defines ``best``, ``nominal``, slots and latencies.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ STEPS = 8  # of eight dims or keys, in a block
 
 @cache
 def cycles() -> dict[str, Cycles]:
-    """Of one call of each function of attention.cc, by name.
+    """Return the cycles of one call of each function of attention.cc, by name.
 
-    ``attn_query`` is the mean of four calls, of which one copies. ``attn_begin`` carries what the first tile costs on
-    top of others. No reference moves: of 240 query tiles of real speech, one moved one in its first tile.
+    ``attn_query`` is the mean of four calls, of which one copies. ``attn_begin`` includes the extra work of the first
+    tile. No reference moves: of 240 query tiles of real speech, one tile moved one in its first key tile.
     """
     query = loop(_query(), 32)
     return {
         "attn_query": Cycles(CALL + query.best // COLUMNS, CALL + query.nominal // COLUMNS),
-        "attn_begin": _sum(loop(_zero(), 72), loop(_settle(), 16)),
+        "attn_begin": _sum(loop(_zero(), 72), loop(_compare_peaks(), 16)),
         "attn_scores": _sum(loop(_weigh(), 32), loop(_pair(), 8)),
         "attn_values": _sum(loop(_values(), 32), loop(_totals(), 4)),
         "attn_end": _sum(loop(_out(), 32), loop(_reciprocal(), 16)),
@@ -46,13 +46,13 @@ def cycles() -> dict[str, Cycles]:
 
 
 def cycles_per_score() -> tuple[float, float]:
-    """Best and nominal, with both products, over a long row of keys."""
+    """Return best and nominal cycles a score, with both products, over a long row of keys."""
     steps = [cycles()[name] for name in ("attn_scores", "attn_values")]
     return sum(step.best for step in steps) / SCORES, sum(step.nominal for step in steps) / SCORES
 
 
 def _weigh() -> Schedule:
-    """u and P of 16 keys x 8 queries."""
+    """The steps from scores to u and P for 16 keys x 8 queries."""
     code = Schedule()
     sums = _product(code, [code.issue(ALU, code.issue(ALU)) for _ in range(8)], left=4, right=2)
     for pair in (sums[0:4:2], sums[1:4:2], sums[4::2], sums[5::2]):
@@ -68,7 +68,7 @@ def _weigh() -> Schedule:
 
 
 def _values() -> Schedule:
-    """Sixteen queries x eight dims of O, over the tile's keys."""
+    """The product of P and V for sixteen queries x eight dims of O, over the tile's keys."""
     code = Schedule()
     sums = [code.issue(LOAD_SUM, times=2) for _ in range(8)]
     for done in _product(code, sums, left=4, right=2, turned=True):
@@ -77,7 +77,7 @@ def _values() -> Schedule:
 
 
 def _totals() -> Schedule:
-    """Sums of P of sixteen queries."""
+    """The sums of P of sixteen queries."""
     code = Schedule()
     sums = [code.issue(LOAD_SUM, times=2) for _ in range(4)]
     for done in _product(code, sums, left=4, right=1):
@@ -86,7 +86,7 @@ def _totals() -> Schedule:
 
 
 def _product(code: Schedule, sums: list[int], left: int, right: int, *, turned: bool = False) -> list[int]:
-    """When each of left x right sums is complete; ``turned`` operands on the right are shuffled after loading."""
+    """Return the cycles at which left x right sums are complete; ``turned`` right operands are shuffled first."""
     for step in range(STEPS):
         loaded = [code.issue(LOAD, times=2) for _ in range(right)]
         columns = [code.issue(ALU, *loaded) for _ in loaded] if turned else loaded
@@ -100,7 +100,7 @@ def _product(code: Schedule, sums: list[int], left: int, right: int, *, turned: 
 
 
 def _pair() -> Schedule:
-    """Offsets of eight queries in, their peaks out."""
+    """The loads of eight queries' offsets and the stores of their peaks."""
     code = Schedule()
     for _ in range(2):
         code.issue(LOAD_SUM, times=2)
@@ -108,8 +108,8 @@ def _pair() -> Schedule:
     return code
 
 
-def _settle() -> Schedule:
-    """Peaks of four queries reduced and compared; two results of comparison become scalars."""
+def _compare_peaks() -> Schedule:
+    """The reduction and comparison of four queries' peaks; two results of comparisons become scalars."""
     code = Schedule()
     peak = code.issue(LOAD, times=2)
     for _ in range(6):
@@ -133,7 +133,7 @@ def _zero() -> Schedule:
 
 
 def _out() -> Schedule:
-    """Four sub-tiles of four queries x eight dims: two parts of each factor, three products, half a register each."""
+    """The division of four sub-tiles of four queries x eight dims: three products of parts for each half."""
     code = Schedule()
     for _ in range(4):
         halves = []
@@ -151,7 +151,7 @@ def _out() -> Schedule:
 
 
 def _reciprocal() -> Schedule:
-    """Of sixteen sums: a chain, as good as nothing beside it."""
+    """The reciprocals of sixteen sums: a chain with almost nothing beside it."""
     code = Schedule()
     x = code.issue(LOAD_SUM, times=2)
     for unit in (CONVERT, ADD_FLOAT, CONVERT, ALU, *(MULTIPLY_BF16, CONVERT, ALU) * 5):  # split, bfloat16 reciprocal

@@ -1,7 +1,7 @@
-"""What the attention kernels are held against: attention in float64, and the kernels themselves in plain loops.
+"""The reference of the attention kernels: attention in float64, and the host-compiled kernels called in plain loops.
 
-Queries are given as the kernels take them: scaled by ``QUERY_SCALE`` (kernels/encoder/weights.py), that is in units in
-which a product with a key counts four octaves.
+Queries have the scale that the kernels expect, ``QUERY_SCALE`` (kernels/encoder/weights.py): the product of a query and
+a key is a score in units of four octaves.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels.encoder.command import WORDS, AttentionWord
 from kernels.host.buffers import buffer, pointer
 from kernels.host.compile import build
 from kernels.matmul.blocks import TILE, activation_blocks, activation_matrix, from_bf16, to_bf16
@@ -20,41 +21,40 @@ Float64 = NDArray[np.float64]
 
 SOURCE = Path(__file__).with_name("attention.cc")
 OCTAVES = 4.0  # per unit of a scaled query times a key
-ACC, TABLE, STATE, PRM = 4096, 1024, 256, 16
-VALID = 8  # word of the command
+ACC, TABLE, STATE = 4096, 1024, 256  # elements of a core's buffers
 
 
 def rounded(values: NDArray[Any]) -> Float64:
-    """The nearest bf16 of every value."""
+    """Return the bf16 nearest to every value, as float64."""
     return from_bf16(to_bf16(values)).astype(np.float64)
 
 
 def attend(query: NDArray[Any], key: NDArray[Any], value: NDArray[Any]) -> Float64:
-    """Softmax attention of one head in float64: query [n, 64], key and value [m, 64] -> [n, 64]."""
+    """Return the softmax attention of one head in float64: query [n, 64], key and value [m, 64] -> [n, 64]."""
     return _mean(_weights(query, key), value)
 
 
 def attend_rounding(query: NDArray[Any], key: NDArray[Any], value: NDArray[Any]) -> Float64:
-    """The same with nothing but the weights (largest 1) and the result rounded to bf16: as good as bf16 allows."""
+    """Return ``attend`` with only the weights (largest 1) and the result rounded to bf16: the best that bf16 allows."""
     return rounded(_mean(rounded(_weights(query, key)), value))
 
 
 def call_kernels(query: NDArray[Any], key: NDArray[Any], value: NDArray[Any], valid: int | None = None) -> Float64:
-    """What the kernels make of [n, 64] queries, and keys and values [m, 64] of which the first ``valid`` count.
+    """Return the kernels' attention of queries [n, 64] over the first ``valid`` keys and values of [m, 64].
 
-    n and m are multiples of 64; inputs are rounded to bf16.
+    n and m are multiples of 64; inputs are rounded to bf16. Raises CompileError.
     """
     library = build([SOURCE])
     q, k, v, weights, context = (buffer(TILE * TILE, np.uint16) for _ in range(5))
     acc, table, state = (buffer(count, np.float32) for count in (ACC, TABLE, STATE))
-    prm = buffer(PRM, np.int32)
-    prm[VALID] = len(key) if valid is None else valid
+    prm = buffer(WORDS, np.int32)
+    prm[AttentionWord.VALID_KEYS] = len(key) if valid is None else valid
     scratch = [pointer(array) for array in (acc, table, state)]
     keys, values = activation_blocks(key)[:, 0], activation_blocks(value)[:, 0]
     out = []
     for tile in activation_blocks(query)[:, 0]:
         q[:] = tile
-        library.attn_query(pointer(q), pointer(context), 1, 0)  # another column's: left alone
+        library.attn_query(pointer(q), pointer(context), 1, 0)  # of another column: must be ignored
         library.attn_query(pointer(q), pointer(context), 1, 1)
         library.attn_begin(*scratch)
         for number, (k[:], v[:]) in enumerate(zip(keys, values, strict=True)):

@@ -1,1 +1,1 @@
-"""Modelled cost of a window on the NPU: nothing here was measured; what it is held against was, and is cited."""
+"""The modelled cost of a window on the NPU. No figure was measured here; cited measurements check the model."""

@@ -1,29 +1,29 @@
-"""How often one core calls each kernel and takes each FIFO's object, for a given command: read off its program."""
+"""Counts of one core's kernel calls and FIFO objects under a command, read off its program."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
 
-from kernels.array.design import Acquire, Call, Core, Loop, Statement, Word
+from kernels.array.design import Acquire, BufferWord, Call, Core, Loop, Statement
 
 
-def count(core: Core, value: Callable[[Word], int]) -> Counter[str]:
-    """Calls by kernel name and acquires by FIFO name in one pass over the core's body.
+def count(core: Core, value: Callable[[BufferWord], int]) -> Counter[str]:
+    """Return calls by kernel name and acquires by FIFO name in one pass over the core's body.
 
-    ``value`` gives the word that a loop is bounded by. FIFOs and kernels never share a name (check.py).
+    ``value`` gives the value of a word that bounds a loop. FIFOs and kernels never share a name (check.py).
     """
     return _count(core.body, value)
 
 
-def _count(body: tuple[Statement, ...], value: Callable[[Word], int]) -> Counter[str]:
+def _count(body: tuple[Statement, ...], value: Callable[[BufferWord], int]) -> Counter[str]:
     counts: Counter[str] = Counter()
     for statement in body:
         match statement:
             case Call(kernel=name) | Acquire(fifo=name):
                 counts[name] += 1
             case Loop(count=times, body=inner):
-                passes = value(times) if isinstance(times, Word) else times
+                passes = value(times) if isinstance(times, BufferWord) else times
                 if passes:
                     for name, each in _count(inner, value).items():
                         counts[name] += passes * each

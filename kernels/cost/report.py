@@ -1,4 +1,4 @@
-"""The cost model as text: milliseconds per window by stage, what was assumed, and how far off its machine is."""
+"""The cost model as text: milliseconds per window by stage, its assumptions, and its error on published products."""
 
 from __future__ import annotations
 
@@ -6,20 +6,18 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from kernels.cost.cycles import between, kernels
-from kernels.cost.encoder import window_cost
-from kernels.cost.machine import ASSUMPTIONS, CLOCKS_GHZ, LAUNCH_MS, SWITCH_MS, Assumptions, Name
+from kernels.cost.assumptions import ASSUMPTIONS, CLOCKS_GHZ, LAUNCH_MS, SWITCH_MS, Assumptions, Name
+from kernels.cost.kernel_cycles import between, kernel_cycles
+from kernels.cost.ops import window_cost
 from kernels.cost.validation import MEASUREMENTS, error, modelled
 from kernels.encoder.overlay import overlay
 from kernels.encoder.plan import plan
 from kernels.encoder.shapes import SHAPES
-from kernels.encoder.window import launches
-from kernels.mel.audio import MEL_FRAMES
+from kernels.encoder.window_ops import launches
 from kernels.mel.cycles import window_cycles
-from kernels.mel.plan import Plan as MelPlan
+from kernels.mel.plan import MelPlan
 from kernels.registry import CHOICES, OPS
 
-FRAMES_PER_OBJECT = 4  # of the default mel design
 HEADER = (
     f"{'size':9} {'total':>7} {'mel':>5} {'matmul':>7} {'attention':>9} {'rows':>6} {'quantise':>8} {'launches':>8}"
 )
@@ -33,7 +31,10 @@ STAGES = ("matmul", "attention", "rows", "quantise")
 
 @dataclass(frozen=True, slots=True)
 class WindowCost:
-    """Modelled milliseconds of device time for one window of 30 s; ``launches`` with changes of the overlay."""
+    """Modelled milliseconds of device time for one window of 30 s.
+
+    ``stages`` has the encoder's ops by kind, ``launches`` the launches themselves and the changes of the overlay.
+    """
 
     size: str
     mel: float
@@ -42,21 +43,23 @@ class WindowCost:
 
     @property
     def encoder(self) -> float:
+        """The encoder without mel."""
         return sum(self.stages.values()) + self.launches
 
     @property
     def total(self) -> float:
+        """Mel and encoder."""
         return self.mel + self.encoder
 
 
 @cache
 def cost(size: str, name: Name, clock_ghz: float, *, int8: bool = False, fused: bool = True) -> WindowCost:
-    """One window of a Whisper size, on the fused overlay or on separate ones."""
+    """Return the cost of one window of a Whisper size, on the fused overlay or on separate ones."""
     given, shape = ASSUMPTIONS[name], SHAPES[size]
     placed = plan(shape, int8=int8)
     design = overlay("encoder", OPS["encoder_int8" if int8 else "encoder"])
     stages = dict.fromkeys(STAGES, 0.0)
-    for op in window_cost(design, placed, kernels(given), clock_ghz, given):
+    for op in window_cost(design, placed, kernel_cycles(given), clock_ghz, given):
         stages[op.kind] += op.total
     runs = [at for at, _ in launches(placed, CHOICES[int8][0 if fused else 1])]
     switches = sum(a != b for a, b in zip(runs, runs[1:] + runs[:1], strict=True))
@@ -64,13 +67,13 @@ def cost(size: str, name: Name, clock_ghz: float, *, int8: bool = False, fused: 
 
 
 def mel(n_mels: int, clock_ghz: float, given: Assumptions) -> float:
-    """Milliseconds of the mel launch."""
-    cycles = window_cycles(MelPlan(n_mels, 4, FRAMES_PER_OBJECT, MEL_FRAMES), given.acquire_cycles)
+    """Return the modelled milliseconds of the mel launch."""
+    cycles = window_cycles(MelPlan(n_mels), given.acquire_cycles)
     return LAUNCH_MS + between(cycles, given) / clock_ghz * 1e-6
 
 
 def text(sizes: Iterable[str] = ()) -> str:
-    """The whole report. Without ``sizes``, of every Whisper size."""
+    """Return the whole report, for the given Whisper sizes or for all."""
     wanted = tuple(sizes) or tuple(SHAPES)
     return "\n".join(
         ["Modelled, not measured: device time per 30 s window, milliseconds.", *_tables(wanted), *_checks()]
@@ -98,11 +101,11 @@ def _assumed(given: Assumptions) -> str:
     return f"{rates}, {LOOPS[given.name]}"
 
 
-def _line(one: WindowCost) -> str:
-    stages = [one.stages[stage] for stage in STAGES]
+def _line(window: WindowCost) -> str:
+    stages = [window.stages[stage] for stage in STAGES]
     return (
-        f"{one.size:9} {one.total:7.1f} {one.mel:5.2f} {stages[0]:7.1f} {stages[1]:9.1f} {stages[2]:6.1f} "
-        f"{stages[3]:8.1f} {one.launches:8.2f}"
+        f"{window.size:9} {window.total:7.1f} {window.mel:5.2f} {stages[0]:7.1f} {stages[1]:9.1f} {stages[2]:6.1f} "
+        f"{stages[3]:8.1f} {window.launches:8.2f}"
     )
 
 

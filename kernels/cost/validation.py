@@ -1,15 +1,15 @@
-"""The model's machine held against what others measured on this chip with mlir-aie's stock matmul.
+"""The model's machine held against published measurements of mlir-aie's stock matmul on this chip.
 
-The stock design (mlir-aie programming_examples/basic/matrix_multiplication/whole_array@97962964) is ours but for its
-tiles (64 x 64 x 32, C in float32, in place), so that the streams bind it and not the kernel: what is tested is the
-clock, the stream rate and the launch, and what DRAM gave. Nothing is fitted to these figures.
+The stock design (mlir-aie programming_examples/basic/matrix_multiplication/whole_array@97962964) differs from ours in
+its tiles (64 x 64 x 32, C in float32, in place). Its streams bind it and not its kernel, so the comparison tests the
+clock, the stream rate, the cost of a launch and the rate of DRAM. Nothing is fitted to these figures.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kernels.cost.machine import LAUNCH_MS, STREAM_BYTES
+from kernels.cost.assumptions import LAUNCH_MS, STREAM_BYTES
 
 CORES = 16
 SIDE = 4
@@ -19,7 +19,7 @@ BYTES = {"bf16": 2, "int16": 2}
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One published product of [m, k] and [k, n]: ``milliseconds`` of a launch, and who measured it on which chip."""
+    """One published product of [m, k] and [k, n]: ``milliseconds`` of a launch, its ``source`` and the chip."""
 
     m: int
     k: int
@@ -33,7 +33,7 @@ class Measurement:
 
 
 def _gflops(m: int, k: int, n: int, rate: float) -> float:
-    """Milliseconds of a product that was published as GFLOPS."""
+    """Return the milliseconds of a product whose rate was published in GFLOPS."""
     return 2 * m * k * n / rate * 1e-6
 
 
@@ -50,7 +50,7 @@ MEASUREMENTS = (
 
 
 def modelled(given: Measurement, clock_ghz: float) -> float:
-    """Milliseconds of one launch: the slowest of A's stream, B's stream, the MACs at peak and the drain of C."""
+    """Return the milliseconds of one launch: the slowest of A's and B's streams, the MACs at peak and C's drain."""
     m, k, n = given.tile
     size = BYTES[given.dtype]
     steps = (given.m // m) * (given.n // n) // CORES * (given.k // k)
@@ -60,5 +60,5 @@ def modelled(given: Measurement, clock_ghz: float) -> float:
 
 
 def error(given: Measurement, clock_ghz: float) -> float:
-    """How much longer the measurement took than the model says, as a share: 0.03 is 3 %."""
+    """Return the excess of the measured over the modelled time as a share of the latter: 0.03 is 3 %."""
     return given.milliseconds / modelled(given, clock_ghz) - 1

@@ -1,1 +1,1 @@
-"""The encoder overlay: matmul, attention and row ops in one core program, and the streams that run an encoder on it."""
+"""The encoder overlay: matmul, attention and row ops in one core program, and the sequences that run an encoder."""

@@ -1,43 +1,125 @@
-"""The command that travels in front of an op's data: sixteen 32-bit words in the first A object.
+"""The command in front of an op's data: sixteen 32-bit words at the start of the first A object.
 
-In band, a command needs no further FIFO, lock or run-time parameter, and the instruction stream does not depend on
-where the compiler put a buffer.
+A command that travels with the data needs no further FIFO, lock or run-time parameter, and the instruction stream does
+not depend on the address that the compiler chose for a buffer.
+
+The same index has another meaning for each op, so each op has an enumeration of its own. The C++ kernels include these
+names from ``command.h``. To regenerate that header after a change here:
+
+    python -m kernels.encoder.command > kernels/encoder/command.h
 """
 
 from __future__ import annotations
 
 import struct
+import sys
+from collections.abc import Iterator, Mapping
 from enum import IntEnum
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 WORDS = 16
-GELU = 1  # the flag
+GELU = 1  # bit of MatmulWord.FLAGS: apply GELU to the result
+
+CommandWords = dict[int, int | float]  # value by index of the word; words that are not there are 0
 
 
-class Field(IntEnum):
-    """Which word says what; a section runs as often as its word says, so that 0 skips it."""
+class CommandWord(IntEnum):
+    """The index of a word in the command; ``meaning`` describes its value."""
 
-    MATMUL = 0  # row blocks for each core
-    MATMUL_I8 = 1
-    ATTENTION = 2  # query tiles for each core, over all heads of its column
-    ROWS = 3  # row blocks for each core
-    QUANTISE = 4
-    STEPS = 5  # matmul: blocks of K; attention: key tiles; rows: groups of column blocks; quantise: column blocks
-    TABLE_OBJECTS = 6  # B objects of bias (and scale) in front of the weights
-    TILES = (
-        8  # matmul: column tiles for each row block; attention: valid keys; rows: valid columns; quantise: C objects
-    )
-    FLAGS = 9
-    SCALE = 10  # rows: 1 / columns, float32
-    EPSILON = 11  # float32
+    meaning: str
+
+    def __new__(cls, index: int, meaning: str) -> Self:
+        """Make the member ``index``, which carries its description."""
+        word = int.__new__(cls, index)
+        word._value_ = index
+        word.meaning = meaning
+        return word
 
 
-def command(words: dict[Field, int | float], nbytes: int) -> NDArray[np.uint8]:
-    """The object with these words, zero elsewhere: uint8 [nbytes]. Floats are stored as float32 bits."""
+# The first word of each enumeration, two for matmul, is the number of times that the core runs the op's section: 0 (the
+# value in every other op's command) skips the section.
+
+
+class MatmulWord(CommandWord):
+    """Words of the ops ``matmul`` and ``matmul_i8``."""
+
+    ROW_BLOCKS = 0, "bf16 row blocks for each core"
+    ROW_BLOCKS_I8 = 1, "int8 row blocks for each core"
+    K_BLOCKS = 5, "blocks of the inner dimension K"
+    TABLE_OBJECTS = 6, "B objects of bias (and scale) in front of the weights"
+    COLUMN_TILES = 8, "column tiles for each row block"
+    FLAGS = 9, "GELU or 0"
+
+
+class AttentionWord(CommandWord):
+    """Words of the op ``attention``."""
+
+    QUERY_TILES = 2, "query tiles for each core, over all heads of its column"
+    KEY_TILES = 5, "tiles of 64 keys"
+    VALID_KEYS = 8, "keys that count; the keys behind them are padding"
+
+
+class RowsWord(CommandWord):
+    """Words of the op ``rows``."""
+
+    ROW_BLOCKS = 3, "row blocks for each core"
+    COLUMN_GROUPS = 5, "groups of COLS column blocks"
+    VALID_COLUMNS = 8, "columns that count, a multiple of 64; the columns behind them are padding"
+    INVERSE_COLUMNS = 10, "1 / VALID_COLUMNS, float32"
+    EPSILON = 11, "the layer norm's epsilon, float32"
+
+
+class QuantiseWord(CommandWord):
+    """Words of the op ``quantise``."""
+
+    ROW_BLOCKS = 4, "row blocks for each core"
+    COLUMN_BLOCKS = 5, "column blocks of bf16"
+    PACKED_OBJECTS = 8, "C objects of int8, each of eight column blocks"
+
+
+OPS: tuple[tuple[str, type[CommandWord]], ...] = (
+    ("matmul", MatmulWord),
+    ("attention", AttentionWord),
+    ("rows", RowsWord),
+    ("quantise", QuantiseWord),
+)
+
+
+def command(words: Mapping[int, int | float], nbytes: int) -> NDArray[np.uint8]:
+    """Return the object with these words and zeros elsewhere: uint8 [nbytes]. Floats are stored as float32 bits."""
     packed = np.zeros(nbytes, np.uint8)
-    for field, value in words.items():
+    for index, value in words.items():
         code = "<f" if isinstance(value, float) else "<i"
-        packed[4 * field : 4 * field + 4] = np.frombuffer(struct.pack(code, value), np.uint8)
+        packed[4 * index : 4 * index + 4] = np.frombuffer(struct.pack(code, value), np.uint8)
     return packed
+
+
+def header() -> str:
+    """Return the text of ``command.h``: these words as C++ constants, in one namespace for each op."""
+    return "\n".join(_header_lines()) + "\n"
+
+
+def _header_lines() -> Iterator[str]:
+    yield "// The words of the command in front of an op's data, by index: command.py describes the command."
+    yield "// Generated: python -m kernels.encoder.command > kernels/encoder/command.h"
+    yield "#pragma once"
+    yield ""
+    yield "namespace command {"
+    yield ""
+    yield f"constexpr int WORDS = {WORDS};  // of 32 bits"
+    for op, words in OPS:
+        yield ""
+        yield f"namespace {op} {{"
+        yield from (f"constexpr int {word.name} = {int(word)};  // {word.meaning}" for word in words)
+        if words is MatmulWord:
+            yield f"constexpr int GELU = {GELU};  // bit of FLAGS: apply GELU to the result"
+        yield f"}}  // namespace {op}"
+    yield ""
+    yield "}  // namespace command"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(header())

@@ -1,7 +1,7 @@
-"""What one core of the overlay does: read a command, then run the section that its words ask for.
+"""The program of one core: read a command, then run the section of the op that the command is for.
 
-Every section is a loop whose count is a word of the command, 0 for the sections that a command does not want: never a
-branch, because mlir-aie's FIFO lowering drops acquires that stand inside one.
+Every section is a loop whose count is a word of the command; the count is 0 for the other ops' sections. There is no
+branch, because mlir-aie's FIFO lowering drops acquires inside branches.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from kernels.array.design import Acquire, Call, Core, Held, Index, Local, Loop, Release, Statement, Tile, Word
-from kernels.encoder.command import Field
+from kernels.array.design import Acquire, BufferWord, Call, Core, Held, Index, Local, Loop, Release, Statement, Tile
+from kernels.encoder.command import AttentionWord, CommandWord, MatmulWord, QuantiseWord, RowsWord
 
 Op = Literal["matmul", "matmul_i8", "attention", "rows", "quantise"]
 STACK_BYTES = 2048
@@ -19,7 +19,7 @@ STACK_BYTES = 2048
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One core of the array and the names of what it works with."""
+    """The position of one core in the array, and the names of its FIFOs and buffers."""
 
     col: int
     row: int
@@ -27,29 +27,35 @@ class Place:
 
     @property
     def tile(self) -> Tile:
+        """The core's tile; core row 0 is tile row 2."""
         return Tile(self.col, self.row + 2)
 
     @property
     def a(self) -> str:
+        """The FIFO of A objects, which the core shares with its row."""
         return f"a{self.row}"
 
     @property
     def b(self) -> str:
+        """The FIFO of B objects, which the core shares with its column."""
         return f"b{self.col}"
 
     @property
     def c(self) -> str:
+        """The FIFO of the core's own C objects."""
         return f"c{self.col}{self.row}"
 
     def local(self, name: str) -> Local:
+        """Return the core's buffer ``name``: acc, table, state or prm."""
         return Local(f"{name}{self.col}{self.row}")
 
-    def word(self, field: Field) -> Word:
-        return Word(f"prm{self.col}{self.row}", field)
+    def word(self, word: CommandWord) -> BufferWord:
+        """Return a word of the command, which the core keeps in ``prm``, as the count of a loop."""
+        return BufferWord(f"prm{self.col}{self.row}", word)
 
 
 def core(place: Place, ops: Iterable[Op]) -> Core:
-    """The program of the core at ``place``: a command object, its table objects, then the sections of ``ops``."""
+    """Return the core's program: read a command object and its table objects, then run the sections of ``ops``."""
     sections = {
         "matmul": _matmul,
         "matmul_i8": _matmul_i8,
@@ -69,7 +75,7 @@ def _command(at: Place) -> tuple[Statement, ...]:
     table = _with((at.b,), Call("gemm_table", (Held(at.b), at.local("table"), Index("table"))))
     return (
         *_with((at.a,), Call("gemm_cmd", (Held(at.a), at.local("prm")))),
-        Loop("table", at.word(Field.TABLE_OBJECTS), table),
+        Loop("table", at.word(MatmulWord.TABLE_OBJECTS), table),
     )
 
 
@@ -77,8 +83,8 @@ def _matmul(at: Place) -> Loop:
     acc = at.local("acc")
     step = _with((at.a, at.b), Call("gemm_mac", (Held(at.a), Held(at.b), acc)))
     out = Call("gemm_out", (acc, at.local("table"), Held(at.c), at.local("prm"), Index("tile")))
-    tile = (Call("gemm_zero", (acc,)), Loop("k", at.word(Field.STEPS), step), *_with((at.c,), out))
-    return Loop("block", at.word(Field.MATMUL), (Loop("tile", at.word(Field.TILES), tile),))
+    tile = (Call("gemm_zero", (acc,)), Loop("k", at.word(MatmulWord.K_BLOCKS), step), *_with((at.c,), out))
+    return Loop("block", at.word(MatmulWord.ROW_BLOCKS), (Loop("tile", at.word(MatmulWord.COLUMN_TILES), tile),))
 
 
 def _matmul_i8(at: Place) -> Loop:
@@ -86,12 +92,17 @@ def _matmul_i8(at: Place) -> Loop:
     scales = _with((at.a,), Call("gemm_scales", (Held(at.a), state)))
     step = _with((at.a, at.b), Call("gemm_mac_i8", (Held(at.a), Held(at.b), acc)))
     out = Call("gemm_out_i8", (acc, at.local("table"), state, Held(at.c), at.local("prm"), Index("tile_i8")))
-    tile = (Call("gemm_zero", (acc,)), Loop("k_i8", at.word(Field.STEPS), step), *_with((at.c,), out))
-    return Loop("block_i8", at.word(Field.MATMUL_I8), (*scales, Loop("tile_i8", at.word(Field.TILES), tile)))
+    tile = (Call("gemm_zero", (acc,)), Loop("k_i8", at.word(MatmulWord.K_BLOCKS), step), *_with((at.c,), out))
+    tiles = Loop("tile_i8", at.word(MatmulWord.COLUMN_TILES), tile)
+    return Loop("block_i8", at.word(MatmulWord.ROW_BLOCKS_I8), (*scales, tiles))
 
 
 def _attention(at: Place) -> Loop:
-    """Q of ``columns`` heads passes by and each column keeps its own, in its C object; the last A object stays: P."""
+    """Attention of one query tile for each pass.
+
+    The query tiles of ``columns`` heads arrive one after the other, and each column keeps its own head's tile in its C
+    object. The last A object stays acquired: it is the memory for the weights P of the softmax.
+    """
     acc, table, state, prm = (at.local(name) for name in ("acc", "table", "state", "prm"))
 
     def query(head: Index | int) -> Call:
@@ -111,15 +122,15 @@ def _attention(at: Place) -> Loop:
             (at.a,),
             query(at.columns - 1),
             Call("attn_begin", (acc, table, state)),
-            Loop("keys", at.word(Field.STEPS), keys),
+            Loop("keys", at.word(AttentionWord.KEY_TILES), keys),
             Call("attn_end", (acc, state, Held(at.c))),
         ),
     )
-    return Loop("queries", at.word(Field.ATTENTION), body)
+    return Loop("queries", at.word(AttentionWord.QUERY_TILES), body)
 
 
 def _rows(at: Place) -> Loop:
-    """x + y twice over the columns: first the sum (as hi and lo) and its statistics, then its layer norm."""
+    """Two passes over the columns of x + y: first the sum (as hi and lo) and its statistics, then its layer norm."""
     acc, state, prm = at.local("acc"), at.local("state"), at.local("prm")
 
     def gather(pass_: int) -> Loop:
@@ -134,25 +145,29 @@ def _rows(at: Place) -> Loop:
 
     return Loop(
         "rows",
-        at.word(Field.ROWS),
+        at.word(RowsWord.ROW_BLOCKS),
         (
-            Loop("columns0", at.word(Field.STEPS), (gather(0), *out(0, 0), *out(0, 1))),
-            Loop("columns1", at.word(Field.STEPS), (gather(1), *out(1, 0))),
+            Loop("columns0", at.word(RowsWord.COLUMN_GROUPS), (gather(0), *out(0, 0), *out(0, 1))),
+            Loop("columns1", at.word(RowsWord.COLUMN_GROUPS), (gather(1), *out(1, 0))),
         ),
     )
 
 
 def _quantise(at: Place) -> Loop:
-    """Abs-max of each row, its scale as an object of its own, then int8: eight bf16 blocks fill one C object."""
+    """Quantisation of rows to int8 in two passes over their columns.
+
+    The first pass finds the largest magnitude of each row, whose scale is written as a C object of its own. The second
+    writes int8: eight bf16 blocks fill one C object.
+    """
     state = at.local("state")
     largest = _with((at.a,), Call("quant_max", (Held(at.a), state, Index("max"), at.col)))
     block = _with((at.a,), Call("quant_out", (Held(at.a), state, Held(at.c), Index("eighth"), at.col)))
     return Loop(
         "quantise",
-        at.word(Field.QUANTISE),
+        at.word(QuantiseWord.ROW_BLOCKS),
         (
-            Loop("max", at.word(Field.STEPS), largest),
+            Loop("max", at.word(QuantiseWord.COLUMN_BLOCKS), largest),
             *_with((at.c,), Call("quant_scale", (state, Held(at.c)))),
-            Loop("packed", at.word(Field.TILES), _with((at.c,), Loop("eighth", 8, block))),
+            Loop("packed", at.word(QuantiseWord.PACKED_OBJECTS), _with((at.c,), Loop("eighth", 8, block))),
         ),
     )

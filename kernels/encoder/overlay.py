@@ -1,4 +1,4 @@
-"""The overlay's array: A objects broadcast along a row of cores, B objects along a column, C objects joined per column.
+"""The encoder's overlay: A objects are broadcast along a row of cores, B objects along a column, C objects joined.
 
     column          0         1         2         3
     core row 3      c03       c13       c23       c33     <- a3
@@ -9,21 +9,23 @@
     memtile         a_in, b_in -> rows and columns; c0..c3 -> c_out
     shim            2 channels in, 1 out for each column
 
-With fewer columns than rows, the A object of a column holds the blocks of several rows and is distributed.
+The memtile joins the C objects of a column into one. With fewer columns than rows, an A object of a column holds the
+blocks of several rows, and the memtile distributes them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence as Ordered
 
-from kernels.array.design import Block, Buffer, Design, Kernel, Link, ObjectFifo, Sequence, Tile
+from kernels.array.design import Block, Design, KernelFunction, Link, ObjectFifo, Sequence, Tile, TileBuffer
+from kernels.encoder.command import WORDS
 from kernels.encoder.core import Op, Place, core
 from kernels.errors import DesignError
 
 ROWS = 4
 TABLE = Block("f32", 1024)
 STATE = Block("f32", 256)
-PRM = Block("i32", 16)
+PRM = Block("i32", WORDS)
 ENCODER_OPS: tuple[Op, ...] = ("matmul", "attention", "rows")
 
 
@@ -35,10 +37,12 @@ def overlay(
     columns: int = 4,
     tile: int = 64,
 ) -> Design:
-    """The overlay of ``columns`` (1, 2, 4) columns that can do ``ops`` on blocks of ``tile`` x ``tile``.
+    """Return the overlay of ``columns`` (1, 2, 4) columns that can do ``ops`` on blocks of ``tile`` x ``tile``.
 
-    Raises DesignError for what the kernels cannot do: tiles other than 64 in anything but matmul, and row ops on fewer
-    than four columns.
+    Raises DesignError for tiles other than 64 with any op but matmul, and for row ops on fewer than four columns: the
+    kernels have neither.
+
+        design = overlay("encoder", ENCODER_OPS, (window(plan(SHAPES["base"])),))
     """
     if tile != 64 and set(ops) != {"matmul"}:
         raise DesignError(f"Tiles of {tile} x {tile} are for matmul alone, not for {', '.join(ops)}.")
@@ -60,7 +64,7 @@ def overlay(
 
 
 def rows_of(col: int, columns: int) -> range:
-    """The core rows whose A objects come in through this column's shim."""
+    """Return the core rows whose A objects enter through the shim of column ``col``."""
     each = ROWS // columns
     return range(col * each, (col + 1) * each)
 
@@ -95,46 +99,46 @@ def _links(columns: int, block: Block) -> list[Link]:
     return links
 
 
-def _buffers(place: Place, tile: int) -> list[Buffer]:
+def _buffers(place: Place, tile: int) -> list[TileBuffer]:
     blocks = {"acc": Block("f32", tile * tile), "table": TABLE, "state": STATE, "prm": PRM}
-    return [Buffer(place.local(name).buffer, place.tile, block) for name, block in blocks.items()]
+    return [TileBuffer(place.local(name).buffer, place.tile, block) for name, block in blocks.items()]
 
 
-def _kernels(ops: Ordered[Op], block: Block) -> tuple[Kernel, ...]:
+def _kernels(ops: Ordered[Op], block: Block) -> tuple[KernelFunction, ...]:
     acc = Block("f32", block.elements)
     matmul, attention, rows = "matmul/matmul.cc", "attention/attention.cc", "rows/rows.cc"
     always = (
-        Kernel("gemm_cmd", (block, PRM), matmul),
-        Kernel("gemm_table", (block, TABLE, "i32"), matmul),
+        KernelFunction("gemm_cmd", (block, PRM), matmul),
+        KernelFunction("gemm_table", (block, TABLE, "i32"), matmul),
     )
-    of_op: dict[Op, tuple[Kernel, ...]] = {
+    of_op: dict[Op, tuple[KernelFunction, ...]] = {
         "matmul": (
-            Kernel("gemm_zero", (acc,), matmul),
-            Kernel("gemm_mac", (block, block, acc), matmul),
-            Kernel("gemm_out", (acc, TABLE, block, PRM, "i32"), matmul),
+            KernelFunction("gemm_zero", (acc,), matmul),
+            KernelFunction("gemm_mac", (block, block, acc), matmul),
+            KernelFunction("gemm_out", (acc, TABLE, block, PRM, "i32"), matmul),
         ),
         "matmul_i8": (
-            Kernel("gemm_zero", (acc,), matmul),
-            Kernel("gemm_scales", (block, STATE), matmul),
-            Kernel("gemm_mac_i8", (block, block, acc), matmul),
-            Kernel("gemm_out_i8", (acc, TABLE, STATE, block, PRM, "i32"), matmul),
+            KernelFunction("gemm_zero", (acc,), matmul),
+            KernelFunction("gemm_scales", (block, STATE), matmul),
+            KernelFunction("gemm_mac_i8", (block, block, acc), matmul),
+            KernelFunction("gemm_out_i8", (acc, TABLE, STATE, block, PRM, "i32"), matmul),
         ),
         "attention": (
-            Kernel("attn_query", (block, block, "i32", "i32"), attention),
-            Kernel("attn_begin", (acc, TABLE, STATE), attention),
-            Kernel("attn_scores", (block, block, block, acc, TABLE, STATE, PRM, "i32"), attention),
-            Kernel("attn_values", (block, block, acc, STATE), attention),
-            Kernel("attn_end", (acc, STATE, block), attention),
+            KernelFunction("attn_query", (block, block, "i32", "i32"), attention),
+            KernelFunction("attn_begin", (acc, TABLE, STATE), attention),
+            KernelFunction("attn_scores", (block, block, block, acc, TABLE, STATE, PRM, "i32"), attention),
+            KernelFunction("attn_values", (block, block, acc, STATE), attention),
+            KernelFunction("attn_end", (acc, STATE, block), attention),
         ),
         "rows": (
-            Kernel("row_load", (block, acc, "i32", "i32"), rows),
-            Kernel("row_add", (block, block, acc, STATE, "i32", "i32", "i32", "i32"), rows),
-            Kernel("row_out", (acc, STATE, block, PRM, "i32", "i32", "i32"), rows),
+            KernelFunction("row_load", (block, acc, "i32", "i32"), rows),
+            KernelFunction("row_add", (block, block, acc, STATE, "i32", "i32", "i32", "i32"), rows),
+            KernelFunction("row_out", (acc, STATE, block, PRM, "i32", "i32", "i32"), rows),
         ),
         "quantise": (
-            Kernel("quant_max", (block, STATE, "i32", "i32"), rows),
-            Kernel("quant_scale", (STATE, block), rows),
-            Kernel("quant_out", (block, STATE, block, "i32", "i32"), rows),
+            KernelFunction("quant_max", (block, STATE, "i32", "i32"), rows),
+            KernelFunction("quant_scale", (STATE, block), rows),
+            KernelFunction("quant_out", (block, STATE, block, "i32", "i32"), rows),
         ),
     }
     return tuple(dict.fromkeys([*always, *(kernel for op in ops for kernel in of_op[op])]))

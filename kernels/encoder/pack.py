@@ -1,4 +1,4 @@
-"""Weights, commands and a window's mel as the launch arguments want them, and the result back as a matrix."""
+"""The packing of weights, commands and mel into launch arguments, and the unpacking of the result."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.encoder.command import command
-from kernels.encoder.plan import SETS, Plan
+from kernels.encoder.plan import SETS, EncoderPlan
 from kernels.encoder.regions import BLOCK, ROWS, TILE, Matrix, Residual
 from kernels.encoder.steps import GROUP, Weights
-from kernels.encoder.weights import Encoder, Float32, Layer, Linear, Norm, by_head, by_tap
+from kernels.encoder.weights import EncoderLayer, EncoderWeights, Float32, Linear, Norm, by_head, by_tap
 from kernels.matmul.blocks import (
     activation_blocks,
     activation_matrix,
@@ -23,8 +23,8 @@ from kernels.matmul.blocks import (
 Bits = NDArray[np.uint16]  # bf16
 
 
-def pack_weights(plan: Plan, encoder: Encoder) -> Bits:
-    """The argument ``weights``: uint16 [plan.weight_elements]; norms' gains and biases are folded into what follows."""
+def pack_weights(plan: EncoderPlan, encoder: EncoderWeights) -> Bits:
+    """Return the argument ``weights``, uint16 [plan.weight_elements]; norms are folded into the products after them."""
     arena = np.zeros(plan.weight_elements, np.uint16)
     store_residual(arena, plan.positions, encoder.positions)
     bias = encoder.conv1.bias[:, None]
@@ -36,30 +36,30 @@ def pack_weights(plan: Plan, encoder: Encoder) -> Bits:
         matrices = zip(packed.all, _matrices(plan, layer), strict=True)
         products += [(_pack_i8 if plan.int8 else _pack, parts, linear) for parts, linear in matrices]
     for pack, parts, linear in products:
-        row = 0
+        weight, row = linear.weight, 0
         for place in parts:
             end = row + place.tiles * plan.columns * TILE
-            blocks = pack(Linear(linear.weight[row:end], linear.bias[row:end]), place, plan.columns)
+            blocks = pack(Linear(weight[row:end], linear.bias[row:end]), place, plan.columns)
             arena[place.offset : place.offset + blocks.size] = blocks.reshape(-1)
             row = end
     return arena
 
 
-def _matrices(plan: Plan, layer: Layer) -> tuple[Linear, Linear, Linear, Linear]:
-    """In the order of LayerWeights.all."""
+def _matrices(plan: EncoderPlan, layer: EncoderLayer) -> tuple[Linear, Linear, Linear, Linear]:
+    """Return a layer's matrices in the order of ``plan.layers[i].all``."""
     qkv = by_head(layer.qkv.after(layer.attention_norm), plan.shape)
     return qkv, layer.out, layer.up.after(layer.ffn_norm), layer.down
 
 
 def _pack(linear: Linear, place: Weights, columns: int) -> Bits:
-    """[columns, table and tiles x steps blocks]: column tile t of array column c is column block t * columns + c."""
+    """Pack to [columns, table and tiles x steps blocks]: column tile t of array column c is block t * columns + c."""
     weight, bias = _padded(linear, place.steps * TILE, place.tiles * columns * TILE)
     tables = bias.reshape(place.tiles, columns, TILE).transpose(1, 0, 2)
     return _columns(tables, weight_blocks(weight), place)
 
 
 def _pack_i8(linear: Linear, place: Weights, columns: int) -> Bits:
-    """The same in int8, with each tile's scales in front of its bias."""
+    """Pack as ``_pack`` does, in int8, with each tile's scales in front of its bias."""
     weight, bias = _padded(linear, 2 * place.steps * TILE, place.tiles * columns * TILE)
     values, scales = quantise_columns(weight)
     tables = np.stack([part.reshape(place.tiles, columns, TILE) for part in (scales, bias)], axis=2)
@@ -67,7 +67,7 @@ def _pack_i8(linear: Linear, place: Weights, columns: int) -> Bits:
 
 
 def _columns(tables: Float32, blocks: Bits, place: Weights) -> Bits:
-    """Tables [columns, ...] and blocks [steps, tiles x columns, block] side by side, for each column of the array."""
+    """Put tables [columns, ...] and blocks [steps, tiles x columns, block] side by side for each array column."""
     columns = len(tables)
     sorted_blocks = blocks.reshape(place.steps, place.tiles, columns, BLOCK).transpose(2, 1, 0, 3)
     values = np.ascontiguousarray(tables).reshape(columns, -1).view(np.uint16)
@@ -77,24 +77,26 @@ def _columns(tables: Float32, blocks: Bits, place: Weights) -> Bits:
 
 
 def _padded(linear: Linear, wide: int, out: int) -> tuple[Float32, Float32]:
-    """The weight transposed, [wide, out], and the bias, [out]: zero where the checkpoint has none."""
+    """Return the transposed weight, [wide, out], and the bias, [out], padded with zeros."""
     weight, bias = np.zeros((wide, out), np.float32), np.zeros(out, np.float32)
-    weight[: linear.weight.shape[1], : len(linear.weight)] = linear.weight.T
-    bias[: len(linear.bias)] = linear.bias
+    rows, columns = linear.shape
+    weight[:columns, :rows] = linear.weight.T
+    bias[:rows] = linear.bias
     return weight, bias
 
 
-def pack_commands(plan: Plan) -> Bits:
-    """The argument ``commands``: every command once for each core row, uint16 [commands * 4 blocks]."""
+def pack_commands(plan: EncoderPlan) -> Bits:
+    """Return the argument ``commands``: every command once for each core row, uint16 [commands * 4 blocks]."""
     blocks = [command(words, 2 * BLOCK).view(np.uint16) for words in plan.commands]
     return np.repeat(np.stack(blocks), ROWS, axis=0).reshape(-1)
 
 
-def pack_mel(plan: Plan, mel: Float32, activations: Bits) -> None:
-    """Write a window's features, float32 [n_mels, 2 * frames], to where the first convolution reads them.
+def pack_mel(plan: EncoderPlan, mel: Float32, activations: Bits) -> None:
+    """Write a window's features, float32 [n_mels, 2 * frames], to the region that the first convolution reads.
 
-    Rows of frame 2i - 1, 2i and 2i + 1: what lies under each tap, and two ones for the bias. The frame before the
-    first is a row of zeros, which comes out of the first convolution as the zero that the second one pads with.
+    The three sets hold the rows of frames 2i - 1, 2i and 2i + 1. A row has the features under each tap of the
+    convolution, and two ones for the bias. The frame before the first is a row of zeros, which the first convolution
+    turns into the zero that the second one pads with.
     """
     shape = plan.shape
     padded = np.pad(mel.T, ((1, 1), (0, 0)))
@@ -106,14 +108,14 @@ def pack_mel(plan: Plan, mel: Float32, activations: Bits) -> None:
     store(activations, plan.conv_in, rows.reshape(-1, rows.shape[-1]))
 
 
-def unpack(plan: Plan, activations: Bits, norm: Norm) -> Float32:
-    """The encoder's result, with gain and bias of its last norm: float32 [frames, d]."""
+def unpack(plan: EncoderPlan, activations: Bits, norm: Norm) -> Float32:
+    """Return the encoder's result with gain and bias of its last norm, float32 [frames, d]."""
     shape = plan.shape
     return load(activations, plan.norm)[: shape.frames, : shape.width] * norm.gain + norm.bias
 
 
 def store(arena: Bits, place: Matrix, matrix: Float32) -> None:
-    """Write float32 [rows, columns] as bf16 to ``place``; what it does not fill is zero."""
+    """Write float32 [rows, columns] as bf16 to ``place``, padded with zeros."""
     padded = np.zeros((place.groups * ROWS * TILE, place.width * TILE), np.float32)
     padded[: matrix.shape[0], : matrix.shape[1]] = matrix
     blocks = activation_blocks(padded).reshape(place.groups, ROWS, place.width, BLOCK)
@@ -121,13 +123,13 @@ def store(arena: Bits, place: Matrix, matrix: Float32) -> None:
 
 
 def load(arena: Bits, place: Matrix) -> Float32:
-    """The matrix at ``place``: float32 [groups * 256, width * 64]."""
+    """Return the matrix at ``place``, float32 [groups * 256, width * 64]."""
     blocks = arena[place.offset : place.offset + place.elements].reshape(place.groups, place.width, ROWS, BLOCK)
     return activation_matrix(blocks.transpose(0, 2, 1, 3).reshape(-1, place.width, BLOCK))
 
 
 def store_residual(arena: Bits, place: Residual, matrix: Float32) -> None:
-    """Write float32 [rows, columns] as high and low halves to ``place``; what it does not fill is zero."""
+    """Write float32 [rows, columns] as high and low halves to ``place``, padded with zeros."""
     hi = from_bf16(to_bf16(matrix))
     each = place.groups * place.width * GROUP
     planes = np.zeros((2, each), np.uint16)
@@ -138,7 +140,7 @@ def store_residual(arena: Bits, place: Residual, matrix: Float32) -> None:
 
 
 def load_residual(arena: Bits, place: Residual) -> Float32:
-    """hi + lo at ``place``: float32 [groups * 256, width * 64]."""
+    """Return the sum of high and low halves at ``place``, float32 [groups * 256, width * 64]."""
     pairs = arena[place.offset : place.offset + place.elements].reshape(place.groups, place.width, 2, GROUP)
     planes = np.ascontiguousarray(pairs.transpose(2, 0, 1, 3)).reshape(2, -1)
     whole = Matrix(place.argument, 0, place.groups, place.width)

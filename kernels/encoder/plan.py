@@ -1,6 +1,6 @@
-"""One encoder on the overlay: where everything lies in the launch arguments, and which commands it needs.
+"""The memory plan of one encoder: the place of every matrix in the launch arguments, and the commands of its ops.
 
-Launch arguments: ``activations``, ``weights``, ``commands``, all bf16 to the DMA.
+The launch arguments are ``activations``, ``weights`` and ``commands``; to the DMA all three are bf16.
 """
 
 from __future__ import annotations
@@ -8,26 +8,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kernels.array.design import Block
-from kernels.encoder.command import GELU, Field
+from kernels.encoder.command import GELU, AttentionWord, CommandWords, MatmulWord, QuantiseWord, RowsWord
+from kernels.encoder.overlay import TABLE
 from kernels.encoder.regions import BLOCK, TILE, Matrix, Residual, RowBlocks
 from kernels.encoder.shapes import HEAD, Shape
 from kernels.encoder.steps import COMMANDS, GROUP, WEIGHTS, Weights
 
 ACTIVATIONS = "activations"
-TABLE_VALUES = 1024  # float32 of the bias table: what one command may have of output columns on one core column
-TABLE_OBJECT = BLOCK // 2  # float32 in one object
+TABLE_OBJECT = BLOCK // 2  # float32 in one object of the bias table
 EPSILON = 1e-5  # of Whisper's layer norms (torch's default)
-SETS = 3  # rows of the first convolution at 2i - 1, 2i, 2i + 1
+SETS = 3  # sets of rows of the first convolution: frames 2i - 1, 2i and 2i + 1
 
-Words = dict[Field, int | float]
-
-
-Parts = tuple[Weights, ...]  # one matrix, cut between column tiles so that each part's table fits
+Parts = tuple[Weights, ...]  # one matrix, cut between column tiles so that each part's bias fits a core's table
 
 
 @dataclass(frozen=True, slots=True)
 class LayerWeights:
-    """The packed matrices of one layer."""
+    """The places of one layer's packed matrices."""
 
     qkv: Parts
     out: Parts
@@ -36,24 +33,25 @@ class LayerWeights:
 
     @property
     def all(self) -> tuple[Parts, Parts, Parts, Parts]:
+        """The four matrices in the order in which a layer uses them."""
         return self.qkv, self.out, self.up, self.down
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """Everything's place for ``shape`` on ``columns`` columns; see ``plan``.
+class EncoderPlan:
+    """The memory plan of an encoder of ``shape`` on ``columns`` columns, as ``plan`` makes it.
 
-    With ``int8`` the layers' products take int8: ``packed`` and ``scales`` are where their input is quantised to.
+    With ``int8`` the layers' products are int8: their input is quantised into ``packed`` and ``scales``.
     """
 
     shape: Shape
     columns: int
     int8: bool
-    conv_in: Matrix  # host writes: SETS x groups of rows of three frames of mel
+    conv_in: Matrix  # written by the host: SETS x groups of rows, each of three frames of mel
     conv: Matrix
     added: Matrix
     residuals: tuple[Residual, Residual]
-    norm: Matrix  # host reads
+    norm: Matrix  # read by the host
     qkv: RowBlocks
     context: Matrix
     hidden: Matrix
@@ -63,44 +61,47 @@ class Plan:
     conv1: Parts
     conv2: Parts
     layers: tuple[LayerWeights, ...]
-    commands: tuple[Words, ...]
+    commands: tuple[CommandWords, ...]
     activation_elements: int
     weight_elements: int
 
     @property
     def arguments(self) -> tuple[tuple[str, Block], ...]:
-        """Names and blocks of the launch arguments, in order."""
+        """The names and blocks of the launch arguments, in launch order."""
         return (
             (ACTIVATIONS, Block("bf16", self.activation_elements)),
             (WEIGHTS, Block("bf16", self.weight_elements)),
             (COMMANDS, Block("bf16", len(self.commands) * GROUP)),
         )
 
-    def command(self, words: Words) -> int:
-        """The number of a command of this plan."""
+    def command(self, words: CommandWords) -> int:
+        """Return the number of a command of this plan. Raises ValueError for other words."""
         return self.commands.index(words)
 
 
 class _Arena:
-    """Hands out consecutive elements."""
+    """An allocator of consecutive elements of one launch argument."""
 
     def __init__(self) -> None:
         self.used = 0
 
     def take(self, elements: int) -> int:
+        """Reserve elements and return the offset of the first."""
         at, self.used = self.used, self.used + elements
         return at
 
     def matrix(self, groups: int, width: int) -> Matrix:
+        """Reserve a matrix among the activations."""
         return Matrix(ACTIVATIONS, self.take(groups * width * GROUP), groups, width)
 
     def residual(self, argument: str, groups: int, width: int) -> Residual:
+        """Reserve a matrix of two bf16 planes."""
         return Residual(argument, self.take(2 * groups * width * GROUP), groups, width)
 
     def weights(self, columns: int, wide: int, out: int, *, int8: bool = False) -> Parts:
-        """[wide, out] in as few parts as the table allows: int8 wants a scale beside each bias."""
+        """Reserve a matrix [wide, out] in as few parts as the table allows; int8 has a scale beside each bias."""
         tiles, values = -(-out // (TILE * columns)), (2 if int8 else 1) * TILE
-        parts = -(-tiles * values // TABLE_VALUES)
+        parts = -(-tiles * values // TABLE.elements)
         counts = [tiles // parts + (part < tiles % parts) for part in range(parts)]
         return tuple(self._part(columns, count, wide // ((2 if int8 else 1) * TILE), values) for count in counts)
 
@@ -110,8 +111,8 @@ class _Arena:
         return part
 
 
-def plan(shape: Shape, columns: int = 4, *, int8: bool = False) -> Plan:
-    """Lay out ``shape`` for an overlay of ``columns`` columns, its layers' products in bf16 or int8."""
+def plan(shape: Shape, columns: int = 4, *, int8: bool = False) -> EncoderPlan:
+    """Lay out an encoder of ``shape`` for ``columns`` columns, with its layers' products in bf16 or int8."""
     groups, width, heads = shape.groups, shape.padded_width // TILE, shape.padded_heads
     here, stored = _Arena(), _Arena()
     rows = (here.residual(ACTIVATIONS, groups, width), here.residual(ACTIVATIONS, groups, width))
@@ -119,7 +120,7 @@ def plan(shape: Shape, columns: int = 4, *, int8: bool = False) -> Plan:
     conv1 = stored.weights(columns, shape.conv_steps * TILE, shape.padded_width)
     conv2 = stored.weights(columns, SETS * shape.width, shape.padded_width)
     layers = tuple(_layer(stored, shape, columns, int8=int8) for _ in range(shape.layers))
-    return Plan(
+    return EncoderPlan(
         shape=shape,
         columns=columns,
         int8=int8,
@@ -144,7 +145,7 @@ def plan(shape: Shape, columns: int = 4, *, int8: bool = False) -> Plan:
 
 
 def packed_width(wide: int) -> int:
-    """Blocks of 128 columns that int8 rows of ``wide`` columns take: an object holds four of them."""
+    """Return the number of 128-column blocks of int8 rows of ``wide`` columns: whole objects of four blocks."""
     return 4 * -(-wide // (8 * TILE))
 
 
@@ -160,8 +161,8 @@ def _layer(stored: _Arena, shape: Shape, columns: int, *, int8: bool) -> LayerWe
 
 def _commands(
     shape: Shape, columns: int, conv1: Parts, conv2: Parts, layer: LayerWeights, *, int8: bool
-) -> list[Words]:
-    """Each command once; all layers have the same."""
+) -> list[CommandWords]:
+    """Return each command once: all layers have the same commands."""
     groups = shape.groups
     words = [matmul_words(part, SETS * groups, gelu=True) for part in conv1]
     words += [matmul_words(part, groups, gelu=True) for part in conv2]
@@ -172,33 +173,41 @@ def _commands(
     return [words[i] for i in range(len(words)) if words[i] not in words[:i]]
 
 
-def matmul_words(weights: Weights, groups: int, *, gelu: bool = False, int8: bool = False) -> Words:
+def matmul_words(weights: Weights, groups: int, *, gelu: bool = False, int8: bool = False) -> CommandWords:
+    """Return the command of a product of ``groups`` groups of rows and ``weights``."""
     return {
-        Field.MATMUL_I8 if int8 else Field.MATMUL: groups,
-        Field.STEPS: weights.steps,
-        Field.TABLE_OBJECTS: weights.table_objects,
-        Field.TILES: weights.tiles,
-        Field.FLAGS: GELU if gelu else 0,
+        MatmulWord.ROW_BLOCKS_I8 if int8 else MatmulWord.ROW_BLOCKS: groups,
+        MatmulWord.K_BLOCKS: weights.steps,
+        MatmulWord.TABLE_OBJECTS: weights.table_objects,
+        MatmulWord.COLUMN_TILES: weights.tiles,
+        MatmulWord.FLAGS: GELU if gelu else 0,
     }
 
 
-def attention_words(shape: Shape, columns: int) -> Words:
+def attention_words(shape: Shape, columns: int) -> CommandWords:
+    """Return the command of a layer's attention."""
     return {
-        Field.ATTENTION: shape.groups * shape.padded_heads // columns,
-        Field.STEPS: shape.key_tiles,
-        Field.TILES: shape.frames,
+        AttentionWord.QUERY_TILES: shape.groups * shape.padded_heads // columns,
+        AttentionWord.KEY_TILES: shape.key_tiles,
+        AttentionWord.VALID_KEYS: shape.frames,
     }
 
 
-def rows_words(shape: Shape, columns: int) -> Words:
+def rows_words(shape: Shape, columns: int) -> CommandWords:
+    """Return the command of a residual add and its layer norm."""
     return {
-        Field.ROWS: shape.groups,
-        Field.STEPS: shape.padded_width // TILE // columns,
-        Field.TILES: shape.width,
-        Field.SCALE: 1.0 / shape.width,
-        Field.EPSILON: EPSILON,
+        RowsWord.ROW_BLOCKS: shape.groups,
+        RowsWord.COLUMN_GROUPS: shape.padded_width // TILE // columns,
+        RowsWord.VALID_COLUMNS: shape.width,
+        RowsWord.INVERSE_COLUMNS: 1.0 / shape.width,
+        RowsWord.EPSILON: EPSILON,
     }
 
 
-def quantise_words(shape: Shape, wide: int) -> Words:
-    return {Field.QUANTISE: shape.groups, Field.STEPS: wide // TILE, Field.TILES: packed_width(wide) // 4}
+def quantise_words(shape: Shape, wide: int) -> CommandWords:
+    """Return the command that quantises rows of ``wide`` columns."""
+    return {
+        QuantiseWord.ROW_BLOCKS: shape.groups,
+        QuantiseWord.COLUMN_BLOCKS: wide // TILE,
+        QuantiseWord.PACKED_OBJECTS: packed_width(wide) // 4,
+    }

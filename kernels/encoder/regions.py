@@ -1,8 +1,8 @@
-"""Where matrices lie in the launch arguments, in blocks of 64 x 64, and the DMA patterns over them.
+"""The regions of matrices in the launch arguments, in blocks of 64 x 64, and the DMA patterns over them.
 
-Activations are kept by groups of four row blocks, one for each core row: block (group, column block, row). What a
-column of cores reads or writes for one step is then one contiguous run. Only Q, K and V lie by row blocks, so that K
-and V of a head follow each other for each 64 keys.
+Activations are stored by groups of four row blocks, one for each core row: block (group, column block, row). The data
+that a column of cores reads or writes for one step is then one contiguous run. Only Q, K and V are stored by row
+blocks, so that K and V of a head follow each other for each 64 keys.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MAX_WORDS = 1023  # of the innermost dimension of a shim descriptor (hardware.py
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """bf16 [groups * 256, width * 64] by groups, at ``offset`` (elements) of ``argument``."""
+    """A matrix bf16 [groups * 256, width * 64] by groups, at ``offset`` (elements) of ``argument``."""
 
     argument: str
     offset: int
@@ -28,9 +28,11 @@ class Matrix:
 
     @property
     def elements(self) -> int:
+        """The number of bf16 elements."""
         return self.groups * self.width * ROWS * BLOCK
 
     def at(self, group: int, column: int = 0, row: int = 0) -> int:
+        """Return the offset of a block."""
         return self.offset + ((group * self.width + column) * ROWS + row) * BLOCK
 
 
@@ -45,15 +47,17 @@ class Residual:
 
     @property
     def elements(self) -> int:
+        """The number of bf16 elements."""
         return 2 * self.groups * self.width * ROWS * BLOCK
 
     def at(self, group: int, column: int = 0, plane: int = 0, row: int = 0) -> int:
+        """Return the offset of a block of plane 0 (hi) or 1 (lo)."""
         return self.offset + (((group * self.width + column) * 2 + plane) * ROWS + row) * BLOCK
 
 
 @dataclass(frozen=True, slots=True)
 class RowBlocks:
-    """bf16 [groups * 256, width * 64] by row blocks: block (row block, column block)."""
+    """A matrix bf16 [groups * 256, width * 64] by row blocks: block (row block, column block)."""
 
     argument: str
     offset: int
@@ -62,19 +66,21 @@ class RowBlocks:
 
     @property
     def elements(self) -> int:
+        """The number of bf16 elements."""
         return self.groups * self.width * ROWS * BLOCK
 
     def at(self, row_block: int, column: int = 0) -> int:
+        """Return the offset of a block."""
         return self.offset + (row_block * self.width + column) * BLOCK
 
 
 def transfer(
     argument: str, offset: int, *dims: tuple[int, int], run: int, iteration: tuple[int, int] | None = None
 ) -> Transfer:
-    """A descriptor over ``dims`` (size, stride; outermost first) of contiguous runs of ``run`` elements.
+    """Return a descriptor over ``dims`` (size, stride; outermost first) of contiguous runs of ``run`` elements.
 
-    Neighbouring dimensions are merged and a run longer than a descriptor's innermost dimension is split.
-    ``iteration`` is the step of a repeating task. Raises ValueError where three dimensions are not enough.
+    Neighbouring dimensions are merged, and a run longer than a descriptor's innermost dimension is split.
+    ``iteration`` is the step of a repeating task. Raises ValueError if three dimensions are not enough.
     """
     merged: list[tuple[int, int]] = [(run, 1)]
     for size, stride in reversed(dims):
@@ -99,7 +105,7 @@ def transfer(
 
 
 def _split(run: int) -> list[tuple[int, int]]:
-    """A contiguous run of bf16 as one dimension, or two where it is longer than the hardware's 1,023 words."""
+    """Return a contiguous run of bf16 as one dimension, or as two if it exceeds the hardware's 1,023 words."""
     if run <= 2 * MAX_WORDS:
         return [(run, 1)]
     inner = next(size for size in range(2 * MAX_WORDS, 0, -2) if run % size == 0)

@@ -1,7 +1,7 @@
 """The self-test of the encoder's overlays: one layer of a small encoder, with the ops that the overlay has.
 
-Random weights and activations; a masked last key tile; every region is filled before, so that an op whose input
-another overlay would compute finds something there.
+Weights and activations are random, and the last key tile has masked keys. Every region is filled before the launch, so
+that an op has input even if another overlay would compute it.
 """
 
 from __future__ import annotations
@@ -13,28 +13,28 @@ import numpy as np
 from kernels.array.design import Block, Sequence
 from kernels.encoder.core import Op
 from kernels.encoder.pack import pack_commands, pack_weights, store
-from kernels.encoder.plan import ACTIVATIONS, Plan, plan
+from kernels.encoder.plan import ACTIVATIONS, EncoderPlan, plan
 from kernels.encoder.regions import ROWS, TILE, Matrix
 from kernels.encoder.shapes import Shape
 from kernels.encoder.steps import GROUP
 from kernels.encoder.weights import random_encoder
-from kernels.encoder.window import layers, sequence
-from kernels.selftest import Bytes, Result, Trial
+from kernels.encoder.window_ops import layers, sequence
+from kernels.selftest import Bytes, ResultPart, Trial
 
 NAME = "selftest"
 SHAPE = Shape(NAME, width=256, heads=4, layers=1, frames=250)
-TOLERANCE = 2.0**-6  # a rounding of bf16 that falls the other way, twice
+TOLERANCE = 2.0**-6  # two roundings to bf16 in the other direction
 
 
 def trial_sequence(ops: Collection[Op], columns: int) -> Sequence:
-    """One layer without the ops that the overlay lacks."""
+    """Return the sequence of one layer without the ops that the overlay lacks."""
     known = frozenset(ops)
     placed = plan(SHAPE, columns, int8="matmul_i8" in known)
     return sequence(placed, NAME, [step for step in layers(placed, range(1)) if step[0] in known])
 
 
 def trial(ops: Collection[Op], columns: int) -> Trial:
-    """The launch of ``trial_sequence``, judged by what its ops write."""
+    """Return the launch of ``trial_sequence``, judged by the results of its ops."""
     placed = plan(SHAPE, columns, int8="matmul_i8" in ops)
     written: dict[Op, tuple[str, ...]] = {
         "matmul": ("added", "hidden"),
@@ -47,7 +47,7 @@ def trial(ops: Collection[Op], columns: int) -> Trial:
     return Trial(NAME, _arguments(placed), results)
 
 
-def _arguments(placed: Plan) -> tuple[Bytes, ...]:
+def _arguments(placed: EncoderPlan) -> tuple[Bytes, ...]:
     rng = np.random.default_rng(1)
     everything = Matrix(ACTIVATIONS, 0, 1, placed.activation_elements // GROUP)
     activations = np.zeros(everything.elements, np.uint16)
@@ -56,6 +56,6 @@ def _arguments(placed: Plan) -> tuple[Bytes, ...]:
     return activations.view(np.uint8), weights.view(np.uint8), pack_commands(placed).view(np.uint8)
 
 
-def _result(placed: Plan, name: str) -> Result:
+def _result(placed: EncoderPlan, name: str) -> ResultPart:
     matrix: Matrix = getattr(placed, name)
-    return Result(name, 0, Block("bf16", matrix.elements), matrix.offset, TOLERANCE)
+    return ResultPart(name, 0, Block("bf16", matrix.elements), matrix.offset, TOLERANCE)

@@ -1,4 +1,4 @@
-"""The encoders of Whisper's sizes (openai/whisper model.py, ModelDimensions of the released checkpoints)."""
+"""The dimensions of Whisper's encoders (openai/whisper model.py, ModelDimensions of the released checkpoints)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ GROUP_ROWS = 4 * TILE
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """One encoder: ``width`` is d_model; ``frames`` the positions of a window."""
+    """The dimensions of one encoder: ``width`` is d_model, ``frames`` the number of positions of a window."""
 
     name: str
     width: int
@@ -24,30 +24,32 @@ class Shape:
 
     @property
     def groups(self) -> int:
-        """Groups of four row blocks that hold all frames: 1,500 -> 6 (1,536 rows)."""
+        """The number of groups of four row blocks that hold all frames: 6 (1,536 rows) for 1,500."""
         return -(-self.frames // GROUP_ROWS)
 
     @property
     def key_tiles(self) -> int:
+        """The number of tiles of 64 keys that hold all frames."""
         return -(-self.frames // TILE)
 
     @property
     def padded_width(self) -> int:
-        """d_model up to a whole number of column tiles for four columns: 384 -> 512, the others as they are."""
+        """``width`` rounded up to whole column tiles for four columns: 512 for 384; the other sizes need no padding."""
         return -(-self.width // GROUP_ROWS) * GROUP_ROWS
 
     @property
     def padded_heads(self) -> int:
-        """Heads up to a multiple of four, which run side by side: 6 -> 8."""
+        """``heads`` rounded up to a multiple of four, as four run side by side: 8 for 6."""
         return -(-self.heads // 4) * 4
 
     @property
     def hidden(self) -> int:
+        """The width of the feed-forward half."""
         return 4 * self.width
 
     @property
     def conv_steps(self) -> int:
-        """Blocks of K of the first convolution: three frames of mel, and the bias as two more columns (hi and lo)."""
+        """The blocks of K of the first convolution: three frames of mel, and the bias in two columns (hi and lo)."""
         return -(-(3 * self.n_mels + 2) // TILE)
 
 

@@ -1,8 +1,8 @@
-"""The ops of an encoder as steps of a runtime sequence: which shim channel moves what, and what waits for what.
+"""The ops of an encoder as steps of a runtime sequence: the transfers of each shim channel, and the waits between them.
 
-Every op starts with its command, the first A object of each core. Row blocks go in groups of four, one for each core
-row; a group's tasks are queued while at most ``IN_FLIGHT`` groups are unfinished, so that neither a channel's queue of
-four nor a shim's sixteen descriptors are overrun. An op ends when all of its results are in memory.
+Every op starts with its command, the first A object of each core. Row blocks pass in groups of four, one for each core
+row. A group's tasks are queued while at most ``IN_FLIGHT`` groups are unfinished, so that neither a channel's queue of
+four tasks nor a shim's sixteen descriptors are overrun. An op ends when all of its results are in memory.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ COMMANDS, WEIGHTS = "commands", "weights"
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Packed weights at ``offset`` (elements): for each column of the array its table, then its blocks, K fastest."""
+    """Packed weights at ``offset`` (elements): for each array column its table, then its blocks, K fastest."""
 
     offset: int
     tiles: int  # column tiles of 64 for each column of the array
@@ -32,13 +32,14 @@ class Weights:
 
     @property
     def per_column(self) -> int:
+        """The number of bf16 elements for each column of the array."""
         return (self.table_objects + self.tiles * self.steps) * BLOCK
 
 
 class Steps:
-    """Collects steps; each op appends its own, in the order in which the ops are called.
+    """The steps of a sequence, to which each op's method appends its own.
 
-    ``ops`` has for each the number of its command and of its first step.
+    ``ops`` has the number of each op's command and of its first step.
     """
 
     def __init__(self, columns: int) -> None:
@@ -56,9 +57,9 @@ class Steps:
         first: int = 0,
         scales: Matrix | None = None,
     ) -> None:
-        """out[:, first * 64 ...] = sources (side by side in K) @ weights; a group of rows passes over all weights.
+        """Append out[:, first * 64 ...] = sources (side by side in K) @ weights; each group of rows uses all weights.
 
-        ``scales`` are those of the rows of int8 sources: an object in front of each group.
+        ``scales`` are the scales of the rows of int8 sources: an object in front of each group.
         """
         groups = sources[0].groups
         kept = [] if scales else self._command(command)
@@ -70,7 +71,7 @@ class Steps:
         def start(group: int) -> None:
             for col in range(self.columns):
                 self._tiles(col, out, group, first, weights.tiles)
-                if scales:  # the command rides along with the first: a fifth task would not fit the channel's queue
+                if scales:  # the command is part of the first task: a fifth task would not fit the queue
                     ahead = () if group else (self._command_object(col, command),)
                     self._start(f"a_in{col}", *ahead, self._panel(col, scales, group, 1))
                 panel = tuple(self._panel(col, source, group, weights.steps // len(sources)) for source in sources)
@@ -80,7 +81,7 @@ class Steps:
         self._free(kept)
 
     def attention(self, command: int, qkv: RowBlocks, out: Matrix, heads: int, key_tiles: int) -> None:
-        """out = softmax(Q K^T) V for ``heads`` heads, as many at once as there are columns.
+        """Append out = softmax(Q K^T) V for ``heads`` heads, as many at once as there are columns.
 
         ``qkv`` holds the column blocks of every head's Q, then K and V of each head in turn.
         """
@@ -100,7 +101,7 @@ class Steps:
         self._free(kept)
 
     def rows(self, command: int, x: Residual, y: Matrix, total: Residual, norm: Matrix) -> None:
-        """total = x + y and norm = its layer norm; ``total`` must not lie on ``x``, which is read twice."""
+        """Append total = x + y and norm = its layer norm; ``total`` must not overlap ``x``, which is read twice."""
         kept = self._command(command)
         part = BLOCK // self.columns  # one core's rows of a block
         passes = x.width // self.columns  # a C object holds these rows of ``columns`` blocks
@@ -125,15 +126,15 @@ class Steps:
         self._free(kept)
 
     def quantise(self, command: int, source: Matrix, steps: int, out: Matrix, scales: Matrix) -> None:
-        """out = the first ``steps`` column blocks of ``source`` as int8, ``scales`` = those of its rows.
+        """Append out = the first ``steps`` column blocks of ``source`` as int8, scales = the scales of its rows.
 
-        Rows pass twice, the second time filled up to whole objects of eight blocks with blocks that nobody reads. The
-        array's columns interleave what they write to ``scales``, four blocks wide, so that all 64 scales of a row
-        block come to lie at the start of its first one; the rest is waste.
+        Rows pass twice, the second time filled up to whole objects of eight blocks with blocks that are never read. The
+        array's columns interleave their output in ``scales``, four blocks wide, so that all 64 scales of a row block
+        are at the start of its first block; the rest is waste.
         """
         kept = self._command(command)
         part, objects = BLOCK // self.columns, out.width // 4
-        run = 2 * ROW_SCALES // self.columns  # the scales of one core's rows, then what else its object holds
+        run = 2 * ROW_SCALES // self.columns  # the scales of one core's rows, then the rest of its object
         spread = ((scales.width, GROUP), (BLOCK // run // self.columns, run * self.columns))
 
         def start(group: int) -> None:
@@ -151,7 +152,7 @@ class Steps:
         self._free(kept)
 
     def _command(self, command: int) -> list[str]:
-        """The command object of every core: commands lie one after the other, each once for every core row."""
+        """Append the command object of every core; the argument has each command once for every core row."""
         self.ops.append((command, len(self.steps)))
         return [self._start(f"a_in{col}", self._command_object(col, command)) for col in range(self.columns)]
 
@@ -170,7 +171,7 @@ class Steps:
         return transfer(source.argument, at, (steps, GROUP), run=len(rows) * BLOCK)
 
     def _tiles(self, col: int, out: Matrix | RowBlocks, group: int, first: int, tiles: int) -> None:
-        """Results of one group: tile t of this column of the array is column block first + t * columns + col."""
+        """Append the results of one group: tile t of this array column is column block first + t * columns + col."""
         if isinstance(out, Matrix):
             at = out.at(group, first + col)
             tile = transfer(out.argument, at, (tiles, self.columns * GROUP), run=GROUP)
@@ -182,7 +183,7 @@ class Steps:
         self._start(f"c_out{col}", tile, repeat=tiles - 1, token=True)
 
     def _queries(self, col: int, qkv: RowBlocks, head: int) -> None:
-        """Q of the next ``columns`` heads, for each row tile: every core sees them all and keeps its own."""
+        """Append Q of the next ``columns`` heads for each row tile: every core gets them all and keeps one."""
         rows = rows_of(col, self.columns)
         tiles = (qkv.groups, ROWS * qkv.width * BLOCK)
         if len(rows) == 1:
@@ -197,13 +198,13 @@ class Steps:
         self._start(f"a_in{col}", *queries, repeat=qkv.groups - 1)
 
     def _parts(self, argument: str, offset: int, stride: int, passes: int) -> Transfer:
-        """The rows of one core column in ``columns`` blocks of all four row blocks, pass by pass."""
+        """Return the rows of one core column in ``columns`` blocks of all four row blocks, pass by pass."""
         part, columns = BLOCK // self.columns, self.columns
         step = (passes, columns * stride)
         return transfer(argument, offset, (ROWS, BLOCK), (columns, stride), run=part, iteration=step)
 
     def _groups(self, groups: int, start: Callable[[int], None]) -> None:
-        """Start group after group, the oldest of ``IN_FLIGHT`` ended before the next begins."""
+        """Start group after group, and end the oldest of ``IN_FLIGHT`` groups before the next."""
         running: deque[list[Start]] = deque()
         for group in range(groups):
             if len(running) == IN_FLIGHT:

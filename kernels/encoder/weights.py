@@ -1,8 +1,13 @@
-"""An encoder's weights as the checkpoint has them, and what the host folds into them before they are packed."""
+"""The weights of Whisper's encoder, and the arithmetic that is folded into them before they are packed for the NPU.
+
+The CPU encoders and the NPU are built from this one family of classes. A matrix stays in the form in which the
+checkpoint stores it, often a view of the file, until somebody asks for its float32 values.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +20,36 @@ QUERY_SCALE = np.float32(np.log2(np.e) / (4 * HEAD**0.5))  # base 2, and the 4 o
 
 
 @dataclass(frozen=True, slots=True)
+class StoredTensor:
+    """A tensor in the form of a CTranslate2 checkpoint; ``values`` is read-only and may be unaligned.
+
+    ``dtype`` is "float32", "int8", "int16", "int32", "float16" or "bfloat16". bfloat16 has no numpy type: its values
+    are the bits, as uint16. Where ``scale`` is given (int8, int16), float32 [rows] or [1], the tensor is
+    ``values / scale``.
+    """
+
+    values: NDArray[Any]
+    dtype: str
+    scale: Float32 | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The dimensions of the tensor."""
+        return self.values.shape
+
+    def float32(self) -> Float32:
+        """Return the tensor's values as a new, aligned array."""
+        if self.dtype == "bfloat16":
+            return (self.values.astype(np.uint32) << 16).view(np.float32)
+        tensor = self.values.astype(np.float32)
+        if self.scale is not None:
+            tensor /= self.scale.reshape(-1, *(1,) * (tensor.ndim - 1))
+        return tensor
+
+
+@dataclass(frozen=True, slots=True)
 class Norm:
-    """Layer normalisation: gain and bias, float32 [d]."""
+    """A layer normalisation: gain and bias, float32 [d]."""
 
     gain: Float32
     bias: Float32
@@ -24,19 +57,33 @@ class Norm:
 
 @dataclass(frozen=True, slots=True)
 class Linear:
-    """y = x @ weight.T + bias: weight float32 [out, in] (a convolution's: [out, in, 3]), bias float32 [out]."""
+    """y = x @ weight.T + bias: weight [out, in], or [out, in, 3] for a convolution; bias float32 [out]."""
 
-    weight: Float32
+    stored: Float32 | StoredTensor
     bias: Float32
 
+    @property
+    def weight(self) -> Float32:
+        """The weight in float32; one that is stored otherwise is decoded at each access."""
+        return self.stored.float32() if isinstance(self.stored, StoredTensor) else self.stored
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The dimensions of the weight."""
+        return self.stored.shape
+
     def after(self, norm: Norm) -> Linear:
-        """The same map of rows that were normalised without gain and bias."""
-        return Linear(self.weight * norm.gain, self.bias + self.weight @ norm.bias)
+        """Return the same map for rows that were normalised without the gain and bias of ``norm``."""
+        weight = self.weight
+        return Linear(weight * norm.gain, self.bias + weight @ norm.bias)
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
-    """One layer; ``qkv`` has the rows of query, key and value below each other: [3 d, d]."""
+class EncoderLayer:
+    """One layer, normalised before each half. ``qkv`` has the rows of query, key and value below each other: [3 d, d].
+
+    ``up`` and ``down`` are the two products of the feed-forward half, with GELU between them.
+    """
 
     attention_norm: Norm
     qkv: Linear
@@ -47,18 +94,32 @@ class Layer:
 
 
 @dataclass(frozen=True, slots=True)
-class Encoder:
-    """Whisper's encoder: two convolutions of width 3, positions float32 [1500, d], layers, the last norm."""
+class EncoderWeights:
+    """Whisper's encoder: two convolutions of width 3, each with GELU, positions float32 [1500, d], layers, a last norm.
+
+    The second convolution has stride 2. ``heads`` is the number of attention heads of every layer.
+    """
 
     conv1: Linear
     conv2: Linear
     positions: Float32
-    layers: tuple[Layer, ...]
+    layers: tuple[EncoderLayer, ...]
     norm: Norm
+    heads: int
+
+    @property
+    def d_model(self) -> int:
+        """The width of a state."""
+        return self.conv1.shape[0]
+
+    @property
+    def n_mels(self) -> int:
+        """The number of mel bands that the encoder takes."""
+        return self.conv1.shape[1]
 
 
 def by_head(qkv: Linear, shape: Shape) -> Linear:
-    """Rows as the overlay wants its columns: every head's query, then key and value of each head in turn.
+    """Sort the rows as the overlay wants its columns: all heads' queries, then key and value of each head in turn.
 
     Queries carry the scale of the scores (QUERY_SCALE). Heads beyond the checkpoint's are zero: they attend evenly to
     values of zero.
@@ -74,12 +135,12 @@ def by_head(qkv: Linear, shape: Shape) -> Linear:
 
 
 def by_tap(conv: Linear) -> Float32:
-    """A convolution's weight as a matrix [out, 3 * in] over three frames side by side."""
-    return conv.weight.transpose(0, 2, 1).reshape(len(conv.weight), -1)
+    """Return a convolution's weight as a matrix [out, 3 * in] over three frames side by side."""
+    return conv.weight.transpose(0, 2, 1).reshape(conv.shape[0], -1)
 
 
-def random_encoder(shape: Shape, seed: int = 0) -> Encoder:
-    """Random weights of this shape, scaled so that activations keep the size that trained ones have."""
+def random_encoder(shape: Shape, seed: int = 0) -> EncoderWeights:
+    """Return random weights of this shape, scaled so that activations keep the size that trained ones have."""
     rng = np.random.default_rng(seed)
 
     def linear(out: int, wide: int, *kernel: int) -> Linear:
@@ -93,7 +154,7 @@ def random_encoder(shape: Shape, seed: int = 0) -> Encoder:
 
     width = shape.width
     layers = tuple(
-        Layer(
+        EncoderLayer(
             norm(),
             linear(3 * width, width),
             linear(width, width),
@@ -104,4 +165,6 @@ def random_encoder(shape: Shape, seed: int = 0) -> Encoder:
         for _ in range(shape.layers)
     )
     positions = (0.3 * rng.standard_normal((shape.frames, width))).astype(np.float32)
-    return Encoder(linear(width, shape.n_mels, 3), linear(width, width, 3), positions, layers, norm())
+    return EncoderWeights(
+        linear(width, shape.n_mels, 3), linear(width, width, 3), positions, layers, norm(), shape.heads
+    )

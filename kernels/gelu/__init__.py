@@ -1,1 +1,1 @@
-"""GELU on a core: what the epilogue of a matrix product inlines."""
+"""GELU on one core, inlined into the epilogue of a matrix product: header, reference."""

@@ -1,9 +1,9 @@
-// GELU on its own, for tests: inside a design it is part of a matrix product's epilogue (matmul/matmul.cc).
+// GELU as a kernel of its own, for tests. In a design GELU is part of a matrix product's epilogue (matmul/matmul.cc).
 #include "gelu.h"
 
 #include "loops.h"
 
-// c[i] = gelu(x[i]), fp32 to bf16 rounded to even. count is a multiple of 32.
+// c[i] = gelu(x[i]), from fp32 to bf16 rounded to even. count is a multiple of 32.
 extern "C" void gelu_f32(const float* __restrict x, bfloat16* __restrict c, int32_t count) {
     aie::set_rounding(aie::rounding_mode::conv_even);
     aie::set_saturation(aie::saturation_mode::symmetric);

@@ -1,8 +1,8 @@
-"""How matrices lie in the blocks that the matmul kernels read and write.
+"""The layout of matrices in the blocks that the matmul kernels read and write.
 
-An object of the array is one block. Within a block, sub-tiles as the matrix unit takes them lie one after the other:
-activations by rows of sub-tiles; weights by strips of 16 columns, two sub-tiles deep, so that a kernel walks through a
-strip in one go. bf16 values are carried as their bits, uint16.
+An object of the array is one block. A block is a sequence of sub-tiles, the operands of the matrix unit: activations by
+rows of sub-tiles; weights by strips of 16 columns, two sub-tiles deep, so that a kernel reads a strip in order. bf16
+values are represented by their bits, uint16.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ Int8 = NDArray[np.int8]
 TILE = 64
 ROWS = 4  # of an activation sub-tile
 DEPTH = 8  # inner edge of every sub-tile: columns of activations, rows of weights
-STRIP = 16  # columns of weights whose sub-tiles lie together: what the kernel keeps in its accumulators
-NOTHING = np.float32(2.0**-100)
-DEEP = 2  # sub-tiles above each other that the kernel takes before the next column of them
+STRIP = 16  # columns of weights whose sub-tiles are stored together: as many as the kernel has accumulators for
+NEGLIGIBLE = np.float32(2.0**-100)
+DEEP = 2  # sub-tiles above each other that the kernel takes before the next column of sub-tiles
 COLUMNS = {np.dtype(np.uint16): 4, np.dtype(np.int8): 8}  # of a weight sub-tile: mmul<4, 8, 4> and mmul<4, 8, 8>
 
 
 def to_bf16(values: NDArray[np.floating[Any]]) -> Bits:
-    """bf16 bits nearest to float32 values, ties to even. NaN stays NaN."""
+    """Return the bf16 bits nearest to float32 values, ties to even. NaN stays NaN."""
     bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
     rounded = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
     quiet = bits >> 16 | 0x40
@@ -34,68 +34,59 @@ def to_bf16(values: NDArray[np.floating[Any]]) -> Bits:
 
 
 def from_bf16(bits: Bits) -> Float32:
-    """The float32 values of bf16 bits, exactly."""
+    """Return the float32 values of bf16 bits, exactly."""
     return (bits.astype(np.uint32) << 16).view(np.float32)
 
 
 def activation_blocks(matrix: NDArray[np.floating[Any]], tile: int = TILE) -> Bits:
-    """Float [M, K] as bf16 blocks: uint16 [M / tile, K / tile, tile * tile]. M and K are multiples of ``tile``."""
+    """Return float [M, K] as bf16 blocks: uint16 [M / tile, K / tile, tile * tile]. ``tile`` divides M and K."""
     return _blocked(to_bf16(matrix), (tile, tile), (ROWS, DEPTH))
 
 
 def activation_matrix(blocks: Bits, tile: int = TILE) -> Float32:
-    """The inverse of ``activation_blocks``: float32 [M, K]."""
+    """Return bf16 blocks as a matrix, float32 [M, K]: the inverse of ``activation_blocks``."""
     return from_bf16(_unblocked(blocks, (tile, tile), (ROWS, DEPTH)))
 
 
 def activation_blocks_i8(values: Int8, tile: int = TILE) -> Int8:
-    """int8 [M, K] as blocks of ``tile`` rows and twice as many columns: int8 [M / tile, K / 2 tile, 2 tile * tile]."""
+    """Return int8 [M, K] as blocks of ``tile`` x ``2 tile``: int8 [M / tile, K / 2 tile, 2 tile * tile]."""
     return _blocked(values, (tile, 2 * tile), (ROWS, DEPTH))
 
 
 def weight_blocks(matrix: NDArray[np.floating[Any]], tile: int = TILE) -> Bits:
-    """Float [K, N] as bf16 blocks: uint16 [K / tile, N / tile, tile * tile]."""
+    """Return float [K, N] as bf16 blocks: uint16 [K / tile, N / tile, tile * tile]."""
     return _strips(to_bf16(matrix), tile, tile)
 
 
 def weight_blocks_i8(values: Int8, tile: int = TILE) -> Int8:
-    """int8 [K, N] as blocks of ``tile`` columns and twice as many rows: int8 [K / 2 tile, N / tile, 2 tile * tile]."""
+    """Return int8 [K, N] as blocks of ``2 tile`` x ``tile``: int8 [K / 2 tile, N / tile, 2 tile * tile]."""
     return _strips(values, 2 * tile, tile)
 
 
-def weight_matrix(blocks: NDArray[Any], tile: int = TILE) -> NDArray[Any]:
-    """The inverse of both: float32 [K, N] of bf16 blocks, int8 [K, N] of int8 blocks."""
-    rows, width = (2 * tile if blocks.dtype == np.int8 else tile), COLUMNS[blocks.dtype]
-    k, n = blocks.shape[:2]
-    shape = (k, n, tile // STRIP, rows // (DEEP * DEPTH), STRIP // width, DEEP, DEPTH, width)
-    matrix = blocks.reshape(shape).transpose(0, 3, 5, 6, 1, 2, 4, 7).reshape(k * rows, n * tile)
-    return from_bf16(matrix) if blocks.dtype == np.uint16 else matrix
-
-
 def quantise_rows(activations: Float32) -> tuple[Int8, Float32]:
-    """Symmetric int8 [M, K] and its scales float32 [M], one for each row (token): a row is ``values * scale``.
+    """Return symmetric int8 [M, K] and its scales float32 [M], one for each row (token): a row is ``values * scale``.
 
     A scale is the row's largest magnitude / 127, rounded up to bf16, because the kernel multiplies by bf16: the range
-    shrinks by at most 2**-7, and the product is exact. A row with nothing above 2**-100 has the scale 1.
+    shrinks by at most 2**-7, and the product is exact. A row whose magnitudes are all at most 2**-100 has the scale 1.
     """
     largest = np.abs(activations).max(axis=1, initial=0)
-    scales = np.where(largest > NOTHING, _up_to_bf16(largest / np.float32(127)), np.float32(1)).astype(np.float32)
+    scales = np.where(largest > NEGLIGIBLE, _up_to_bf16(largest / np.float32(127)), np.float32(1)).astype(np.float32)
     return np.rint(activations / scales[:, None]).astype(np.int8), scales
 
 
 def quantise_columns(weights: Float32) -> tuple[Int8, Float32]:
-    """Symmetric int8 [K, N] and its scales float32 [N], one for each column (output channel); see ``quantise_rows``."""
+    """Return symmetric int8 [K, N] and its scales float32 [N], one for each column, as ``quantise_rows`` makes them."""
     values, scales = quantise_rows(weights.T)
     return np.ascontiguousarray(values.T), scales
 
 
 def bias_table(bias: Float32, tile: int = TILE) -> Float32:
-    """The table of a bf16 product: float32 [N], the bias of column tile t from t * tile on."""
+    """Return the table of a bf16 product: float32 [N], the bias of column tile t from t * tile on."""
     return np.ascontiguousarray(bias.reshape(-1, tile).reshape(-1), np.float32)
 
 
 def scale_bias_table(scales: Float32, bias: Float32, tile: int = TILE) -> Float32:
-    """The table of an int8 product: float32 [2 N], for column tile t its scales at 2 t * tile, then its bias."""
+    """Return the table of an int8 product: float32 [2 N], at 2 t * tile the scales of column tile t, then its bias."""
     return np.stack([scales.reshape(-1, tile), bias.reshape(-1, tile)], axis=1).reshape(-1).astype(np.float32)
 
 

@@ -1,4 +1,7 @@
-"""Cycles of the matmul kernels on one AIE2 core, counted by issue slots: see kernels/schedule.py. Modelled."""
+"""The cycles of the matmul kernels on one AIE2 core, by issue slots. Modelled: nothing here was measured.
+
+kernels/schedule.py defines ``best``, ``nominal``, slots and latencies.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +25,12 @@ from kernels.schedule import (
 )
 
 ROWS = 4  # sub-tiles of a square above each other
-HALVES = range(2)  # float adds and conversions do 16 of a sub-tile's 32 values
+HALVES = range(2)  # float adds and conversions take 16 of a sub-tile's 32 values
 
 
 @cache
 def cycles(gelu: bool, tile: int = TILE) -> dict[str, Cycles]:
-    """Of one call of each function of matmul.cc, by name; ``gelu`` says which epilogue runs."""
+    """Return the cycles of one call of each function of matmul.cc, by name, with the epilogue with or without GELU."""
     squares = (tile // STRIP) ** 2
     subtiles = tile * tile // 32
     at_once = 2 if gelu else 4
@@ -51,7 +54,7 @@ def _copy(stores: int, *, zeros: bool = False) -> Schedule:
 
 
 def _square(steps: int, columns: int, sums: int) -> Schedule:
-    """16 x 16 sums, ``sums`` registers of 32 bytes for each sub-tile, over ``steps`` sub-tiles of k."""
+    """The product of 16 x 16 sums, ``sums`` registers of 32 bytes for each sub-tile, over ``steps`` sub-tiles of k."""
     code = Schedule()
     mac = MULTIPLY_BF16 if columns == 4 else MULTIPLY
     bytes_32 = 2 if columns == 4 else 1  # of an activation sub-tile
@@ -81,7 +84,7 @@ def _scales() -> Schedule:
 
 
 def _out(at_once: int, gelu: bool) -> Schedule:
-    """``at_once`` sub-tiles of 4 x 8 results: bias, GELU, bf16, two halves zipped."""
+    """The epilogue of ``at_once`` sub-tiles of 4 x 8 results: bias, GELU, bf16, two halves zipped."""
     code = Schedule()
     sums = [[code.issue(LOAD_SUM, times=2) for _ in HALVES] for _ in range(at_once)]
     x = [[code.issue(ADD_FLOAT, half) for half in each] for each in sums]
@@ -92,7 +95,7 @@ def _out(at_once: int, gelu: bool) -> Schedule:
 
 
 def _out_i8(at_once: int, gelu: bool) -> Schedule:
-    """The same from int32: to float, column scale, row scale with the bias. A bf16 operand's upper half is zeroed."""
+    """The epilogue from int32: to float, column scale, row scale, bias. A bf16 operand's upper half is zeroed."""
     code = Schedule()
     sums = [code.issue(LOAD_SUM, times=4) for _ in range(at_once)]
     high = [code.issue(CONVERT, each) for each in sums]
@@ -110,7 +113,7 @@ def _out_i8(at_once: int, gelu: bool) -> Schedule:
 
 
 def _gelu(code: Schedule, x: list[list[int]]) -> list[list[int]]:
-    """gelu/gelu.h, for all sub-tiles side by side."""
+    """The GELU of gelu/gelu.h, for all sub-tiles side by side."""
     steps = [[code.issue(ADD_FLOAT, half) for half in each] for each in x]
     fixed = [code.issue(CONVERT, code.issue(MULTIPLY, *each)) for each in steps]
     u = [code.issue(ALU, each) for each in fixed]

@@ -1,8 +1,11 @@
-// C = A @ B + bias, with GELU if asked for: one block of TILE x TILE results at a time, its sum kept over all of K.
+// C = A @ B + bias, with GELU if the command asks for it: one block of TILE x TILE results at a time, whose sum is kept
+// over all of K.
 //
-// Block layouts: blocks.py. The accumulator block lies as the inner loop wants it, in squares of 16 x 16 results.
+// blocks.py describes the layout of blocks. The accumulator block is stored in squares of 16 x 16 results, in the order
+// in which the inner loop needs them.
 #include <aie_api/aie.hpp>
 
+#include "encoder/command.h"
 #include "gelu/gelu.h"
 #include "loops.h"
 
@@ -14,22 +17,21 @@
 
 namespace {
 
-constexpr unsigned SQUARE = 16;               // edge of what the accumulator registers hold: 16 of 18
+constexpr unsigned SQUARE = 16;               // edge of the results that the accumulators hold: 16 of 18 registers
 constexpr unsigned EDGE = TILE / SQUARE;      // squares along an edge of the block
 constexpr unsigned ROWS = 4;                  // of a sub-tile
 constexpr unsigned GROUPS = SQUARE / ROWS;    // sub-tile rows of a square
 constexpr unsigned DEEP = 2;                  // steps of k before the next column of sub-tiles
 constexpr unsigned TABLE = 1024;              // floats
-constexpr unsigned FLAGS = 9, GELU = 1;       // word of the command, and its bit
 using ProductBf16 = aie::mmul<4, 8, 4, bfloat16, bfloat16, accauto>;
 using ProductInt8 = aie::mmul<4, 8, 8, int8, int8, accauto>;
 using Floats16 = aie::accum<accfloat, 16>;
 using Floats32 = aie::accum<accfloat, 32>;
 using Sums32 = aie::accum<acc32, 32>;
 
-// acc += a * b. All of a square's sums stay in registers while k runs over the block, unrolled. Two steps of k for a
-// column of sub-tiles, then the next column: so the first sums are needed, and the last ones ready, no faster than they
-// load and store.
+// acc += a * b. All of a square's sums stay in registers while k runs over the block, unrolled. A column of sub-tiles
+// gets two steps of k before the next column: so the first sums are needed no sooner than they are loaded, and the last
+// ones are ready no sooner than they can be stored.
 template <typename Product, unsigned STEPS, typename In, typename Sum>
 INLINE void multiply(const In* __restrict a, const In* __restrict b, Sum* __restrict acc) {
     constexpr unsigned COLUMNS = SQUARE * ROWS / Product::size_C;  // sub-tiles of a square side by side
@@ -75,8 +77,8 @@ INLINE void multiply(const In* __restrict a, const In* __restrict b, Sum* __rest
     }
 }
 
-// f(offset in the accumulator block, offset in the C block, sub-tile row) for the 4 x 8 sub-tiles of one column of
-// them, AT_ONCE side by side: each is a long chain of instructions.
+// Calls f(offset in the accumulator block, offset in the C block, sub-tile row) for the 4 x 8 sub-tiles of one column
+// of sub-tiles. AT_ONCE of them run side by side, because each is a long chain of instructions.
 template <unsigned AT_ONCE, typename F>
 INLINE void down_column(unsigned column, F f) {
     const unsigned inside = column / 2 * (SQUARE * SQUARE) + column % 2 * 32;
@@ -104,7 +106,7 @@ INLINE void out(const float* __restrict acc, const float* __restrict bias, bfloa
     }
 }
 
-// int32 sums below 2^27 as fp32, rounded once: the upper 15 bits and the lower 12 count in mantissas of their own.
+// Returns int32 sums below 2^27 as fp32, rounded once: the upper 15 bits and the lower 12 count in a mantissa each.
 INLINE Floats32 to_float(const Sums32& sums) {
     constexpr int32 HIGH_BITS = 0x51400000, LOW_BITS = 0x4b400000;  // of 1.5 * 2^35 and 1.5 * 2^23
     constexpr float BOTH = 1.5f * 0x1p35f + 1.5f * 0x1p23f;
@@ -117,7 +119,7 @@ INLINE Floats32 to_float(const Sums32& sums) {
     return aie::add(exact, low_steps.template cast_to<accfloat>());
 }
 
-// sums * column scale * row scale + bias. Scales are bf16; what they multiply is rounded to bf16 twice.
+// c = sums * column scale * row scale + bias. Scales are bf16; the sums are rounded to bf16 before each product.
 template <bool WITH_GELU>
 INLINE void out_i8(const int32* __restrict acc, const float* __restrict table, const bfloat16* __restrict row_scales,
                    bfloat16* __restrict c) {
@@ -147,14 +149,15 @@ inline void set_modes() {
 
 extern "C" {
 
-// The first 64 bytes of a command object.
+// Copies the command, the first 64 bytes of a command object.
 void gemm_cmd(const bfloat16* __restrict a, int32_t* __restrict prm) {
+    static_assert(command::WORDS == 16);
     const int32_t* words = reinterpret_cast<const int32_t*>(a);
     aie::store_v(prm, aie::load_v<8>(words));
     aie::store_v(prm + 8, aie::load_v<8>(words + 8));
 }
 
-// Object i of the table: as many floats as it holds, up to the whole table.
+// Copies object i of the table: as many floats as it holds, up to the whole table.
 void gemm_table(const bfloat16* __restrict b, float* __restrict table, int32_t i) {
     constexpr unsigned COUNT = TILE * TILE / 2 < TABLE ? TILE * TILE / 2 : TABLE;
     const float* values = reinterpret_cast<const float*>(b);
@@ -177,18 +180,18 @@ void gemm_mac_i8(const bfloat16* __restrict a, const bfloat16* __restrict b, flo
                                     reinterpret_cast<int32*>(acc));
 }
 
-// C = acc + bias of column tile t, GELU by the command's flag, rounded to bf16.
+// C = acc + bias of column tile t, with GELU by the command's flag, rounded to bf16.
 void gemm_out(const float* __restrict acc, const float* __restrict table, bfloat16* __restrict c,
               const int32_t* __restrict prm, int32_t t) {
     set_modes();
     const float* bias = table + unsigned(t) * TILE;
-    if (prm[FLAGS] & GELU)
+    if (prm[command::matmul::FLAGS] & command::matmul::GELU)
         out<true>(acc, bias, c);
     else
         out<false>(acc, bias, c);
 }
 
-// The scales of the block's rows, float32 [TILE] in front of the object: kept as bf16, each for eight lanes.
+// Keeps the scales of the block's rows, float32 [TILE] at the start of the object, as bf16, each for eight lanes.
 void gemm_scales(const bfloat16* __restrict a, float* __restrict state) {
     set_modes();
     const float* scales = reinterpret_cast<const float*>(a);
@@ -207,14 +210,14 @@ void gemm_scales(const bfloat16* __restrict a, float* __restrict state) {
     }
 }
 
-// C = acc * row scale * column scale + bias of column tile t, GELU by the command's flag, rounded to bf16.
+// C = acc * row scale * column scale + bias of column tile t, with GELU by the command's flag, rounded to bf16.
 void gemm_out_i8(const float* __restrict acc, const float* __restrict table, const float* __restrict state,
                  bfloat16* __restrict c, const int32_t* __restrict prm, int32_t t) {
     set_modes();
     const int32* sums = reinterpret_cast<const int32*>(acc);
     const float* scales = table + unsigned(t) * (2 * TILE);
     const bfloat16* row_scales = reinterpret_cast<const bfloat16*>(state);
-    if (prm[FLAGS] & GELU)
+    if (prm[command::matmul::FLAGS] & command::matmul::GELU)
         out_i8<true>(sums, scales, row_scales, c);
     else
         out_i8<false>(sums, scales, row_scales, c);

@@ -1,4 +1,4 @@
-"""How far the kernel's log-mel is from Whisper's in float64, on Whisper's scale, whose values span 2.0."""
+"""The distance of the kernel's log-mel from Whisper's in float64, on Whisper's scale, whose values span 2.0; limits."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ QUIET = 0.01  # -40 dB
 
 
 @dataclass(frozen=True, slots=True)
-class Errors:
-    """Of one recording, over the frames that see audio: ``largest``, ``mean`` and ``rms`` of the magnitudes.
+class LogMelErrors:
+    """The errors of one recording, over the frames that see audio: ``largest``, ``mean`` and ``rms`` of the magnitudes.
 
-    ``on_tile`` is the largest error if the tile took the logarithm and handed it over as bf16, ``on_tile_mean`` the
-    mean: what the host's logarithm of bf16 energies saves.
+    ``on_tile`` and ``on_tile_mean`` are the largest and the mean error of another design, in which the core takes the
+    logarithm and hands it over as bf16.
     """
 
     largest: float
@@ -34,20 +34,22 @@ class Errors:
 
 
 def error_report(samples: NDArray[Any], n_mels: int) -> dict[str, NDArray[Any]]:
-    """Arrays to draw of one window, [n_mels, frames that see audio] each: ``reference``, ``kernel``, ``difference``."""
+    """Return ``reference``, ``kernel`` and ``difference`` of one window, [n_mels, frames that see audio] each."""
     frames = min(MEL_FRAMES, -(-(len(samples) + N_FFT // 2) // HOP_LENGTH))
     reference = whisper_log_mel(samples, n_mels, frames)
     kernel = kernel_log_mel(samples, n_mels)[:, :frames]
     return {"reference": reference, "kernel": kernel, "difference": kernel - reference}
 
 
-def errors(samples: NDArray[Any], n_mels: int) -> Errors:
-    """Of a recording, float samples [n > 0], window by window."""
+def errors(samples: NDArray[Any], n_mels: int) -> LogMelErrors:
+    """Return the errors of a recording, float samples [n > 0], window by window."""
     windows = [error_report(samples[i : i + WINDOW_SAMPLES], n_mels) for i in range(0, len(samples), WINDOW_SAMPLES)]
-    reference, kernel = (np.concatenate([one[name] for one in windows], axis=1) for name in ("reference", "kernel"))
+    reference, kernel = (
+        np.concatenate([window[name] for window in windows], axis=1) for name in ("reference", "kernel")
+    )
     difference = np.abs(kernel - reference)
     on_tile = np.abs(from_bf16(to_bf16(kernel)) - reference)
-    return Errors(
+    return LogMelErrors(
         largest=float(difference.max()),
         mean=float(difference.mean()),
         rms=float(np.sqrt(np.mean(difference**2))),
@@ -58,7 +60,7 @@ def errors(samples: NDArray[Any], n_mels: int) -> Errors:
 
 
 def _correlation(a: Float64, b: Float64) -> float:
-    """Pearson's; 1 where both are constant, as for silence."""
+    """Return Pearson's correlation; 1 if both are constant, as for silence."""
     a, b = a - a.mean(), b - b.mean()
     norm = float(np.sqrt(np.sum(a * a) * np.sum(b * b)))
     return float(np.sum(a * b)) / norm if norm > 0 else 1.0

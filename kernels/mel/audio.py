@@ -1,4 +1,4 @@
-"""Whisper's audio constants and its mel filters: the only place where they stand.
+"""Whisper's audio constants and its mel filters, which the whole tree takes from here.
 
 Names and values are those of openai/whisper's audio.py (c0d2f62); each number that follows from another is derived.
 """
@@ -30,10 +30,10 @@ Float64 = NDArray[np.float64]
 
 @cache
 def mel_filters(n_mels: int) -> Float32:
-    """Triangles of equal area on Slaney's mel scale, float32 [n_mels, 201].
+    """Return triangles of equal area on Slaney's mel scale, float32 [n_mels, 201], read-only.
 
-    Equal to librosa.filters.mel(sr=16000, n_fft=400, n_mels=n_mels) to the bit, without librosa's two seconds of
-    import: it rounds the triangles to float32 before it scales them, and so does this.
+    They equal librosa.filters.mel(sr=16000, n_fft=400, n_mels=n_mels) to the bit, without librosa's two seconds of
+    import: like librosa, this function rounds the triangles to float32 before it scales them.
     """
     edges = mel_to_hertz(np.linspace(0.0, float(hertz_to_mel(np.array(SAMPLE_RATE / 2))), n_mels + 2))
     bins = np.linspace(0, SAMPLE_RATE / 2, BINS)
@@ -47,12 +47,12 @@ def mel_filters(n_mels: int) -> Float32:
 
 
 def hertz_to_mel(hertz: Float64) -> Float64:
-    """Frequencies on Slaney's mel scale."""
+    """Return frequencies in hertz on Slaney's mel scale."""
     above = KNEE_MEL + np.log(np.maximum(hertz, KNEE_HERTZ) / KNEE_HERTZ) / LOG_STEP
     return np.where(hertz > KNEE_HERTZ, above, hertz * KNEE_MEL / KNEE_HERTZ)
 
 
 def mel_to_hertz(mels: Float64) -> Float64:
-    """Inverse of ``hertz_to_mel``."""
+    """Return frequencies on Slaney's mel scale in hertz."""
     above = KNEE_HERTZ * np.exp(LOG_STEP * (mels - KNEE_MEL))
     return np.where(mels >= KNEE_MEL, above, mels * KNEE_HERTZ / KNEE_MEL)

@@ -1,15 +1,15 @@
-"""Cycles of the mel kernel on one AIE2 core, laid into issue slots as those of matmul are. Modelled, not measured.
+"""The cycles of the mel kernel on one AIE2 core, by issue slots. Modelled: nothing here was measured.
 
-In a call samples are folded, a block of 16 samples of one plane at a time; then come the DFT of eight bins at a time,
-their power, and the mel sums. Slots, latencies, ``best`` and ``nominal``: kernels/schedule.py.
+A call folds the samples, a block of 16 samples of one plane at a time; then it makes the DFT of eight bins at a time,
+their power, and the mel sums. kernels/schedule.py defines ``best``, ``nominal``, slots and latencies.
 """
 
 from __future__ import annotations
 
 from functools import cache
 
-from kernels.mel.filters import BIN_BLOCKS, shares
-from kernels.mel.plan import PLANES, Plan
+from kernels.mel.plan import PLANES, MelPlan
+from kernels.mel.shares import BIN_BLOCKS, shares
 from kernels.mel.tables import FACTORS, ROWS, TILE, mel_weights
 from kernels.schedule import (
     ACCUMULATE,
@@ -31,8 +31,8 @@ UNROLLED = 17  # steps of the DFT loop in one pass, mel.cc
 BOUNDS = 8  # scalar: where a group of bands starts and ends, and its loop
 
 
-def cycles(plan: Plan) -> dict[str, Cycles]:
-    """Of one call, on the core that has most to do; it is the same for every object of a launch."""
+def cycles(plan: MelPlan) -> dict[str, Cycles]:
+    """Return the cycles of one call by function, on the core with most work; every object of a launch takes as long."""
     blocks = [int(mel_weights(share, plan.n_mels)[1][1::2].sum()) for share in shares(plan.n_mels)]
     passes = (
         (_fold(), PLANES * len(FACTORS)),
@@ -49,8 +49,8 @@ def cycles(plan: Plan) -> dict[str, Cycles]:
     }
 
 
-def window_cycles(plan: Plan, acquire_cycles: int) -> Cycles:
-    """Of a whole launch on the array: its columns work side by side. DMA is hidden behind it (README.md)."""
+def window_cycles(plan: MelPlan, acquire_cycles: int) -> Cycles:
+    """Return the cycles of a whole launch on the array, whose columns work side by side; DMA is hidden (README.md)."""
     call = cycles(plan)["mel_frames"]
     waits = 2 * acquire_cycles  # samples and energies
     return Cycles(plan.objects * (call.best + waits), plan.objects * (call.nominal + waits))
@@ -60,7 +60,7 @@ def window_cycles(plan: Plan, acquire_cycles: int) -> Cycles:
 def _fold() -> Schedule:
     """One block of 16 samples of four frames and its mirror image: four sub-tiles."""
     code = Schedule()
-    near, far = (_turned(code) for _ in range(2))
+    near, far = (_transposed(code) for _ in range(2))
     forward, backward, first = (code.issue(LOAD) for _ in range(3))
     above = 0
     for i in range(4):
@@ -74,8 +74,8 @@ def _fold() -> Schedule:
     return code
 
 
-def _turned(code: Schedule) -> tuple[int, int]:
-    """When the two halves of a transposed 4 x 16 matrix are ready."""
+def _transposed(code: Schedule) -> tuple[int, int]:
+    """Return the cycles in which the two halves of a transposed 4 x 16 matrix are ready."""
     loaded = max(code.issue(LOAD) for _ in range(4))
     return code.issue(ALU, loaded), code.issue(ALU, loaded)
 
@@ -93,7 +93,7 @@ def _dft() -> Schedule:
 
 @cache
 def _power() -> Schedule:
-    """Eight sums to the power of eight bins of four frames."""
+    """The power of eight bins of four frames, from eight sums."""
     code = Schedule()
     parts = []
     for _ in range(2):  # real, imaginary
@@ -106,7 +106,7 @@ def _power() -> Schedule:
 
 
 def _to_bf16(code: Schedule, ready: int) -> tuple[int, int]:
-    """32 integers by the mantissas of two constants, aie_api detail/aie2/elementary.hpp@2a408059: both halves."""
+    """Convert 32 integers by the mantissas of two constants, aie_api detail/aie2/elementary.hpp@2a408059."""
     halves = []
     for _ in range(2):  # upper and lower 16 bits
         filtered = max(code.issue(ALU, ready) for _ in range(2))
@@ -119,7 +119,7 @@ def _to_bf16(code: Schedule, ready: int) -> tuple[int, int]:
 
 @cache
 def _mel() -> Schedule:
-    """Eight bins into four bands."""
+    """The product of eight bins and the weights of four bands."""
     code = Schedule()
     code.issue(ACCUMULATE, *(code.issue(LOAD) for _ in range(4)))
     return code

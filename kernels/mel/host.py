@@ -1,4 +1,4 @@
-"""What the host does around a launch: samples into two int16 planes, energies into Whisper's log-mel."""
+"""The host's part of mel: samples into two int16 planes before a launch, energies into Whisper's log-mel after it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.matmul.blocks import from_bf16
-from kernels.mel.audio import HOP_LENGTH, N_FFT, WINDOW_SAMPLES
-from kernels.mel.filters import GROUP, shares
-from kernels.mel.plan import PLANES, Plan
+from kernels.mel.audio import N_FFT, WINDOW_SAMPLES
+from kernels.mel.plan import PLANES, MelPlan
+from kernels.mel.shares import GROUP, shares
 from kernels.mel.tables import AMPLITUDE
 
 Float32 = NDArray[np.float32]
@@ -23,23 +23,23 @@ LOW_BITS = 13
 HIGH_BITS = 12  # without the sign
 PEAK = 1 - 2.0**-HIGH_BITS  # the largest sample whose rounded high plane still fits
 OUTPUT_BITS = 8  # energies are in units of (amplitude * 2^(8 + gain))^2, see mel.cc
-TINY = np.float32(1e-30)  # in the place of zero
+TINY = np.float32(1e-30)  # replaces an energy of zero under the logarithm
 SILENCE = -10.0  # Whisper's floor under log10 of the energies
-RANGE = 8.0  # what it keeps below the loudest
+RANGE = 8.0  # decades below the loudest that Whisper keeps
 MOST_GAIN = 32  # 2^-32 of full scale is below the floor in every band
 
 
 def gain(samples: NDArray[Any]) -> int:
-    """The power of two that brings the largest of float samples to between half and all of full scale; at most 32."""
+    """Return the power of two, at most 32, that brings the largest of float samples to half to all of full scale."""
     peak = float(np.abs(samples).max(initial=0.0))
     return min(math.frexp(PEAK / peak)[1] - 1, MOST_GAIN) if peak > 0 else 0
 
 
-def pack(samples: NDArray[Any], plan: Plan, power: int) -> Int16:
-    """Float samples [n <= 480,000] of one window, times 2^power, as the launch of a whole window takes them.
+def pack(samples: NDArray[Any], plan: MelPlan, power: int) -> Int16:
+    """Return float samples [n <= 480,000] of one window, times 2^power, in the layout of a whole window's launch.
 
-    Silence follows them, both ends are reflected as Whisper does, and every sample becomes two int16 values: blocks of
-    16 high ones and 16 low ones. The argument of a launch from frame f on starts at element 320 f.
+    Silence follows them and both ends are reflected, as in Whisper. Every sample becomes two int16 values, in blocks of
+    16 high and 16 low values. The argument of a launch from frame f on starts at element 320 f.
     Raises ValueError for more than a window.
     """
     if len(samples) > WINDOW_SAMPLES:
@@ -63,8 +63,8 @@ def pack(samples: NDArray[Any], plan: Plan, power: int) -> Int16:
     return planes.ravel()
 
 
-def energies(output: Bits, plan: Plan) -> Float32:
-    """The launch's second argument, bf16 bits, as float32 [n_mels, frames], in the kernel's unit."""
+def energies(output: Bits, plan: MelPlan) -> Float32:
+    """Return the launch's second argument, bf16 bits, as float32 [n_mels, frames] in the kernel's unit."""
     objects = output.reshape(plan.columns * plan.objects, -1, plan.frame_groups, plan.band_groups, GROUP, GROUP)
     result = np.empty((plan.n_mels, plan.frames), np.float32)
     for row, share in enumerate(shares(plan.n_mels)):
@@ -76,7 +76,7 @@ def energies(output: Bits, plan: Plan) -> Float32:
 
 
 def log_mel(spectrum: Float32, power: int) -> Float32:
-    """Whisper's values of the energies [n_mels, 3000] of one window that was packed with 2^power: float32, in place."""
+    """Turn the energies [n_mels, 3000] of one window, packed with 2^power, into Whisper's log-mel, in place."""
     log = np.log10(np.maximum(spectrum, TINY, out=spectrum), out=spectrum)
     log -= np.float32(2 * math.log10(AMPLITUDE * 2.0 ** (OUTPUT_BITS + power)))
     loudest = max(float(log.max()), SILENCE)
@@ -84,8 +84,3 @@ def log_mel(spectrum: Float32, power: int) -> Float32:
     log += np.float32(4.0)
     log *= np.float32(0.25)
     return log
-
-
-def first_element(frame: int) -> int:
-    """Where in a packed window the samples of a frame start."""
-    return PLANES * HOP_LENGTH * frame

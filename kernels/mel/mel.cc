@@ -1,8 +1,9 @@
-// Mel energies of a few frames of speech, for the bins and bands of one core. README.md says why it is done so.
+// Mel energies of a few frames of speech, for the bins and bands of one core. README.md has the reasons for the scheme.
 //
-// A sample is two int16 planes, high and low: x = high * 8192 + low. They come in blocks of 16 high, then 16 low. The frame
-// is folded around its middle, x[n] + x[400 - n] for the cosines and x[n] - x[400 - n] for the sines, so that the table
-// has half the rows. Sub-tiles are 4 samples by 4 frames, so a product of the table with them is 4 bins by 4 frames.
+// A sample is two int16 planes, high and low: x = high * 8192 + low. They arrive in blocks of 16 high, then 16 low. The
+// frame is folded around its middle, x[n] + x[400 - n] for the cosines and x[n] - x[400 - n] for the sines, so that the
+// table has half the rows. Sub-tiles are 4 samples by 4 frames, so a product of the table with them is 4 bins by 4
+// frames.
 #include <aie_api/aie.hpp>
 #include <stdint.h>
 
@@ -24,16 +25,16 @@ using Samples = aie::vector<int16, TILE>;
 using Dft = aie::mmul<4, 4, 4, int16, int16>;
 using Mel = aie::mmul<4, 8, 4, bfloat16, bfloat16>;
 
-// Sixteen samples of one plane of four frames, turned: four sub-tiles, one after the other.
-inline aie::vector<int16, 4 * TILE> turned(const int16* const* frames, unsigned at) {
+// Returns sixteen samples of one plane of four frames, transposed: four sub-tiles, one after the other.
+inline aie::vector<int16, 4 * TILE> transposed(const int16* const* frames, unsigned at) {
     return aie::transpose(aie::concat(aie::load_v<PLANE>(frames[0] + at), aie::load_v<PLANE>(frames[1] + at),
                                       aie::load_v<PLANE>(frames[2] + at), aie::load_v<PLANE>(frames[3] + at)),
                           4, PLANE);
 }
 
-// Sums and differences of four frames: for every sub-tile those of the high plane, then those of the low.
-// Rows of the mirrored sub-tile run backwards from 400 - n: row 0 is in the sub-tile above, the others in this one, and two
-// products with permutations pick them. The permutations carry the power of two that the table's rows lack.
+// Makes the sums and differences of four frames: for every sub-tile those of the high plane, then those of the low.
+// Rows of the mirrored sub-tile run backwards from 400 - n: row 0 is in the sub-tile above, the others in this one, and
+// two products with permutations pick them. The permutations carry the power of two that the table's rows lack.
 inline void fold(const int16* const* frames, const int16* __restrict permutations, int16* __restrict folded) {
     for (unsigned plane = 0; plane < 2; plane++) {
         Samples above = aie::zeros<int16, TILE>();
@@ -42,8 +43,8 @@ inline void fold(const int16* const* frames, const int16* __restrict permutation
             const Samples forward = aie::load_v<TILE>(set);
             const Samples backward = aie::load_v<TILE>(set + TILE);
             const Samples first = aie::load_v<TILE>(set + 2 * TILE);
-            const auto near = turned(frames, block * BLOCK + plane * PLANE);
-            const auto far = turned(frames, (LAST_BLOCK - block) * BLOCK + plane * PLANE);
+            const auto near = transposed(frames, block * BLOCK + plane * PLANE);
+            const auto far = transposed(frames, (LAST_BLOCK - block) * BLOCK + plane * PLANE);
             int16* out = folded + (block * 4 * 2 + plane) * 2 * TILE;
             AIE_LOOP_UNROLL_FULL
             for (unsigned i = 0; i < 4; i++) {
@@ -62,12 +63,12 @@ inline void fold(const int16* const* frames, const int16* __restrict permutation
     }
 }
 
-// Both planes of a product, as one integer of 30 bits.
+// Returns both planes of a product as one integer of 30 bits.
 inline aie::vector<int32, 16> joined(const Dft& high, const Dft& low) {
     return aie::add(high.to_vector<int32>(KEEP_HIGH), low.to_vector<int32>(KEEP_LOW));
 }
 
-// |X|^2 of eight bins at a time: 8 bins by 4 frames, as the mel product takes them.
+// Makes |X|^2 of eight bins at a time: 8 bins by 4 frames, the layout that the mel product takes.
 inline void power_spectrum(const int16* __restrict table, const int16* __restrict folded, bfloat16* __restrict power) {
     for (unsigned block = 0; block < BIN_BLOCKS; block++) {
         const auto zero = aie::zeros<acc64, 16>();
@@ -99,8 +100,8 @@ inline void power_spectrum(const int16* __restrict table, const int16* __restric
     }
 }
 
-// Four bands by four frames at a time. Group g meets `spans[2 g + 1]` blocks of bins, from block `spans[2 g]` on; none where
-// another core of the column has more groups than this one.
+// Makes the energies of four bands by four frames at a time. Group g takes `spans[2 g + 1]` blocks of bins, from block
+// `spans[2 g]` on; none if another core of the column has more groups than this one.
 inline void mel_energies(const bfloat16* __restrict power, const bfloat16* __restrict weights,
                          const int32* __restrict spans, int32 groups, bfloat16* __restrict out) {
     for (int32 group = 0; group < groups; group++) {
@@ -118,11 +119,11 @@ inline void mel_energies(const bfloat16* __restrict power, const bfloat16* __res
 
 }  // namespace
 
-// `frames` frames of an object: int16 samples in, bf16 energies out, [frames / 4, rounded up][band groups][4 bands][4 frames].
-// Where the last four frames are not all there, the last one stands in for the missing ones.
-extern "C" void mel_frames(const int16* __restrict samples, const int16* __restrict table, const bfloat16* __restrict weights,
-                           const int32* __restrict spans, int16* __restrict folded, bfloat16* __restrict power,
-                           bfloat16* __restrict out, int32 frames, int32 groups) {
+// Turns `frames` frames of an object from int16 samples into bf16 energies, [frames / 4, rounded up][band groups]
+// [4 bands][4 frames]. If the last group has fewer than four frames, the last frame takes the places of the missing ones.
+extern "C" void mel_frames(const int16* __restrict samples, const int16* __restrict table,
+                           const bfloat16* __restrict weights, const int32* __restrict spans, int16* __restrict folded,
+                           bfloat16* __restrict power, bfloat16* __restrict out, int32 frames, int32 groups) {
     aie::set_rounding(aie::rounding_mode::conv_even);
     aie::set_saturation(aie::saturation_mode::saturate);
     const int16* permutations = table;

@@ -1,4 +1,4 @@
-"""What the mel kernel is held against: Whisper's recipe in float64, and the kernel itself called in plain loops."""
+"""The reference of the mel kernel: Whisper's log-mel in float64, and the host-compiled kernel in plain loops."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from kernels.host.buffers import aligned, buffer, pointer
 from kernels.host.compile import build
 from kernels.mel.audio import HOP_LENGTH, MEL_FRAMES, N_FFT, WINDOW_SAMPLES, mel_filters
-from kernels.mel.filters import CORES, Share, shares
 from kernels.mel.host import Bits, Float32, Int16, energies, gain, log_mel, pack
-from kernels.mel.plan import Plan
+from kernels.mel.plan import MelPlan
+from kernels.mel.shares import CORES, Share, shares
 from kernels.mel.tables import FOLDED, POWER, constants
 
 Float64 = NDArray[np.float64]
@@ -24,9 +24,9 @@ SOURCE = Path(__file__).with_name("mel.cc")
 
 
 def whisper_log_mel(samples: NDArray[Any], n_mels: int, frames: int = MEL_FRAMES) -> Float64:
-    """openai/whisper audio.py in float64: samples [n <= 480,000] -> [n_mels, 3000].
+    """Return the log-mel of openai/whisper's audio.py in float64: samples [n <= 480,000] -> [n_mels, frames].
 
-    With ``frames`` the first ones only, behind which there is silence: the result is the same.
+    ``frames`` may leave out frames at the end that see only silence: the others stay the same.
     """
     window = np.zeros(WINDOW_SAMPLES)
     window[: len(samples)] = samples
@@ -39,8 +39,8 @@ def whisper_log_mel(samples: NDArray[Any], n_mels: int, frames: int = MEL_FRAMES
     return result
 
 
-def call_kernel(argument: Int16, plan: Plan) -> Bits:
-    """What a launch writes for its first argument: the kernel called object by object, without any array around it."""
+def call_kernel(argument: Int16, plan: MelPlan) -> Bits:
+    """Return a launch's output for its first argument, from calls of the kernel object by object, without the array."""
     kernel = _kernel()
     objects = plan.columns * plan.objects
     output = buffer(objects * plan.object_energies, np.uint16).reshape(objects, CORES, -1)
@@ -58,9 +58,12 @@ def call_kernel(argument: Int16, plan: Plan) -> Bits:
 
 
 def kernel_log_mel(samples: NDArray[Any], n_mels: int) -> Float32:
-    """The whole path of one window on the host: float32 [n_mels, 3000]. Only frames that see audio are computed."""
+    """Return a window's log-mel by host and kernel: samples [n <= 480,000] -> float32 [n_mels, 3000].
+
+    Only frames that see audio are computed. Raises ValueError for more than a window, CompileError.
+    """
     frames = min(MEL_FRAMES, -(-(len(samples) + N_FFT // 2) // HOP_LENGTH))
-    plan = Plan(n_mels, columns=1, per_object=4, frames=frames)
+    plan = MelPlan(n_mels, columns=1, frames=frames)
     power = gain(samples)
     spectrum = np.zeros((n_mels, MEL_FRAMES), np.float32)
     spectrum[:, :frames] = energies(call_kernel(pack(samples, plan, power), plan), plan)
@@ -75,5 +78,5 @@ def _kernel() -> Callable[..., None]:
 
 
 @cache
-def _constants(share: Share, plan: Plan) -> tuple[NDArray[Any], ...]:
+def _constants(share: Share, plan: MelPlan) -> tuple[NDArray[Any], ...]:
     return tuple(aligned(array) for array in constants(share, plan))

@@ -1,4 +1,4 @@
-"""The self-test of the mel overlay: a whole window whose energies the host model knows."""
+"""The self-test of the mel overlay: the launch of a whole window, whose energies the host model knows."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import numpy as np
 
 from kernels.array.design import Block
 from kernels.mel.audio import WINDOW_SAMPLES
-from kernels.mel.design import SEQUENCE
 from kernels.mel.host import gain, pack
-from kernels.mel.plan import Plan
-from kernels.selftest import Result, Trial
+from kernels.mel.overlay import SEQUENCE
+from kernels.mel.plan import MelPlan
+from kernels.selftest import ResultPart, Trial
 
-TOLERANCE = 2.0**-8  # one rounding to bf16 that falls the other way
+TOLERANCE = 2.0**-8  # one rounding to bf16 in the other direction
 
 
 def trial(n_mels: int, columns: int = 4) -> Trial:
     """The launch of a window of white noise: no band is so faint that it could hide in the tolerance."""
-    plan = Plan(n_mels, columns, per_object=4)
+    plan = MelPlan(n_mels, columns)
     samples = np.random.default_rng(3).uniform(-0.5, 0.5, WINDOW_SAMPLES).astype(np.float32)
     packed = pack(samples, plan, gain(samples))[: plan.input_samples]
     output = np.zeros(plan.output_energies, np.uint16)
-    result = Result("energies", 1, Block("bf16", output.size), 0, TOLERANCE)
+    result = ResultPart("energies", 1, Block("bf16", output.size), 0, TOLERANCE)
     return Trial(SEQUENCE, (packed.view(np.uint8), output.view(np.uint8)), (result,))

@@ -1,8 +1,9 @@
-"""The constants that are resident on each core: the folded DFT table, the mel weights, and which bins a band meets.
+"""The constants in the memory of each core: the folded DFT table, the mel weights, and the bins of each band.
 
-The window is part of the table, and the table has half the rows of a frame, as the kernel folds it. Rows with a small
-window are stored two or four times as large, and the kernel multiplies the other samples up instead: small rows keep
-more bits. What rounding error is left leaks the loudest bins into all others, so it is chosen such that it leaks least.
+The window is part of the table, and the table has half the rows of a frame, because the kernel folds the frame. Rows
+with a small window are stored two or four times as large, and the kernel multiplies their samples by less: small rows
+keep more bits. The remaining rounding error leaks the loudest bins into all others, so entries are rounded such that
+they leak least.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from numpy.typing import NDArray
 
 from kernels.matmul.blocks import to_bf16
 from kernels.mel.audio import BINS, N_FFT, Float64, mel_filters
-from kernels.mel.filters import BIN_BLOCK, BIN_BLOCKS, GROUP, Share, shares
-from kernels.mel.plan import Plan
+from kernels.mel.plan import MelPlan
+from kernels.mel.shares import BIN_BLOCK, BIN_BLOCKS, GROUP, Share, shares
 
 Int16 = NDArray[np.int16]
 Int32 = NDArray[np.int32]
@@ -33,16 +34,16 @@ FOLDED = len(FACTORS) * 4 * 4 * TILE**2  # int16: sums and differences of both p
 POWER = BIN_BLOCKS * BIN_BLOCK * 4  # bf16: every bin of four frames
 
 
-def constants(share: Share, plan: Plan) -> tuple[Int16, Bits, Int32]:
-    """Table, weights and spans of one core, as large as the largest core of the column needs them: zeros behind."""
-    every = [mel_weights(one, plan.n_mels) for one in shares(plan.n_mels)]
+def constants(share: Share, plan: MelPlan) -> tuple[Int16, Bits, Int32]:
+    """Return table, weights and spans of one core, with zeros behind them up to the size of the largest core's."""
+    every = [mel_weights(each, plan.n_mels) for each in shares(plan.n_mels)]
     weights, spans = mel_weights(share, plan.n_mels)
     room = max(tiles.size for tiles, _ in every), 2 * plan.band_groups
     return dft_table(share), np.pad(weights, (0, room[0] - weights.size)), np.pad(spans, (0, room[1] - spans.size))
 
 
 def dft_table(share: Share) -> Int16:
-    """Permutations, then [7 blocks of 8 bins][51 steps][cos, cos, sin, sin][4 bins][4 samples], flat int16."""
+    """Return permutations, then [7 blocks of 8 bins][51 steps][cos, cos, sin, sin][4 bins][4 samples], flat int16."""
     bins = share.first_bin + np.arange(BIN_BLOCK * BIN_BLOCKS)
     cos, sin = (np.pad(part, ((0, BIN_BLOCK * BIN_BLOCKS), (0, 0)))[bins] for part in folded_dft())
     both = np.stack([cos, sin]).reshape(2, BIN_BLOCKS, BIN_BLOCK // TILE, TILE, ROWS // TILE, TILE)
@@ -50,20 +51,23 @@ def dft_table(share: Share) -> Int16:
 
 
 def permutations() -> Int16:
-    """For each factor, 4x4 matrices times it: identity; rows 3, 2, 1 to places 1, 2, 3; row 0 to place 0."""
+    """Return three 4x4 matrices for each factor, times the factor, int16 [factors, 3, 4, 4].
+
+    They are the identity; rows 3, 2, 1 to places 1, 2, 3; row 0 to place 0.
+    """
     backward = np.eye(TILE)[[0, 3, 2, 1]]
     first = np.diag([1, 0, 0, 0])
-    one = np.stack([np.eye(TILE), backward - first, first])
-    return np.stack([factor * one for factor in sorted(set(FACTORS))]).astype(np.int16)
+    matrices = np.stack([np.eye(TILE), backward - first, first])
+    return np.stack([factor * matrices for factor in sorted(set(FACTORS))]).astype(np.int16)
 
 
 def row_factors() -> Float64:
-    """What the kernel multiplies the samples of each row by, float64 [204]."""
+    """Return the factor by which the kernel multiplies the samples of each row, float64 [204]."""
     return np.repeat(FACTORS, BLOCK)[:ROWS].astype(np.float64)
 
 
 def exact_rows() -> tuple[Float64, Float64]:
-    """Cosines and sines times the periodic Hann window, before rounding: float64 [201 bins, 204 rows] each.
+    """Return cosines and sines times the periodic Hann window, before rounding: float64 [201 bins, 204 rows] each.
 
     Row 200 is halved, as the fold counts its sample twice. Bins 0 and 200 weigh nothing in any band and are zero.
     """
@@ -78,7 +82,7 @@ def exact_rows() -> tuple[Float64, Float64]:
 
 @cache
 def folded_dft() -> tuple[Int16, Int16]:
-    """Cosine and sine rows of every bin, int16 [201, 204] each, as they are on the cores."""
+    """Return the cosine and sine rows of every bin as they are on the cores, int16 [201, 204] each."""
     cos, sin = exact_rows()
     angle = 2 * np.pi * np.outer(np.arange(ROWS), np.arange(BINS)) / N_FFT
     factors = row_factors()[:, None]
@@ -88,10 +92,10 @@ def folded_dft() -> tuple[Int16, Int16]:
 
 
 def _least_leak(rows: Float64, tones: Float64) -> Float64:
-    """``rows`` [bins, rows] rounded up or down such that no tone leaks much into a bin that it is far from.
+    """Round ``rows`` [bins, rows] up or down such that no tone leaks much into a distant bin.
 
-    ``tones`` [rows, bins] is what one step of each row gives for a tone at each bin. Starts from the nearest integers
-    and flips, row by row, whatever lowers the sum of the fourth powers of a bin's leaks.
+    ``tones`` [rows, bins] is the effect of one step of each row on a tone at each bin. The search starts from the
+    nearest integers and flips, row by row, each entry that lowers the sum of the fourth powers of a bin's leaks.
     """
     bins = np.arange(len(rows))
     far = np.abs(bins[:, None] - bins) > NEAR
@@ -114,8 +118,11 @@ def _sum_of_fourth_powers(leaks: Float64) -> Float64:
 
 
 def mel_weights(share: Share, n_mels: int) -> tuple[Bits, Int32]:
-    """Weights as bf16 sub-tiles [4 bands][8 bins], flat, only where there are any; and for each group of four bands the
-    first block of bins and the number of blocks that it meets, int32 [2 * groups]."""
+    """Return the weights of one core, and the blocks of bins that they belong to.
+
+    The weights are bf16 sub-tiles [4 bands][8 bins], flat, without those that are all zero. The second array has for
+    each group of four bands its first block of bins and its number of blocks, int32 [2 * groups].
+    """
     filters = np.zeros((share.groups * GROUP, BIN_BLOCK * BIN_BLOCKS))
     mine = mel_filters(n_mels)[share.first_band : share.first_band + share.bands, share.first_bin :]
     width = min(mine.shape[1], filters.shape[1])

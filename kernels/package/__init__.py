@@ -1,1 +1,1 @@
-"""Kernel folders: an overlay, its instruction streams, what they need and a self-test, written and read."""
+"""The kernel folder: an overlay, its instruction streams, a manifest and a self-test, written and read."""

@@ -1,7 +1,7 @@
-"""The axlf container of an xclbin: a header with a UUID, and sections of bytes.
+"""The axlf container of an xclbin: a header with a UUID, and sections of bytes. Little endian.
 
-Little endian. Layout: struct axlf, axlf_header and axlf_section_header of XRT,
-src/runtime_src/core/include/xrt/detail/xclbin.h@963c58ee. Signed containers are not read.
+The layout is that of struct axlf, axlf_header and axlf_section_header of XRT,
+src/runtime_src/core/include/xrt/detail/xclbin.h@963c58ee. Signed containers are refused.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ UNSIGNED = -1
 
 
 class XclbinError(KernelsError):
-    """A file that is no xclbin, or not one of an overlay; the message says what is wrong with it and what to do."""
+    """A file that is not an xclbin, or not one of an overlay; the message has the fault and the cure."""
 
 
-class Kind(IntEnum):
+class SectionKind(IntEnum):
     """The sections of an xclbin for an NPU (enum axlf_section_kind)."""
 
     EMBEDDED_METADATA = 2
@@ -39,7 +39,7 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """``kind`` is a ``Kind`` where it is one of an NPU's."""
+    """One section; ``kind`` is a ``SectionKind``, or the number of a kind that no NPU needs."""
 
     kind: int
     name: str
@@ -48,15 +48,15 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Axlf:
-    """The container: ``platform`` is the VBNV text, ``timestamp`` seconds since 1970."""
+    """The content of the container: ``platform`` is the VBNV text, ``timestamp`` in seconds since 1970."""
 
     uuid: UUID
     sections: tuple[Section, ...]
     platform: str = ""
     timestamp: int = 0
 
-    def section(self, kind: Kind) -> bytes:
-        """The data of the one section of a kind. Raises XclbinError if there is none, or more."""
+    def section(self, kind: SectionKind) -> bytes:
+        """Return the data of the one section of a kind. Raises XclbinError if there are none or several."""
         found = [section.data for section in self.sections if section.kind == kind]
         if len(found) != 1:
             raise XclbinError(f"The xclbin has {len(found)} sections {kind.name}; one of an NPU has one.")
@@ -64,7 +64,7 @@ class Axlf:
 
 
 def pack(axlf: Axlf) -> bytes:
-    """The bytes of a container; ``unpack`` gives it back."""
+    """Return the bytes of a container; ``unpack`` is the inverse."""
     at = FRONT.size + HEADER.size + SECTION.size * len(axlf.sections)
     table, body = b"", b""
     for section in axlf.sections:
@@ -79,7 +79,7 @@ def pack(axlf: Axlf) -> bytes:
 
 
 def unpack(data: bytes) -> Axlf:
-    """Read a container. Raises XclbinError for anything else, a cut or padded file, and sections that overlap it."""
+    """Read a container. Raises XclbinError for other data, a cut or padded file, and sections outside the file."""
     if data.startswith(b"version https://git-lfs"):
         raise XclbinError("This is a Git LFS pointer, not the xclbin itself: fetch the file with `git lfs pull`.")
     if len(data) < FRONT.size + HEADER.size or not data.startswith(MAGIC):

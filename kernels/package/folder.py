@@ -1,4 +1,4 @@
-"""Kernel folders: kernel.xclbin, insts/*.bin, selftest/*.bin and the manifest that holds them together.
+"""Write kernel folders: kernel.xclbin, insts/*.bin, selftest/*.bin and the manifest that describes them.
 
 A folder for the target "host" is for the simulated device: in place of a configuration its xclbin names the design.
 """
@@ -23,7 +23,6 @@ from kernels.package import xclbin as xclbins
 from kernels.package.manifest import (
     FORMAT,
     Argument,
-    CoreUse,
     File,
     FolderError,
     Judged,
@@ -33,7 +32,7 @@ from kernels.package.manifest import (
     Target,
 )
 from kernels.selftest import Trial, expected
-from kernels.toolchain.compile import KERNELS, compile_design
+from kernels.toolchain.compile import KERNELS, CoreUse, compile_design
 from kernels.toolchain.toolchain import MLIR_AIE, ProgramTooLarge, Toolchain, find
 
 XCLBIN, STREAMS, SELFTEST = "kernel.xclbin", "insts", "selftest"
@@ -44,8 +43,8 @@ OTHER_VERSION = "Built with another {name} than the pinned one: {version}."
 
 
 @dataclass(frozen=True, slots=True)
-class _Parts:
-    """What differs between the targets."""
+class _TargetFiles:
+    """The parts of a folder that depend on its target."""
 
     xclbin: bytes
     streams: Mapping[str, bytes]
@@ -55,10 +54,15 @@ class _Parts:
 
 
 def build(design: Design, trial: Trial, out: Path, target: Target = "host", tools: Toolchain | None = None) -> Manifest:
-    """Write the kernel folder ``out`` for a design and its self-test; nothing is left there if it fails.
+    """Write the kernel folder ``out`` for a design and its self-test; a build that fails leaves nothing there.
 
-    ``tools`` (default: those of this machine) compile for "npu1". Raises DesignError, ToolchainError, FolderError where
-    ``out`` exists or cannot be written, and CompileError without a host compiler.
+    ``tools`` (default: those of this machine) compile for "npu1".
+
+    >>> entry = ENTRIES["mel_80"]  # kernels.registry
+    >>> build(entry.make(()), entry.trial(), Path("build/kernels/host/mel_80"))
+
+    Raises DesignError for a design that ``check`` refuses, ToolchainError for missing compilers and refused results,
+    FolderError if ``out`` exists or cannot be written, and CompileError without a host compiler.
     """
     if out.exists():
         raise FolderError(str(out), "exists already; remove it or name another folder.")
@@ -69,9 +73,9 @@ def build(design: Design, trial: Trial, out: Path, target: Target = "host", tool
     except OSError as error:
         raise FolderError(str(out.parent), f"cannot be written ({error.strerror}); name another folder.") from error
     with temporary as work:
-        parts = _host(design) if target == "host" else _npu(design, Path(work), tools or find())
+        files = _host(design) if target == "host" else _npu(design, Path(work), tools or find())
         folder = Path(work, "folder")
-        manifest = _write(design, trial, parts, target, folder)
+        manifest = _write(design, trial, files, target, folder)
         manifests.write(manifest, folder)
         verify.read(folder)
         folder.rename(out)
@@ -83,8 +87,8 @@ def build_what_fits(
 ) -> tuple[Manifest, ...]:
     """Build the first choice whose programs all fit their cores, each design in its own folder in ``out``.
 
-    The fused overlay first, then the separate ones: only the compiler knows whether it fits. Raises as ``build`` does,
-    ProgramTooLarge if no choice fits.
+    Give the choice with the fused overlay first, then that with the separate ones: only the compiler knows whether a
+    program fits. Raises as ``build`` does, and ProgramTooLarge if no choice fits.
     """
     out.mkdir(parents=True, exist_ok=True)
     refusals: list[str] = []
@@ -110,7 +114,7 @@ def _build_new(
 
 
 def overlay_hash(design: Design) -> str:
-    """The hash of what is loaded: the text without sequences, and the sources and headers of the kernels."""
+    """Return the SHA-256 (hex) of the loaded part of a design: the MLIR text without sequences, the kernels' code."""
     digest = hashlib.sha256(to_mlir(replace(design, sequences=())).encode())
     for source in design.sources:
         digest.update((KERNELS / source).read_bytes())
@@ -119,10 +123,10 @@ def overlay_hash(design: Design) -> str:
     return digest.hexdigest()
 
 
-def _host(design: Design) -> _Parts:
+def _host(design: Design) -> _TargetFiles:
     fingerprint = overlay_hash(design)
     description = {"design": design.name, "columns": design.columns, "overlay_sha256": fingerprint}
-    return _Parts(
+    return _TargetFiles(
         xclbins.write_simulated(UUID(fingerprint[:32]), design.columns, json.dumps(description).encode()),
         encode_all(design),
         (),
@@ -131,19 +135,19 @@ def _host(design: Design) -> _Parts:
     )
 
 
-def _npu(design: Design, work: Path, tools: Toolchain) -> _Parts:
+def _npu(design: Design, work: Path, tools: Toolchain) -> _TargetFiles:
     folder = work / "compile"
     folder.mkdir()
     compiled = compile_design(design, tools, folder)
     others = [OTHER_VERSION.format(name=name, version=tools.versions[name]) for name in tools.others]
     caveats = (NOT_RUN, HOST_MODEL, *others)
-    return _Parts(compiled.xclbin, compiled.streams, compiled.cores, dict(tools.versions), caveats)
+    return _TargetFiles(compiled.xclbin, compiled.streams, compiled.cores, dict(tools.versions), caveats)
 
 
-def _write(design: Design, trial: Trial, parts: _Parts, target: Target, folder: Path) -> Manifest:
+def _write(design: Design, trial: Trial, files: _TargetFiles, target: Target, folder: Path) -> Manifest:
     for name in (STREAMS, SELFTEST):
         (folder / name).mkdir(parents=True)
-    overlay = xclbins.read(parts.xclbin)
+    overlay = xclbins.read(files.xclbin)
     return Manifest(
         format=FORMAT,
         design=design.name,
@@ -153,39 +157,35 @@ def _write(design: Design, trial: Trial, parts: _Parts, target: Target, folder: 
         columns=design.columns,
         parameters=dict(sorted(design.defines.items())),
         overlay_sha256=overlay_hash(design),
-        xclbin=_file(folder, XCLBIN, parts.xclbin),
-        sequences=tuple(
-            SequenceFile(one.name, _file(folder, f"{STREAMS}/{one.name}.bin", parts.streams[one.name]), _arguments(one))
-            for one in design.sequences
-        ),
+        xclbin=_file(folder, XCLBIN, files.xclbin),
+        sequences=tuple(_stream(sequence, files.streams[sequence.name], folder) for sequence in design.sequences),
         selftest=_selftest(design, trial, folder),
-        cores=parts.cores,
-        tools=parts.tools,
-        caveats=parts.caveats,
+        cores=files.cores,
+        tools=files.tools,
+        caveats=files.caveats,
     )
+
+
+def _stream(sequence: Sequence, stream: bytes, folder: Path) -> SequenceFile:
+    arguments = tuple(
+        Argument(name, block.dtype, (block.elements,), block.nbytes) for name, block in sequence.arguments
+    )
+    return SequenceFile(sequence.name, _file(folder, f"{STREAMS}/{sequence.name}.bin", stream), arguments)
 
 
 def _selftest(design: Design, trial: Trial, folder: Path) -> SelfTest:
-    before = [_file(folder, f"{SELFTEST}/{n}.in.bin", one.tobytes()) for n, one in enumerate(trial.arguments)]
-    after = [
-        file if (one == was).all() else _file(folder, f"{SELFTEST}/{n}.out.bin", one.tobytes())
-        for n, (file, was, one) in enumerate(zip(before, trial.arguments, expected(design, trial), strict=True))
+    inputs = [_file(folder, f"{SELFTEST}/{n}.in.bin", data.tobytes()) for n, data in enumerate(trial.arguments)]
+    outputs = [
+        file if (after == before).all() else _file(folder, f"{SELFTEST}/{n}.out.bin", after.tobytes())
+        for n, (file, before, after) in enumerate(zip(inputs, trial.arguments, expected(design, trial), strict=True))
     ]
-    return SelfTest(
-        trial.sequence,
-        tuple(before),
-        tuple(after),
-        tuple(
-            Judged(one.name, one.argument, one.block.dtype, one.offset, one.block.elements, one.tolerance)
-            for one in trial.results
-        ),
+    judged = tuple(
+        Judged(part.name, part.argument, part.block.dtype, part.offset, part.block.elements, part.tolerance)
+        for part in trial.results
     )
+    return SelfTest(trial.sequence, tuple(inputs), tuple(outputs), judged)
 
 
 def _file(folder: Path, path: str, data: bytes) -> File:
     (folder / path).write_bytes(data)
     return File.of(folder, path)
-
-
-def _arguments(sequence: Sequence) -> tuple[Argument, ...]:
-    return tuple(Argument(name, block.dtype, (block.elements,), block.nbytes) for name, block in sequence.arguments)

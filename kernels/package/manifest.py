@@ -1,4 +1,4 @@
-"""manifest.json of a kernel folder: all that a loader must know before it touches a device.
+"""The manifest.json of a kernel folder: everything that a loader must know before it opens a device.
 
 The classes are the format: a field of another name or type is refused, with its place and the cure.
 """
@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from kernels.array.design import DType
 from kernels.errors import KernelsError
+from kernels.toolchain.compile import CoreUse
 
 FORMAT = 1
 NAME = "manifest.json"
@@ -22,7 +23,7 @@ Target = Literal["host", "npu1"]
 
 
 class FolderError(KernelsError):
-    """A kernel folder that is not whole: ``where`` is the file or field, ``message`` what is wrong and the cure."""
+    """A kernel folder with a fault: ``where`` is the file or field, ``message`` has the fault and the cure."""
 
     def __init__(self, where: str, message: str) -> None:
         super().__init__(f"{where}: {message}")
@@ -34,7 +35,7 @@ class FolderError(KernelsError):
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file of the folder by its path in it."""
+    """A file of the folder; ``path`` is relative to the folder."""
 
     path: str
     nbytes: int
@@ -42,6 +43,7 @@ class File:
 
     @staticmethod
     def of(folder: Path, path: str) -> File:
+        """Read size and hash of the file at ``path`` in ``folder``."""
         data = (folder / path).read_bytes()
         return File(path, len(data), hashlib.sha256(data).hexdigest())
 
@@ -67,7 +69,7 @@ class SequenceFile:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Elements of an argument that the self-test compares: ``tolerance`` relative to their largest magnitude."""
+    """Elements of an argument that the self-test compares; ``tolerance`` is relative to their largest magnitude."""
 
     name: str
     argument: int
@@ -79,7 +81,7 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class SelfTest:
-    """One launch: every argument before it, and after it as the host model leaves it."""
+    """The launch of the self-test: every argument before it, and after it by the host model."""
 
     sequence: str
     inputs: tuple[File, ...]
@@ -88,23 +90,12 @@ class SelfTest:
 
 
 @dataclass(frozen=True, slots=True)
-class CoreUse:
-    """What the compiler made of one core, in bytes; ``reserved_stack`` is what the design gives it."""
-
-    tile: str
-    program: int
-    stack: int
-    reserved_stack: int
-
-
-@dataclass(frozen=True, slots=True)
 class Manifest:
-    """The whole of a kernel folder.
+    """The content of manifest.json.
 
-    ``design`` is its name in ``kernels.registry``, ``overlay_sha256`` the hash of its MLIR text without sequences and
-    of its kernels' sources.
-    ``parameters`` are the macros that its kernels were compiled with, ``tools`` versions by name, ``caveats`` what was
-    not done, in words.
+    ``design`` is the name in ``kernels.registry``, ``overlay_sha256`` the hash of the MLIR text without sequences and
+    of the kernels' sources. ``parameters`` are the macros that the kernels were compiled with, ``tools`` the versions
+    by name, ``caveats`` sentences that say which checks were not made.
     """
 
     format: int
@@ -130,13 +121,13 @@ class Manifest:
 
 
 def write(manifest: Manifest, folder: Path) -> None:
-    """Store the manifest: readable JSON, the same for the same content."""
+    """Write the manifest as readable JSON; equal manifests give equal text."""
     text = json.dumps(dataclasses.asdict(manifest), indent=1, sort_keys=False)
     (folder / NAME).write_text(text + "\n", encoding="utf-8")
 
 
 def read(folder: Path) -> Manifest:
-    """The manifest of a folder, its fields checked and its files not yet. Raises FolderError."""
+    """Read the manifest of a folder and check its fields, but not yet the files that it names. Raises FolderError."""
     path = folder / NAME
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""A kernel folder read back: every part held against the manifest and the others, before any device is opened."""
+"""Read a kernel folder and compare every part with the manifest and the other parts, before a device is opened."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from kernels.array.design import ITEM_BYTES
-from kernels.array.lower.stream import Task, tasks
+from kernels.array.hardware import WORD_BYTES
+from kernels.array.lower.stream import ShimTask, tasks
 from kernels.array.lower.transaction import decode
 from kernels.errors import StreamError
 from kernels.package import manifest as manifests
@@ -20,13 +21,12 @@ from kernels.package.axlf import XclbinError
 from kernels.package.manifest import Argument, File, FolderError, Manifest, SequenceFile
 from kernels.package.xclbin import Xclbin
 
-WORD_BYTES = 4
 AGAIN = "copy or build the folder again."
 
 
 @dataclass(frozen=True, slots=True)
 class KernelFolder:
-    """A folder whose parts agree. ``streams`` are the instruction streams by sequence."""
+    """A kernel folder whose parts agree; ``streams`` has the instruction stream of each sequence by name."""
 
     path: Path
     manifest: Manifest
@@ -34,16 +34,22 @@ class KernelFolder:
     streams: Mapping[str, bytes]
 
     def inputs(self) -> tuple[bytes, ...]:
-        """The arguments of the self-test as they are before the launch."""
+        """Read the arguments of the self-test as they are before the launch."""
         return tuple((self.path / file.path).read_bytes() for file in self.manifest.selftest.inputs)
 
     def expected(self) -> tuple[bytes, ...]:
-        """The arguments as the host model leaves them."""
+        """Read the arguments of the self-test as the launch leaves them, by the host model."""
         return tuple((self.path / file.path).read_bytes() for file in self.manifest.selftest.expected)
 
 
 def read(path: Path) -> KernelFolder:
-    """Read and hold together a kernel folder. Raises FolderError that names the part and the cure."""
+    """Read a kernel folder and check that its parts agree.
+
+    >>> folder = read(Path("build/kernels/host/mel_80"))
+    >>> folder.manifest.overlay_sha256, sorted(folder.streams)
+
+    Raises FolderError that names the faulty part and the cure.
+    """
     manifest = manifests.read(path)
     content = {file.path: _content(path, file) for file in manifest.files}
     overlay = _overlay(manifest, content[manifest.xclbin.path])
@@ -123,22 +129,23 @@ def _check_sequence(sequence: SequenceFile, data: bytes, columns: int, buffers: 
             path, f"is for {stream.columns} columns, the xclbin for {columns}: parts of two builds; {AGAIN}"
         )
     for step in steps:
-        if isinstance(step, Task):
+        if isinstance(step, ShimTask):
             _check_task(step, sequence.arguments, path)
 
 
-def _check_task(task: Task, arguments: tuple[Argument, ...], path: str) -> None:
-    for one in task.chain:
-        if one.argument >= len(arguments):
-            raise FolderError(path, f"moves argument {one.argument} of a launch with {len(arguments)}; {AGAIN}")
-        end, argument = one.pattern.extent(task.repeat + 1)[1] * WORD_BYTES, arguments[one.argument]
+def _check_task(task: ShimTask, arguments: tuple[Argument, ...], path: str) -> None:
+    for descriptor in task.chain:
+        number = descriptor.argument
+        if number >= len(arguments):
+            raise FolderError(path, f"moves argument {number} of a launch with {len(arguments)}; {AGAIN}")
+        end, argument = descriptor.pattern.extent(task.repeat + 1)[1] * WORD_BYTES, arguments[number]
         if end > argument.nbytes:
             raise FolderError(path, f"reaches byte {end:,} of {argument.name}, which has {argument.nbytes:,}; {AGAIN}")
 
 
 def _check_selftest(manifest: Manifest) -> None:
     test, where = manifest.selftest, "manifest.json.selftest"
-    sequence = next((one for one in manifest.sequences if one.name == test.sequence), None)
+    sequence = next((sequence for sequence in manifest.sequences if sequence.name == test.sequence), None)
     if sequence is None:
         raise FolderError(where, f"there is no sequence {test.sequence}; {AGAIN}")
     sizes = [argument.nbytes for argument in sequence.arguments]
@@ -147,7 +154,7 @@ def _check_selftest(manifest: Manifest) -> None:
             raise FolderError(where, f"its files are not the arguments of {test.sequence}; {AGAIN}")
     if not test.results:
         raise FolderError(where, f"judges nothing; {AGAIN}")
-    for one in test.results:
-        end = (one.offset + one.elements) * ITEM_BYTES[one.dtype]
-        if one.argument >= len(sizes) or not one.elements or end > sizes[one.argument]:
-            raise FolderError(where, f"{one.name} is not in argument {one.argument}; {AGAIN}")
+    for part in test.results:
+        end = (part.offset + part.elements) * ITEM_BYTES[part.dtype]
+        if part.argument >= len(sizes) or not part.elements or end > sizes[part.argument]:
+            raise FolderError(where, f"{part.name} is not in argument {part.argument}; {AGAIN}")

@@ -1,8 +1,9 @@
-"""An overlay as an xclbin: what aiecc and xclbinutil put into its sections, and what of it a loader goes by.
+"""An overlay as an xclbin: the sections that aiecc and xclbinutil write, and the fields that a loader reads.
 
 Sections: generateMemTopologyJson, generateKernelsJson and generatePartitionJson of tools/aiecc/aiecc.cpp,
 mlir-aie@97962964; their binary form: xclbin.h of XRT@963c58ee, read as get_aie_partition and get_kernel_arguments of
-xclbin_parser.cpp do. XRT 2.13 reads what is written here (kernel, arguments, memories); its AIE partition no XRT has.
+xclbin_parser.cpp do. XRT 2.13 has read kernel, arguments and memories of an xclbin written here; no XRT has read its
+AIE partition.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from dataclasses import dataclass
 from uuid import UUID
 from xml.etree import ElementTree as ET
 
-from kernels.package.axlf import Axlf, Kind, Section, XclbinError, pack, unpack
+from kernels.array.hardware import LAUNCH_ARGUMENTS
+from kernels.package.axlf import Axlf, Section, SectionKind, XclbinError, pack, unpack
 
 KERNEL, INSTANCE, KERNEL_ID = "MLIR_AIE", "MLIRAIE", 0x901
-BUFFERS = 5
+BUFFERS = LAUNCH_ARGUMENTS
 ARGUMENTS = (  # name, C type, bytes, offset, memory
     ("opcode", "uint64_t", 8, 0x00, None),
     ("instr", "char *", 8, 0x08, "SRAM"),
@@ -44,7 +46,10 @@ SIMULATED = b"SIMULATED DESIGN, NOT FOR A CHIP\n"
 
 @dataclass(frozen=True, slots=True)
 class Xclbin:
-    """What a loader goes by: ``buffers`` launch arguments, ``columns`` of the array, ``pdi`` the configuration."""
+    """The fields that a loader reads.
+
+    ``buffers`` is the number of launch arguments, ``columns`` the width of the partition, ``pdi`` the configuration.
+    """
 
     uuid: UUID
     kernel: str
@@ -54,35 +59,35 @@ class Xclbin:
 
     @property
     def simulated(self) -> bytes | None:
-        """The description of the simulated design that takes the place of a configuration; None in a real xclbin."""
+        """The description of a simulated design, in place of the configuration; None in an xclbin for a chip."""
         return self.pdi[len(SIMULATED) :] if self.pdi.startswith(SIMULATED) else None
 
 
 def write(uuid: UUID, columns: int, pdi: bytes, platform: str = "") -> bytes:
-    """The xclbin of one overlay: what aiecc and xclbinutil would make of this configuration."""
+    """Return the xclbin of one overlay, as aiecc and xclbinutil would write it for this configuration."""
     sections = (
-        Section(Kind.MEM_TOPOLOGY, "mem_topology", _memories()),
-        Section(Kind.AIE_PARTITION, "aie_partition", _partition(columns, pdi, uuid)),
-        Section(Kind.EMBEDDED_METADATA, "embedded_metad", _metadata()),
-        Section(Kind.IP_LAYOUT, "ip_layout", _ip_layout()),
-        Section(Kind.CONNECTIVITY, "connectivity", _connections()),
-        Section(Kind.GROUP_CONNECTIVITY, "group_connecti", _connections()),
-        Section(Kind.GROUP_TOPOLOGY, "group_topology", _memories()),
+        Section(SectionKind.MEM_TOPOLOGY, "mem_topology", _memories()),
+        Section(SectionKind.AIE_PARTITION, "aie_partition", _partition(columns, pdi, uuid)),
+        Section(SectionKind.EMBEDDED_METADATA, "embedded_metad", _metadata()),
+        Section(SectionKind.IP_LAYOUT, "ip_layout", _ip_layout()),
+        Section(SectionKind.CONNECTIVITY, "connectivity", _connections()),
+        Section(SectionKind.GROUP_CONNECTIVITY, "group_connecti", _connections()),
+        Section(SectionKind.GROUP_TOPOLOGY, "group_topology", _memories()),
     )
     return pack(Axlf(uuid, sections, platform))
 
 
 def write_simulated(uuid: UUID, columns: int, description: bytes) -> bytes:
-    """An xclbin for the simulated device: no chip could be configured with it."""
+    """Return an xclbin for the simulated device, which no chip can be configured with."""
     return write(uuid, columns, SIMULATED + description, platform="simulated")
 
 
 def read(data: bytes) -> Xclbin:
-    """What an xclbin is for. Raises XclbinError where it is damaged, or not that of one overlay of an NPU."""
+    """Read an xclbin. Raises XclbinError if it is damaged, or not that of one overlay of an NPU."""
     axlf = unpack(data)
     try:
-        kernel, buffers = _kernel(axlf.section(Kind.EMBEDDED_METADATA))
-        columns, pdi = _pdi(axlf.section(Kind.AIE_PARTITION))
+        kernel, buffers = _kernel(axlf.section(SectionKind.EMBEDDED_METADATA))
+        columns, pdi = _pdi(axlf.section(SectionKind.AIE_PARTITION))
     except (struct.error, IndexError):
         raise XclbinError("The xclbin's AIE partition points outside itself: copy or build it again.") from None
     if not pdi.startswith((PDI_MAGIC, SIMULATED)):
@@ -151,7 +156,7 @@ def _metadata() -> bytes:
 
 
 def _partition(columns: int, pdi: bytes, uuid: UUID) -> bytes:
-    """The fixed parts in a row, then what they point at: names, start columns, ids, the configuration."""
+    """Pack the fixed structures, then the data that they point to: names, start columns, ids, the configuration."""
     at = PARTITION.size + PDI.size + CDO_GROUP.size
     texts, places = b"", []
     starts = START_COLUMNS[columns]

@@ -1,1 +1,1 @@
-"""Row operations for one core: residual add, layer norm, int8 quantisation; kernels, reference, estimate."""
+"""Row operations on one core, residual add, layer norm and int8 quantisation: kernels, reference, cycles."""

@@ -1,6 +1,6 @@
-"""Cycles of the row kernels on one AIE2 core of four columns, counted by issue slots. Modelled: nothing was measured.
+"""The cycles of the row kernels on one AIE2 core of four columns, by issue slots. Modelled: nothing here was measured.
 
-What ``best`` and ``nominal`` mean, slots and latencies: kernels/schedule.py.
+kernels/schedule.py defines ``best``, ``nominal``, slots and latencies.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ UNROLLED = 4  # vectors of 16 elements, or of 32 in the int8 kernels
 
 @cache
 def cycles() -> dict[str, Cycles]:
-    """Of one call of each function of rows.cc, by name.
+    """Return the cycles of one call of each function of rows.cc, by name.
 
     ``row_out`` is the mean of a group's three calls: both halves of the sum, the first of them with the statistics,
-    and the layer norm. What is done once for a row is counted as if rows had two groups (512 columns).
+    and the layer norm. Work that is done once for a row is counted for rows of two groups (512 columns).
     """
     passes = GROUP // 16 // UNROLLED
     once = [loop(_gather(), PAIRS * 2), loop(_totals(), PAIRS), loop(_finish(), 1)]
@@ -95,7 +95,7 @@ def _normalise() -> Schedule:
 
 
 def _totals() -> Schedule:
-    """Both sums of two rows over their eight lanes each, from memory and back; called, not inlined."""
+    """The two sums of two rows over eight lanes each, from memory and back; a call, not inlined."""
     code = Schedule()
     x = code.issue(ADD_FLOAT, code.issue(ALU, code.issue(LOAD)))
     for _ in range(2):
@@ -108,7 +108,7 @@ def _totals() -> Schedule:
 
 
 def _finish() -> Schedule:
-    """Mean, variance and a reciprocal root with two Newton steps, for sixteen rows: a chain."""
+    """The mean, variance and reciprocal root with two Newton steps of sixteen rows: a chain."""
     code = Schedule()
     mean = _times(code, _split(code, code.issue(LOAD_SUM, times=2)))
     squares = _times(code, _split(code, code.issue(LOAD_SUM, times=2)))
@@ -125,7 +125,7 @@ def _finish() -> Schedule:
 
 
 def _largest() -> Schedule:
-    """Four rows of 64 columns."""
+    """The largest magnitudes of four rows of 64 columns."""
     code = Schedule()
     most = 0
     for _ in range(8):
@@ -135,7 +135,7 @@ def _largest() -> Schedule:
 
 
 def _scale() -> Schedule:
-    """Sixteen rows: maxima over lanes, to memory one by one, then a product and a reciprocal."""
+    """The scales of sixteen rows: maxima over lanes, to memory one by one, then a product and a reciprocal."""
     code = Schedule()
     for _ in range(4):
         most = code.issue(LOAD, times=2)
@@ -162,7 +162,7 @@ def _quantise() -> Schedule:
 
 
 def _split(code: Schedule, x: int, *, zeroed: bool = True) -> tuple[int, int]:
-    """The two bf16 of a float; a product's operands have their unused upper halves zeroed."""
+    """Split a float into two bf16; operands of a product have their unused upper halves zeroed."""
     high = code.issue(CONVERT, x)
     low = code.issue(CONVERT, code.issue(ADD_FLOAT, x, high))
     return (code.issue(ALU, high), code.issue(ALU, low)) if zeroed else (high, low)

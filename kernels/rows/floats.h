@@ -10,7 +10,7 @@ namespace floats {
 using Floats = aie::accum<accfloat, 16>;
 using Narrow = aie::vector<bfloat16, 16>;
 
-// x to 16 bits: the nearest bfloat16 and what is left.
+// A float to 16 bits: the nearest bfloat16, and the rest as a bfloat16.
 struct Pair {
     Narrow high, low;
 };
@@ -20,14 +20,14 @@ inline __attribute__((always_inline)) Pair split(const Floats& x) {
     return {high, aie::sub(x, Floats(high)).to_vector<bfloat16>()};
 }
 
-// The relative error of a product is below 2^-15.
+// Returns a * b with a relative error below 2^-15.
 inline __attribute__((always_inline)) Floats times(const Pair& a, const Pair& b) {
     return aie::mac(aie::mac(aie::mul(a.low, b.high), a.high, b.low), a.high, b.high);
 }
 
 inline Floats constant(float value) { return Floats(aie::broadcast<float, 16>(value)); }
 
-// 1 / x: a bfloat16 guess and two Newton steps.
+// Returns 1 / x by a bfloat16 guess and two Newton steps.
 inline Floats reciprocal(const Floats& x) {
     const Pair value = split(x);
     Floats y(aie::inv(value.high));
@@ -41,7 +41,7 @@ inline Floats reciprocal(const Floats& x) {
     return y;
 }
 
-// 1 / sqrt(x), likewise.
+// Returns 1 / sqrt(x) by a bfloat16 guess and two Newton steps.
 inline Floats inverse_root(const Floats& x) {
     const Pair value = split(x);
     Floats y(aie::invsqrt(value.high));

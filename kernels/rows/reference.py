@@ -1,4 +1,4 @@
-"""What the row kernels are held against: float64, and the kernels themselves in plain loops."""
+"""The reference of the row kernels: layer norm in float64, and the host-compiled kernels called in plain loops."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels.encoder.command import WORDS, RowsWord
 from kernels.host.buffers import buffer, pointer
 from kernels.host.compile import build
 from kernels.matmul.blocks import TILE, Bits, activation_blocks, activation_matrix, from_bf16, to_bf16
@@ -17,13 +18,13 @@ Float64 = NDArray[np.float64]
 Int8 = NDArray[np.int8]
 
 SOURCE = Path(__file__).with_name("rows.cc")
-EPSILON = 1e-5
+EPSILON = 1e-5  # of Whisper's layer norms
 BLOCK = TILE * TILE
-VALID, SHARE, EPSILON_WORD = 8, 10, 11  # words of the command
+STATE = 256  # elements of a core's buffer
 
 
 def normalise(x: NDArray[Any], epsilon: float = EPSILON) -> Float64:
-    """Layer norm of every row without gain and bias, in float64: [n, d] -> [n, d]."""
+    """Return the layer norm of every row without gain and bias, in float64: [n, d] -> [n, d]."""
     wide = x.astype(np.float64)
     centred = wide - wide.mean(axis=1, keepdims=True)
     result: Float64 = centred / np.sqrt((centred**2).mean(axis=1, keepdims=True) + epsilon)
@@ -31,7 +32,7 @@ def normalise(x: NDArray[Any], epsilon: float = EPSILON) -> Float64:
 
 
 def halves(x: NDArray[Any]) -> tuple[Float64, Float64]:
-    """x as the residual stream holds it: the nearest bf16, and the bf16 nearest to the rest."""
+    """Return x as the residual stream stores it: the nearest bf16, and the bf16 nearest to the rest."""
     high = from_bf16(to_bf16(x))
     low = from_bf16(to_bf16(x - high))
     return high.astype(np.float64), low.astype(np.float64)
@@ -40,9 +41,10 @@ def halves(x: NDArray[Any]) -> tuple[Float64, Float64]:
 def call_row_kernels(
     x: NDArray[Any], y: NDArray[Any], valid: int | None = None, columns: int = 4
 ) -> tuple[Float64, Float64, Float64]:
-    """x + y as high and low halves, and its layer norm: three of [64, d], of which the first ``valid`` columns count.
+    """Return x + y as high and low halves, and its layer norm: three of [64, d].
 
-    d is a multiple of 64 times ``columns``, the number of cores that share the rows.
+    The first ``valid`` columns count. d is a multiple of 64 times ``columns``, the number of cores that share the rows.
+    Raises CompileError.
     """
     rows, width = TILE // columns, x.shape[1]
     library = build([SOURCE], {"COLS": columns})
@@ -63,17 +65,19 @@ def call_row_kernels(
 
 
 class _Rows:
-    """One core's memory and its calls in the order of the overlay's program."""
+    """One core's memory, and its calls in the order of the overlay's program."""
 
     def __init__(self, library: ctypes.CDLL, column: int, columns: int, valid: int) -> None:
         self.library, self.column, self.columns = library, column, columns
-        self.row = column  # any of the rows of cores: where in b its part lies
+        self.row = column  # of cores: the place of its part in b; any row would do
         self.a, self.b, self.c = (buffer(BLOCK, np.uint16) for _ in range(3))
-        self.acc, self.state, self.prm = buffer(BLOCK, np.float32), buffer(256, np.float32), buffer(16, np.int32)
-        self.prm[VALID] = valid
-        self.prm[[SHARE, EPSILON_WORD]] = np.array([1 / valid, EPSILON], np.float32).view(np.int32)
+        self.acc, self.state, self.prm = buffer(BLOCK, np.float32), buffer(STATE, np.float32), buffer(WORDS, np.int32)
+        self.prm[RowsWord.VALID_COLUMNS] = valid
+        floats = np.array([1 / valid, EPSILON], np.float32)
+        self.prm[[RowsWord.INVERSE_COLUMNS, RowsWord.EPSILON]] = floats.view(np.int32)
 
     def gather(self, high: Bits, low: Bits, y: Bits, pass_: int) -> None:
+        """Add up one group of column blocks: the halves of x, and y."""
         acc, state = pointer(self.acc), pointer(self.state)
         for k in range(self.columns):
             self.a[:] = high[k]
@@ -83,19 +87,23 @@ class _Rows:
             self.library.row_add(pointer(self.a), pointer(self.b), acc, state, k, pass_, self.column, self.row)
 
     def out(self, pass_: int, group: int, plane: int) -> Bits:
+        """Return the core's rows of one group of column blocks of the sum (pass 0) or the layer norm (pass 1)."""
         scratch = pointer(self.acc), pointer(self.state)
         self.library.row_out(*scratch, pointer(self.c), pointer(self.prm), pass_, group, plane)
         return self.c.reshape(self.columns, -1)
 
 
 def call_quantise_kernels(x: NDArray[Any]) -> tuple[Int8, NDArray[np.float32]]:
-    """Every row as int8 and its scale, by four cores: [64, d] -> int8 [64, d], float32 [64]; d a multiple of 512."""
+    """Return every row as int8 and its scale, by four cores: [64, d] -> int8 [64, d], float32 [64].
+
+    d is a multiple of 512. Raises CompileError.
+    """
     columns, width = 4, x.shape[1]
     library = build([SOURCE], {"COLS": columns})
     blocks = activation_blocks(x)[0]
     packed = np.zeros((width // (2 * TILE), columns, 2 * BLOCK // columns), np.int8)
     scales = np.zeros((columns, TILE // columns), np.float32)
-    a, c, state = buffer(BLOCK, np.uint16), buffer(BLOCK, np.uint16), buffer(256, np.float32)
+    a, c, state = buffer(BLOCK, np.uint16), buffer(BLOCK, np.uint16), buffer(STATE, np.float32)
     for column in range(columns):
         for k, a[:] in enumerate(blocks):
             library.quant_max(pointer(a), pointer(state), k, column)
@@ -109,6 +117,6 @@ def call_quantise_kernels(x: NDArray[Any]) -> tuple[Int8, NDArray[np.float32]]:
 
 
 def _unpacked(blocks: Int8) -> Int8:
-    """int8 [K / 128, cores, part of a block] -> [64, K]."""
+    """Return blocks as a matrix: int8 [K / 128, cores, part of a block] -> [64, K]."""
     tiled = blocks.reshape(len(blocks), TILE // 4, 2 * TILE // 8, 4, 8)
     return tiled.transpose(1, 3, 0, 2, 4).reshape(TILE, -1)

@@ -1,10 +1,11 @@
-// What is done to rows: residual sum, layer norm, int8 quantisation. A core takes 64 / COLS rows of a 64-row block.
+// Row operations: residual sum, layer norm, int8 quantisation. A core takes 64 / COLS rows of a 64-row block.
 //
-// All blocks lie in 4x8 sub-tiles, so 16 elements are two rows of eight columns, and a core's part of a block is
+// All blocks are stored in 4x8 sub-tiles, so 16 elements are two rows of eight columns, and a core's part of a block is
 // contiguous. acc holds the sums of COLS blocks side by side, a float for each element in the blocks' own order.
 #include <aie_api/aie.hpp>
 #include <stdint.h>
 
+#include "encoder/command.h"
 #include "loops.h"
 #include "rows/floats.h"
 
@@ -23,8 +24,6 @@ constexpr int ROWS = 64 / COLS;
 constexpr int PART = ROWS * 64;         // elements of a core's part of a block
 constexpr int SUB_TILE = 32;
 constexpr int SUB_ROW = 8 * SUB_TILE;   // a row of sub-tiles: 4 x 64 elements
-// Words of the command: columns that count, a multiple of 64; 1 / columns and epsilon as floats.
-constexpr int VALID = 8, SHARE = 10, EPSILON = 11;
 
 // Rows of state, a float for each row.
 constexpr int SHIFT = 0, SUM = 64, SQUARES = 128;  // while the sums are made
@@ -35,15 +34,15 @@ inline void set_modes() {
     aie::set_saturation(aie::saturation_mode::none);  // integers here are taken from the low bits of floats
 }
 
-// Offset in a part of rows 2 * pair and 2 * pair + 1; their next eight columns lie a sub-tile further.
+// Returns the offset in a part of rows 2 * pair and 2 * pair + 1; their next eight columns are a sub-tile further.
 inline int offset(int pair) { return pair / 2 * SUB_ROW + pair % 2 * 16; }
 
-// The values of two rows over eight columns each.
+// Returns the values of two rows, each over eight columns.
 inline Floats of_pair(const float* rows, int pair) {
     return Floats(aie::concat(aie::broadcast<float, 8>(rows[2 * pair]), aie::broadcast<float, 8>(rows[2 * pair + 1])));
 }
 
-// Sums over the eight columns of both rows, added to what `rows` holds of them.
+// Adds the sums over the eight columns of both rows to `rows`.
 __attribute__((noinline)) void add_to(float* rows, int pair, const Floats& terms) {
     aie::vector<float, 16> before = aie::zeros<float, 16>();
     before.set(rows[2 * pair], 0);
@@ -53,9 +52,9 @@ __attribute__((noinline)) void add_to(float* rows, int pair, const Floats& terms
     rows[2 * pair + 1] = aie::reduce_add(both.extract<8>(1));
 }
 
-// Blocks of 64 columns in object g that hold data: the columns behind `valid` are padding.
+// Returns the number of blocks of 64 columns in object g that hold data: the rest is padding.
 inline int filled(const int32_t* prm, int g) {
-    const int left = prm[VALID] / 64 - g * COLS;
+    const int left = prm[command::rows::VALID_COLUMNS] / 64 - g * COLS;
     return left < 0 ? 0 : left > COLS ? COLS : left;
 }
 
@@ -97,10 +96,11 @@ inline void gather(const float* acc, float* state, int blocks) {
     }
 }
 
-// Sums to mean and 1 / standard deviation, 16 rows at a time.
+// Turns the sums into mean and 1 / standard deviation, 16 rows at a time.
 inline void finish(float* state, const int32_t* prm) {
-    const Pair share = floats::split(Floats(aie::broadcast<int32, 16>(prm[SHARE]).cast_to<float>()));
-    const Floats epsilon(aie::broadcast<int32, 16>(prm[EPSILON]).cast_to<float>());
+    const Pair share =
+        floats::split(Floats(aie::broadcast<int32, 16>(prm[command::rows::INVERSE_COLUMNS]).cast_to<float>()));
+    const Floats epsilon(aie::broadcast<int32, 16>(prm[command::rows::EPSILON]).cast_to<float>());
     AIE_LOOP_NO_UNROLL
     for (int row = 0; row < ROWS; row += 16) {
         float* rows = state + row;
@@ -113,7 +113,7 @@ inline void finish(float* state, const int32_t* prm) {
     }
 }
 
-// c = high or low half of every sum.
+// c = the high or low half of every sum.
 inline void write_half(const float* acc, bfloat16* c, bool low) {
     AIE_PREPARE_FOR_PIPELINING
     AIE_LOOP_UNROLL(4)
@@ -145,7 +145,7 @@ inline void write_normalised(const float* acc, const float* state, bfloat16* c, 
 
 extern "C" {
 
-// The high half of x: block k of COLS side by side.
+// acc = the high half of x, block k of COLS side by side.
 void row_load(const bfloat16* __restrict a, float* __restrict acc, int32_t k, int32_t column) {
     AIE_PREPARE_FOR_PIPELINING
     AIE_LOOP_UNROLL(4)
@@ -153,8 +153,8 @@ void row_load(const bfloat16* __restrict a, float* __restrict acc, int32_t k, in
         aie::store_v(acc + k * PART + i, Floats(aie::load_v<16>(a + column * PART + i)).to_vector<float>());
 }
 
-// + the low half of x + y; b holds this column's rows of y for several rows of cores. The statistics are made of whole
-// objects, in row_out.
+// acc += the low half of x, and y; b holds this column's rows of y for several rows of cores. row_out makes the
+// statistics, of whole objects.
 void row_add(const bfloat16* __restrict a, const bfloat16* __restrict b, float* __restrict acc, float* __restrict,
              int32_t k, int32_t, int32_t column, int32_t row) {
     AIE_PREPARE_FOR_PIPELINING
@@ -166,7 +166,8 @@ void row_add(const bfloat16* __restrict a, const bfloat16* __restrict b, float* 
     }
 }
 
-// Object g of the row. Pass 0: x' as plane 0 (high half) and plane 1 (low half); pass 1: its layer norm, padding 0.
+// Writes object g of the row. Pass 0: x' as plane 0 (high half) and plane 1 (low half); pass 1: its layer norm, with
+// zeros for the padding.
 void row_out(const float* __restrict acc, float* __restrict state, bfloat16* __restrict c,
              const int32_t* __restrict prm, int32_t pass, int32_t g, int32_t plane) {
     set_modes();
@@ -181,8 +182,8 @@ void row_out(const float* __restrict acc, float* __restrict state, bfloat16* __r
     }
 }
 
-// Largest magnitudes so far, 4 rows x 8 columns for each row of sub-tiles; column block k. Magnitudes of bfloat16 are
-// ordered as integers.
+// Keeps the largest magnitudes of column blocks 0 to k, 4 rows x 8 columns for each row of sub-tiles. Magnitudes of
+// bfloat16 are ordered as integers.
 void quant_max(const bfloat16* __restrict a, float* __restrict state, int32_t k, int32_t column) {
     int16* largest = reinterpret_cast<int16*>(state);
     AIE_LOOP_NO_UNROLL
@@ -198,8 +199,9 @@ void quant_max(const bfloat16* __restrict a, float* __restrict state, int32_t k,
     }
 }
 
-// The rows' scales, largest / 127 rounded up to bfloat16, as floats at the start of the C object; 1 / scale stays in
-// state. A row of zeros has the scale 1. What lies less than 2^-15 above a bfloat16 counts as equal to it.
+// Writes the rows' scales, largest / 127 rounded up to bfloat16, as floats at the start of the C object, and keeps
+// 1 / scale in state. A row of zeros has the scale 1. A quotient less than 2^-15 above a bfloat16 counts as equal to
+// it.
 void quant_scale(float* __restrict state, bfloat16* __restrict c) {
     set_modes();
     int16* largest = reinterpret_cast<int16*>(state);
@@ -226,7 +228,7 @@ void quant_scale(float* __restrict state, bfloat16* __restrict c) {
     }
 }
 
-// Column block k of the eight (bfloat16, 64 columns) that fill a C object with four (int8, 128 columns).
+// Quantises column block k of the eight (bfloat16, 64 columns) that fill a C object with four (int8, 128 columns).
 void quant_out(const bfloat16* __restrict a, const float* __restrict state, bfloat16* __restrict c, int32_t k,
                int32_t column) {
     set_modes();

@@ -1,0 +1,1 @@
+"""The chip's compilers: mlir-aie and Peano are found, run, and their results measured."""

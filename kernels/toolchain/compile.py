@@ -1,6 +1,6 @@
-"""A design through the chip's compilers, and what they made of it: refused where stack or program memory overflow.
+"""Compile a design with the chip's compilers, and refuse the result if stack or program memory overflow.
 
-Not run with the real Peano: it is not to be had here. Every step is tested with programs that stand in for it.
+Not run with the real Peano. Every step is tested with programs that stand in for the compilers.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from kernels.array.design import Core, Design
 from kernels.array.hardware import PROGRAM_BYTES
 from kernels.array.lower.encode import encode_all
 from kernels.array.lower.mlir import object_file, to_mlir
-from kernels.package.manifest import CoreUse
 from kernels.toolchain import elf
 from kernels.toolchain.toolchain import ProgramTooLarge, Toolchain, ToolchainError, run
 
@@ -33,8 +32,18 @@ START_STACK = 64  # bytes of the start-up code that calls the core's function [g
 
 
 @dataclass(frozen=True, slots=True)
+class CoreUse:
+    """The memory that the compiler gave one core, in bytes; ``reserved_stack`` is the design's stack for it."""
+
+    tile: str
+    program: int
+    stack: int
+    reserved_stack: int
+
+
+@dataclass(frozen=True, slots=True)
 class Compiled:
-    """``streams`` are the instruction streams by sequence."""
+    """The result of the compilers; ``streams`` has the instruction stream of each sequence by name."""
 
     xclbin: bytes
     streams: Mapping[str, bytes]
@@ -42,10 +51,10 @@ class Compiled:
 
 
 def compile_design(design: Design, tools: Toolchain, folder: Path) -> Compiled:
-    """Compile kernels and design in ``folder``, which is empty.
+    """Compile kernels and design in ``folder``, which must be empty.
 
-    Raises ToolchainError for what the compilers refuse, for streams that are not ours to the byte, and for cores whose
-    stack or program does not fit or cannot be known.
+    Raises ToolchainError if a compiler fails, if its instruction streams differ from those of ``encode``, and for cores
+    whose stack does not fit or cannot be determined; ProgramTooLarge for a core whose program does not fit.
     """
     kernels = elf.merged(_kernel(source, design, tools, folder) for source in design.sources)
     (folder / TEXT).write_text(to_mlir(design), encoding="utf-8")
@@ -68,7 +77,7 @@ def compile_design(design: Design, tools: Toolchain, folder: Path) -> Compiled:
     )
     return Compiled(
         _result(folder / XCLBIN).read_bytes(),
-        {name: _stream(name, ours, folder) for name, ours in encode_all(design).items()},
+        {name: _stream(name, encoded, folder) for name, encoded in encode_all(design).items()},
         tuple(_use(core, kernels, tools, folder / SCRATCH) for core in design.cores),
     )
 
@@ -82,18 +91,18 @@ def _kernel(source: Path, design: Design, tools: Toolchain, folder: Path) -> elf
     return _object(target)
 
 
-def _stream(name: str, ours: bytes, folder: Path) -> bytes:
+def _stream(name: str, encoded: bytes, folder: Path) -> bytes:
     data = _result(folder / f"main_{name}.bin").read_bytes()
-    if data != ours:
+    if data != encoded:
         raise ToolchainError(
-            f"aiecc wrote another instruction stream for sequence {name} ({len(data)} bytes, {len(ours)} expected); "
+            f"aiecc wrote another instruction stream for sequence {name} ({len(data)} bytes, {len(encoded)} expected); "
             "use the pinned mlir-aie."
         )
     return data
 
 
-def _use(core: Core, kernels: Mapping[str, elf.Function], tools: Toolchain, scratch: Path) -> CoreUse:
-    """Measure one core: its program in the linked file, its stack by compiling its function once more for the sizes."""
+def _use(core: Core, kernels: Mapping[str, elf.CompiledFunction], tools: Toolchain, scratch: Path) -> CoreUse:
+    """Measure one core: its program in the linked file, its stack by compiling its function again with stack sizes."""
     name = f"core_{core.tile.col}_{core.tile.row}"
     program = _object(scratch / f"main_{name}.elf").text
     sized = scratch / f"{name}.sized.o"
@@ -119,7 +128,7 @@ def _use(core: Core, kernels: Mapping[str, elf.Function], tools: Toolchain, scra
 
 
 def _result(path: Path) -> Path:
-    """A file that a compiler was to write: aiecc skips steps whose tools it does not find, without a word."""
+    """Return the path of a compiler's output if the file exists: aiecc silently skips steps whose tools are missing."""
     if not path.is_file():
         raise ToolchainError(f"{path.name} was not written, though no compiler failed; is XRT's xclbinutil on PATH?")
     return path

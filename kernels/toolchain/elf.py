@@ -1,8 +1,8 @@
-"""What a compiler says in an object file: the stack of every function, whom it may call, how large the code is.
+"""Read from an object file the stack of every function, the functions that it may call, and the size of the code.
 
-For objects compiled with ``-ffunction-sections -fstack-size-section``: each function has a section of its own, LLVM
-notes its frame in ``.stack_sizes`` (llvm/docs/Extensions.rst, "Emitting function stack size information"), and every
-symbol that the relocations of its section name is taken for a call. ELF of 32 and 64 bits, little endian.
+The objects are compiled with ``-ffunction-sections -fstack-size-section``: each function has its own section, LLVM
+records its frame in ``.stack_sizes`` (llvm/docs/Extensions.rst, "Emitting function stack size information"), and every
+symbol in the relocations of its section is counted as a call. ELF of 32 and 64 bits, little endian.
 """
 
 from __future__ import annotations
@@ -18,16 +18,19 @@ from kernels.errors import KernelsError
 RELA, REL = 4, 9
 EXECUTABLE = 0x4
 FUNCTION, SECTION = 2, 3
-SPECIAL = 0xFF00  # section numbers from here on are none
+SPECIAL = 0xFF00  # SHN_LORESERVE: higher section numbers have a special meaning
 
 
 class ObjectError(KernelsError):
-    """An object file that cannot be read, or a program whose stack cannot be known."""
+    """An object file that cannot be read, or a program whose stack cannot be determined."""
 
 
 @dataclass(frozen=True, slots=True)
-class Function:
-    """``frame`` is the bytes of stack of the function alone, None where nothing says so."""
+class CompiledFunction:
+    """A function of an object file.
+
+    ``frame`` is the stack of the function alone in bytes, None if it is not recorded; ``calls`` are names.
+    """
 
     frame: int | None
     calls: frozenset[str]
@@ -35,31 +38,32 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class ObjectFile:
-    """``text`` is the bytes of all executable sections."""
+    """The functions of an object file by name; ``text`` is the size of all executable sections in bytes."""
 
-    functions: Mapping[str, Function]
+    functions: Mapping[str, CompiledFunction]
     text: int
 
 
 def read(data: bytes) -> ObjectFile:
-    """Read an object file or an executable. Raises ObjectError."""
+    """Read an object file or an executable. Raises ObjectError if it is not an ELF file."""
     try:
         return _Elf(data).object_file()
     except (struct.error, LookupError, ValueError) as error:
         raise ObjectError(f"Not an ELF file that can be read: {error}.") from None
 
 
-def merged(files: Iterable[ObjectFile]) -> dict[str, Function]:
-    """The functions of objects that are linked together."""
+def merged(files: Iterable[ObjectFile]) -> dict[str, CompiledFunction]:
+    """Return the functions of all objects that are linked together."""
     return {name: function for file in files for name, function in file.functions.items()}
 
 
 def deepest(
-    functions: Mapping[str, Function], entry: str, data: Collection[str] = (), above: tuple[str, ...] = ()
+    functions: Mapping[str, CompiledFunction], entry: str, data: Collection[str] = (), above: tuple[str, ...] = ()
 ) -> int:
-    """The most stack, in bytes, that ``entry`` and all it calls can take; ``data`` are names that are no functions.
+    """Return the most stack, in bytes, that ``entry`` and the functions that it calls can take.
 
-    Raises ObjectError for recursion, and for functions whose stack nothing tells.
+    ``data`` are names of symbols that are not functions; ``above`` are the callers. Raises ObjectError for recursion,
+    and for functions whose stack is not recorded.
     """
     function, chain = functions.get(entry), " -> ".join((*above, entry))
     if entry in above:
@@ -100,6 +104,8 @@ class _Relocation(NamedTuple):
 
 
 class _Elf:
+    """The section and symbol tables of an ELF file."""
+
     def __init__(self, data: bytes) -> None:
         if data[:4] != b"\x7fELF" or data[4] not in (1, 2) or data[5] != 1:
             raise ObjectError("Not an ELF file of 32 or 64 bits, little endian.")
@@ -109,40 +115,45 @@ class _Elf:
         layout = "<IIQQQQIIQQ" if self.wide else "<10I"
         self.sections = [_Section(*struct.unpack_from(layout, data, offset + size * n)) for n in range(count)]
         self.names = self.sections[names]
-        self.symbols = [symbol for one in self.sections if self.name(one) == ".symtab" for symbol in self.table(one)]
-        self.at = {(one.section, one.value): one.name for one in self.symbols if one.kind == FUNCTION}
+        tables = [section for section in self.sections if self.name(section) == ".symtab"]
+        self.symbols = [symbol for table in tables for symbol in self.table(table)]
+        self.at = {(symbol.section, symbol.value): symbol.name for symbol in self.symbols if symbol.kind == FUNCTION}
 
     def object_file(self) -> ObjectFile:
         frames, calls = dict(self.frames()), self.calls()
-        defined = [one for one in self.symbols if one.kind == FUNCTION and 0 < one.section < SPECIAL]
-        functions = {one.name: Function(frames.get(one.name), frozenset(calls[one.section])) for one in defined}
-        return ObjectFile(functions, sum(one.size for one in self.sections if one.flags & EXECUTABLE))
+        defined = [symbol for symbol in self.symbols if symbol.kind == FUNCTION and 0 < symbol.section < SPECIAL]
+        functions = {
+            symbol.name: CompiledFunction(frames.get(symbol.name), frozenset(calls[symbol.section]))
+            for symbol in defined
+        }
+        return ObjectFile(functions, sum(section.size for section in self.sections if section.flags & EXECUTABLE))
 
     def frames(self) -> Iterator[tuple[str, int]]:
-        """Function and frame: an address, which a relocation names, and a ULEB128 number."""
+        """Yield name and frame of each function: an entry is an address, set by a relocation, and a ULEB128 number."""
         width = 8 if self.wide else 4
-        for number, one in enumerate(self.sections):
-            if self.name(one) == ".stack_sizes":
+        for number, section in enumerate(self.sections):
+            if self.name(section) == ".stack_sizes":
                 for relocation in self.relocations(number):
-                    yield self.target(relocation), self.uleb(one.offset + relocation.offset + width)
+                    yield self.target(relocation), self.uleb(section.offset + relocation.offset + width)
 
     def calls(self) -> dict[int, set[str]]:
-        """What each executable section refers to, data objects left out."""
+        """Return the names that each executable section refers to, without data objects."""
         found: dict[int, set[str]] = defaultdict(set)
-        for number, one in enumerate(self.sections):
-            if one.flags & EXECUTABLE:
+        for number, section in enumerate(self.sections):
+            if section.flags & EXECUTABLE:
                 for relocation in self.relocations(number):
                     if self.is_code(relocation.symbol):
                         found[number].add(self.target(relocation))
         return found
 
     def is_code(self, symbol: _Symbol) -> bool:
-        """Whether a symbol is in an executable section, or elsewhere and so perhaps a function."""
+        """Return whether a symbol may be a function: in an executable section, or undefined here."""
         if 0 < symbol.section < SPECIAL:
             return bool(self.sections[symbol.section].flags & EXECUTABLE)
         return symbol.section == 0 and bool(symbol.name)
 
     def target(self, relocation: _Relocation) -> str:
+        """Return the name of the function that a relocation refers to."""
         symbol = relocation.symbol
         if symbol.kind != SECTION:
             return symbol.name
@@ -152,11 +163,11 @@ class _Elf:
         )
 
     def relocations(self, section: int) -> Iterator[_Relocation]:
-        for one in self.sections:
-            if one.kind not in (RELA, REL) or one.info != section:
+        for table in self.sections:
+            if table.kind not in (RELA, REL) or table.info != section:
                 continue
-            layout = {8: "<II", 12: "<IIi", 16: "<QQ", 24: "<QQq"}[one.entry]
-            for at in range(one.offset, one.offset + one.size, one.entry):
+            layout = {8: "<II", 12: "<IIi", 16: "<QQ", 24: "<QQq"}[table.entry]
+            for at in range(table.offset, table.offset + table.size, table.entry):
                 offset, info, *addend = struct.unpack_from(layout, self.data, at)
                 symbol = self.symbols[info >> 32 if self.wide else info >> 8]
                 yield _Relocation(offset, symbol, addend[0] if addend else 0)

@@ -1,7 +1,8 @@
-"""The compilers for the chip: which versions, where they are, and how they are run.
+"""The compilers for the chip: the pinned versions, the search for them, and the way to run them.
 
-mlir-aie at 97962964 (2026-04-23) is 27 commits after the release v1.3.1; v1.3.2 is the first release that holds it.
-Peano is llvm-aie's nightly build that Xilinx/mlir-air#1620 tested on Phoenix. Neither was run here on a chip.
+mlir-aie at 97962964 (2026-04-23) is 27 commits after the release v1.3.1; v1.3.2 is the first release that contains it.
+Peano is llvm-aie's nightly build that Xilinx/mlir-air#1620 tested on Phoenix. Nothing that they compile was run on a
+chip here.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ SECONDS = 1_800.0
 
 
 class ToolchainError(KernelsError):
-    """A compiler that is missing, of another version, or that failed; the message says what to install or its words."""
+    """A compiler that is missing, of another version, or that failed; the message has the cure or its output."""
 
 
 class ProgramTooLarge(ToolchainError):
@@ -49,7 +50,7 @@ class ProgramTooLarge(ToolchainError):
 
 @dataclass(frozen=True, slots=True)
 class Toolchain:
-    """Where the programs are. ``versions`` is what they say of themselves; ``others`` those that are not the pinned."""
+    """The paths of the programs, and the versions that they report; ``others`` names those of unpinned versions."""
 
     aiecc: Path
     xclbinutil: Path
@@ -64,9 +65,9 @@ class Toolchain:
 
 
 def find(environment: Mapping[str, str] = os.environ, *, any_version: bool = False) -> Toolchain:
-    """The toolchain of this machine: MLIR_AIE_INSTALL_DIR, PEANO_INSTALL_DIR, else PATH.
+    """Find the toolchain of this machine by MLIR_AIE_INSTALL_DIR and PEANO_INSTALL_DIR, else on PATH.
 
-    Raises ToolchainError that lists everything to install. ``any_version`` takes other versions than the pinned ones.
+    ``any_version`` accepts other versions than the pinned ones. Raises ToolchainError that lists everything to install.
     """
     path = environment.get("PATH", "")
     aiecc = _program("aiecc", environment.get("MLIR_AIE_INSTALL_DIR"), path)
@@ -90,7 +91,10 @@ def find(environment: Mapping[str, str] = os.environ, *, any_version: bool = Fal
 
 
 def run(command: Sequence[str | Path], folder: Path, seconds: float = SECONDS) -> str:
-    """Run a compiler in ``folder``; the end of what it printed. Raises ToolchainError where it fails or never ends."""
+    """Run a compiler in ``folder`` and return the end of its output, at most 4,000 bytes.
+
+    Raises ToolchainError if it fails, takes longer than ``seconds``, or prints more than 64 MiB.
+    """
     expired: list[str] = []
     tail: deque[bytes] = deque(maxlen=2)
     total = 0
@@ -126,7 +130,7 @@ def _program(name: str, home: str | None, path: str) -> Path | None:
 
 
 def _peano(environment: Mapping[str, str], aiecc: Path | None) -> Path | None:
-    """As aiecc looks for it: the variable, then the wheel beside mlir-aie's own."""
+    """Find Peano in the places where aiecc looks: the variable, then the wheel beside mlir-aie's own."""
     places = [Path(environment["PEANO_INSTALL_DIR"])] if environment.get("PEANO_INSTALL_DIR") else []
     places += [aiecc.parents[2] / "llvm-aie"] if aiecc else []
     whole = (place for place in places if all(os.access(place / "bin" / name, os.X_OK) for name in PEANO_PROGRAMS))
@@ -134,7 +138,7 @@ def _peano(environment: Mapping[str, str], aiecc: Path | None) -> Path | None:
 
 
 def _wheel(peano: Path) -> str | None:
-    """The version of the wheel that a folder llvm-aie came with."""
+    """Return the version of the wheel that a folder llvm-aie was installed from, or None."""
     notes = sorted(peano.parent.glob("llvm_aie-*.dist-info"))
     return notes[-1].name.removeprefix("llvm_aie-").removesuffix(".dist-info") if notes else None
 

@@ -1,8 +1,12 @@
-"""The NPU as a process has it: one device, every overlay loaded and tried once, and the end of it all at a fault."""
+"""The NPU of a process: one device, every overlay loaded and self-tested once, and the end of all launches at a fault.
+
+The models of a process share one ``Npu``, because the hardware has six contexts for the whole machine.
+"""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -16,13 +20,13 @@ from npu.xrt.device import Device, pyxrt
 
 log = logging.getLogger(__name__)
 
-SIMULATED_S = 600.0  # what the simulated device may take for a launch
+SIMULATED_S = 600.0  # the longest that the simulated device may take for a launch
 
 
 class Npu:
-    """An open device. ``device`` is its name in answers: "npu", or "npu (simulated)".
+    """An open device with its loaded overlays. ``device`` is its name in answers: "npu", or "npu (simulated)".
 
-    ``retired`` says why nothing is launched any more, once that is so.
+    ``retired`` is the reason why nothing is launched any more, None while the NPU serves.
     """
 
     def __init__(self, device: Device, folders: Folders, name: str = "npu") -> None:
@@ -34,13 +38,12 @@ class Npu:
         self._lock = Lock()
 
     def resident(self, folder: KernelFolder) -> Resident:
-        """The overlay of a folder, loaded and tried at the first call.
+        """Return the overlay of a folder; the first call loads it and runs its self-test.
 
         Raises FolderRefused, NpuUnavailable, WrongResult, LaunchTimeout, LaunchFailed, DeviceLost.
         """
         with self._lock:
-            if self.retired is not None:
-                raise NpuUnavailable(self.retired)
+            self.check_serving()
             name = folder.manifest.design
             if name not in self._residents:
                 self._residents[name] = Resident(self._device.load(folder))
@@ -48,23 +51,29 @@ class Npu:
 
     @property
     def residents(self) -> tuple[Resident, ...]:
+        """The loaded overlays, in the order of loading."""
         return tuple(self._residents.values())
 
+    def check_serving(self) -> None:
+        """Raise NpuUnavailable with the reason once the NPU is retired or closed."""
+        if self.retired is not None:
+            raise NpuUnavailable(self.retired)
+
     def retire(self, error: NpuError) -> None:
-        """Launch nothing more, and give back what the device holds; the first reason stays."""
+        """Launch nothing more, and give back everything that the device holds; the reason of the first call stays."""
         with self._lock:
             if self.retired is not None:
                 return
             self.retired = error.reason
         log.error("The NPU is retired: %s. The CPU does its work from now on.", error.reason)
-        self._let_go()
+        self._free()
 
     def close(self) -> None:
         """Give everything back."""
         self.retired = self.retired or "it was closed"
-        self._let_go()
+        self._free()
 
-    def _let_go(self) -> None:
+    def _free(self) -> None:
         for resident in self.residents:
             resident.close()
         self._device.close()
@@ -79,7 +88,10 @@ class Npu:
 def open_npu(folders: Folders | None = None, *, simulated: bool = False, node: Path = NODE) -> Npu:
     """Open the NPU of this machine, or a simulated one, whose kernel folders are built on demand.
 
-    Raises NpuUnavailable, whose reason and cure say what is missing.
+    Raises NpuUnavailable with the reason and the cure.
+
+        with open_npu(simulated=True) as npu:
+            features = NpuMel(npu, n_mels=80)([samples])
     """
     if simulated:
         from npu.simulated import Machine
@@ -90,3 +102,28 @@ def open_npu(folders: Folders | None = None, *, simulated: bool = False, node: P
     if report.problems:
         raise NpuUnavailable(report.problems[0].what, report.problems[0].cure)
     return Npu(Device(pyxrt(), report.index), folders or Folders())
+
+
+_shared: dict[Hashable, tuple[Npu, int]] = {}  # each open NPU with the number of its users
+_shared_lock = Lock()
+
+
+def acquire(key: Hashable, open_: Callable[[], Npu]) -> Npu:
+    """Return the NPU that is open under ``key``, or open it; each call must be matched by one of ``release``."""
+    with _shared_lock:
+        npu, users = _shared.get(key) or (open_(), 0)
+        _shared[key] = npu, users + 1
+        return npu
+
+
+def release(npu: Npu) -> None:
+    """Give an acquired NPU back; the last user's call closes it."""
+    with _shared_lock:
+        key = next((key for key, (shared, _) in _shared.items() if shared is npu), None)
+        if key is None:
+            return
+        _, users = _shared.pop(key)
+        if users > 1:
+            _shared[key] = npu, users - 1
+            return
+    npu.close()

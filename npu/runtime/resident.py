@@ -1,43 +1,62 @@
-"""An overlay that stays loaded, launched by several stages in turn, with its self-test at hand as a canary."""
+"""An overlay that stays loaded and is launched by several stages in turn; its self-test runs again as a canary."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from threading import Lock
 
-from npu.runtime.selftest import Trial, Verdict
+from npu.runtime.selftest import OverlaySelfTest, Verdict
 from npu.xrt.buffer import Buffer
 from npu.xrt.overlay import Overlay
 from npu.xrt.program import Program
 
 
 class Resident:
-    """One launch at a time. ``verdict`` is the last one of its self-test, ``used`` the time of the last launch."""
+    """A loaded overlay that takes one launch at a time, whichever thread asks.
+
+    ``verdict`` is the result of its latest self-test, ``used`` the time of its latest launch (``time.monotonic``).
+    """
 
     def __init__(self, overlay: Overlay) -> None:
-        """Runs the self-test. Raises WrongResult, and what launches raise."""
+        """Run the self-test. Raises WrongResult, and the errors of ``Overlay.launch``."""
         self.overlay = overlay
         self.name = overlay.name
         self.used = time.monotonic()
         self._lock = Lock()
-        self._trial = Trial(overlay)
+        self._selftest = OverlaySelfTest(overlay)
         self.verdict = self.check()
 
     def check(self) -> Verdict:
-        """The self-test once more. Raises WrongResult, and what launches raise."""
-        with self._lock:
-            self.used = time.monotonic()
-            self.verdict = self._trial.run()
+        """Run the self-test once more. Raises WrongResult, and the errors of ``Overlay.launch``."""
+        with self.exclusive():
+            self.verdict = self._selftest.run()
         return self.verdict
 
-    def launch(self, program: Program, buffers: Sequence[Buffer]) -> float:
-        """Seconds that the launch took; the results are there after ``from_device``. Raises as Overlay.launch does."""
+    @contextmanager
+    def exclusive(self) -> Iterator[Overlay]:
+        """Hold the overlay for launches of the calling thread; other threads wait."""
         with self._lock:
             self.used = time.monotonic()
-            return self.overlay.launch(program, buffers)
+            yield self.overlay
 
     def close(self) -> None:
-        """Waits for the launch under way, at most as long as the watchdog."""
+        """Close the overlay after the launch under way, which takes at most as long as the watchdog allows."""
         with self._lock:
             self.overlay.close()
+
+
+Step = tuple[Resident, Program]  # a launch of a window: the overlay, and the program that it runs
+
+
+def launch_in_turn(steps: Sequence[Step], buffers: Sequence[Buffer]) -> float:
+    """Launch every program on its overlay, one after the other and with the same buffers; return the seconds in all.
+
+    The results can be read after ``Buffer.from_device``. Raises the errors of ``Overlay.launch``.
+    """
+    seconds = 0.0
+    for resident, program in steps:
+        with resident.exclusive() as overlay:
+            seconds += overlay.launch(program, buffers)
+    return seconds

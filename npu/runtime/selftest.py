@@ -1,7 +1,7 @@
-"""What an overlay computes held against the host model, whole tensors: its folder's trial, and a layer of a model.
+"""Comparisons of whole tensors from the NPU with the host's: an overlay's self-test, and one layer of a model.
 
-A trial's expected result comes from the kernels themselves, compiled for the host and run on the simulated array; a
-layer is compared with Whisper's encoder in float64 (kernels/encoder/reference.py).
+The expected result of a self-test comes from the kernels themselves, compiled for the host and run on the simulated
+array; a layer is compared with Whisper's encoder in float64 (kernels/encoder/reference.py).
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ BF16_ERROR, INT8_ERROR = 0.012, 0.06  # relative L2 of a layer: twice what train
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How far a result is from what it should be: ``largest`` and ``mean`` absolute difference of all elements.
+    """The distance of a result from the expected one: ``largest`` and ``mean`` absolute difference of all elements.
 
-    ``relative`` is what was judged: for a trial the largest difference relative to the largest magnitude, for a layer
-    the L2 norm of the difference relative to that of the result.
+    ``relative`` is held against ``allowed``. For a self-test it is the largest difference relative to the largest
+    magnitude, for a layer the L2 norm of the difference relative to that of the result.
     """
 
     what: str
@@ -43,11 +43,11 @@ class Verdict:
         )
 
 
-class Trial:
-    """The self-test in an overlay's folder, with its buffers."""
+class OverlaySelfTest:
+    """The self-test in the folder of a loaded overlay, with its buffers."""
 
     def __init__(self, overlay: Overlay) -> None:
-        """Raises NpuUnavailable, FolderRefused, DeviceLost."""
+        """Allocate the buffers. Raises NpuUnavailable, FolderRefused, DeviceLost."""
         folder = overlay.folder
         self.overlay = overlay
         self._judged = folder.manifest.selftest.results
@@ -57,38 +57,35 @@ class Trial:
         self._buffers = [overlay.buffer(data.nbytes) for data in self._inputs]
 
     def run(self) -> Verdict:
-        """Launch it and compare: the worst of its results. Raises WrongResult, and what launches raise."""
+        """Launch the self-test and return the worst of its verdicts. Raises WrongResult, and the errors of a launch."""
         for buffer, data in zip(self._buffers, self._inputs, strict=True):
             buffer.view()[:] = data
         for buffer in self._buffers:
             buffer.to_device()
         self.overlay.launch(self._program, self._buffers)
-        for number in {one.argument for one in self._judged}:
+        for number in {judged.argument for judged in self._judged}:
             self._buffers[number].from_device()
-        with np.errstate(invalid="ignore", over="ignore"):  # garbage is compared, too
-            verdicts = [self._judge(one) for one in self._judged]
+        with np.errstate(invalid="ignore", over="ignore"):  # garbage is compared as well
+            verdicts = [self._judge(judged) for judged in self._judged]
         wrong = next((verdict for verdict in verdicts if not verdict.relative <= verdict.allowed), None)
         if wrong is not None:
             raise WrongResult(f"the self-test gave another result than the host model: {wrong}")
         return max(verdicts, key=lambda verdict: verdict.relative)
 
-    def _judge(self, one: Judged) -> Verdict:
-        got = values(part(self._buffers[one.argument].view(), one), one)
-        want = values(part(self._expected[one.argument], one), one)
+    def _judge(self, judged: Judged) -> Verdict:
+        got = values(self._buffers[judged.argument].view(), judged)
+        want = values(self._expected[judged.argument], judged)
         difference = np.abs(got - want)
         largest, scale = float(difference.max()), float(np.abs(want).max())
         relative = largest / scale if scale else (0.0 if largest == 0.0 else np.inf)
-        what = f"{self.overlay.name}.{one.name}"
-        return Verdict(what, want.size, largest, float(difference.mean()), relative, one.tolerance)
+        what = f"{self.overlay.name}.{judged.name}"
+        return Verdict(what, want.size, largest, float(difference.mean()), relative, judged.tolerance)
 
 
-def part(argument: NDArray[np.uint8], one: Judged) -> NDArray[Any]:
-    """What is judged of a launch argument: a view."""
-    return argument.view(DTYPES[one.dtype])[one.offset : one.offset + one.elements]
-
-
-def values(stored: NDArray[Any], one: Judged) -> NDArray[np.float64]:
-    return (from_bf16(stored) if one.dtype == "bf16" else stored).astype(np.float64)
+def values(argument: NDArray[np.uint8], judged: Judged) -> NDArray[np.float64]:
+    """Return the elements of a launch argument that a self-test judges, float64 [elements]."""
+    stored: NDArray[Any] = argument.view(DTYPES[judged.dtype])[judged.offset : judged.offset + judged.elements]
+    return (from_bf16(stored) if judged.dtype == "bf16" else stored).astype(np.float64)
 
 
 def judge_layer(got: NDArray[np.float32], want: NDArray[np.float64], what: str, *, int8: bool) -> Verdict:

@@ -1,45 +1,59 @@
-"""Features of windows that are still being computed: what lets the next window's mel overlap this window's encoder."""
+"""Features of windows that are still being computed, so that the next window's mel overlaps this window's encoder."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-Float32 = NDArray[np.float32]
+from kernels.mel.audio import Float32
 
 
-class Coming:
-    """As good as float32 [B, n_mels, 3000], but that a window is waited for when it is asked for.
+class PendingFeatures:
+    """Log-mel features, float32 [B, n_mels, 3000], of which a reader waits for the windows that it reads.
 
-    Asking raises what went wrong with it, or before it.
+    ``array`` is filled by another thread, which reports each window with ``finish`` or the end with ``fail``.
+    ``check`` is called before every read and raises once the features must not be used any more.
     """
 
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        self.shape = shape
-        self._windows: list[Future[Float32]] = [Future() for _ in range(shape[0])]
+    def __init__(self, array: Float32, check: Callable[[], None]) -> None:
+        self._array = array
+        self._check = check
+        self._finished: list[Future[None]] = [Future() for _ in range(len(array))]
 
-    def put(self, window: int, features: Float32) -> None:
-        self._windows[window].set_result(features)
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """[B, n_mels, 3000]."""
+        return self._array.shape
+
+    def finish(self, window: int) -> None:
+        """Let readers have a window, which has been written to the array."""
+        self._finished[window].set_result(None)
 
     def fail(self, error: BaseException) -> None:
-        """Nothing more is coming."""
-        for window in self._windows:
+        """Raise ``error`` in every reader of a window that is not finished."""
+        for window in self._finished:
             if not window.done():
                 window.set_exception(error)
 
     def __len__(self) -> int:
-        return self.shape[0]
+        return len(self._array)
 
     def __getitem__(self, window: int) -> Float32:
-        return self._windows[window].result()
+        """Return the features of one window, float32 [n_mels, 3000], once they are computed.
 
-    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
-        """All of it, for whoever wants an array."""
-        del copy  # it is one
-        whole = np.empty(self.shape, dtype or np.float32)
+        Raises the error that stopped the computation, and what ``check`` raises.
+        """
+        self._check()
+        self._finished[window].result()
+        features: Float32 = self._array[window]
+        return features
+
+    def __array__(self, dtype: DTypeLike | None = None, /, *, copy: bool | None = None) -> NDArray[Any]:
+        """Return the features of all windows, once they are computed; numpy converts and copies them where asked to."""
         for window in range(len(self)):
-            whole[window] = self[window]
-        return whole
+            self[window]
+        array = self._array if dtype is None else self._array.astype(dtype)
+        return array.copy() if copy else array

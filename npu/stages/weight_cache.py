@@ -1,7 +1,7 @@
-"""Packed weights on disk: packing takes seconds to minutes, reading them back does not.
+"""A cache of packed weights on disk, because packing takes seconds to minutes.
 
-A file is the packed tensor followed by its SHA-256; its name is a hash of all that went into it. A file that is not
-whole is packed anew, and a folder that cannot be written to costs time only.
+A file is the packed tensor followed by its SHA-256; its name is a hash of everything that the tensor depends on. A
+damaged file is replaced, and a folder that cannot be written costs time only.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 import kernels.encoder
 from kernels.encoder.pack import Bits, pack_weights
-from kernels.encoder.plan import Plan
-from kernels.encoder.weights import Encoder, Linear, Norm
+from kernels.encoder.plan import EncoderPlan
+from kernels.encoder.weights import EncoderWeights, Linear, Norm
 from kernels.matmul import blocks
 
 log = logging.getLogger(__name__)
@@ -28,8 +28,8 @@ log = logging.getLogger(__name__)
 DIGEST_BYTES = hashlib.sha256().digest_size
 
 
-def load_packed(plan: Plan, encoder: Encoder, folder: Path, into: Bits) -> bool:
-    """Fill ``into``, uint16 [plan.weight_elements]; whether the file in ``folder`` served."""
+def load_packed(plan: EncoderPlan, encoder: EncoderWeights, folder: Path, into: Bits) -> bool:
+    """Fill ``into``, uint16 [plan.weight_elements], and return True if the file in ``folder`` could be used."""
     path = folder / f"{fingerprint(plan, encoder)}.bin"
     if _read(path, into):
         return True
@@ -38,8 +38,8 @@ def load_packed(plan: Plan, encoder: Encoder, folder: Path, into: Bits) -> bool:
     return False
 
 
-def fingerprint(plan: Plan, encoder: Encoder) -> str:
-    """A hash of the tensors, the shape and precision they are packed for, and the code that packs them."""
+def fingerprint(plan: EncoderPlan, encoder: EncoderWeights) -> str:
+    """Return a hash of the tensors, the shape and precision that they are packed for, and the code that packs them."""
     digest = hashlib.sha256(_code())
     digest.update(repr((plan.shape, plan.columns, plan.int8)).encode())
     for array in _arrays(encoder):
@@ -48,7 +48,7 @@ def fingerprint(plan: Plan, encoder: Encoder) -> str:
     return digest.hexdigest()[:40]
 
 
-def _arrays(encoder: Encoder) -> Iterator[NDArray[np.float32]]:
+def _arrays(encoder: EncoderWeights) -> Iterator[NDArray[np.float32]]:
     parts: list[Linear | Norm] = [encoder.conv1, encoder.conv2, encoder.norm]
     for layer in encoder.layers:
         parts += [layer.attention_norm, layer.qkv, layer.out, layer.ffn_norm, layer.up, layer.down]
@@ -81,7 +81,7 @@ def _read(path: Path, into: Bits) -> bool:
 
 
 def _write(path: Path, values: Bits) -> None:
-    """Whole or not at all; the disk may be full."""
+    """Write the file as a whole or not at all; a full disk is logged."""
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

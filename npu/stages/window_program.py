@@ -1,4 +1,4 @@
-"""The instruction streams of an encoder of any shape, written without the toolchain and held against a folder's own."""
+"""Instruction streams for an encoder of any shape, written without the toolchain and verified by a folder's own."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from collections.abc import Mapping
 from kernels.array.design import Sequence
 from kernels.array.lower.encode import encode_all
 from kernels.encoder.overlay import overlay
-from kernels.encoder.plan import Plan
+from kernels.encoder.plan import EncoderPlan
 from kernels.encoder.selftest import NAME, trial_sequence
-from kernels.encoder.window import launches
+from kernels.encoder.window_ops import launches
 from kernels.errors import DesignError
 from kernels.package.verify import KernelFolder
 from kernels.registry import OPS
 from npu.errors import FolderRefused, NpuUnavailable
 
 
-def window_streams(placed: Plan, folders: Mapping[str, KernelFolder]) -> list[tuple[str, bytes]]:
-    """A window as (overlay, stream), in order; the overlays are those of ``folders``.
+def window_streams(placed: EncoderPlan, folders: Mapping[str, KernelFolder]) -> list[tuple[str, bytes]]:
+    """Return the launches of a window in order, each as (overlay, stream); the overlays are those of ``folders``.
 
-    A stream refers to the overlay by its FIFOs' channels only, so one that is written here works with a configuration
-    that was compiled elsewhere, provided that both agree on the streams that the folder has: FolderRefused if not.
-    Raises NpuUnavailable for a shape that the overlays cannot do.
+    A stream refers to its overlay by the channels of FIFOs only, so a stream that is written here works with a
+    configuration that was compiled elsewhere, provided that both sides write the same self-test stream. Raises
+    FolderRefused if they do not, and NpuUnavailable for a shape that the overlays cannot compute.
     """
     try:
         steps = launches(placed, {name: frozenset(OPS[name]) for name in folders})
@@ -31,10 +31,12 @@ def window_streams(placed: Plan, folders: Mapping[str, KernelFolder]) -> list[tu
     return [(name, streams[name][sequence.name]) for name, sequence in steps]
 
 
-def _encoded(placed: Plan, name: str, steps: list[tuple[str, Sequence]], folder: KernelFolder) -> dict[str, bytes]:
-    mine = tuple(sequence for at, sequence in steps if at == name)
+def _encoded(
+    placed: EncoderPlan, name: str, steps: list[tuple[str, Sequence]], folder: KernelFolder
+) -> dict[str, bytes]:
+    own = tuple(sequence for at, sequence in steps if at == name)
     trial = trial_sequence(OPS[name], placed.columns)
-    encoded = encode_all(overlay(name, OPS[name], (trial, *mine), columns=placed.columns))
+    encoded = encode_all(overlay(name, OPS[name], (trial, *own), columns=placed.columns))
     if encoded[NAME] != folder.streams.get(NAME):
         raise FolderRefused(
             f"the instruction stream of kernel folder {name} is not what this version writes for it", "build it again"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kernels.array.lower.stream import Task, tasks
+from kernels.array.lower.stream import ShimTask, tasks
 from kernels.array.lower.transaction import decode
 from kernels.errors import StreamError
 from npu.errors import FolderRefused
@@ -78,7 +78,7 @@ def check_stream(data: bytes, what: str, columns: int) -> None:
 def bytes_reached(data: bytes) -> tuple[int, ...]:
     """Return the number of bytes that a stream reaches of each argument, from the argument's beginning."""
     ends: dict[int, int] = {}
-    for task in (step for step in tasks(decode(data)) if isinstance(step, Task)):
+    for task in (step for step in tasks(decode(data)) if isinstance(step, ShimTask)):
         for descriptor in task.chain:
             end = descriptor.pattern.extent(task.repeat + 1)[1] * WORD_BYTES
             ends[descriptor.argument] = max(end, ends.get(descriptor.argument, 0))

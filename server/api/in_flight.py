@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from server.api.errors import ErrorDetail, error_body, internal_error
-from server.engine.contract import Event, Finished, Progress
 from server.errors import Cancelled, WhisperXError
+from server.transcript import Event, Finished, Progress
 
 KEPT = 1000  # ended requests whose progress is still known
 

@@ -1,9 +1,10 @@
-"""Names of Whisper models and the directories behind them.
+"""The catalogue: names of Whisper models and the directories behind them.
 
-A name is ``demo``, a Whisper name as faster-whisper knows it (tiny ... turbo, distil-*), a Hugging Face id, or, from
-the configuration and the command line only, a local directory. Nothing but ``pull`` uses the network.
+A name is ``demo``, a Whisper name of faster-whisper (tiny ... turbo, distil-*), a Hugging Face id, or, from the
+configuration and the command line only, a local directory. Only ``pull`` and ``ask`` use the network.
 
-In ``model.cache_dir`` an installed model is ``<org>--<name>``; names with a leading dot are unfinished or derived.
+An installed model is the directory ``<org>--<name>`` in ``model.cache_dir``. Directories there whose names begin with a
+dot are unfinished or derived from others.
 """
 
 from __future__ import annotations
@@ -17,22 +18,22 @@ from pathlib import Path
 
 from server.checkpoints import files as model_files
 from server.checkpoints import hub
-from server.checkpoints.convert import convert
+from server.checkpoints.convert import CONVERTED, convert, convert_in_place
 from server.checkpoints.install import install, uninstall
 from server.checkpoints.names import directory_name, repository_in, repository_of, short_name
 from server.errors import HubUnreachable, InvalidInput, ModelNotFound, ModelUnavailable, WhisperXError
 from server.settings.stages import DEMO_MODEL, ModelSettings
 
 DEMO_DIR = Path(__file__).resolve().parents[2] / "models" / DEMO_MODEL  # beside server/ in the tree and in the wheel
-CONVERTED = ".converted"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class InstalledModel:
     """An installed model.
 
-    ``created`` is the modification time of its newest file, Unix seconds; ``problem`` says why it cannot be loaded,
-    and then ``multilingual`` is None. A transformers checkpoint that was not used yet has None there as well.
+    ``created`` is the modification time of its newest file in Unix seconds. ``problem`` says why the model cannot be
+    loaded, None where it can. ``multilingual`` is None for a model with a problem, and for a transformers checkpoint
+    that was not used yet.
     """
 
     id: str
@@ -51,38 +52,44 @@ _State = tuple[tuple[str, int, int], ...]  # name, bytes and mtime in ns of each
 class _Source:
     id: str
     directory: Path
-    repository: str | None = None  # None: a directory that is not the catalogue's own
+    repository: str | None = None  # None: the demo model or a directory of the user
 
 
 class Catalog:
-    """The models that these settings give access to."""
+    """The models that these settings give access to.
+
+    catalog = Catalog(ModelSettings())
+    catalog.pull("small")
+    directory = catalog.resolve("small")
+    """
 
     def __init__(self, settings: ModelSettings, demo_dir: Path = DEMO_DIR) -> None:
         self._settings = settings
         self._cache_dir = settings.cache_dir.expanduser()
         self._demo_dir = demo_dir
-        self._seen: dict[str, tuple[_State, Entry]] = {}
+        self._seen: dict[str, tuple[_State, InstalledModel]] = {}
 
     @property
     def default(self) -> str:
-        """Id of the default model."""
+        """The id of the default model."""
         return self._local_or_known(self._settings.name).id
 
     @property
     def offline(self) -> bool:
+        """True where the settings or the environment forbid the network."""
         return self._settings.offline or hub.is_offline()
 
     def canonical(self, name: str) -> str:
-        """The one id of a model that has several names: ``whisper-1`` is the default, ``turbo`` is large-v3-turbo.
+        """Return the id of a model that has several names: ``whisper-1`` is the default, ``turbo`` is large-v3-turbo.
 
-        The id of a local directory is its last part. Raises ModelNotFound for a name that means nothing.
+        The id of a local directory is the last part of its path. Raises ModelNotFound for an unknown name.
         """
         return self._source(name).id
 
     def resolve_request(self, name: str | None) -> str:
-        """Id of the model that an HTTP request means: the default, an alias of it, or a model installed here.
+        """Return the id of the model that an HTTP request names: the default, an alias of it, or an installed model.
 
-        Never a path. Raises ModelNotFound for everything else, with the cure for a name that could be installed.
+        A path is never accepted. Raises ModelNotFound for every other name, with the cure if it could be installed.
         """
         if not name or name == self.default or name in self._settings.aliases:
             return self.default
@@ -92,10 +99,10 @@ class Catalog:
         return source.id
 
     def resolve(self, name: str) -> Path:
-        """Directory of a CTranslate2 Whisper model, checked and ready to load.
+        """Return the directory of a CTranslate2 Whisper model, checked and ready to load.
 
-        A local transformers checkpoint is converted to int8 on first use and again when its files change. Raises
-        ModelNotFound for a name that means nothing, ModelUnavailable when the model is not here or not whole.
+        A local transformers checkpoint is converted to int8 on first use, and again when its files change. Raises
+        ModelNotFound for an unknown name, ModelUnavailable when the model is not installed or damaged.
         """
         source = self._source(name)
         if not source.directory.is_dir():
@@ -107,8 +114,8 @@ class Catalog:
             return self._converted(source.directory)
         return source.directory
 
-    def entries(self) -> list[Entry]:
-        """Every installed model, the default first, then by id."""
+    def entries(self) -> list[InstalledModel]:
+        """Return every installed model, the default first, then by id."""
         sources = {source.id: source for source in self._installed()}
         default = self._local_or_known(self._settings.name)
         if default.directory.is_dir():
@@ -120,18 +127,19 @@ class Catalog:
         return sorted(entries, key=lambda entry: (entry.id != default.id, entry.id))
 
     def is_missing(self, name: str) -> bool:
-        """Whether it is not installed, but of the kind that can be pulled. Raises ModelNotFound."""
+        """Return True for a model that can be pulled and is not installed. Raises ModelNotFound for an unknown name."""
         source = self._source(name)
         return source.repository is not None and not source.directory.is_dir()
 
     def ask(self, name: str) -> None:
-        """Whether the hub lets this machine pull a model now, without pulling it: raises what ``pull`` would raise."""
+        """Ask the hub whether this machine may pull a model now; raise the error that ``pull`` would raise."""
         hub.ask(self._repository(self._source(name)))
 
     def pull(self, name: str, progress: hub.Progress | None = None) -> Path:
-        """Download a model unless it is installed; an interrupted download goes on where it stopped.
+        """Download a model unless it is installed, and return its directory; an interrupted download is resumed.
 
-        Raises ModelNotFound, HubUnreachable when offline or when the hub does not answer, else ModelUnavailable.
+        Raises ModelNotFound for an unknown name, HubUnreachable when the network is off or the hub does not answer,
+        and ModelUnavailable when the hub refuses, the checkpoint is unusable or the disk is full.
         """
         source = self._source(name)
         if source.directory.is_dir():
@@ -142,12 +150,16 @@ class Catalog:
             hub.download(repository, staging, progress)
             model_files.check(staging)
             if model_files.kind_of(staging) == "transformers":
-                _convert_in_place(staging)
+                convert_in_place(staging)
 
         return install(source.directory, fill, root=self._cache_dir, resume=True)
 
     def remove(self, name: str) -> None:
-        """Delete an installed model. Raises InvalidInput for the demo and for directories that are the user's."""
+        """Delete an installed model.
+
+        Raises InvalidInput for the demo model and for the user's own directories, ModelNotFound for a model that is
+        not installed.
+        """
         source = self._source(name)
         if source.repository is None:
             raise InvalidInput(f"{source.directory} is not the catalogue's to delete.", param="model")
@@ -156,7 +168,7 @@ class Catalog:
         uninstall(source.directory, root=self._cache_dir)
 
     def _repository(self, source: _Source) -> str:
-        """Where to pull it from."""
+        """Return the repository to pull from. Raises InvalidInput for a local directory, HubUnreachable if offline."""
         if source.repository is None:
             raise InvalidInput(f"{source.id} is a local directory: there is nothing to pull.", param="model")
         if self.offline:
@@ -197,8 +209,8 @@ class Catalog:
             sources += [self._known(repository) for repository in found if repository]
         return sources
 
-    def _entry(self, source: _Source) -> Entry:
-        """Looked at again only when a file changed: the server asks for every status."""
+    def _entry(self, source: _Source) -> InstalledModel:
+        """Inspect a model, but only when a file has changed since: the server asks for every status."""
         files = sorted((path.name, path.stat()) for path in source.directory.iterdir() if path.is_file())
         state = tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in files)
         seen = self._seen.get(source.id)
@@ -206,7 +218,7 @@ class Catalog:
             seen = self._seen[source.id] = (state, self._inspected(source, [stat for _name, stat in files]))
         return seen[1]
 
-    def _inspected(self, source: _Source, files: list[os.stat_result]) -> Entry:
+    def _inspected(self, source: _Source, files: list[os.stat_result]) -> InstalledModel:
         multilingual, problem = None, None
         try:
             model_files.check(source.directory)
@@ -214,7 +226,7 @@ class Catalog:
                 multilingual = model_files.is_multilingual(source.directory)
         except WhisperXError as error:
             problem = str(error)
-        return Entry(
+        return InstalledModel(
             id=source.id,
             path=source.directory,
             bytes=sum(file.st_size for file in files),
@@ -240,17 +252,6 @@ class Catalog:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def _convert_in_place(staging: Path) -> None:
-    converted = staging / CONVERTED
-    convert(staging, converted)
-    for path in staging.iterdir():
-        if path != converted:
-            path.unlink()
-    for path in converted.iterdir():
-        path.rename(staging / path.name)
-    converted.rmdir()
 
 
 def _not_installed(name: str, kind: type[WhisperXError]) -> WhisperXError:

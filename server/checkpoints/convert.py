@@ -1,4 +1,4 @@
-"""transformers checkpoints into CTranslate2 ones; the only file that meets ctranslate2.converters."""
+"""The conversion of transformers checkpoints to CTranslate2; the only file that imports ctranslate2.converters."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from server.machine.optional_packages import require_extra
 log = logging.getLogger(__name__)
 
 COPIED = ("tokenizer.json", "preprocessor_config.json")
+CONVERTED = ".converted"  # name of a directory of converted models, or of one that is being made
 
 
 def convert(checkpoint: Path, target: Path) -> None:
     """Write ``checkpoint`` (transformers, Whisper) as an int8 CTranslate2 model into the empty directory ``target``.
 
-    Needs memory for the model in its stored precision. Raises ModelUnavailable when the weights do not
-    load, or without PyTorch.
+    The conversion needs memory for the model in its stored precision. Raises ModelUnavailable when the weights cannot
+    be loaded, or where PyTorch is not installed.
     """
     require_extra(f"Conversion of the transformers checkpoint {checkpoint.name}")
-    from ctranslate2.converters import TransformersConverter  # seconds: brings torch and transformers
+    from ctranslate2.converters import TransformersConverter  # takes seconds: it imports torch and transformers
     from safetensors import SafetensorError
 
     log.info("Converting %s to CTranslate2, once.", checkpoint)
@@ -31,3 +32,15 @@ def convert(checkpoint: Path, target: Path) -> None:
     except (SafetensorError, RuntimeError, ValueError, OSError) as error:
         shutil.rmtree(target, ignore_errors=True)
         raise ModelUnavailable(f"{checkpoint} cannot be converted: {error}.", cure="Fetch the model again.") from error
+
+
+def convert_in_place(directory: Path) -> None:
+    """Replace the files of a transformers checkpoint by those of the converted model. Raises as ``convert``."""
+    converted = directory / CONVERTED
+    convert(directory, converted)
+    for path in directory.iterdir():
+        if path != converted:
+            path.unlink()
+    for path in converted.iterdir():
+        path.rename(directory / path.name)
+    converted.rmdir()

@@ -1,4 +1,4 @@
-"""Checkpoint directories: which kind they are, whether they are whole, and what their headers say.
+"""Checkpoint directories: their kind, their completeness, and the header of a model.bin.
 
 A CTranslate2 directory holds model.bin, config.json, tokenizer.json and vocabulary.json (vocabulary.txt in older
 conversions); a transformers directory holds config.json, tokenizer.json and model*.safetensors or pytorch_model*.bin.
@@ -28,7 +28,7 @@ DEFAULT_MELS = 80  # what faster-whisper assumes without preprocessor_config.jso
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """One tensor of a model.bin: ``offset`` and ``nbytes`` say where its data lies, row-major, little-endian."""
+    """One tensor of a model.bin: ``nbytes`` of data from ``offset`` on, row-major, little-endian."""
 
     shape: tuple[int, ...]
     dtype: str
@@ -38,18 +38,19 @@ class Variable:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The table of contents of a model.bin. Aliases name the same variable as their target."""
+    """The table of contents of a model.bin; an alias has the same variable as its target."""
 
     spec: str
     variables: dict[str, Variable]
 
     @property
     def n_mels(self) -> int:
+        """The number of mel bands that the encoder takes."""
         return self.variables["encoder/conv1/weight"].shape[1]
 
 
 def kind_of(directory: Path) -> Kind:
-    """Tell the two kinds of checkpoint apart; raises ModelUnavailable when ``directory`` is neither."""
+    """Return the kind of a checkpoint directory. Raises ModelUnavailable for a directory that is of neither kind."""
     if (directory / "model.bin").exists():
         return "ctranslate2"
     if next(_transformers_weights(directory), None) is not None:
@@ -89,9 +90,9 @@ def read_layout(model_bin: Path) -> Layout:
 
 
 def is_multilingual(directory: Path) -> bool:
-    """Whether the model knows more than English, by CTranslate2's own rule.
+    """Return True for a model that knows more than English, by the rule of CTranslate2 itself.
 
-    The rule is that the vocabulary has the empty token (OpenAI's id 50256), see src/models/whisper.cc of CTranslate2.
+    The rule: the vocabulary has the empty token (OpenAI's id 50256); see src/models/whisper.cc of CTranslate2.
     """
     listed = directory / "vocabulary.json"
     if listed.is_file():
@@ -189,7 +190,10 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _check_json_end(path: Path, closing: bytes) -> None:
-    """A tokenizer is megabytes of JSON: its last byte is enough to see that a copy stopped early."""
+    """Raise ModelUnavailable unless a JSON file ends with ``closing``.
+
+    A tokenizer is megabytes of JSON, and its last byte is enough to see that a copy stopped early.
+    """
     _refuse_pointer(path)
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - 64))

@@ -1,4 +1,4 @@
-"""Downloads from the Hugging Face Hub; the only file that meets huggingface_hub."""
+"""Downloads from the Hugging Face Hub; the only file that imports huggingface_hub."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from server.machine.optional_packages import require_extra
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import ModelInfo
 
-CONNECT_SECONDS = 5.0  # one question to the hub, not repeated
+CONNECT_SECONDS = 5.0  # for one question to the hub, which is not repeated
 CTRANSLATE2_FILES = ("model.bin", "config.json", "tokenizer.json", "vocabulary.*", "preprocessor_config.json")
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 TRANSFORMERS_FILES = ("config.json", "tokenizer.json", "preprocessor_config.json", "generation_config.json")
 
-Progress = Callable[[int, int], None]  # bytes here, bytes in all
+Progress = Callable[[int, int], None]  # bytes on disk, bytes in all
 
 
 def is_offline() -> bool:
-    """Whether $HF_HUB_OFFLINE (or $TRANSFORMERS_OFFLINE) forbids the network."""
+    """Return True if $HF_HUB_OFFLINE or $TRANSFORMERS_OFFLINE forbids the network."""
     from huggingface_hub import constants
 
     return bool(constants.HF_HUB_OFFLINE)
 
 
 def download(repo: str, directory: Path, progress: Progress | None = None) -> None:
-    """Fetch the files of a Whisper checkpoint into ``directory``, going on where an earlier call stopped.
+    """Fetch the files of a Whisper checkpoint into ``directory``, resuming a download that was interrupted.
 
-    Raises ModelNotFound when the hub has no such repository, HubUnreachable when it does not answer within
-    ``CONNECT_SECONDS`` or breaks off, ModelUnavailable when it refuses or holds no Whisper weights that
+    Raises ModelNotFound when the hub has no such repository, HubUnreachable when the hub does not answer within
+    ``CONNECT_SECONDS`` or breaks off, ModelUnavailable when it refuses or the repository holds no Whisper weights that
     can be read here, and OSError when the disk is full.
     """
     from huggingface_hub import constants, snapshot_download
     from huggingface_hub.utils import disable_progress_bars
 
     disable_progress_bars()  # the caller shows one bar for all files
-    constants.HF_HUB_DISABLE_XET = True  # it begins anew after an interruption, where HTTP goes on
+    constants.HF_HUB_DISABLE_XET = True  # Xet starts over after an interruption, where HTTP resumes
     info = ask(repo)
     files = _wanted(repo, info)
     with _named_errors(repo), _watched(directory, sum(files.values()), progress):
@@ -56,7 +56,7 @@ def download(repo: str, directory: Path, progress: Progress | None = None) -> No
 
 
 def ask(repo: str) -> ModelInfo:
-    """What the hub knows of a repository that this machine may download. Raises as ``download`` does."""
+    """Return the hub's description of a repository that may be downloaded here. Raises the errors of ``download``."""
     from huggingface_hub import HfApi
 
     with _named_errors(repo):
@@ -89,7 +89,10 @@ def _named_errors(repo: str) -> Iterator[None]:
 
 
 def _wanted(repo: str, info: ModelInfo) -> dict[str, int]:
-    """Files to fetch and their sizes: one set of weights, the leanest that can be read."""
+    """Return the files to fetch and their sizes: one set of weights, the smallest that can be read here.
+
+    Raises ModelUnavailable where there is none, or where its conversion needs packages that are not installed.
+    """
     sizes = {file.rfilename: int(file.size or 0) for file in info.siblings or ()}
     if "model.bin" in sizes:
         patterns: tuple[str, ...] = CTRANSLATE2_FILES
@@ -121,7 +124,7 @@ def _unreachable(repo: str, why: Exception | str) -> HubUnreachable:
 
 @contextmanager
 def _watched(directory: Path, total: int, progress: Progress | None) -> Iterator[None]:
-    """Report the bytes on disk, resumed ones included, five times a second."""
+    """Report the bytes on disk, those of an earlier call included, five times a second."""
     if progress is None:
         yield
         return

@@ -15,11 +15,11 @@ LOCKS = ".locks"
 
 
 def install(target: Path, fill: Callable[[Path], None], *, root: Path, resume: bool = False) -> Path:
-    """Return ``target``, made by ``fill(staging)`` unless it is there already.
+    """Return ``target``, which ``fill(staging)`` makes unless it exists already.
 
-    ``staging`` lies under ``root``, as ``target`` must, so that the last step is one rename. With ``resume`` it keeps
-    what an interrupted call left, else it starts empty. A second process waits for the first and uses its result.
-    Raises ModelUnavailable when ``root`` cannot be written.
+    ``staging`` is a directory under ``root``, as ``target`` must be, so that the last step is one rename. With
+    ``resume`` it keeps the files of an interrupted call, else it starts empty. A second process waits for the first
+    and uses its result. Raises ModelUnavailable when ``root`` cannot be written.
     """
     try:
         with locked(root / LOCKS / f"{target.name}.lock"):
@@ -40,7 +40,7 @@ def install(target: Path, fill: Callable[[Path], None], *, root: Path, resume: b
 
 
 def uninstall(target: Path, *, root: Path) -> None:
-    """Remove ``target``; a reader sees all of it or nothing."""
+    """Remove the directory ``target``; a reader sees all of it or nothing."""
     with locked(root / LOCKS / f"{target.name}.lock"):
         trash = root / PARTIAL / f"{target.name}.removed"
         shutil.rmtree(trash, ignore_errors=True)
@@ -51,7 +51,7 @@ def uninstall(target: Path, *, root: Path) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock that the kernel drops when the process dies."""
+    """Hold an exclusive lock on the file ``path``; the kernel releases it if the process dies."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

@@ -1,7 +1,7 @@
-"""The command line: one file per command, each of which imports what is slow only when it runs.
+"""The command line: one file per command, which imports slow packages only when the command runs.
 
-Results go to standard output, everything else to standard error. Exit status: 0 done, 1 something failed, 2 the
-command line or a setting is wrong.
+Results go to standard output, everything else to standard error. The exit status is 0 after success, 1 after a failure,
+and 2 if the command line or a setting is wrong.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The default model at the start: it is here, it is pulled while the server listens, or the demo stands in for it."""
+"""The default model at the start of ``serve``: installed, pulled while the server listens, or replaced by the demo."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ WHAT_THE_DEMO_IS = (
 )
 
 
-def settled(settings: Settings) -> tuple[Settings, tuple[str, ...]]:
-    """What serves this run, as ``model.missing`` says, and the notes that every status shall have of it.
+def choose_model(settings: Settings) -> tuple[Settings, tuple[str, ...]]:
+    """Apply ``model.missing``: return the settings of this run and the notes that every status has about them.
 
-    Raises ModelUnavailable now rather than on every request, and ModelNotFound.
+    Raises ModelNotFound for a name that is no model, and ModelUnavailable for a model that is not installed and may not
+    be pulled.
     """
     from server.checkpoints.catalog import DEMO_DIR, Catalog
 

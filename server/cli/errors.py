@@ -1,4 +1,4 @@
-"""Errors of the domain as one line on standard error and an exit status."""
+"""Exit statuses, and the errors of this project as one line on standard error."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from server.errors import ConfigurationError, InvalidInput, WhisperXError
 
 FAILED = 1
 WRONG_USE = 2
-INTERRUPTED = 130  # 128 + SIGINT, as shells say it
+INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
 class ReportingGroup(TyperGroup):
-    """Commands that may raise WhisperXError or KernelsError."""
+    """A group of commands whose WhisperXError or KernelsError becomes a line and an exit status."""
 
     def invoke(self, ctx: Any) -> Any:
         try:

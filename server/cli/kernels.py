@@ -1,4 +1,4 @@
-"""``whisperx-npu kernels``: the NPU's overlays, checked, written out, simulated, priced and built."""
+"""``whisperx-npu kernels``: check, print, simulate, cost and build the NPU's overlays."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Sizes = Annotated[
 
 
 class Target(StrEnum):
-    """What a kernel folder is for."""
+    """The device that a kernel folder is for."""
 
     npu1 = "npu1"
     host = "host"
@@ -45,7 +45,10 @@ def show() -> None:
 
 @app.command()
 def check(names: Names = None, size: Sizes = None) -> None:
-    """Hold overlays against every limit of the hardware; prints the memory map."""
+    """Check overlays against every limit of the hardware and print their memory maps.
+
+    Example: whisperx-npu kernels check encoder --size base
+    """
     from kernels.array.check.check import check as check_design
 
     for entry in _entries(names):
@@ -54,7 +57,7 @@ def check(names: Names = None, size: Sizes = None) -> None:
 
 @app.command()
 def mlir(name: Name, size: Sizes = None) -> None:
-    """Print an overlay's text for mlir-aie."""
+    """Print an overlay as text for mlir-aie."""
     from kernels.array.lower.mlir import to_mlir
 
     (entry,) = _entries([name])
@@ -63,7 +66,7 @@ def mlir(name: Name, size: Sizes = None) -> None:
 
 @app.command()
 def simulate(names: Names = None) -> None:
-    """Run overlays' self-tests on the simulated array: what was called and moved, and how long that took here."""
+    """Run the self-tests of overlays on the simulated array; print kernel calls, bytes moved and seconds taken."""
     from kernels.array.lower.encode import encode
     from kernels.array.simulate.simulate import Simulation
 
@@ -82,7 +85,7 @@ def simulate(names: Names = None) -> None:
 
 @app.command()
 def cost(size: Sizes = None) -> None:
-    """Print modelled milliseconds per 30 s window, and what the model was held against."""
+    """Print modelled milliseconds per 30 s window, and the published measurements that the model was compared with."""
     from kernels.cost.report import text
 
     typer.echo(text(_sizes(size)))
@@ -97,9 +100,11 @@ def build(
     ),
     output: Annotated[Path, typer.Option("--output-dir", help="Where the kernel folders go.")] = Path("build/kernels"),
 ) -> None:
-    """Write kernel folders: configuration, instruction streams, manifest, self-test. Prints their paths.
+    """Write kernel folders (configuration, instruction streams, manifest, self-test) and print their paths.
 
-    Without names: mel, and the fewest overlays for the encoder whose programs fit.
+    Without names, mel is built, and the fewest overlays for the encoder whose programs fit.
+
+    Example: whisperx-npu kernels build --size small
     """
     from kernels.package.folder import build as build_folder
     from kernels.package.folder import build_what_fits

@@ -1,4 +1,4 @@
-"""What standard error gets: lines for people, or one JSON object a line."""
+"""The log on standard error: lines for people, or one JSON object per line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ TALKATIVE = ("httpx", "httpcore", "urllib3", "numba", "matplotlib", "speechbrain
 
 
 def log_to_stderr(level: str, line_format: Literal["console", "json"] = "console") -> None:
-    """Log lines of this project and of what it is built on."""
+    """Send the log of this project and of its libraries to standard error.
+
+    Lines of the libraries in ``TALKATIVE`` are written from warnings on.
+    """
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines() if line_format == "json" else logging.Formatter(CONSOLE))
     logging.basicConfig(level=level.upper(), handlers=[handler])
@@ -21,7 +24,7 @@ def log_to_stderr(level: str, line_format: Literal["console", "json"] = "console
 
 
 class JsonLines(logging.Formatter):
-    """A record as one line; its ``fields``, where it has some, become keys."""
+    """Formats a record as one JSON object; the keys of its ``fields``, if it has any, become keys of the object."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {

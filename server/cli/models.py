@@ -1,4 +1,4 @@
-"""``whisperx-npu models``: what is installed, and getting more."""
+"""``whisperx-npu models``: list, pull and remove Whisper models."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from server.cli.options import ConfigFile, configured
 from server.cli.progress import bar
 
 if TYPE_CHECKING:
-    from server.checkpoints.catalog import Catalog, Entry
+    from server.checkpoints.catalog import Catalog, InstalledModel
 
 app = typer.Typer(help="List, pull and remove Whisper models.", no_args_is_help=True)
 
@@ -31,7 +31,10 @@ def show(config: ConfigFile = None) -> None:
 
 @app.command()
 def pull(name: Name, config: ConfigFile = None) -> None:
-    """Download a model; an interrupted download goes on where it stopped. Prints its directory."""
+    """Download a model and print its directory. An interrupted download resumes where it stopped.
+
+    Example: whisperx-npu models pull small
+    """
     catalog = _catalog(config)
     with bar(catalog.canonical(name), is_bytes=True) as update:
         path = catalog.pull(name, update)
@@ -40,7 +43,10 @@ def pull(name: Name, config: ConfigFile = None) -> None:
 
 @app.command()
 def remove(name: Name, config: ConfigFile = None) -> None:
-    """Delete an installed model."""
+    """Delete an installed model.
+
+    Example: whisperx-npu models remove small
+    """
     _catalog(config).remove(name)
 
 
@@ -50,7 +56,7 @@ def _catalog(config: Path | None) -> Catalog:
     return Catalog(configured(config).model)
 
 
-def _row(entry: Entry, *, default: bool) -> tuple[str, ...]:
+def _row(entry: InstalledModel, *, default: bool) -> tuple[str, ...]:
     languages = {True: "many", False: "English", None: "?"}[entry.multilingual]
     size = f"{entry.bytes / 1e6:.0f} MB"
     return ("*" if default else "", entry.id, size, languages, entry.problem or str(entry.path))

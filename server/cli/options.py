@@ -1,4 +1,4 @@
-"""Options that several commands have, and the settings that they add up to."""
+"""Options that several commands share, and the settings that result from them."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ ModelName = Annotated[
 
 
 def configured(config: Path | None, **groups: dict[str, object]) -> Settings:
-    """File and environment, overridden by the options that were given; None in ``groups`` is not given.
+    """Return the settings of file and environment, overridden by options; None in ``groups`` is an option not given.
 
-    Raises ConfigurationError.
+    Raises ConfigurationError when a setting is wrong.
     """
     from server.settings.load import load_settings  # pydantic takes 0.3 s
 

@@ -1,4 +1,4 @@
-"""Progress bars, on a terminal only."""
+"""Progress bars, which are shown on a terminal only."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Update = Callable[[float, float | None], None]  # done and total in one unit, to
 
 @contextmanager
 def bar(label: str, *, is_bytes: bool = False) -> Iterator[Update]:
-    """Show how far ``label`` is on standard error while the block runs; nothing where that is no terminal."""
+    """Show a progress bar named ``label`` on standard error while the block runs, if that is a terminal."""
     if not sys.stderr.isatty():
         yield lambda _done, _total: None
         return

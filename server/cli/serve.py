@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from server.cli.default_model import settled
+from server.cli.default_model import choose_model
 from server.cli.errors import FAILED
 from server.cli.logs import log_to_stderr
 from server.cli.options import ConfigFile, ModelName, configured
@@ -29,10 +29,13 @@ def serve(
     config: ConfigFile = None,
     model: ModelName = None,
 ) -> None:
-    """Answer HTTP requests until told to stop (SIGTERM or Ctrl-C)."""
+    """Answer HTTP requests until told to stop (SIGTERM or Ctrl-C).
+
+    Example: whisperx-npu serve --model small --port 9000
+    """
     settings = configured(config, server={"host": host, "port": port}, model={"name": model})
     log_to_stderr(settings.log.level, settings.log.format)
-    settings, notes = settled(settings)
+    settings, notes = choose_model(settings)
     server = _server(settings, notes)
     with _listening(settings.server.host, settings.server.port) as listener:
         _announce(settings, listener.getsockname()[1])
@@ -54,7 +57,7 @@ def _listening(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family)
     except OSError as error:
-        why = str(error.strerror or error).partition(" (")[0]  # what follows repeats the address
+        why = str(error.strerror or error).partition(" (")[0]  # the rest repeats the address
         raise ConfigurationError(
             f"Cannot listen on {host}:{port}: {why}.",
             param="server.port",
@@ -69,7 +72,7 @@ def _announce(settings: Settings, port: int) -> None:
     address = f"[{host}]" if ":" in host else host
     near = "localhost" if host in ("0.0.0.0", "::") else address  # noqa: S104  compared, not bound
     sample = DEMO_DIR / "sample.wav"
-    near_sample = sample.is_file() and sample.is_relative_to(Path.cwd())  # else it may be in a container, out of reach
+    near_sample = sample.is_file() and sample.is_relative_to(Path.cwd())  # else it may be in a container
     recording = shlex.quote(os.path.relpath(sample)) if near_sample else "YOUR-RECORDING.wav"
     typer.echo(f"Listening on http://{address}:{port} (documentation at /docs). Try:", err=True)
     typer.echo(f"  curl http://{near}:{port}/transcribe -F file=@{recording}", err=True)

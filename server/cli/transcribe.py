@@ -1,15 +1,16 @@
-"""``whisperx-npu transcribe``: files in, text out, without a server."""
+"""``whisperx-npu transcribe``: transcribe files without a server."""
 
 from __future__ import annotations
 
-import asyncio
 import json
+import logging
 import os
 import shutil
 import sys
 import tempfile
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -22,9 +23,12 @@ from server.cli.progress import bar
 from server.errors import EngineFailure, InvalidInput, WhisperXError
 
 if TYPE_CHECKING:
-    from server.engine.contract import Engine, Job
+    from server.engine.contract import Job
+    from server.pipeline.loaded_model import LoadedModel
     from server.settings.load import Settings
-    from server.transcript import Options, Transcript
+    from server.transcript import Event, Options, Transcript
+
+log = logging.getLogger(__name__)
 
 OutputFormat = Literal["text", "json", "srt", "vtt", "verbose_json"]
 AlignChoice = Literal["auto", "whisperx", "attention", "ctc", "off"]
@@ -32,7 +36,7 @@ AlignChoice = Literal["auto", "whisperx", "attention", "ctc", "off"]
 EXTENSIONS = {"text": "txt", "verbose_json": "json"}
 STDIN = "-"
 
-Write = Callable[[str, str], None]  # source, result
+Write = Callable[[str, str], None]  # takes the name of a source and its result
 
 
 def transcribe(
@@ -49,8 +53,12 @@ def transcribe(
     output_dir: Annotated[Path | None, typer.Option(help="Write FILE's text there as FILE.txt, .json, ...")] = None,
     config: ConfigFile = None,
 ) -> None:
-    """Transcribe recordings one after the other; one that fails does not stop the others."""
+    """Transcribe recordings one after the other; one that fails does not stop the others.
+
+    Example: whisperx-npu transcribe talk.mp3 --format srt > talk.srt
+    """
     from server.checkpoints.catalog import Catalog
+    from server.machine.optional_packages import check_extra
     from server.transcript import DiarizeOptions, Options
 
     settings = configured(config, model={"name": model})
@@ -64,52 +72,79 @@ def transcribe(
         diarize=DiarizeOptions(min_speakers, max_speakers) if diarize else None,
     )
     write = _to_directory(files, output_dir, format) if output_dir else _to_stdout(files, format)
-    Catalog(settings.model).resolve(settings.model.name)  # a missing model is said once, not for each file
-    failed = asyncio.run(_transcribe_all(settings, files, options, format, write))
+    Catalog(settings.model).resolve(settings.model.name)  # a missing model is reported once, not for each file
+    check_extra(settings.stages)
+    failed = _transcribe_all(settings, files, options, format, write)
     if failed:
         raise typer.Exit(FAILED)
 
 
-async def _transcribe_all(
+def _transcribe_all(
     settings: Settings, files: list[str], options: Options, output_format: OutputFormat, write: Write
 ) -> int:
-    """Number of files that failed."""
-    from server.cli.local_engine import LocalEngine
+    """Transcribe the files in turn, report those that fail on standard error, and return the number of failures."""
     from server.engine.contract import Job
 
-    engine = LocalEngine(settings)
-    await engine.start()
+    compute = ThreadPoolExecutor(1, thread_name_prefix="compute")  # Ctrl-C cannot interrupt the native code in it
     failed = 0
     try:
         with tempfile.TemporaryDirectory(prefix="whisperx-npu-") as scratch:
+            model = compute.submit(_load, settings).result()
             for source in files:
                 try:
                     job = Job(uuid.uuid4().hex, _path(source, Path(scratch)), options)
-                    transcript = await _transcript(engine, job, source)
+                    events = _events(model, job, settings.server.max_audio_seconds)
+                    transcript = _transcript(_stepped(events, compute), source)
                     write(source, _render(transcript, job, output_format))
                 except (WhisperXError, OSError) as error:
                     typer.echo(f"{source}: {error}", err=True)
                     failed += 1
-    except asyncio.CancelledError:  # Ctrl-C: the batch under way cannot be stopped, and nobody waits for it
+    except KeyboardInterrupt:  # nobody waits for the batch of windows that is being computed
         os._exit(INTERRUPTED)
-    await engine.stop()
+    model.close()
     return failed
 
 
-async def _transcript(engine: Engine, job: Job, source: str) -> Transcript:
-    from contextlib import aclosing
+def _load(settings: Settings) -> LoadedModel:
+    from server.checkpoints.catalog import Catalog
+    from server.pipeline.loaded_model import LoadedModel
+    from server.settings.stages import DEMO_MODEL
 
-    from server.engine.contract import Finished, Progress
+    catalog = Catalog(settings.model)
+    name = catalog.default
+    return LoadedModel(name, catalog.resolve(name), settings.stages, demo=name == DEMO_MODEL)
+
+
+def _events(model: LoadedModel, job: Job, max_seconds: float) -> Iterator[Event]:
+    """Run the pipeline on one file. An error that is not of this project becomes an EngineFailure and a log entry."""
+    from server.pipeline import alone
+
+    try:
+        yield from alone.transcribe(model, job.path, job.options, max_seconds=max_seconds)
+    except WhisperXError:
+        raise
+    except Exception as error:  # the outermost edge of the computation
+        log.exception("Job %s failed.", job.id)
+        raise EngineFailure(f"The transcription failed: {type(error).__name__}.") from error
+
+
+def _stepped(events: Iterator[Event], compute: Executor) -> Iterator[Event]:
+    """Take each event in another thread, so that this thread waits where Ctrl-C can interrupt it."""
+    while (event := compute.submit(next, events, None).result()) is not None:
+        yield event
+
+
+def _transcript(events: Iterable[Event], source: str) -> Transcript:
+    from server.transcript import Finished, Progress
 
     with bar(source) as update:
-        async with aclosing(engine.transcribe(job)) as events:
-            async for event in events:
-                if isinstance(event, Progress):
-                    update(event.done, event.total)
-                elif isinstance(event, Finished):
-                    _warn(source, event.transcript)
-                    return event.transcript
-    raise EngineFailure("The engine stopped without a result.")
+        for event in events:
+            if isinstance(event, Progress):
+                update(event.done, event.total)
+            elif isinstance(event, Finished):
+                _warn(source, event.transcript)
+                return event.transcript
+    raise EngineFailure("The pipeline stopped without a result.")
 
 
 def _warn(source: str, transcript: Transcript) -> None:

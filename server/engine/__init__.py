@@ -1,0 +1,1 @@
+"""The engine behind the HTTP server: its contract, the supervisor in the server's process, and the worker processes."""

@@ -1,7 +1,6 @@
-"""The door between requests and computation: a job goes in, events come out.
+"""The interface between the HTTP server and the computation: a job goes in, events come out.
 
-Jobs and events are plain frozen data, so the computation may live in this process (the command line) or in a
-supervised child without the requests noticing.
+Jobs and events are plain frozen data, so that the computation may run in another process.
 """
 
 from __future__ import annotations
@@ -11,48 +10,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-from server.transcript import Event, Finished, Options, Progress, SegmentReady, StageChoice, StageTime
-
-__all__ = [
-    "Engine",
-    "EngineProcess",
-    "EngineStatus",
-    "Event",
-    "Fallback",
-    "FallbackReason",
-    "Finished",
-    "Job",
-    "ModelCard",
-    "Observation",
-    "Observer",
-    "Progress",
-    "Pull",
-    "QueueTime",
-    "Restart",
-    "SegmentReady",
-    "StageChoice",
-    "StageRun",
-]
+from server.transcript import Event, Options, StageChoice, StageTime
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One recording to transcribe. ``path`` holds the upload as it was sent, still encoded.
+    """A recording to transcribe. ``path`` is the uploaded file as it was sent, still encoded.
 
-    ``interactive``: somebody waits for each word, so it goes before files. ``timeout``: seconds from now, waiting
-    included, after which nobody wants the answer.
+    An ``interactive`` job goes before files, because somebody waits for each word.
+
+        Job("1", Path("talk.mp3"), Options(language="en"))
     """
 
     id: str
     path: Path
     options: Options
     interactive: bool = False
-    timeout: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """One model that this server can run. ``created`` is the modification time of its files, Unix seconds."""
+    """A model that this server can run. ``created`` is the modification time of its files, Unix seconds."""
 
     id: str
     created: int
@@ -65,7 +43,10 @@ class ModelCard:
 
 @dataclass(frozen=True, slots=True)
 class EngineProcess:
-    """A process that holds one model. ``rss_bytes`` is its resident memory now, ``restarts`` counts what went wrong."""
+    """A process that holds one model.
+
+    ``rss_bytes`` is its resident memory now, ``restarts`` the number of earlier processes that ended unexpectedly.
+    """
 
     model: str
     pid: int
@@ -76,7 +57,7 @@ class EngineProcess:
 
 @dataclass(frozen=True, slots=True)
 class Pull:
-    """A model on its way from the hub: bytes that are here, those of an earlier attempt included, of ``total``."""
+    """The download of a model: ``bytes`` of ``total`` are here, those of earlier attempts included."""
 
     model: str
     bytes: int
@@ -88,11 +69,11 @@ class Pull:
 
 @dataclass(frozen=True, slots=True)
 class EngineStatus:
-    """State of the computation as it is now; only measured or observed values.
+    """The state of the engine now; every value is measured or observed.
 
-    ``queued`` and ``running`` count requests that wait and requests whose audio is being read; ``waiting_seconds`` is
-    the audio admitted and not yet transcribed, as far as its length is known; ``speed`` is the measured rate, in
-    seconds of audio per second, None until something was measured. ``pull`` is the default model on its way here.
+    ``queued`` and ``running`` count requests that wait and requests whose audio is being read. ``waiting_seconds`` is
+    the admitted audio that is not yet transcribed, as far as its length is known. ``speed`` is the measured rate in
+    seconds of audio per second, None until something was measured. ``pull`` is the download of the default model.
     """
 
     state: Literal["starting", "ready", "failed", "stopped"]
@@ -112,7 +93,7 @@ class EngineStatus:
 
 @dataclass(frozen=True, slots=True)
 class StageRun:
-    """One run of one stage over a batch of windows, of one request or of several."""
+    """A run of one stage over a batch of windows, which belong to one request or to several."""
 
     model: str
     stage: str
@@ -123,7 +104,7 @@ class StageRun:
 
 @dataclass(frozen=True, slots=True)
 class QueueTime:
-    """How long a request waited from its admission until its audio was first read."""
+    """The wait of a request, from its admission until its audio was first read."""
 
     model: str
     seconds: float
@@ -134,9 +115,9 @@ FallbackReason = Literal["npu_retired", "log_prob", "compression_ratio", "repeat
 
 @dataclass(frozen=True, slots=True)
 class Fallback:
-    """A window that was computed again, or otherwise than planned.
+    """A window that was computed again, or on another device.
 
-    ``reason`` is ``npu_retired`` for the encoder (the CPU computed the batch once more), and for the decoder the
+    ``reason`` is ``npu_retired`` for the encoder: the CPU computed the batch once more. For the decoder it is the
     threshold that a window failed before it was decoded at the next temperature.
     """
 
@@ -147,7 +128,7 @@ class Fallback:
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """An engine process that ended without being told to; ``reason`` is crash, killed, hang or load."""
+    """A model's process that ended unexpectedly; ``reason`` is crash, killed, hang or load."""
 
     model: str
     reason: str
@@ -161,21 +142,23 @@ class Engine(Protocol):
     """Runs jobs. All methods are called from one event loop."""
 
     def observe(self, observer: Observer) -> None:
-        """Call ``observer`` from the event loop with everything that is measured from now on; it must be quick."""
+        """Call ``observer`` with every later measurement. The call is made from the event loop and must be quick."""
 
     async def start(self) -> None:
-        """Begin loading the default model; returns at once. Readiness is seen in ``status()``."""
+        """Begin to load the default model and return at once. ``status()`` says when it is ready."""
 
     async def stop(self) -> None:
-        """Cancel what runs, release the models."""
+        """Cancel all jobs and unload the models."""
 
     def transcribe(self, job: Job) -> AsyncGenerator[Event, None]:
-        """Run one job; closing the generator cancels it within one batch of windows.
+        """Run one job and yield its events; closing the generator cancels the job within one batch of windows.
 
-        The first event is ``Progress(0.0, None, "queue")``; Progress follows for every window, with the audio seconds
-        done and the stage that runs. Raises Overloaded, NotReady, ModelNotFound, ModelUnavailable, InvalidInput,
-        UnsupportedMedia, TimedOut, EngineFailure.
+        The first event is ``Progress(0.0, None, "queue")``. Each window gives its segments, then a Progress with the
+        seconds of audio done and the stage that runs. The last event is Finished.
+
+        Raises Overloaded, NotReady, ModelNotFound, ModelUnavailable, InvalidInput, UnsupportedMedia, TimedOut,
+        EngineFailure.
         """
 
     def status(self) -> EngineStatus:
-        """What the engine is doing now."""
+        """Return the state of the engine now."""

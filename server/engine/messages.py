@@ -1,4 +1,4 @@
-"""What server and worker say to each other, and the pipe between them.
+"""The messages between server and worker, and the pipe that carries them.
 
 A frame is four bytes of length and a pickle. Both ends are this program, and the worker is a child of the server.
 """
@@ -14,22 +14,23 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Literal
 
-from server.engine.contract import Observation, Pull, StageChoice
+from server.engine.contract import Observation, Pull
 from server.errors import WhisperXError
 from server.settings.stages import StageSettings
-from server.transcript import Options, Resume, Segment, StageTime, Transcript
+from server.transcript import Options, Resume, Segment, StageChoice, StageTime, Transcript
 
 HEADER = struct.Struct(">I")
-GAIN = 0.1  # a larger batch must save this part of a window's time: it makes everybody else wait for longer
+GAIN = 0.1  # share of a window's time that a larger batch must save: it makes every other request wait for longer
 
 Curve = Mapping[int, float]  # windows in the batch -> ms per window
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Which encoder was the fastest, and what the stages do with batches; ``gain`` is that of encoder beside decoder.
+    """The measurements made when a model is loaded: the fastest encoder, and the speed of batches by size.
 
-    A process that takes another's place is given this, so that it computes as the first one did.
+    ``gain`` is the time of encoder and decoder one after the other, over their time side by side. A process that
+    replaces another one gets these values, so that it computes as the first one did.
     """
 
     implementation: Literal["ctranslate2", "onnxruntime", "torch"]
@@ -40,14 +41,16 @@ class Measured:
 
     @property
     def overlap(self) -> bool:
-        return 1.0 + GAIN < self.gain <= 2.0  # above 2 it is the noise of a busy machine
+        """True if encoder and decoder run side by side."""
+        return 1.0 + GAIN < self.gain <= 2.0  # a value above 2 is the noise of a busy machine
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """The first message to a worker. ``npu_retired`` says why the NPU is not to serve any more.
+    """The first message to a worker: the model to load. Recordings longer than ``max_seconds`` are refused.
 
-    ``measured`` is what an earlier process of the model has measured, None where there was none.
+    ``npu_retired`` is the reason why the NPU must not be used, ``measured`` what an earlier process of the model
+    measured; both are None for the first process.
     """
 
     model: str
@@ -59,7 +62,11 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Submit:
-    """A request, by a number that is never used again. ``solo``: its windows share no batch with others."""
+    """A new request, with a number that is never used again.
+
+    ``interactive`` requests go before files. ``resume`` is what an earlier attempt delivered. The windows of a ``solo``
+    request share no batch with others.
+    """
 
     request: int
     path: Path
@@ -71,26 +78,26 @@ class Submit:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """Nobody waits for this request any more."""
+    """A request that nobody waits for any more."""
 
     request: int
 
 
 @dataclass(frozen=True, slots=True)
 class Pulling:
-    """The model is not installed and is being pulled; ``pull`` is None until the hub has answered."""
+    """A model that is not installed is being pulled; ``pull`` is None until the hub has answered."""
 
     pull: Pull | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """It is installed, and loaded next."""
+    """The pulled model is installed and is loaded next."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The model is loaded; ``stages`` say how each stage was chosen, ``notes`` what self-tests found."""
+    """The model is loaded. ``stages`` are the devices with their reasons, ``notes`` the results of self-tests."""
 
     measured: Measured
     stages: tuple[StageChoice, ...]
@@ -99,22 +106,22 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
-    """The devices have changed: the NPU was retired."""
+class DevicesChanged:
+    """The NPU was retired, so other devices serve the stages from now on."""
 
     stages: tuple[StageChoice, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Beat:
-    """Alive."""
+class Heartbeat:
+    """A sign of life, sent every second."""
 
 
 @dataclass(frozen=True, slots=True)
 class Began:
-    """A thread of the worker (``lane``) goes into code that could crash or hang, for these requests.
+    """A thread of the worker (``lane``) enters code that could crash or hang, for these requests.
 
-    ``windows`` of up to 30 s bound the time that it may take.
+    The number of ``windows``, each of up to 30 s, bounds the time that the code may take.
     """
 
     lane: str
@@ -125,21 +132,21 @@ class Began:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The lane came back."""
+    """The thread of the worker has left that code."""
 
     lane: str
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """Something was measured."""
+    """A measurement for the metrics."""
 
     what: Observation
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """A line for the server's log."""
+class LogLine:
+    """A line for the server's log; ``level`` is one of the module logging."""
 
     logger: str
     level: int
@@ -147,23 +154,27 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What the file claims to last, in seconds."""
+class DurationKnown:
+    """The length in seconds that the file states, None where it states none."""
 
     request: int
     seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """The request no longer waits: its audio is being read."""
+class Started:
+    """The audio of a request is being read: it no longer waits in the queue."""
 
     request: int
 
 
 @dataclass(frozen=True, slots=True)
 class WindowDone:
-    """The segments of one window, in order; what a second attempt needs to go on behind it."""
+    """The segments of one window, sent in the order of the windows, with what an attempt after this one needs.
+
+    ``end`` is the end of the window and ``total`` the length of the recording, None where it is not known; both in
+    seconds.
+    """
 
     request: int
     index: int
@@ -176,14 +187,14 @@ class WindowDone:
 
 @dataclass(frozen=True, slots=True)
 class Diarizing:
-    """All windows are done; speakers are told apart, which takes a while."""
+    """The windows are done, and the speakers are being told apart, which takes a while."""
 
     request: int
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The last of a request that succeeded."""
+    """The last message about a request that succeeded."""
 
     request: int
     transcript: Transcript
@@ -191,7 +202,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The last of a request that failed; with no request, of a worker that cannot load its model."""
+    """The last message about a request that failed or, without a request, of a worker that cannot load its model."""
 
     request: int | None
     error: WhisperXError
@@ -199,23 +210,24 @@ class Failed:
 
 ToWorker = Load | Submit | Cancel
 FromWorker = (
-    Pulling | Pulled | Ready | Chosen | Beat | Began | Ended | Observed | Said
-    | Known | Opened | WindowDone | Diarizing | Done | Failed
+    Pulling | Pulled | Ready | DevicesChanged | Heartbeat | Began | Ended | Observed | LogLine
+    | DurationKnown | Started | WindowDone | Diarizing | Done | Failed
 )  # fmt: skip
 
 
 def pack(message: ToWorker | FromWorker) -> bytes:
+    """Return the frame of a message."""
     data = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
     return HEADER.pack(len(data)) + data
 
 
 def unpack(data: bytes) -> Any:
-    """The message of a frame, without its length."""
+    """Return the message of a frame's pickle, which is given without the four bytes of length."""
     return pickle.loads(data)  # noqa: S301  the other end is this program
 
 
-class Channel:
-    """The worker's end of the pipe; any thread may send."""
+class ServerPipe:
+    """The worker's end of the pipe to the server; any thread may send."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
@@ -223,12 +235,13 @@ class Channel:
         self._lock = Lock()
 
     def send(self, message: FromWorker) -> None:
+        """Send a message to the server. Raises OSError when the server is gone."""
         frame = pack(message)
         with self._lock:
             self._connection.sendall(frame)
 
     def receive(self) -> ToWorker:
-        """Raises EOFError when the server is gone."""
+        """Wait for the next message of the server. Raises EOFError when the server is gone."""
         header = self._input.read(HEADER.size)
         if len(header) < HEADER.size:
             raise EOFError

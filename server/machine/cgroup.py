@@ -1,9 +1,9 @@
-"""What the control groups of this process leave it of the machine, as a container's limits are set.
+"""Limits on processor time and memory that control groups set for this process, as container engines do.
 
-A limit of a group holds for all groups inside it, so the own group and every one around it are asked, as far as they
-are to be seen: cgroup v2 (cpu.max, memory.max) and v1 (cpu.cfs_quota_us, memory.limit_in_bytes), also side by side.
-Formats: the kernel's Documentation/admin-guide/cgroup-v2.rst, cgroup-v1/memory.rst, scheduler/sched-bwc.rst, and
-proc_pid_mountinfo(5). ``root`` is where /proc and /sys hang; tests give a folder.
+A limit of a group holds for all groups inside it, so the group of this process and every visible one around it are
+read: cgroup v2 (cpu.max, memory.max) and v1 (cpu.cfs_quota_us, memory.limit_in_bytes), also side by side. Formats: the
+kernel's Documentation/admin-guide/cgroup-v2.rst, cgroup-v1/memory.rst, scheduler/sched-bwc.rst, and
+proc_pid_mountinfo(5). ``root`` is the directory that holds proc/ and sys/; tests pass one of their own.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ ROOT = Path("/")
 
 
 def cpu_quota(root: Path = ROOT) -> float | None:
-    """Cores' worth of time that this process may use, such as 1.5; None for no limit."""
+    """Return the number of cores whose time this process may use, such as 1.5; None for no limit."""
     quotas = []
     for group in _groups("cpu", root):
         given = _words(group / "cpu.max") or _words(group / "cpu.cfs_quota_us") + _words(group / "cpu.cfs_period_us")
@@ -26,9 +26,10 @@ def cpu_quota(root: Path = ROOT) -> float | None:
 
 
 def memory_limit(root: Path = ROOT) -> int | None:
-    """Bytes that this process and those in its groups may use together; None for no limit.
+    """Return the bytes that this process and the others in its groups may use together; None for no limit.
 
-    v1 says 2^63 rounded down to pages for no limit, which is passed on: every machine has less.
+    Version 1 states 2^63 rounded down to pages where there is no limit. That number is returned as it is, because
+    every machine has less memory.
     """
     limits = []
     for group in _groups("memory", root):
@@ -39,7 +40,7 @@ def memory_limit(root: Path = ROOT) -> int | None:
 
 
 def _groups(controller: str, root: Path) -> Iterator[Path]:
-    """Directories of the own groups, the innermost first."""
+    """Yield the directories of the groups of this process, the innermost first."""
     for line in _lines(root / "proc/self/mountinfo"):
         mount, _, source = line.partition(" - ")
         top, point = mount.split()[3:5]
@@ -52,7 +53,7 @@ def _groups(controller: str, root: Path) -> Iterator[Path]:
 
 
 def _own(controller: str, root: Path) -> PurePosixPath:
-    """The own group in the hierarchy of ``controller``, which has no name in v2."""
+    """Return the group of this process in the hierarchy of ``controller``, which is "" in v2."""
     for line in _lines(root / "proc/self/cgroup"):
         _number, controllers, path = line.split(":", 2)
         if controller in controllers.split(","):
@@ -61,7 +62,7 @@ def _own(controller: str, root: Path) -> PurePosixPath:
 
 
 def _below(top: PurePosixPath, own: PurePosixPath) -> PurePosixPath:
-    """The own group as seen from the mounted one; a namespace may hide the way, and then that one is the own."""
+    """Return the path of this process's group below the mounted one; "." where a namespace hides the path."""
     return own.relative_to(top) if own.is_relative_to(top) and ".." not in own.parts else PurePosixPath()
 
 

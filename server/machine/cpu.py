@@ -1,4 +1,4 @@
-"""What the processor can do, from the kernel's own list, and how much of it is this process's."""
+"""Features of the processor, from the kernel's own list, and the number of cores that this process may use."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ INT8_DOT_FLAGS = frozenset({"avx512_vnni", "avx_vnni"})  # sums of four int8 pro
 
 
 def usable_cores(root: Path = ROOT) -> int:
-    """Cores to run threads on: those that the process may run on, and no more than a container's quota pays for."""
+    """Return the number of threads to run: the cores of this process, or fewer if a container's quota is smaller."""
     cores = len(os.sched_getaffinity(0))
     quota = cpu_quota(root)
     return cores if quota is None else max(1, min(cores, math.ceil(quota)))
 
 
 def thread_limits(root: Path = ROOT) -> dict[str, str]:
-    """Environment variables for libraries that count cores themselves and see no quota; empty where none binds."""
+    """Return environment variables for libraries that count cores and ignore quotas; empty if no quota applies."""
     cores = usable_cores(root)
     return {"OMP_NUM_THREADS": str(cores)} if cores < len(os.sched_getaffinity(0)) else {}
 
 
 def cpu_flags(cpuinfo: Path = CPUINFO) -> frozenset[str]:
-    """Feature flags that every core has, named as the kernel names them; empty where there is no such list."""
+    """Return the feature flags that every core has, in the kernel's names; empty where there is no such list."""
     try:
         lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -39,10 +39,10 @@ def cpu_flags(cpuinfo: Path = CPUINFO) -> frozenset[str]:
 
 
 def has_bf16_matrix(flags: frozenset[str]) -> bool:
-    """Whether bfloat16 matrix products run in hardware rather than by conversion to float32."""
+    """Return True if bfloat16 matrix products run in hardware rather than by conversion to float32."""
     return not BF16_MATRIX_FLAGS.isdisjoint(flags)
 
 
 def has_int8_dot(flags: frozenset[str]) -> bool:
-    """Whether int8 dot products run in hardware, exactly and fast."""
+    """Return True if int8 dot products run in hardware, exactly and fast."""
     return not INT8_DOT_FLAGS.isdisjoint(flags)

@@ -1,4 +1,4 @@
-"""The extra ``whisperx``, which brings PyTorch: whether it is installed, without importing anything of it."""
+"""The check for the optional packages of the extra ``whisperx``, among them PyTorch, without importing any of them."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ CURE = (
 
 
 def lacking() -> tuple[str, ...]:
-    """What of the extra cannot be imported here; empty where it is installed."""
+    """Return the packages of the extra that cannot be imported here; empty where it is installed."""
     return tuple(name for name in MODULES if find_spec(name) is None)
 
 
 def require_extra(what: str, *, param: str | None = None, kind: type[WhisperXError] = ModelUnavailable) -> None:
-    """Raises ``kind``, which says that ``what`` needs the extra, where it is not installed."""
+    """Raise ``kind``, which says that ``what`` needs the extra, where the extra is not installed."""
     if missing := lacking():
         raise kind(f"{what} needs packages that are not installed here: {', '.join(missing)}.", param=param, cure=CURE)
 
 
 def asked_for(settings: StageSettings) -> tuple[str, ...]:
-    """The settings that no request could be served with unless the extra is installed, with their values."""
+    """Return the settings that need the extra for every request, each as "name = value"."""
     wanted = {
         "model.encoder": settings.model.encoder == "torch" and "torch",
         "vad.method": settings.vad.method == "pyannote" and "pyannote",
@@ -36,6 +36,6 @@ def asked_for(settings: StageSettings) -> tuple[str, ...]:
 
 
 def check_extra(settings: StageSettings) -> None:
-    """Raises ConfigurationError where ``settings`` ask for the extra and it is not installed."""
+    """Raise ConfigurationError where ``settings`` ask for the extra and the extra is not installed."""
     for asked in asked_for(settings):
         require_extra(asked, param=asked.partition(" ")[0], kind=ConfigurationError)

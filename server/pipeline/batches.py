@@ -30,9 +30,9 @@ def encode(model: LoadedModel, works: Sequence[Work], watch: Watch = charged) ->
 
 def _encoded(model: LoadedModel, works: Sequence[Work], watch: Watch) -> Float32:
     with watch("mel", model.mel.device, works):
-        mel = model.mel([work.window.samples for work in works])
+        features = model.mel([work.window.samples for work in works])
     with watch("encoder", model.encoder.device, works):
-        return model.encoder(mel)
+        return model.encoder(features)
 
 
 def decode(model: LoadedModel, works: Sequence[Work], watch: Watch = charged) -> list[Failure | None]:

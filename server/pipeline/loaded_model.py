@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -9,9 +10,9 @@ from typing import TYPE_CHECKING
 from server.errors import InvalidInput
 from server.machine.optional_packages import require_extra
 from server.pipeline.aligners import Aligners
-from server.pipeline.encoding.cpu_choice import cpu_encoder, implementation
+from server.pipeline.encoding.cpu_choice import cpu_encoder
 from server.pipeline.encoding.cpu_mel import CpuMel
-from server.pipeline.encoding.npu import NpuRoom
+from server.pipeline.encoding.npu_stages import NpuStages
 from server.pipeline.stages.decoder import Ct2Decoder
 from server.pipeline.stages.protocols import Encoder, Mel, SpeechDetector
 from server.pipeline.stages.vad import SileroDetector
@@ -22,16 +23,14 @@ from server.transcript import Options, StageChoice
 if TYPE_CHECKING:
     from server.pipeline.stages.whisperx_stages import Diarizer
 
-__all__ = ["LoadedModel", "StageSettings"]
-
 
 class LoadedModel:
     """Everything that stays in memory for one model. Nothing of a request is kept in it; sessions run side by side.
 
     ``directory`` holds a CTranslate2 checkpoint of Whisper, ``name`` is the model's name in answers and messages,
     and ``demo`` marks the embedded demonstration model. ``npu_retired`` is the reason for which the NPU must not be
-    opened again. Raises ModelUnavailable if the model cannot be loaded, ConfigurationError if ``npu.mode`` requires
-    an NPU that cannot serve.
+    opened again, and ``npu_stages`` builds mel and encoder. Raises ModelUnavailable if the model cannot be loaded,
+    ConfigurationError if ``npu.mode`` requires an NPU that cannot serve.
 
         model = LoadedModel("base", Path("models/base"), StageSettings())
     """
@@ -44,16 +43,18 @@ class LoadedModel:
         *,
         demo: bool = False,
         npu_retired: str | None = None,
+        npu_stages: Callable[..., NpuStages] = NpuStages,
     ) -> None:
         self.name = name
         self.demo = demo
         self.settings = settings
         self.checkpoint = Checkpoint(directory, settings.model)
-        encoder, self.encoder_reason = cpu_encoder(self.checkpoint, settings.model)
-        self.npu = NpuRoom(self.checkpoint, settings.npu, CpuMel(self.checkpoint.n_mels), encoder, retired=npu_retired)
+        choice = cpu_encoder(self.checkpoint, settings.model)
+        self.encoder_name, self.encoder_reason = choice.chosen.implementation, choice.reason
+        mel, encoder = CpuMel(self.checkpoint.n_mels), choice.chosen.encoder
+        self.npu = npu_stages(self.checkpoint, settings.npu, mel, encoder, retired=npu_retired)
         self.mel: Mel = self.npu.mel
         self.encoder: Encoder = self.npu.encoder
-        self.encoder_name = implementation(self.encoder_reason)
         self.decoder = Ct2Decoder(self.checkpoint, settings.decode)
         self.aligners = Aligners(name, self.checkpoint, settings)
         self._diarizer: Diarizer | None = None

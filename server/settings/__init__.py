@@ -1,0 +1,1 @@
+"""The settings: their groups, and their reading from file, environment and command line."""

@@ -1,30 +1,22 @@
-"""The settings that the stages take; server.settings puts them together with the rest."""
+"""The settings of the stages and of the models that they load."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from server.settings.group import Fraction, Group, Positive
 from server.transcript import AlignMethod
 
 DEMO_MODEL = "demo"
 
-Positive = Annotated[int, Field(gt=0)]
-Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-
-
-class Group(BaseModel):
-    """A frozen group of settings; a key that it does not know is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
 
 class ModelSettings(Group):
-    """Which Whisper checkpoint serves, and where checkpoints live."""
+    """The Whisper checkpoint that serves, and the place of installed checkpoints."""
 
     name: str = Field(
         DEMO_MODEL,
@@ -43,89 +35,112 @@ class ModelSettings(Group):
     )
     cache_dir: Path = Field(
         Path(platformdirs.user_cache_dir("whisperx-npu")) / "models",
-        description="Where pulled models are kept.",
+        description="Directory of pulled models.",
+        examples=["~/.cache/whisperx-npu/models"],
     )
-    offline: bool = Field(False, description="Never reach for the network, not even to pull a model.")
+    offline: bool = Field(False, description="Never use the network, not even to pull a model.")
     missing: Literal["refuse", "pull", "pull_or_demo"] = Field(
         "refuse",
-        description="What serve does when the default model is not installed. refuse: stop the start; pull: listen, "
-        "and serve it once it is pulled; pull_or_demo: the same, but the demo model where the hub cannot be reached.",
+        description="Action of `serve` when the default model is not installed. refuse: do not start. pull: start, "
+        "download the model, and serve it once it is here. pull_or_demo: the same, but serve the demo model if the "
+        "Hugging Face Hub cannot be reached.",
     )
     compute_type: Literal["auto", "int8", "int8_float32", "float32", "int16"] = Field(
         "auto",
-        description="CTranslate2 arithmetic; auto keeps int8 where the checkpoint has it, else picks int8.",
+        description="Arithmetic of CTranslate2. auto keeps int8 if the checkpoint has it and converts to int8 "
+        "otherwise.",
     )
-    threads: int = Field(0, ge=0, description="CPU threads of one stage; 0 means all cores this process may use.")
+    threads: int = Field(0, ge=0, description="CPU threads of one stage; 0 means all cores that this process may use.")
     encoder: Literal["auto", "ctranslate2", "onnxruntime", "torch"] = Field(
-        "auto", description="CPU encoder; auto times those that could be fastest on this processor at start-up."
+        "auto",
+        description="Encoder on the CPU. auto times, at start-up, those that could be the fastest on this processor.",
     )
 
 
 class NpuSettings(Group):
-    """The NPU."""
+    """The NPU, and the choice between it and the CPU."""
 
     mode: Literal["auto", "required", "off", "simulated"] = Field(
         "auto",
-        description="auto: NPU where it is right and pays; required: refuse to start without it; off: CPU; simulated: "
-        "the kernels on a simulated NPU, right and very slow.",
+        description="auto: use the NPU for the stages that pass its self-test and gain by it. required: do not start "
+        "without the NPU. off: use the CPU. simulated: run the kernels on a simulated NPU, correct and very slow.",
     )
     device: Path = Field(Path("/dev/accel/accel0"), description="Device node of the NPU driver.")
     prefer: Literal["latency", "cpu_free"] = Field(
         "latency",
-        description="What pays, with npu.mode auto: the faster device, or the one that leaves more of the CPU free.",
+        description="With `npu.mode: auto`, latency picks the faster device, and cpu_free the one that uses less of "
+        "the CPU.",
     )
     kernels: Path | None = Field(
         None,
-        description="Directory of kernel folders (`kernels build --output-dir`); empty: whisperx-npu/kernels in the "
-        "user's data directory, then in the system's.",
+        description="Directory of kernel folders (`whisperx-npu kernels build --output-dir`). null means "
+        "whisperx-npu/kernels in the user's data directory, then in the system's.",
     )
-    precision: Literal["bf16", "int8"] = Field("bf16", description="Products of the encoder's layers on the NPU.")
+    precision: Literal["bf16", "int8"] = Field(
+        "bf16", description="Arithmetic of the matrix products in the encoder's layers on the NPU."
+    )
     canary_windows: Positive = Field(
-        100, description="Windows after which the NPU repeats its self-test while it serves; also after a minute idle."
+        100,
+        description="Windows after which the NPU repeats its self-test while it serves. The test is also repeated "
+        "after a minute without requests.",
     )
     keep_alive_ms: int = Field(
-        0, ge=0, description="Idle milliseconds after which the NPU is kept from dozing off; 0 lets it."
+        0,
+        ge=0,
+        description="Idle milliseconds after which a small launch runs so that the NPU does not power down; 0 disables "
+        "it.",
     )
 
 
 class VadSettings(Group):
-    """Voice activity detection and the cutting into windows."""
+    """Voice activity detection, by which a recording is cut into windows."""
 
-    method: Literal["silero", "pyannote"] = Field("silero", description="Detector; pyannote is slower.")
+    method: Literal["silero", "pyannote"] = Field("silero", description="Speech detector; pyannote is slower.")
     threshold: Fraction = Field(0.5, description="Speech probability above which speech starts.")
-    min_speech_ms: int = Field(100, ge=0, description="Shorter speech is dropped.")
-    min_silence_ms: int = Field(300, ge=0, description="Silence that ends a stretch of speech.")
-    pad_ms: int = Field(200, ge=0, description="Audio kept on each side of speech.")
+    min_speech_ms: int = Field(100, ge=0, description="Shortest speech that is kept, in milliseconds.")
+    min_silence_ms: int = Field(
+        300, ge=0, description="Shortest silence that ends a stretch of speech, in milliseconds."
+    )
+    pad_ms: int = Field(200, ge=0, description="Audio that is kept on each side of speech, in milliseconds.")
 
 
 class DecodeSettings(Group):
-    """Decoder search and the guard against hallucination (thresholds as in openai/whisper's transcribe.py)."""
+    """The decoder's search and its guard against hallucination (thresholds as in openai/whisper's transcribe.py)."""
 
-    beam_size: Positive = Field(5, description="Beams at temperature 0; 1 is greedy and fastest.")
-    best_of: Positive = Field(5, description="Samples drawn at a temperature above 0.")
-    patience: float = Field(1.0, gt=0, description="Beam search patience.")
-    length_penalty: float = Field(1.0, description="Exponent of the length in beam scores.")
+    beam_size: Positive = Field(5, description="Beams at temperature 0; 1 is greedy and the fastest.")
+    best_of: Positive = Field(5, description="Samples that are drawn at a temperature above 0; the best one is taken.")
+    patience: float = Field(1.0, gt=0, description="Patience of the beam search.")
+    length_penalty: float = Field(1.0, description="Exponent of the length in the scores of beams.")
     temperatures: tuple[Fraction, ...] = Field(
         (0.0, 0.2, 0.4, 0.6, 0.8, 1.0),
         min_length=1,
-        description="Ladder: the next one is tried when a window fails the thresholds below.",
+        description="Temperatures that are tried in turn until the text of a window passes the checks of "
+        "decode.compression_ratio_threshold, decode.log_prob_threshold and decode.max_repeats.",
     )
     compression_ratio_threshold: float | None = Field(
-        2.4, description="Text that gzip shrinks more than this repeats itself: try again."
+        2.4,
+        description="Compression ratio by zlib above which a text counts as repetitive and the next temperature is "
+        "tried. null disables it.",
     )
-    log_prob_threshold: float | None = Field(-1.0, description="Average log probability below this: try again.")
+    log_prob_threshold: float | None = Field(
+        -1.0,
+        description="Average log probability below which the next temperature is tried. null disables it.",
+    )
     no_speech_threshold: float | None = Field(
-        0.6, description="Above this, and below log_prob_threshold: the window is silence."
+        0.6,
+        description="No-speech probability above which a window counts as silence, if its average log probability is "
+        "below decode.log_prob_threshold, too. null disables it.",
     )
     max_repeats: Positive = Field(
-        8, description="A phrase of up to 10 words repeated more often in a row than this is cut."
+        8,
+        description="Most times in a row that a phrase of up to 10 words may occur; further repetitions are cut.",
     )
-    batch_size: Positive = Field(8, description="Windows decoded together.")
+    batch_size: Positive = Field(8, description="Most windows that are decoded together.")
     max_new_tokens: int | None = Field(
         None,
         gt=0,
         le=224,
-        description="Longest text of one window, in tokens; empty for the model's own limit.",
+        description="Longest text of one window, in tokens. null means the limit of the model.",
     )
 
 
@@ -134,12 +149,12 @@ class AlignSettings(Group):
 
     method: AlignMethod = Field(
         "auto",
-        description="auto: the model's CTC head, else a wav2vec2 model listed in models, else decoder attention. "
-        "whisperx: wav2vec2 always. off: no word times.",
+        description="auto: the CTC head of the model, else a wav2vec2 model of align.models, else the attention of the "
+        "decoder. whisperx: always wav2vec2. attention, ctc: always that one. off: no word times.",
     )
     models: dict[str, str] = Field(
         default_factory=dict,
-        description="wav2vec2 models by language code: a local directory or a Hugging Face id.",
+        description="wav2vec2 models by language code, each a local directory or a Hugging Face id.",
     )
 
 
@@ -147,14 +162,15 @@ class DiarizeSettings(Group):
     """Speaker labels."""
 
     model: str | None = Field(
-        None, description="pyannote pipeline: a local directory or a Hugging Face id; empty: no diarization."
+        None,
+        description="pyannote pipeline, a local directory or a Hugging Face id. null means no diarization.",
     )
     hf_token_file: Path | None = Field(None, description="File with a Hugging Face token, for gated pipelines.")
 
 
 @dataclass(frozen=True, slots=True)
 class StageSettings:
-    """The groups of settings that the stages take."""
+    """The groups of settings that the stages use, as a worker process gets them."""
 
     model: ModelSettings = field(default_factory=ModelSettings)
     vad: VadSettings = field(default_factory=VadSettings)

@@ -15,6 +15,8 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
+LOADING = 60.0  # seconds that a process may take to load its model on a busy machine
+
 
 @contextmanager
 def serving(app: FastAPI, grace_seconds: int | None = None) -> Iterator[str]:
@@ -59,9 +61,10 @@ def access_log(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.name == "server.access"]
 
 
-def waited(condition: Callable[[], bool]) -> bool:
-    """Return whether the condition becomes true within ten seconds."""
-    for _ in range(1000):
+def waited(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
+    """Return whether the condition becomes true within so many seconds."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
         if condition():
             return True
         time.sleep(0.01)

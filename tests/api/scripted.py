@@ -7,19 +7,20 @@ import threading
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, replace
 
-from server.engine.contract import (
-    EngineStatus,
+from server.engine.contract import EngineStatus, Job, ModelCard, Observer
+from server.errors import ModelNotFound
+from server.transcript import (
     Event,
     Finished,
-    Job,
-    ModelCard,
-    Observer,
     Progress,
+    Segment,
     SegmentReady,
     StageChoice,
+    StageTime,
+    TokenScore,
+    Transcript,
+    Word,
 )
-from server.errors import ModelNotFound
-from server.transcript import Segment, StageTime, TokenScore, Transcript, Word
 
 
 @dataclass(frozen=True, slots=True)

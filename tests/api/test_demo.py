@@ -10,10 +10,10 @@ import openai
 import pytest
 
 from server.api import create_app
-from server.cli.local_engine import LocalEngine
+from server.engine.supervisor import SupervisedEngine
 from server.formats import DEMO_NOTICE
 from server.settings.load import load_settings
-from tests.api.live import serving, waited
+from tests.api.live import LOADING, serving, waited
 
 RECORDING = "ljspeech/LJ001-0002.wav"
 
@@ -21,8 +21,8 @@ RECORDING = "ljspeech/LJ001-0002.wav"
 @pytest.fixture(scope="module")
 def demo_url(demo_model: Path, uploads: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     settings = load_settings(model={"cache_dir": tmp_path_factory.mktemp("models"), "offline": True})
-    with serving(create_app(settings, LocalEngine(settings))) as base:
-        assert waited(lambda: httpx2.get(f"{base}/readyz").status_code == 200)
+    with serving(create_app(settings, SupervisedEngine(settings))) as base:
+        assert waited(lambda: httpx2.get(f"{base}/readyz").status_code == 200, LOADING)
         yield base
 
 

@@ -19,10 +19,10 @@ import pytest
 from openai.types.audio import Transcription, TranscriptionVerbose
 
 from server.api import create_app
-from server.cli.local_engine import LocalEngine
+from server.engine.supervisor import SupervisedEngine
 from server.settings.load import Settings, load_settings
 from tests.api.audio import DAMAGED, HEARD, NO_AUDIO, SHORT, WAV, sound, tone
-from tests.api.live import emptied, serving, waited
+from tests.api.live import LOADING, emptied, serving, waited
 
 URL = "/v1/audio/transcriptions"
 
@@ -39,8 +39,8 @@ def real_settings(tiny_multilingual: Path, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="module")
 def real_url(real_settings: Settings, uploads: Path) -> Iterator[str]:
-    with serving(create_app(real_settings, LocalEngine(real_settings))) as base:
-        assert waited(lambda: httpx2.get(f"{base}/readyz").status_code == 200)
+    with serving(create_app(real_settings, SupervisedEngine(real_settings))) as base:
+        assert waited(lambda: httpx2.get(f"{base}/readyz").status_code == 200, LOADING)
         yield base
 
 
@@ -114,7 +114,7 @@ def test_recording_over_the_limit(real_settings: Settings, uploads: Path) -> Non
     limited = real_settings.server.model_copy(update={"max_audio_seconds": 1})
     settings = real_settings.model_copy(update={"server": limited})
     long = sound(tone(1.5), 16_000)
-    with serving(create_app(settings, LocalEngine(settings))) as url:
+    with serving(create_app(settings, SupervisedEngine(settings))) as url:
         response = httpx2.post(f"{url}/transcribe", files={"file": long}, timeout=60)
     assert (response.status_code, response.json()["error"]["code"]) == (413, "request_too_large")
 
@@ -198,10 +198,11 @@ def test_full_queue_and_a_server_that_still_answers(real_settings: Settings, upl
     settings = real_settings.model_copy(update={"server": limited})
     long = sound(np.tile(tone(10.0), 24), 16_000)
     with (
-        serving(create_app(settings, LocalEngine(settings))) as url,
+        serving(create_app(settings, SupervisedEngine(settings))) as url,
         httpx2.Client(base_url=url, timeout=60) as http,
         ThreadPoolExecutor() as threads,
     ):
+        assert waited(lambda: http.get("/readyz").status_code == 200, LOADING)
         fields = {"vad_filter": "false"}
         first = threads.submit(http.post, "/transcribe", files={"file": long}, data=fields)
         assert waited(lambda: http.get("/v1/status").json()["queue"]["running"] == 1), "deaf while it computed"

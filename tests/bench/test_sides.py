@@ -1,4 +1,4 @@
-"""Both sides of the benchmark for real, on a few seconds."""
+"""Both pipelines of the benchmark, really run on a few seconds of speech."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from bench import models
+from bench import checkpoints
 from bench.__main__ import child
+from bench.benchmark_audio import benchmark_audio
 from bench.memory import measure
-from bench.speech import speech
-from bench.task import STAGES, Task
+from bench.runs import STAGES, RunSettings
 
 
 @pytest.fixture(scope="module")
@@ -22,12 +22,12 @@ def spoken(shared_audio: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     return target
 
 
-def _task(spoken: Path, model: Path, *, align_model: str | None = None, align: bool) -> Task:
-    return Task(str(spoken), str(spoken), str(model), align, align_model, threads=1, max_new_tokens=8)
+def _settings(spoken: Path, model: Path, *, align_model: str | None = None, align: bool) -> RunSettings:
+    return RunSettings(str(spoken), str(spoken), str(model), align, align_model, threads=1, max_new_tokens=8)
 
 
 def test_our_side(spoken: Path, tiny_multilingual: Path) -> None:
-    result = child("ours", _task(spoken, tiny_multilingual, align=True))
+    result = child("ours", _settings(spoken, tiny_multilingual, align=True))
     assert set(STAGES) <= set(result.stages)
     assert result.audio_seconds == pytest.approx(20.0, abs=0.1)
     assert result.tokens == 8 * result.windows > 0
@@ -36,15 +36,15 @@ def test_our_side(spoken: Path, tiny_multilingual: Path) -> None:
 
 @pytest.mark.slow
 def test_whisperx_side(spoken: Path, tiny_multilingual: Path, tmp_path: Path) -> None:
-    task = _task(spoken, tiny_multilingual, align=True, align_model=str(models.wav2vec2(tmp_path)))
-    result = child("theirs", task)
+    settings = _settings(spoken, tiny_multilingual, align=True, align_model=str(checkpoints.wav2vec2(tmp_path)))
+    result = child("theirs", settings)
     assert set(STAGES) <= set(result.stages)
     assert result.audio_seconds == pytest.approx(20.0, abs=0.1)
     assert result.tokens == 8 * result.windows > 0
 
 
 def test_speech_is_whole_sentences_and_their_text(shared_audio: Path, tmp_path: Path) -> None:
-    found = speech(10.0, tmp_path)
+    found = benchmark_audio(10.0, tmp_path)
     first, second = "Author of the danger trail, Philip Steels, etc.", "Not at this particular case, Tom, apologized"
     assert found.text == f"{first} {second} Whittemore."
     assert soundfile.info(found.path).duration == pytest.approx(7.943 + 0.35, abs=0.01)

@@ -9,9 +9,9 @@ import ctranslate2
 import numpy as np
 import pytest
 
+from bench.random_checkpoints import TINY, build_tiny_whisper
 from server.checkpoints.files import check, is_multilingual, kind_of, read_layout
 from server.errors import ModelUnavailable
-from tests.random_checkpoints import TINY, build_tiny_whisper
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ def short_and_steady(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def environment(short_and_steady: None) -> dict[str, str]:
-    """What a child process should see."""
+    """The environment of a child process."""
     return dict(os.environ)
 
 

@@ -68,7 +68,7 @@ def test_the_announced_curl_line_works_and_answers_like_the_command_line(
 
 
 def alike(answer: Any, key: str = "") -> Any:
-    """What two runs have in common: all but times and ids; scores differ in their last digits between processes."""
+    """The answer without what differs between two runs: times, ids, and the last digits of scores."""
     if isinstance(answer, dict):
         return {name: alike(value, name) for name, value in answer.items()}
     if isinstance(answer, list):

@@ -1,4 +1,4 @@
-"""What the container image installs by default: everything of this server but the extra ``whisperx``."""
+"""The server without the extra ``whisperx``, as the container image installs it by default."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def finder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def slim(environment: dict[str, str], finder: Path) -> dict[str, str]:
-    """What a child process should see."""
+    """The environment of a child process."""
     return environment | {"PYTHONPATH": f"{finder}{os.pathsep}{ROOT}"}
 
 
@@ -179,7 +179,7 @@ from server.pipeline.stages.whisper import Checkpoint
 from server.pipeline.encoding.cpu_choice import cpu_encoder
 from server.settings.stages import ModelSettings
 settings = ModelSettings(threads=1)
-print(cpu_encoder(Checkpoint(Path({str(tiny_multilingual)!r}), settings), settings, frozenset({{"amx_bf16"}}))[1])
+print(cpu_encoder(Checkpoint(Path({str(tiny_multilingual)!r}), settings), settings, frozenset({{"amx_bf16"}})).reason)
 """
     done = run(slim, sys.executable, "-c", script)
     assert done.stdout == f"ctranslate2 int8; torch bfloat16 cannot: The encoder torch {LACKING.rstrip('.')}\n", (
@@ -188,7 +188,7 @@ print(cpu_encoder(Checkpoint(Path({str(tiny_multilingual)!r}), settings), settin
 
 
 def test_traces_can_be_sent(slim: dict[str, str]) -> None:
-    script = "from server.api.edge.tracing import telemetry; from server.settings.load import TracingSettings\n"
+    script = "from server.api.edge.tracing import telemetry; from server.settings.service import TracingSettings\n"
     script += "print(telemetry(TracingSettings(enabled=True))['tracing'])"
     done = run(slim | {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:4318"}, sys.executable, "-c", script)
     assert done.stdout == "True\n", done.stderr

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from kernels.toolchain.toolchain import MLIR_AIE, PEANO, PEANO_PROGRAMS
 from tests.containers.wheels import write_wheel
-from tests.kernels.toolchain import objects
+from tests.kernels.toolchain import object_files
 
 INTERPRETER = "#!/opt/venv/bin/python\n"
 CALLED_WITH = """
 import pathlib, sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "mlir_aie"))
-from objects import Code, make
+from object_files import Code, make
 out = pathlib.Path(sys.argv[sys.argv.index("-o") + 1]) if "-o" in sys.argv else None
 """
 CLANG = f"""{CALLED_WITH}
@@ -52,8 +52,8 @@ for core in design.cores:
 
 def wheels(folder: Path) -> Path:
     """Write both into ``folder``."""
-    source = Path(objects.__file__).read_text()
-    aiecc = {"mlir_aie/bin/aiecc": INTERPRETER + AIECC, "mlir_aie/objects.py": source}
+    source = Path(object_files.__file__).read_text()
+    aiecc = {"mlir_aie/bin/aiecc": INTERPRETER + AIECC, "mlir_aie/object_files.py": source}
     write_wheel(folder, "mlir_aie", f"0.0.1+{MLIR_AIE[:7]}", aiecc)
     programs = {f"llvm-aie/bin/{name}": INTERPRETER + (LLC if name == "llc" else CLANG) for name in PEANO_PROGRAMS}
     write_wheel(folder, "llvm_aie", PEANO, programs)

@@ -1,4 +1,4 @@
-"""Folders that look like /proc and /sys, as Docker, systemd and a bare machine make them."""
+"""Limits read from folders that look like the /proc and /sys of Docker, of systemd and of a bare machine."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_v2_on_the_machine_itself_the_tightest_of_the_groups_around_counts(tmp_p
 
 
 def test_v1_in_a_container(tmp_path: Path) -> None:
-    """/proc names the groups as the machine sees them, and only the own one is mounted."""
+    """/proc names the groups as the machine sees them, and only the container's own group is mounted."""
     own = "/docker/fe5d39b6"
     mounts = V1.format(top=own) + V1_MEMORY.format(top=own)
     files = {

@@ -11,13 +11,15 @@ import pytest
 
 from kernels.package.folder import build
 from kernels.package.verify import KernelFolder, read
+from npu.kernel_folders import Folders
+from npu.runtime.npu import Npu
+from npu.runtime.resident import Resident
 from npu.simulated import Machine
 from npu.xrt import device as xrt
 from npu.xrt.buffer import Buffer
 from npu.xrt.overlay import Overlay
 from npu.xrt.program import Program
-from tests.kernels.array.scale import design
-from tests.kernels.package.trials import scale_trial
+from tests.kernels.array.scale import design, trial
 from tests.npu.objects import Objects
 
 DESIGNS = {"scale": design}
@@ -27,7 +29,7 @@ DESIGNS = {"scale": design}
 def scale(tmp_path_factory: pytest.TempPathFactory) -> KernelFolder:
     """The kernel folder of the design. Shared by all tests: do not write to it."""
     out = tmp_path_factory.mktemp("npu-kernels") / "scale"
-    build(design(), scale_trial(), out)
+    build(design(), trial(), out)
     return read(out)
 
 
@@ -95,3 +97,20 @@ def damaged(scale: KernelFolder, tmp_path: Path) -> Path:
     import shutil
 
     return Path(shutil.copytree(scale.path, tmp_path / "scale"))
+
+
+WATCHDOG_S = 0.5
+
+
+@pytest.fixture
+def npu(machine: Machine, tmp_path: Path) -> Iterator[Npu]:
+    """The machine's NPU, with a short watchdog."""
+    device = xrt.Device(machine.pyxrt, target="host", watchdog_s=WATCHDOG_S)
+    with Npu(device, Folders(tmp_path, "host", tmp_path)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def resident(npu: Npu, scale: KernelFolder) -> Resident:
+    """The small design, loaded."""
+    return npu.resident(scale)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from kernels.encoder.shapes import Shape
-from kernels.encoder.weights import Encoder, random_encoder
+from kernels.encoder.weights import EncoderWeights, random_encoder
 from npu.kernel_folders import Folders
 from npu.runtime.npu import Npu
 from npu.simulated import Machine
@@ -17,7 +17,7 @@ SMALL = Shape("small window", 256, 4, 1, frames=250)
 NOWHERE = Path("/nowhere")
 
 
-def small_encoder(seed: int = 0) -> Encoder:
+def small_encoder(seed: int = 0) -> EncoderWeights:
     return random_encoder(SMALL, seed)
 
 

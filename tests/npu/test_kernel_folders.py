@@ -1,4 +1,4 @@
-"""Kernel folders in the user's data directory and in the system's; the simulated device's stand for the chip's."""
+"""Kernel folders in the data directories of user and system; those of the simulated device stand in for the chip's."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def systems(tmp_path: Path) -> Path:
-    """The second of the system's."""
+    """The second of the system's data directories."""
     return tmp_path / "usr/whisperx-npu/kernels"
 
 
@@ -85,9 +85,9 @@ def test_one_that_is_no_good_hides_none_behind_it(
 def test_an_encoder_of_another_version_does_not_hide_the_second_choice(
     good: Path, users: Path, systems: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On the chip the encoder is one overlay or two. The folder of mel stands for each of them."""
+    """On the chip the encoder is one overlay or two; here the folder of mel stands in for each of them."""
     fingerprint = read(good).manifest.overlay_sha256
-    monkeypatch.setattr("npu.kernel_folders.overlay_hash", lambda _design: fingerprint)
+    monkeypatch.setattr("npu.kernel_folders.overlay_sha256", lambda _design: fingerprint)
     for directory, name in ((users, "encoder"), (systems, "matmul"), (systems, "attention")):
         shutil.copytree(good, directory / "npu1" / name)
     assert set(Folders().encoder(int8=False)) == {"encoder"}

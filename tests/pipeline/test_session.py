@@ -8,10 +8,10 @@ import pytest
 
 from server.errors import InvalidInput
 from server.pipeline import batches
-from server.pipeline.loaded_model import LoadedModel, StageSettings
+from server.pipeline.loaded_model import LoadedModel
 from server.pipeline.session import Session
 from server.pipeline.work import Work
-from server.settings.stages import DecodeSettings, ModelSettings
+from server.settings.stages import DecodeSettings, ModelSettings, StageSettings
 from server.transcript import DiarizeOptions, Options
 from tests.audio_files import tone, write
 

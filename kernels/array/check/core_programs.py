@@ -1,7 +1,7 @@
-"""Whether the program of a core can run: objects held and given back, arguments as the kernels want them.
+"""Check that the program of a core can run: objects are held and released, arguments have the kernels' types.
 
-The language has loops and no branches: mlir-aie drops acquires inside branches, silently. A loop may run 0 times, so
-what a core holds before a loop it must hold after it.
+Programs have loops and no branches, because mlir-aie silently drops acquires inside branches. A loop may run 0 times,
+so a core must hold the same objects after a loop as before it.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from collections.abc import Iterator
 from kernels.array.design import (
     Acquire,
     Block,
-    Buffer,
+    BufferWord,
     Call,
     Core,
     Design,
     Held,
     Index,
-    Kernel,
+    KernelFunction,
     Local,
     Loop,
     ObjectFifo,
     Release,
     Statement,
-    Word,
+    TileBuffer,
     statements,
 )
 from kernels.errors import Violation
@@ -32,7 +32,7 @@ I32 = range(-(1 << 31), 1 << 31)
 
 
 def violations(design: Design) -> Iterator[Violation]:
-    """Programs that would not compile, would hang, or would work on the wrong data."""
+    """Yield faults of core programs that would not compile, would hang, or would work on the wrong data."""
     for core in design.cores:
         program = _Program(design, core)
         yield from program.body(core.body, set(), ())
@@ -41,21 +41,23 @@ def violations(design: Design) -> Iterator[Violation]:
     for fifo in design.fifos:
         for tile in (fifo.source, *fifo.targets):
             if tile.kind == "core" and tile not in programmed:
-                limit = "somebody must fill or empty it"
+                limit = "a program must fill or empty it"
                 cure = "Give the core a program, or the FIFO another end"
                 yield Violation(f"fifo {fifo.name}", "ends", f"core {tile} has no program", limit, cure)
 
 
 class _Program:
+    """The program of one core, with the names of the design that it may use."""
+
     def __init__(self, design: Design, core: Core) -> None:
         self.core = core
         self.where = f"core {core.tile}"
         self.fifos: dict[str, ObjectFifo] = {fifo.name: fifo for fifo in design.fifos}
-        self.buffers: dict[str, Buffer] = {buffer.name: buffer for buffer in design.buffers}
-        self.kernels: dict[str, Kernel] = {kernel.name: kernel for kernel in design.kernels}
+        self.buffers: dict[str, TileBuffer] = {buffer.name: buffer for buffer in design.buffers}
+        self.kernels: dict[str, KernelFunction] = {kernel.name: kernel for kernel in design.kernels}
 
     def body(self, body: tuple[Statement, ...], held: set[str], loops: tuple[str, ...]) -> Iterator[Violation]:
-        """Walk one pass over a body; afterwards ``held`` is what it was, or a violation says so."""
+        """Yield the faults of one pass over a body; the pass must leave ``held`` as it was."""
         before = set(held)
         for statement in body:
             match statement:
@@ -79,7 +81,7 @@ class _Program:
         held.update(before)
 
     def ends(self) -> Iterator[Violation]:
-        """FIFOs of the tile that its program never touches, and so stand still."""
+        """Yield FIFOs of the tile that its program never acquires, and that therefore stop."""
         used = {statement.fifo for statement in statements(self.core.body) if isinstance(statement, Acquire)}
         for fifo in self.fifos.values():
             if self.core.tile in (fifo.source, *fifo.targets) and fifo.name not in used:
@@ -94,7 +96,7 @@ class _Program:
         if fifo in held:
             yield self._broken("acquire", f"{fifo} is held already", "one object at a time", "Release it before")
 
-    def _loop(self, name: str, count: int | Word, loops: tuple[str, ...]) -> Iterator[Violation]:
+    def _loop(self, name: str, count: int | BufferWord, loops: tuple[str, ...]) -> Iterator[Violation]:
         if name in loops:
             yield self._broken("loops", f"loop {name} inside loop {name}", "names say which is meant", "Rename one")
         if isinstance(count, int):
@@ -107,7 +109,11 @@ class _Program:
             yield self._broken("loops", found, "a word of an i32 buffer of this tile", "Point it at one")
 
     def _call(
-        self, kernel: Kernel, args: tuple[Held | Local | Index | int, ...], held: set[str], loops: tuple[str, ...]
+        self,
+        kernel: KernelFunction,
+        args: tuple[Held | Local | Index | int, ...],
+        held: set[str],
+        loops: tuple[str, ...],
     ) -> Iterator[Violation]:
         if len(args) != len(kernel.args):
             found, limit = f"{kernel.name} with {len(args)} arguments", f"it takes {len(kernel.args)}"
@@ -118,10 +124,10 @@ class _Program:
                 found = f"{kernel.name} works on {arg.fifo}, which is not held"
                 yield self._broken("arguments", found, "an object is there between acquire and release", "Acquire it")
             if isinstance(arg, Index) and arg.loop not in loops:
-                found, limit = f"{kernel.name} asks for the pass of {arg.loop}", f"it runs in loops {loops or 'none'}"
+                found, limit = f"{kernel.name} takes the pass of {arg.loop}", f"it runs in loops {loops or 'none'}"
                 yield self._broken("arguments", found, limit, "Call it inside that loop")
             if isinstance(arg, Local) and self.buffers[arg.buffer].tile != self.core.tile:
-                found = f"{arg.buffer} lies on {self.buffers[arg.buffer].tile}"
+                found = f"{arg.buffer} is on {self.buffers[arg.buffer].tile}"
                 yield self._broken("arguments", found, "a core works on its own buffers", "Move or copy the buffer")
             if not self._fits(arg, wanted):
                 found, limit = f"argument {i} of {kernel.name} is {self._type(arg)}", f"it takes {wanted}"

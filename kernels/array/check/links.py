@@ -1,10 +1,10 @@
-"""How objects pass through memtiles, and in which order FIFOs put them on the stream.
+"""Check the path of objects through memtiles, and the order in which FIFOs put them on the stream.
 
-What mlir-aie does with a link (AIEObjectFifoStatefulTransform.cpp, createMemTileDMA@97962964) differs from what its
-text seems to say in ways that it does not report: objects of two sizes make both descriptors take the larger one, the
-length of a part is the distance to the next offset, of two depths one is dropped, the order of a joined FIFO is applied
-to each part, and strides and runs that are no whole words are cut to words (AIERT.cpp). Designs that would meet one of
-these are refused here.
+mlir-aie lowers some links (AIEObjectFifoStatefulTransform.cpp, createMemTileDMA@97962964) to something else than their
+text says, without a report: if objects have two sizes, both descriptors take the larger one; the length of a part is
+the distance to the next offset; one of two depths is dropped; the order of a joined FIFO is applied to each part; and
+strides and runs that are not whole words are cut to words (AIERT.cpp). This check refuses designs that would meet one
+of these.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from kernels.errors import Violation
 
 
 def violations(design: Design) -> Iterator[Violation]:
-    """Links that would not hand objects on as written, memtile ends without a link, and orders a DMA cannot run."""
+    """Yield links that would not pass objects on as written, memtile ends without a link, impossible DMA orders."""
     fifos = {fifo.name: fifo for fifo in design.fifos}
     for link in design.links:
         yield from _link(link, [fifos[name] for name in link.sources], [fifos[name] for name in link.targets])
@@ -33,7 +33,7 @@ def violations(design: Design) -> Iterator[Violation]:
 def _link(link: Link, sources: Sequence[ObjectFifo], targets: Sequence[ObjectFifo]) -> Iterator[Violation]:
     where = f"link {' '.join(link.sources)} to {' '.join(link.targets)}"
     tile = targets[0].source
-    if tile.kind != "memtile" or any(f.source != tile for f in targets) or any(f.targets != (tile,) for f in sources):
+    if tile.kind != "memtile" or not _meet(tile, sources, targets):
         cure = "End every source, and begin every target, on one memtile"
         yield Violation(where, "link", f"a link at {tile}", "all its FIFOs meet on one memtile and nowhere else", cure)
         return
@@ -46,6 +46,11 @@ def _link(link: Link, sources: Sequence[ObjectFifo], targets: Sequence[ObjectFif
     else:
         yield from _parts(where, link, many, whole)
     yield from _depths(where, sources, targets)
+
+
+def _meet(tile: Tile, sources: Sequence[ObjectFifo], targets: Sequence[ObjectFifo]) -> bool:
+    """Return whether all sources of a link end on ``tile`` and nowhere else, and all its targets begin there."""
+    return all(fifo.source == tile for fifo in targets) and all(fifo.targets == (tile,) for fifo in sources)
 
 
 def _forward(where: str, link: Link, source: ObjectFifo, target: ObjectFifo) -> Iterator[Violation]:
@@ -65,7 +70,7 @@ def _parts(where: str, link: Link, many: Sequence[ObjectFifo], whole: ObjectFifo
         yield Violation(where, "object size", found, limit, "Make the parts add up to the object")
     expected = tuple(sum(part.block.elements for part in many[:i]) for i in range(len(many)))
     if link.offsets != expected:
-        limit = f"parts lie one behind the other in order of the link: {expected}"
+        limit = f"parts follow each other in the order of the link: {expected}"
         yield Violation(where, "offsets", f"{link.offsets}", limit, "Reorder the FIFOs or correct the offsets")
     item = ITEM_BYTES[whole.block.dtype]
     if any(offset * item % WORD_BYTES for offset in link.offsets):
@@ -112,7 +117,7 @@ def _pair(fifo: ObjectFifo, target: Tile) -> Iterator[Violation]:
 
 
 def _order(fifo: ObjectFifo) -> Iterator[Violation]:
-    """mlir-aie's own limits (AIEDialect.cpp, DMABDOp::verify) and the hardware's, for ``to_stream``."""
+    """Check ``to_stream`` against mlir-aie's own limits (AIEDialect.cpp, DMABDOp::verify) and the hardware's."""
     dims = fifo.to_stream
     if not dims:
         return
@@ -147,7 +152,10 @@ def _order(fifo: ObjectFifo) -> Iterator[Violation]:
 
 
 def _wraps(fifo: ObjectFifo) -> Iterator[Violation]:
-    """aie-rt holds every dimension, the outermost too, against the counters (_XAieMl_DmaSetMultiDim@1ad203d)."""
+    """Check every dimension, the outermost too, against the counters, as aie-rt does (_XAieMl_DmaSetMultiDim@1ad203d).
+
+    An innermost dimension counts words, the others steps.
+    """
     where, item, limits = f"fifo {fifo.name}", ITEM_BYTES[fifo.block.dtype], LIMITS[fifo.source.kind]
     for depth, dim in enumerate(reversed(fifo.to_stream)):
         steps = -(-dim.size * item // WORD_BYTES) if depth == 0 else dim.size

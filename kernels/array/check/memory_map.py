@@ -1,9 +1,9 @@
-"""The memory map of a tile, as mlir-aie's basic-sequential scheme lays it out, and how much fits.
+"""The memory map of a tile, as mlir-aie's basic-sequential scheme lays it out, and the check that it fits.
 
 The scheme (AIEAssignBuffers.cpp@97962964, basicAllocation): the stack first, then everything else from the largest to
-the smallest, without gaps; equal sizes in the order of their text, where FIFO objects stand before buffers and the last
-FIFO first. What is behind the last byte is left to the linker for .data and .rodata (AIETargetLdScript.cpp). The
-bank-aware scheme falls back to this one, so that it accepts the same designs.
+the smallest, without gaps; equal sizes in the order of their text, in which FIFO objects come before buffers and the
+last FIFO comes first. The linker uses the rest of the memory for .data and .rodata (AIETargetLdScript.cpp). The
+bank-aware scheme falls back to this one, so it accepts the same designs.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from kernels.array.design import Acquire, Call, Core, Design, Held, Kernel, Local, Tile, statements
+from kernels.array.design import Acquire, Call, Core, Design, Held, KernelFunction, Local, Tile, statements
 from kernels.array.hardware import LIMITS, STACK_ALIGNMENT, WORD_BYTES
 from kernels.array.wiring import Wiring
 from kernels.errors import Violation
 
 STACK = "(stack)"
-INDEX_BYTES = 4  # a dynamic core keeps the number of the next object of each FIFO in a hidden buffer
+INDEX_BYTES = 4  # a dynamic core stores the number of the next object of each FIFO in a hidden buffer
 
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """``nbytes`` at ``address`` of a tile's memory."""
+    """A named part of a tile's memory: ``nbytes`` bytes from ``address`` on."""
 
     name: str
     address: int
@@ -30,12 +30,13 @@ class Region:
 
     @property
     def end(self) -> int:
+        """The address behind the last byte."""
         return self.address + self.nbytes
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryMap:
-    """What lies where in the ``limit`` bytes of a tile, lowest address first, without gaps."""
+    """The regions of a tile's memory of ``limit`` bytes, lowest address first, without gaps."""
 
     tile: Tile
     limit: int
@@ -43,15 +44,16 @@ class MemoryMap:
 
     @property
     def used(self) -> int:
+        """Bytes of all regions."""
         return self.regions[-1].end if self.regions else 0
 
     @property
     def free(self) -> int:
-        """Bytes for .data and .rodata; negative where the map does not fit."""
+        """Bytes left for .data and .rodata; negative if the map does not fit."""
         return self.limit - self.used
 
     def text(self) -> str:
-        """One line for each region: name, first and last address, bytes."""
+        """Return one line for each region: name, first and last address, bytes."""
         width = max((len(region.name) for region in self.regions), default=0)
         lines = [
             f"{region.name:{width}} : 0x{region.address:05X}-0x{region.end - 1:05X}  ({region.nbytes:,} bytes)"
@@ -62,24 +64,26 @@ class MemoryMap:
 
 
 def memory_map(design: Design, tile: Tile) -> MemoryMap:
-    """The map of a core or memtile, whether it fits or not."""
+    """Return the map of a core or memtile, whether it fits or not."""
     return _map(Wiring(design), tile)
 
 
 def memory_maps(wiring: Wiring) -> tuple[MemoryMap, ...]:
-    """The maps of all cores and memtiles of the design."""
+    """Return the maps of all cores and memtiles of the design."""
     return tuple(_map(wiring, tile) for tile in wiring.design.tiles() if tile.kind != "shim")
 
 
 def largest(design_of: Callable[[int], Design], upper: int = 1 << 16) -> int:
-    """The largest size from 1 to ``upper`` whose design fits the memory of every tile; 0 if not even 1 does.
+    """Return the largest size from 1 to ``upper`` whose design fits the memory of every tile; 0 if not even 1 does.
 
-    ``design_of`` builds the design of a size, and a larger size must not need less memory.
+    ``design_of`` builds the design of a size; a larger size must not need less memory.
+
+    >>> largest(lambda frames: design_with_objects_of(400 * frames))
     """
     fits, fails = 0, upper + 1
     while fails - fits > 1:
         middle = (fits + fails) // 2
-        if all(one.free >= 0 for one in memory_maps(Wiring(design_of(middle)))):
+        if all(memory.free >= 0 for memory in memory_maps(Wiring(design_of(middle)))):
             fits = middle
         else:
             fails = middle
@@ -87,11 +91,11 @@ def largest(design_of: Callable[[int], Design], upper: int = 1 << 16) -> int:
 
 
 def violations(wiring: Wiring) -> Iterator[Violation]:
-    """Tiles whose memory does not hold what stands there, stacks and addresses that kernels cannot use."""
-    maps = {one.tile: one for one in memory_maps(wiring)}
-    for one in maps.values():
-        if one.free < 0:
-            yield _overflow(one)
+    """Yield tiles whose memory is too small, stacks that are too small, and addresses that kernels cannot use."""
+    maps = {memory.tile: memory for memory in memory_maps(wiring)}
+    for memory in maps.values():
+        if memory.free < 0:
+            yield _overflow(memory)
     for core in wiring.design.cores:
         yield from _stack(wiring.design, core)
         yield from _alignment(wiring, core, maps[core.tile])
@@ -109,7 +113,7 @@ def _map(wiring: Wiring, tile: Tile) -> MemoryMap:
 
 
 def _contents(wiring: Wiring, tile: Tile, core: Core | None) -> Iterator[tuple[str, int]]:
-    """Name and bytes of everything but the stack, in the order of mlir-aie's text."""
+    """Yield name and bytes of every region but the stack, in the order of mlir-aie's text."""
     for pool in reversed(wiring.pools(tile)):
         yield from ((name, pool.block.nbytes) for name in pool.objects)
     for buffer in wiring.design.buffers:
@@ -121,10 +125,10 @@ def _contents(wiring: Wiring, tile: Tile, core: Core | None) -> Iterator[tuple[s
         yield f"_anonymous{number}", INDEX_BYTES * len(fifos)
 
 
-def _overflow(one: MemoryMap) -> Violation:
-    where, limit = f"{one.tile.kind} {one.tile}", f"a {one.tile.kind} has {one.limit:,}"
+def _overflow(memory: MemoryMap) -> Violation:
+    where, limit = f"{memory.tile.kind} {memory.tile}", f"a {memory.tile.kind} has {memory.limit:,}"
     cure = "Make objects or tables smaller, lower a depth or the stack, or spread the work over more tiles"
-    return Violation(where, "data memory", f"{one.used:,} bytes", limit, cure, one.text())
+    return Violation(where, "data memory", f"{memory.used:,} bytes", limit, cure, memory.text())
 
 
 def _stack(design: Design, core: Core) -> Iterator[Violation]:
@@ -138,12 +142,12 @@ def _stack(design: Design, core: Core) -> Iterator[Violation]:
             yield Violation(where, "stack", found, limit, f"Reserve {kernel.stack_bytes:,} or more")
 
 
-def _called(design: Design, core: Core) -> list[Kernel]:
+def _called(design: Design, core: Core) -> list[KernelFunction]:
     names = {statement.kernel for statement in statements(core.body) if isinstance(statement, Call)}
     return [kernel for kernel in design.kernels if kernel.name in names]
 
 
-def _alignment(wiring: Wiring, core: Core, of_tile: MemoryMap) -> Iterator[Violation]:
+def _alignment(wiring: Wiring, core: Core, memory: MemoryMap) -> Iterator[Violation]:
     objects = {end.fifo.name: end.pool.objects for end in wiring.at(core.tile) if end.pool is not None}
     needed = {name: (WORD_BYTES, "the DMA") for names in objects.values() for name in names}
     kernels = {kernel.name: kernel for kernel in wiring.design.kernels}
@@ -152,7 +156,7 @@ def _alignment(wiring: Wiring, core: Core, of_tile: MemoryMap) -> Iterator[Viola
             kernel = kernels[statement.kernel]
             for name in _pointed(statement, objects):
                 needed[name] = max(needed.get(name, (1, "")), (kernel.alignment, f"kernel {kernel.name}"))
-    for region in of_tile.regions:
+    for region in memory.regions:
         multiple, by = needed.get(region.name, (1, ""))
         if region.address % multiple:
             found, limit = f"{region.name} at 0x{region.address:X}", f"{by} needs a multiple of {multiple} bytes"
@@ -161,7 +165,7 @@ def _alignment(wiring: Wiring, core: Core, of_tile: MemoryMap) -> Iterator[Viola
 
 
 def _pointed(call: Call, objects: dict[str, tuple[str, ...]]) -> Iterator[str]:
-    """The names of the regions that the pointers of a call may point to."""
+    """Yield the names of the regions that the pointers of a call may point to."""
     for arg in call.args:
         if isinstance(arg, Local):
             yield arg.buffer

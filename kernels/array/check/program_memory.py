@@ -1,8 +1,8 @@
-"""How much program memory a core takes: an estimate, because only the compiler for the chip knows.
+"""An estimate of the program memory that a core takes; only the compiler for the chip knows the true size.
 
-The sizes of control code are guesses of about 6 bytes for each instruction of mlir-aie's LLVM IR, of which picking a
-FIFO object at run time takes about ten. Of a kernel of unknown size 1 KB is assumed: ELF files that are public hold
-1.7 KB for a vectorised matrix product with start-up code, 5 to 7 KB where soft floating point is drawn in.
+The sizes of control code are guesses of about 6 bytes for each instruction of mlir-aie's LLVM IR; picking a FIFO object
+at run time takes about ten instructions. A kernel of unknown size is assumed to take 1 KB: public ELF files hold
+1.7 KB for a vectorised matrix product with start-up code, and 5 to 7 KB for kernels that use soft floating point.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ DYNAMIC_FIFO_BYTES = 72
 LOOP_BYTES = 40
 CALL_BYTES = 16
 ARGUMENT_BYTES = 8
-KERNEL_BYTES = 1024  # where a kernel does not say [guess]
+KERNEL_BYTES = 1024  # of a kernel whose size was not measured [guess]
 
 
 @dataclass(frozen=True, slots=True)
 class ProgramEstimate:
-    """Bytes of control code (estimated), of kernels whose size was measured, and of ``assumed`` kernels at 1 KB."""
+    """The parts of a program: control code (estimated), measured kernels, and ``assumed`` others at 1 KB each."""
 
     control_bytes: int
     measured_bytes: int
@@ -34,6 +34,7 @@ class ProgramEstimate:
 
     @property
     def total_bytes(self) -> int:
+        """Bytes of the whole program."""
         return self.control_bytes + self.measured_bytes + self.assumed * KERNEL_BYTES
 
     def __str__(self) -> str:
@@ -42,7 +43,7 @@ class ProgramEstimate:
 
 
 def estimate(design: Design, core: Core) -> ProgramEstimate:
-    """The program of one core; kernels that it calls count once each."""
+    """Estimate the program of one core; each kernel that it calls counts once."""
     called = {statement.kernel for statement in statements(core.body) if isinstance(statement, Call)}
     kernels = [kernel for kernel in design.kernels if kernel.name in called]
     measured = sum(kernel.text_bytes for kernel in kernels if kernel.text_bytes is not None)
@@ -51,7 +52,7 @@ def estimate(design: Design, core: Core) -> ProgramEstimate:
 
 
 def violations(design: Design) -> Iterator[Violation]:
-    """Cores whose kernels, by measured size alone, do not fit. What is estimated only warns."""
+    """Yield cores whose kernels do not fit by their measured sizes alone; estimated sizes only give warnings."""
     for core in design.cores:
         needed = estimate(design, core)
         if needed.measured_bytes > PROGRAM_BYTES:
@@ -61,7 +62,7 @@ def violations(design: Design) -> Iterator[Violation]:
 
 
 def warnings(design: Design) -> Iterator[str]:
-    """Cores that may not fit, by the estimate; cores of one estimate in one sentence."""
+    """Yield a warning for cores that may not fit by the estimate, one for all cores of the same estimate."""
     tiles: dict[ProgramEstimate, list[Tile]] = {}
     for core in design.cores:
         tiles.setdefault(estimate(design, core), []).append(core.tile)
@@ -82,11 +83,11 @@ def _bytes(statement: Statement, dynamic: bool) -> int:
 
 
 def _unrolled(design: Design, core: Core) -> int:
-    """How often static lowering repeats the body: until every FIFO is back at its first object."""
+    """Return the number of copies of the body in static lowering: until every FIFO is back at its first object."""
     if core.dynamic:
         return 1
     fifos = (
         design.fifo(name) for name in {statement.fifo for statement in core.body if isinstance(statement, Acquire)}
     )
     depths = (dict(zip((fifo.source, *fifo.targets), fifo.depths, strict=True)) for fifo in fifos)
-    return math.lcm(*(of_tile.get(core.tile, 1) for of_tile in depths))
+    return math.lcm(*(depth_by_tile.get(core.tile, 1) for depth_by_tile in depths))

@@ -1,7 +1,7 @@
-"""Tasks in flight together that touch the same elements, one of them writing: which comes first is left to chance.
+"""Tasks in flight together that touch the same elements, one of them writing: their order is left to chance.
 
-Order holds on one channel only. A task that reads what another channel may still be writing must start after that one
-is awaited; one that writes must start after the readers are known to have ended.
+Only tasks of one channel run in order. A task that reads elements that another channel may still be writing must start
+after that task is awaited; a task that writes must start after the readers are known to have ended.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from kernels.array.pattern import Pattern, pattern
 
 @dataclass(frozen=True, slots=True)
 class Touched:
-    """The elements of one argument that a transfer visits in all its passes; they lie in ``first`` to ``end`` - 1."""
+    """The elements of one argument that a transfer visits in all its passes, none outside ``first`` to ``end`` - 1."""
 
     argument: str
     first: int
@@ -27,13 +27,13 @@ class Touched:
     passes: int
 
     def elements(self) -> NDArray[np.int64]:
-        """Each element once, in order."""
+        """Return each element once, in order: int64 [n]."""
         passes = range(min(self.passes, self.visited.step.size))
         return np.unique(np.concatenate([self.visited.indices(number) for number in passes]))
 
 
 def touched(start: Start) -> tuple[Touched, ...]:
-    """What a task visits, transfer by transfer; nothing where a transfer makes no sense."""
+    """Return the elements that a task visits, transfer by transfer; invalid transfers are left out."""
     found = []
     for transfer in start.transfers:
         try:
@@ -45,11 +45,11 @@ def touched(start: Start) -> tuple[Touched, ...]:
     return tuple(found)
 
 
-def shared(one: tuple[Touched, ...], other: tuple[Touched, ...]) -> str | None:
-    """The argument of which both visit an element, if there is one."""
-    for mine, theirs in product(one, other):
-        if mine.argument == theirs.argument and mine.first < theirs.end and theirs.first < mine.end:
-            runs = mine.visited.contiguous and theirs.visited.contiguous and mine.passes == theirs.passes == 1
-            if runs or np.intersect1d(mine.elements(), theirs.elements(), assume_unique=True).size:
-                return mine.argument
+def shared(first: tuple[Touched, ...], second: tuple[Touched, ...]) -> str | None:
+    """Return an argument of which both tasks visit the same element, or None."""
+    for a, b in product(first, second):
+        if a.argument == b.argument and a.first < b.end and b.first < a.end:
+            runs = a.visited.contiguous and b.visited.contiguous and a.passes == b.passes == 1
+            if runs or np.intersect1d(a.elements(), b.elements(), assume_unique=True).size:
+                return a.argument
     return None

@@ -1,7 +1,7 @@
-"""Whether the streams between tiles can find ways: an estimate from below.
+"""Check that the streams between tiles can be routed, by a lower bound on the ports that they need.
 
-A stream switch passes six streams north, four south, and four to each side (none from a memtile). How mlir-aie routes
-is its own affair; but whatever it does, streams that must cross a line through the array need that many ports on it.
+A stream switch passes six streams north, four south, and four to each side (none from a memtile). This file does not
+route; but however mlir-aie does it, streams that must cross a line through the array need that many ports on it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from kernels.errors import Violation
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A line through the array: ``streams`` cross it in one direction, ``ports`` could."""
+    """A line through the array that ``streams`` streams cross in one direction, through ``ports`` ports."""
 
     name: str
     streams: int
@@ -24,7 +24,7 @@ class Cut:
 
 
 def cuts(design: Design) -> tuple[Cut, ...]:
-    """Every line between two rows or columns, in each direction, that a stream crosses."""
+    """Return every line between two rows or columns, in each direction, that a stream crosses."""
     rows = [(fifo.source.row, [tile.row for tile in fifo.targets]) for fifo in design.fifos]
     cols = [(fifo.source.col, [tile.col for tile in fifo.targets]) for fifo in design.fifos]
     found = []
@@ -40,14 +40,14 @@ def cuts(design: Design) -> tuple[Cut, ...]:
 
 
 def _crossing(streams: list[tuple[int, list[int]]], line: int) -> tuple[int, int]:
-    """How many streams cross from ``line`` to the next number, and how many the other way; a broadcast is one."""
+    """Count the streams that cross from ``line`` to the next number, and the other way; a broadcast is one stream."""
     up = sum(source <= line < max(targets) for source, targets in streams)
     down = sum(min(targets) <= line < source for source, targets in streams)
     return up, down
 
 
 def violations(design: Design) -> Iterator[Violation]:
-    """Lines that more streams must cross than there are ports."""
+    """Yield lines that more streams must cross than there are ports."""
     for cut in cuts(design):
         if cut.streams > cut.ports:
             found, limit = f"{cut.streams} streams go {cut.name}", f"there are {cut.ports} ports"

@@ -1,8 +1,8 @@
-"""A runtime sequence walked step by step: descriptors, task queues and tokens at every point.
+"""Check a runtime sequence step by step: descriptors, task queues and tokens at every point.
 
-What mlir-aie counts (AIEAssignRuntimeSequenceBDIDs.cpp@97962964) and what it does not: descriptors are taken by a
-start and returned by the await or free of that task, also across sequences; a queue holds four tasks, and a fifth is
-lost; a channel's tokens are counted, not named, so that an await takes the oldest.
+mlir-aie counts descriptors (AIEAssignRuntimeSequenceBDIDs.cpp@97962964): a start takes them and the await or free of
+that task returns them, also across sequences. It does not check the rest: a queue holds four tasks, and a fifth is
+lost; a channel's tokens are counted, not named, so an await takes the oldest.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from kernels.errors import Violation
 
 @dataclass(frozen=True, slots=True)
 class SequenceUse:
-    """The most that a sequence has in use at one point: descriptors of one shim, tasks on one channel."""
+    """The number of a sequence's tasks, and the most descriptors of a shim and tasks on a channel in use at once."""
 
     name: str
     tasks: int
@@ -31,41 +31,43 @@ class SequenceUse:
 
 
 def walk(wiring: Wiring) -> tuple[tuple[SequenceUse, ...], tuple[Violation, ...]]:
-    """What every sequence of the design uses, and what is wrong with it."""
+    """Return the use of every sequence of the design, and the violations of all."""
     ends: dict[str, End] = {}
     for tile in wiring.design.tiles():
         if tile.kind == "shim":
             ends |= {end.fifo.name: end for end in wiring.at(tile)}
     walks = [_Walk(sequence, ends) for sequence in wiring.design.sequences]
-    found = tuple(violation for one in walks for violation in one.violations())
-    return tuple(one.use for one in walks), found
+    found = tuple(violation for walk in walks for violation in walk.violations())
+    return tuple(walk.use for walk in walks), found
 
 
 @dataclass(slots=True)
-class _Channel:
-    """One shim channel: tasks that may still run, oldest first, and tokens that nobody awaited yet."""
+class _ChannelState:
+    """The state of one shim channel: tasks that may still run, oldest first, and tokens not yet awaited."""
 
     queue: list[Start] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
 
 
 class _Walk:
+    """One sequence, its steps so far, and the resources that they hold."""
+
     def __init__(self, sequence: Sequence, ends: dict[str, End]) -> None:
         self.sequence = sequence
         self.where = f"sequence {sequence.name}"
         self.ends = ends
         self.arguments = dict(sequence.arguments)
-        self.channels: dict[str, _Channel] = {}
+        self.channels: dict[str, _ChannelState] = {}
         self.descriptors: Counter[Tile] = Counter()
         self.tasks: dict[str, Start] = {}
         self.awaits = 0
-        self.started_at: dict[str, int] = {}  # how many awaits came before the start of a task
+        self.started_at: dict[str, int] = {}  # number of awaits before the start of a task
         self.held: set[str] = set()  # tasks whose descriptors are taken
-        self.touched: dict[str, tuple[Touched, ...]] = {}  # what the tasks of the queues visit
+        self.touched: dict[str, tuple[Touched, ...]] = {}  # the elements that the tasks in the queues visit
         self.use = SequenceUse(sequence.name, 0, 0, 0)
 
     def violations(self) -> Iterator[Violation]:
-        """Walk the sequence once."""
+        """Walk the sequence, once, and yield its violations; afterwards ``use`` is complete."""
         count = len(self.sequence.arguments)
         if count > LAUNCH_ARGUMENTS:
             limit = f"an xclbin takes {LAUNCH_ARGUMENTS}"
@@ -133,7 +135,7 @@ class _Walk:
                         yield self._broken("hazard", found, "order holds on one channel only", cure, start)
 
     def _resources(self, start: Start, end: End) -> Iterator[Violation]:
-        channel = self.channels.setdefault(start.fifo, _Channel())
+        channel = self.channels.setdefault(start.fifo, _ChannelState())
         channel.queue.append(start)
         if start.token:
             channel.tokens.append(start.task)
@@ -185,7 +187,7 @@ class _Walk:
         self._return(start)
 
     def _retire(self, start: Start) -> None:
-        """A channel works in order: the task and all before it have ended."""
+        """Remove a task that has ended from its queue, and all before it: a channel works in order."""
         queue = self.channels[start.fifo].queue
         if start in queue:
             for ended in queue[: queue.index(start) + 1]:

@@ -1,13 +1,14 @@
-"""What must hold before anything else of a design can be judged: its names mean something and its tiles exist."""
+"""Check the names and tiles of a design; every other check assumes that they exist."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from kernels.array.design import (
+    SYMBOL,
     Acquire,
+    BufferWord,
     Call,
     Core,
     Design,
@@ -17,17 +18,14 @@ from kernels.array.design import (
     Release,
     Start,
     Statement,
-    Word,
     statements,
 )
 from kernels.array.hardware import COLUMNS, exists
 from kernels.errors import Violation
 
-SYMBOL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
 
 def violations(design: Design) -> Iterator[Violation]:
-    """Every broken name, tile and depth of the design."""
+    """Yield every wrong name, tile and depth of the design."""
     if design.columns not in COLUMNS:
         cure = f"Choose one of {', '.join(map(str, COLUMNS))} columns"
         yield Violation(f"design {design.name}", "columns", f"{design.columns} columns", f"npu1 has {COLUMNS}", cure)
@@ -41,9 +39,12 @@ def violations(design: Design) -> Iterator[Violation]:
 
 
 def _symbols(design: Design) -> Iterator[Violation]:
-    """FIFOs, buffers, kernels and sequences share one namespace, and kernel sources one folder of object files."""
+    """Check that names are symbols and unique.
+
+    FIFOs, buffers, kernels and sequences share one namespace, and kernel sources one folder of object files.
+    """
     named = (design.fifos, design.buffers, design.kernels, design.sequences)
-    symbols = [one.name for group in named for one in group]
+    symbols = [part.name for group in named for part in group]
     tasks = [step.task for sequence in design.sequences for step in sequence.steps if isinstance(step, Start)]
     arguments = [name for sequence in design.sequences for name, _ in sequence.arguments]
     loops = [loop.name for core in design.cores for loop in statements(core.body) if isinstance(loop, Loop)]
@@ -57,7 +58,7 @@ def _symbols(design: Design) -> Iterator[Violation]:
 def _unique(kind: str, names: Iterable[str]) -> Iterator[Violation]:
     for name, times in Counter(names).items():
         if times > 1:
-            yield Violation(f"{kind} {name}", "names", f"stands {times} times", "once is allowed", "Rename all but one")
+            yield Violation(f"{kind} {name}", "names", f"used {times} times", "once is allowed", "Rename all but one")
 
 
 def _tiles(design: Design) -> Iterator[Violation]:
@@ -126,11 +127,11 @@ def _programs(design: Design, core: Core) -> Iterator[Violation]:
 
 
 def _names(statement: Statement) -> Iterator[tuple[str, str]]:
-    """The FIFOs, buffers and kernels that one statement names."""
+    """Yield kind and name of the FIFOs, buffers and kernels that one statement uses."""
     match statement:
         case Acquire(fifo) | Release(fifo):
             yield "fifo", fifo
-        case Loop(_, Word(buffer, _), _):
+        case Loop(_, BufferWord(buffer, _), _):
             yield "buffer", buffer
         case Call(kernel, args):
             yield "kernel", kernel

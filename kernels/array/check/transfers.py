@@ -1,7 +1,7 @@
-"""Whether a shim descriptor can be written, and whether it then does what the transfer says.
+"""Check that a shim descriptor can hold a transfer, and that the chip then moves the elements that the transfer names.
 
-Limits of mlir-aie (AIEXDialect.cpp, verifyStridesWraps and NpuWriteBdOp; AIEDMATasksToNPU.cpp@97962964), and three
-things that it lets pass silently: a fourth dimension without a task that repeats runs once, a repeat written as a
+The limits are mlir-aie's (AIEXDialect.cpp, verifyStridesWraps and NpuWriteBdOp; AIEDMATasksToNPU.cpp@97962964), and
+three faults that it does not report: a fourth dimension without a task that repeats runs once, a repeat written as a
 fourth dimension of stride 0 is dropped in a chain, and an innermost stride of two 16-bit elements reads neighbours.
 """
 
@@ -16,7 +16,7 @@ from kernels.errors import Violation
 
 
 def violations(where: str, transfer: Transfer, argument: Block, repeat: int) -> Iterator[Violation]:
-    """What is wrong with one transfer on ``argument`` in a task that runs ``repeat`` + 1 times."""
+    """Yield the faults of one transfer on ``argument`` in a task that runs ``repeat`` + 1 times."""
     inner, outer = transfer.dims[-3:], transfer.dims[:-3]
     wrong_sizes = any(dim.size < 1 or dim.stride < 0 for dim in transfer.dims)
     if transfer.length < 1 or transfer.offset < 0 or wrong_sizes:
@@ -50,7 +50,7 @@ def _granularity(where: str, transfer: Transfer, argument: Block) -> Iterator[Vi
     for number, dim in enumerate(reversed(inner)):
         if dim.size > 1 and dim.stride < 1:
             found = f"stride 0 in dimension {number}"
-            yield Violation(where, "stride", found, "only the step between repeats may stand still", "Repeat the task")
+            yield Violation(where, "stride", found, "only the step between repeats may be 0", "Repeat the task")
         elif number == 0:
             yield from _innermost(where, dim, item)
         elif dim.size > 1 and dim.stride * item % WORD_BYTES:
@@ -84,7 +84,7 @@ def _wraps(where: str, inner: tuple[Dim, ...], argument: Block) -> Iterator[Viol
 
 
 def contiguous(inner: tuple[Dim, ...]) -> bool:
-    """Whether the inner dimensions are one run, which the DMA counts in a wide register."""
+    """Return whether the inner dimensions are one run, which the DMA counts in a wide register."""
     expected = 1
     for dim in reversed(inner):
         if dim.size > 1 and dim.stride != expected:

@@ -1,0 +1,1 @@
+"""A design lowered to MLIR text, and its sequences to instruction streams."""

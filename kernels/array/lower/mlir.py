@@ -1,30 +1,30 @@
 """A design as text for mlir-aie 97962964 (2026-04-23): the AIE dialect, its object FIFOs and its task API.
 
-Syntax: include/aie/Dialect/{AIE,AIEX}/IR/*.td of that commit. A core that acquires in a loop asks for
-``dynamic_objfifo_lowering``: a loop whose count is data cannot be unrolled, and a FIFO of depth 2 would hand out the
-same object every time.
-The same design gives the same text, byte for byte.
+The syntax is that of include/aie/Dialect/{AIE,AIEX}/IR/*.td of that commit. A core that acquires in a loop asks for
+``dynamic_objfifo_lowering``: a loop whose count is data cannot be unrolled, and a FIFO of depth 2 would give the core
+the same object every time. Equal designs give equal texts, byte for byte.
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
 from kernels.array.design import (
+    SYMBOL,
     Await,
-    Buffer,
+    Block,
     Design,
     Dim,
     Free,
-    Kernel,
+    KernelFunction,
     Link,
     Loop,
     ObjectFifo,
     Sequence,
     Start,
+    TileBuffer,
     Transfer,
     statements,
 )
@@ -32,13 +32,12 @@ from kernels.array.lower.mlir_core import buffer_name, core_text, tile_name, typ
 from kernels.array.pattern import unfolded
 from kernels.errors import DesignError
 
-SYMBOL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
 
 def to_mlir(design: Design) -> str:
-    """The module that aiecc compiles: one device, its cores, one runtime sequence for each of the design's.
+    """Return the module that aiecc compiles: one device, its cores, one runtime sequence for each of the design's.
 
-    Raises DesignError for names that are no symbols and for what the text cannot say; ``check`` finds the rest.
+    Raises DesignError for names that are no symbols, and for tasks and core programs that the text cannot express;
+    ``check`` finds every other fault.
     """
     _check_names(design)
     parts: list[Iterable[str]] = [
@@ -55,7 +54,7 @@ def to_mlir(design: Design) -> str:
 
 
 def object_file(source: str | Path) -> str:
-    """The name that the text links a kernel source by; the build compiles to it."""
+    """Return the name of the object file that a kernel source is compiled to and that the text links."""
     return f"{Path(source).stem}.o"
 
 
@@ -95,12 +94,12 @@ def _link(link: Link) -> str:
     return f"aie.objectfifo.link [{names[0]}] -> [{names[1]}] {offsets}"
 
 
-def _kernel(kernel: Kernel) -> str:
+def _kernel(kernel: KernelFunction) -> str:
     linked = f'attributes {{link_with = "{object_file(kernel.source)}"}}'
     return f"func.func private @{kernel.name}({types_of(kernel)}) {linked}"
 
 
-def _buffer(buffer: Buffer) -> str:
+def _buffer(buffer: TileBuffer) -> str:
     made = f'aie.buffer(%{tile_name(buffer.tile)}) {{sym_name = "{buffer.name}"}}'
     text = f"%{buffer_name(buffer.name)} = {made} : {buffer.block}"
     if buffer.initial is None:
@@ -119,9 +118,7 @@ def _sequence(design: Design, sequence: Sequence) -> list[str]:
         match step:
             case Start():
                 task = _unfolded(step)
-                bds = [
-                    f"aie.dma_bd(%arg_{one.argument} : {arguments[one.argument]}, {_bd(one)})" for one in task.transfers
-                ]
+                bds = [_bd(transfer, arguments[transfer.argument]) for transfer in task.transfers]
                 lines += [f"  {line}" for line in _task(task, bds)]
             case Await(name):
                 lines.append(f"  aiex.dma_await_task(%task_{name})")
@@ -137,9 +134,9 @@ def _unfolded(start: Start) -> Start:
         raise DesignError(str(error)) from None
 
 
-def _bd(transfer: Transfer) -> str:
+def _bd(transfer: Transfer, argument: Block) -> str:
     dims = f", {_dims(transfer.dims)}" if transfer.dims else ""
-    return f"{transfer.offset}, {transfer.length}{dims}"
+    return f"aie.dma_bd(%arg_{transfer.argument} : {argument}, {transfer.offset}, {transfer.length}{dims})"
 
 
 def _task(task: Start, bds: list[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The program of one core as text: loops, FIFO acquires and releases, and kernel calls."""
+"""The program of one core as MLIR text: loops, FIFO acquires and releases, and kernel calls."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from collections.abc import Iterator
 
 from kernels.array.design import (
     Acquire,
+    BufferWord,
     Call,
     Core,
     Design,
     Held,
     Index,
-    Kernel,
+    KernelFunction,
     Local,
     Loop,
     ObjectFifo,
     Release,
     Statement,
     Tile,
-    Word,
     statements,
 )
 from kernels.errors import DesignError
@@ -27,27 +27,30 @@ ENDLESS = 4_294_967_295
 
 
 def core_text(design: Design, core: Core) -> list[str]:
-    """The lines of one ``aie.core``. Raises DesignError for objects that are used or released and not held."""
+    """Return the lines of one ``aie.core``.
+
+    Raises DesignError for an object that is used or released without being held.
+    """
     return _CoreText(design, core).lines
 
 
 def tile_name(tile: Tile) -> str:
-    """The value of a tile."""
+    """Return the name of a tile's value."""
     return f"tile_{tile.col}_{tile.row}"
 
 
-def types_of(kernel: Kernel) -> str:
-    """The argument types of a kernel."""
+def types_of(kernel: KernelFunction) -> str:
+    """Return the argument types of a kernel function."""
     return ", ".join(map(str, kernel.args))
 
 
 def buffer_name(buffer: str) -> str:
-    """The value of a buffer."""
+    """Return the name of a buffer's value."""
     return f"buffer_{buffer}"
 
 
 class _CoreText:
-    """The lines of one core, with the value that each FIFO's held object has at this point."""
+    """The lines of one core; ``held`` is the value of each FIFO's object that the core holds at this point."""
 
     def __init__(self, design: Design, core: Core) -> None:
         self.design, self.core = design, core
@@ -64,10 +67,12 @@ class _CoreText:
         self.lines.append(f"}} {{stack_size = {core.stack_bytes} : i32{dynamic}}}")
 
     def constants(self) -> Iterator[tuple[str, int, str]]:
-        """Loop bounds and word numbers as index, whole-number arguments as i32; each once, in order."""
+        """Yield name, number and type of each constant, in order: loop bounds and word numbers are of type index,
+        whole-number arguments of type i32.
+        """
         inside = list(statements(self.core.body))
         counts = [loop.count for loop in inside if isinstance(loop, Loop)]
-        indices = {0, 1, *(count.index if isinstance(count, Word) else count for count in counts)}
+        indices = {0, 1, *(count.index if isinstance(count, BufferWord) else count for count in counts)}
         values = {arg for call in inside if isinstance(call, Call) for arg in call.args if isinstance(arg, int)}
         yield from ((f"c{number}", number, "index") for number in sorted(indices))
         yield "endless", ENDLESS, "index"
@@ -124,7 +129,7 @@ class _CoreText:
 
     def loop(self, loop: Loop) -> list[str]:
         lines, bound = [], f"%c{loop.count}"
-        if isinstance(loop.count, Word):
+        if isinstance(loop.count, BufferWord):
             self.count += 1
             word, bound = f"%word{self.count}", f"%count{self.count}"
             block = self.buffers[loop.count.buffer].block

@@ -1,4 +1,4 @@
-"""The shim DMA's registers: buffer descriptors, and the queues that tasks are pushed on.
+"""The shim DMA's registers: buffer descriptors (BDs), and the queues that tasks are pushed on.
 
 Addresses and field layout: AIE2TargetModel::getDmaBdAddress and getDmaControlAddress (AIETargetModel.cpp),
 WriteBdToBlockWritePattern and PushQueuetoWrite32Pattern (AIEDmaToNpu.cpp), mlir-aie@97962964. Sizes and strides are in
@@ -12,24 +12,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kernels.array.design import Dim
+from kernels.array.hardware import ARGUMENT_BYTES, MAX_PASSES, MAX_STEPS, SHIM, WORD_BYTES
 from kernels.array.lower.transaction import column_of, row_of
 from kernels.array.pattern import ONCE, Pattern
 from kernels.errors import DesignError, StreamError
 
-Direction = Literal["S2MM", "MM2S"]
-DIRECTIONS: tuple[Direction, Direction] = ("S2MM", "MM2S")
-DESCRIPTORS, CHANNELS = 16, 2  # of a shim tile: getNumBDs, getNumSourceShimMuxConnections
-WORD_BYTES = 4
+DmaDirection = Literal["S2MM", "MM2S"]
+DMA_DIRECTIONS: tuple[DmaDirection, DmaDirection] = ("S2MM", "MM2S")
 
 BD_BASE, BD_BYTES, BD_WORDS = 0x1D000, 0x20, 8
 CHANNEL_BASE = 0x1D200  # control registers: S2MM 0 and 1, MM2S 0 and 1, 8 bytes apart; the queue 4 bytes on
-CONTROLLER, CONTROLLER_MASK = 15 << 8, 0x1F << 8  # who gets the tokens: getTileToControllerIdMap, shim row
+CONTROLLER, CONTROLLER_MASK = 15 << 8, 0x1F << 8  # the receiver of the tokens: getTileToControllerIdMap, shim row
 
-MAX_WRAP = (1 << 10) - 1  # D0 and D1 sizes
-MAX_STRIDE = 1 << 20
-MAX_PASSES = 1 << 6
-MAX_REPEAT = (1 << 8) - 1
-MAX_OFFSET = 1 << 31
+MAX_REPEAT = MAX_PASSES - 1
 BURST_256 = 2 << 30
 AXI_CACHE = 2 << 24  # lets the network on chip merge narrow accesses
 VALID, USE_NEXT = 1 << 25, 1 << 26
@@ -37,17 +32,17 @@ TOKEN = 1 << 31
 
 
 @dataclass(frozen=True, slots=True)
-class Channel:
-    """One of a shim's DMA channels: MM2S reads memory into the array, S2MM writes what comes out."""
+class ShimChannel:
+    """One DMA channel of a shim: MM2S reads DRAM into the array, S2MM writes the array's output to DRAM."""
 
     column: int
-    direction: Direction
+    direction: DmaDirection
     number: int
 
     @property
     def control(self) -> int:
         """Address of the control register."""
-        return self.column << 25 | CHANNEL_BASE + 16 * DIRECTIONS.index(self.direction) + 8 * self.number
+        return self.column << 25 | CHANNEL_BASE + 16 * DMA_DIRECTIONS.index(self.direction) + 8 * self.number
 
     @property
     def queue(self) -> int:
@@ -58,44 +53,50 @@ class Channel:
         return f"{self.direction} channel {self.number} of column {self.column}"
 
 
-def channel_at(address: int) -> tuple[Channel, Literal["control", "queue"]] | None:
-    """The channel whose control or queue register is at ``address``; None if none is."""
+def channel_at(address: int) -> tuple[ShimChannel, Literal["control", "queue"]] | None:
+    """Return the channel whose control or queue register is at ``address``, or None if there is no such register."""
     place = (address & 0xFFFFF) - CHANNEL_BASE
     if row_of(address) or not 0 <= place < 32 or place % 4:
         return None
-    return Channel(column_of(address), DIRECTIONS[place // 16], place // 8 % 2), "queue" if place % 8 else "control"
+    return ShimChannel(
+        column_of(address), DMA_DIRECTIONS[place // 16], place // 8 % 2
+    ), "queue" if place % 8 else "control"
 
 
 def bd_address(column: int, bd: int) -> int:
+    """Return the address of the first register of a shim's descriptor number ``bd``."""
     return column << 25 | BD_BASE + BD_BYTES * bd
 
 
 def bd_at(address: int) -> tuple[int, int] | None:
-    """Column and number of the descriptor that begins at ``address``; None if none does."""
+    """Return column and number of the descriptor that begins at ``address``, or None if none begins there."""
     bd, rest = divmod((address & 0xFFFFF) - BD_BASE, BD_BYTES)
-    return None if row_of(address) or rest or not 0 <= bd < DESCRIPTORS else (column_of(address), bd)
+    return None if row_of(address) or rest or not 0 <= bd < SHIM.descriptors else (column_of(address), bd)
 
 
 def queue_word(bd: int, repeat: int, token: bool) -> int:
-    """What starts a task at its first descriptor."""
+    """Return the word that starts a task when it is written to a queue; ``bd`` is the task's first descriptor.
+
+    Raises DesignError for more repeats than a queue counts.
+    """
     _require(0 <= repeat <= MAX_REPEAT, f"more than {MAX_REPEAT} repeats")
     return bd | repeat << 16 | (TOKEN if token else 0)
 
 
 def bd_words(pattern: Pattern, following: int | None = None) -> tuple[int, ...]:
-    """The descriptor that visits a pattern of 32-bit words, chained to BD ``following``.
+    """Return the eight register words of the descriptor for a pattern of 32-bit words, chained to BD ``following``.
 
-    Raises DesignError, with the limit, for what a shim descriptor cannot hold.
+    Raises DesignError, with the limit, for a pattern that a shim descriptor cannot hold.
     """
     dims, step = pattern.dims or (Dim(pattern.length, 1),), pattern.step
     _require(len(dims) <= 3, f"{len(dims)} dimensions; a shim descriptor has 3 and a step")
-    _require(pattern.offset * WORD_BYTES < MAX_OFFSET, "an offset of 2 GiB or more")
-    _require(step.size <= MAX_PASSES, f"a step of more than {MAX_PASSES} passes")
+    _require(pattern.offset * WORD_BYTES < ARGUMENT_BYTES, "an offset of 2 GiB or more")
+    _require(step.size <= MAX_STEPS, f"a step of more than {MAX_STEPS} passes")
     _require(all(dim.size == 1 or dim.stride > 0 for dim in dims), "a stride of 0 within a pass")
     d0, d1, d2 = reversed((ONCE,) * (3 - len(dims)) + dims)
     words = [pattern.length, pattern.offset * WORD_BYTES, 0, 0, BURST_256, AXI_CACHE, 0, VALID]
     if not _is_run(d0, d1, d2):
-        _require(max(d0.size, d1.size) <= MAX_WRAP, f"an inner dimension of more than {MAX_WRAP} words or steps")
+        _require(max(d0.size, d1.size) <= SHIM.wrap, f"an inner dimension of more than {SHIM.wrap} words or steps")
         words[3] |= d0.size << 20 | _stride(max(d0.stride, 1))
         words[4] |= d1.size << 20 | (_stride(d1.stride) if d1.size > 1 else 0)
         words[5] |= _stride(d2.stride) if d2.size > 1 else 0
@@ -112,23 +113,26 @@ def _require(holds: bool, what: str) -> None:
 
 
 def _stride(words: int) -> int:
-    _require(words <= MAX_STRIDE, f"a stride of more than {MAX_STRIDE} words")
+    _require(words <= SHIM.step_words, f"a stride of more than {SHIM.step_words} words")
     return words - 1
 
 
 def _is_run(d0: Dim, d1: Dim, d2: Dim) -> bool:
-    """isContiguousTransfer of AIEXDialect.cpp: the descriptor then has a length only, free of the limits on sizes."""
+    """Return whether the dimensions are one contiguous run: such a descriptor has only a length, and no size limits.
+
+    The rule is isContiguousTransfer of AIEXDialect.cpp.
+    """
     joins = d1.size == 1 or d1.stride == d0.size, d2.size == 1 or d2.stride == d0.size * d1.size
     return d0.stride == 1 and all(joins)
 
 
 def bd_pattern(words: tuple[int, ...], offset: int) -> tuple[Pattern, int | None]:
-    """What a descriptor visits, in words of its argument from byte ``offset`` on, and the BD that follows it.
+    """Return a descriptor's pattern, in words of its argument from byte ``offset`` on, and the BD that follows it.
 
     Raises StreamError for descriptors with packets, locks, compression, or sizes that do not divide the length.
     """
-    length, d0, d1 = words[0], words[3] >> 20, words[4] >> 20 & MAX_WRAP
-    strides = tuple((word & MAX_STRIDE - 1) + 1 for word in words[3:7])
+    length, d0, d1 = words[0], words[3] >> 20, words[4] >> 20 & SHIM.wrap
+    strides = tuple((word & SHIM.step_words - 1) + 1 for word in words[3:7])
     plain = not words[2] and words[3] >> 30 == 0 and words[5] >> 20 == AXI_CACHE >> 20
     if not plain or words[6] >> 26 or not words[7] & VALID or words[7] & ~(VALID | USE_NEXT | 0xF << 27):
         raise StreamError(f"A descriptor that is not a plain transfer: {' '.join(f'{word:08x}' for word in words)}.")

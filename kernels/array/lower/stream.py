@@ -1,6 +1,6 @@
-"""An instruction stream as the tasks that it gives the shim DMAs, and as waits for them: what a launch does.
+"""An instruction stream as tasks of the shim DMAs, and waits for them.
 
-``tasks`` reads any stream that moves data and nothing else: those of ``encode`` and those of aiecc.
+``tasks`` reads every stream that only moves data: those of ``encode`` and those of aiecc.
 """
 
 from __future__ import annotations
@@ -9,20 +9,20 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from kernels.array.design import Design, Tile
+from kernels.array.hardware import SHIM
 from kernels.array.lower.shim_registers import (
     BD_WORDS,
-    CHANNELS,
     CONTROLLER_MASK,
-    DIRECTIONS,
+    DMA_DIRECTIONS,
     MAX_REPEAT,
     TOKEN,
-    Channel,
-    Direction,
+    DmaDirection,
+    ShimChannel,
     bd_at,
     bd_pattern,
     channel_at,
 )
-from kernels.array.lower.transaction import BlockWrite, Instruction, MaskWrite, Patch, Stream, Sync, Write
+from kernels.array.lower.transaction import BlockWrite, Instruction, InstructionStream, MaskWrite, Patch, Sync, Write
 from kernels.array.pattern import Pattern
 from kernels.errors import DesignError, StreamError
 
@@ -39,10 +39,13 @@ class Descriptor:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
-    """The descriptors of ``chain`` one after the other, ``repeat`` + 1 times; with ``token``, one token at the end."""
+class ShimTask:
+    """A task of a channel: the descriptors of ``chain`` in order, ``repeat`` + 1 times.
 
-    channel: Channel
+    With ``token`` the channel sends one token when the task has ended.
+    """
+
+    channel: ShimChannel
     chain: tuple[Descriptor, ...]
     repeat: int
     token: bool
@@ -50,36 +53,39 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Hold until one more token of the channel has come."""
+    """A wait of the controller for one more token of the channel."""
 
-    channel: Channel
+    channel: ShimChannel
 
 
-def channels(design: Design) -> dict[str, Channel]:
-    """The shim channel of every FIFO that begins or ends in the shim: each column hands them out in FIFO order
-    (assignDMAChannelIndices of AIEObjectFifoStatefulTransform.cpp, mlir-aie@97962964).
+def channels(design: Design) -> dict[str, ShimChannel]:
+    """Return the shim channel of every FIFO that begins or ends in the shim, by the FIFO's name.
+
+    Each column numbers its channels in the order of the FIFOs (assignDMAChannelIndices of
+    AIEObjectFifoStatefulTransform.cpp, mlir-aie@97962964). Raises DesignError for a FIFO too many.
     """
-    taken: Counter[tuple[int, Direction]] = Counter()
-    found: dict[str, Channel] = {}
+    taken: Counter[tuple[int, DmaDirection]] = Counter()
+    found: dict[str, ShimChannel] = {}
     for fifo in design.fifos:
-        ends: list[tuple[Tile, Direction]] = [(fifo.source, "MM2S")]
+        ends: list[tuple[Tile, DmaDirection]] = [(fifo.source, "MM2S")]
         ends += [(target, "S2MM") for target in fifo.targets]
         for tile, direction in ends:
             if tile.kind != "shim":
                 continue
             number = taken[tile.col, direction]
             taken[tile.col, direction] += 1
-            if number >= CHANNELS:
-                raise DesignError(f"Shim {tile} has {CHANNELS} {direction} channels; {fifo.name} would be one more.")
-            found[fifo.name] = Channel(tile.col, direction, number)
+            if number >= SHIM.channels:
+                limit = f"{SHIM.channels} {direction} channels"
+                raise DesignError(f"Shim {tile} has {limit}; {fifo.name} would be one more.")
+            found[fifo.name] = ShimChannel(tile.col, direction, number)
     return found
 
 
-def tasks(stream: Stream) -> tuple[Task | Wait, ...]:
-    """The tasks and waits of a stream, in its order.
+def tasks(stream: InstructionStream) -> tuple[ShimTask | Wait, ...]:
+    """Return the tasks and waits of a stream, in its order.
 
-    Raises StreamError for anything but writes to shim descriptors and queues, for tasks of descriptors that are not
-    fully written, and for waits that can never end.
+    Raises StreamError for instructions other than writes to shim descriptors and queues, for tasks of descriptors that
+    are not fully written, and for waits that can never end.
     """
     reader = _Reader()
     return tuple(found for found in map(reader.read, stream.instructions) if found is not None)
@@ -87,7 +93,11 @@ def tasks(stream: Stream) -> tuple[Task | Wait, ...]:
 
 @dataclass(slots=True)
 class _Slot:
-    """A descriptor as the stream has left it; ``spent`` once a task has left its step counter inside the passes."""
+    """A descriptor as the stream has written it.
+
+    ``source`` is the argument and byte offset of its address patch. ``spent`` is set by a task that stopped before the
+    last step: the step counter would then begin in the middle.
+    """
 
     words: tuple[int, ...]
     source: tuple[int, int] | None = None
@@ -96,10 +106,12 @@ class _Slot:
 
 @dataclass(slots=True)
 class _Reader:
-    slots: dict[tuple[int, int], _Slot] = field(default_factory=dict)
-    tokens: Counter[Channel] = field(default_factory=Counter)
+    """The descriptors and tokens that the instructions read so far have left behind."""
 
-    def read(self, instruction: Instruction) -> Task | Wait | None:
+    slots: dict[tuple[int, int], _Slot] = field(default_factory=dict)
+    tokens: Counter[ShimChannel] = field(default_factory=Counter)
+
+    def read(self, instruction: Instruction) -> ShimTask | Wait | None:
         match instruction:
             case BlockWrite(address, words):
                 place = bd_at(address)
@@ -121,14 +133,14 @@ class _Reader:
                 return self.wait(instruction)
         return None
 
-    def push(self, address: int, value: int) -> Task:
+    def push(self, address: int, value: int) -> ShimTask:
         found = channel_at(address)
         if found is None or found[1] != "queue" or value & ~QUEUE_BITS:
             raise StreamError(f"The write of 0x{value:x} to 0x{address:x} is not a task for a shim channel.")
         channel, repeat, token = found[0], value >> 16 & MAX_REPEAT, bool(value & TOKEN)
-        task = Task(channel, self.chain(channel.column, value & 0xF), repeat, token)
-        for one in task.chain:
-            self.slots[channel.column, one.bd].spent = (repeat + 1) % one.pattern.step.size != 0
+        task = ShimTask(channel, self.chain(channel.column, value & 0xF), repeat, token)
+        for descriptor in task.chain:
+            self.slots[channel.column, descriptor.bd].spent = (repeat + 1) % descriptor.pattern.step.size != 0
         self.tokens[channel] += token
         return task
 
@@ -137,21 +149,21 @@ class _Reader:
         bd: int | None = first
         while bd is not None:
             slot = self.slots.get((column, bd))
-            if slot is None or slot.source is None or slot.spent or any(one.bd == bd for one in chain):
+            if slot is None or slot.source is None or slot.spent or any(earlier.bd == bd for earlier in chain):
                 raise StreamError(
                     f"Descriptor {bd} of column {column} is started without having been written and patched, "
                     "in the middle of its steps, or in a ring."
                 )
             argument, offset = slot.source
-            visits, following = bd_pattern(slot.words, offset)
-            chain.append(Descriptor(bd, argument, visits))
+            pattern, following = bd_pattern(slot.words, offset)
+            chain.append(Descriptor(bd, argument, pattern))
             bd = following
         return tuple(chain)
 
     def wait(self, sync: Sync) -> Wait:
-        if (sync.row, sync.rows, sync.columns) != (0, 1, 1) or sync.direction > 1 or sync.channel >= CHANNELS:
+        if (sync.row, sync.rows, sync.columns) != (0, 1, 1) or sync.direction > 1 or sync.channel >= SHIM.channels:
             raise StreamError(f"A wait for anything but one shim channel: {sync}.")
-        channel = Channel(sync.column, DIRECTIONS[sync.direction], sync.channel)
+        channel = ShimChannel(sync.column, DMA_DIRECTIONS[sync.direction], sync.channel)
         self.tokens[channel] -= 1
         if self.tokens[channel] < 0:
             raise StreamError(f"The stream waits for a token of {channel} that no task before it issues.")

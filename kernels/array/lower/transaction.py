@@ -1,5 +1,4 @@
-"""The instruction stream that the NPU's controller runs, as bytes and as data: writes to registers, address patches,
-waits for tokens.
+"""The instruction stream of the NPU's controller as bytes and as data: register writes, address patches, token waits.
 
 Little endian, 32-bit words. A header of 16 bytes, then the instructions. Layout: AIETranslateNpuToBinary in
 lib/Targets/AIETargetNPU.cpp of mlir-aie@97962964; register addresses are column << 25 | row << 20 | offset.
@@ -11,12 +10,13 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from kernels.array import hardware
+from kernels.array.hardware import LAUNCH_ARGUMENTS
 from kernels.errors import StreamError
 
 VERSION = (0, 1)
 PHOENIX = 3  # the device generation: Phoenix and Hawk Point; 4 is Strix
-ROWS, MEMTILE_ROWS, MAX_COLUMNS = 6, 1, 4
-MAX_ARGUMENTS = 5  # buffers of an aiecc kernel: generateKernelsJson in tools/aiecc/aiecc.cpp@97962964
+ROWS, MEMTILE_ROWS, MAX_COLUMNS = len(hardware.ROWS), 1, max(hardware.COLUMNS)
 HEADER = struct.Struct("<6B2xII")  # major, minor, generation, rows, columns, memtile rows, count, bytes
 
 WRITE, BLOCKWRITE, MASKWRITE, SYNC, PATCH = 0x00, 0x01, 0x03, 0x80, 0x81
@@ -50,7 +50,7 @@ class MaskWrite:
 
 @dataclass(frozen=True, slots=True)
 class Sync:
-    """Hold until a token has come from a channel of each tile of a rectangle; direction 0 is S2MM, 1 is MM2S."""
+    """Wait until each tile of a rectangle has sent a token from a channel; direction 0 is S2MM, 1 is MM2S."""
 
     column: int
     row: int
@@ -73,23 +73,25 @@ Instruction = Write | BlockWrite | MaskWrite | Sync | Patch
 
 
 @dataclass(frozen=True, slots=True)
-class Stream:
-    """A whole stream for a partition of ``columns`` columns."""
+class InstructionStream:
+    """The instructions of one launch, for a partition of ``columns`` columns."""
 
     columns: int
     instructions: tuple[Instruction, ...]
 
 
 def column_of(address: int) -> int:
+    """Return the column of the tile that a register belongs to."""
     return address >> 25
 
 
 def row_of(address: int) -> int:
+    """Return the row of the tile that a register belongs to."""
     return address >> 20 & 0x1F
 
 
-def assemble(stream: Stream) -> bytes:
-    """The bytes of a stream; ``decode`` gives it back."""
+def assemble(stream: InstructionStream) -> bytes:
+    """Return the bytes of a stream; ``decode`` is the inverse."""
     words = [word for instruction in stream.instructions for word in _words(instruction)]
     size = HEADER.size + 4 * len(words)
     kind = (*VERSION, PHOENIX, ROWS, stream.columns, MEMTILE_ROWS)
@@ -110,10 +112,10 @@ def _words(instruction: Instruction) -> tuple[int, ...]:
             return PATCH, 48, 0, 0, 0, 0, address, 0, argument, 0, offset, 0
 
 
-def decode(data: bytes) -> Stream:
-    """Read a stream. Everything is checked: what this returns, ``assemble`` turns back into the same bytes.
+def decode(data: bytes) -> InstructionStream:
+    """Read a stream from its bytes. Every field is checked, so ``assemble`` turns the result back into the same bytes.
 
-    Raises StreamError, with the byte where it went wrong, for anything that is not such a stream for Phoenix.
+    Raises StreamError, with the position of the wrong byte, for data that are not a stream for Phoenix.
     """
     columns, count = _header(data)
     words = struct.unpack(f"<{(len(data) - HEADER.size) // 4}I", data[HEADER.size :])
@@ -138,7 +140,7 @@ def decode(data: bytes) -> Stream:
         at += size
     if len(instructions) != count:
         raise StreamError(f"The header says {count} instructions, the stream holds {len(instructions)}.")
-    return Stream(columns, tuple(instructions))
+    return InstructionStream(columns, tuple(instructions))
 
 
 def _header(data: bytes) -> tuple[int, int]:
@@ -159,7 +161,7 @@ def _header(data: bytes) -> tuple[int, int]:
 
 
 def _place(instruction: Instruction, columns: int, place: str) -> None:
-    """Refuse what lies outside the partition, and arguments that no launch has."""
+    """Raise StreamError for an address or tile outside the partition, and for an argument that no launch has."""
     if isinstance(instruction, Sync):
         last = instruction.column + instruction.columns - 1, instruction.row + instruction.rows - 1
         if not (instruction.columns and instruction.rows) or last[0] >= columns or last[1] >= ROWS:
@@ -167,8 +169,8 @@ def _place(instruction: Instruction, columns: int, place: str) -> None:
         return
     if column_of(instruction.address) >= columns or row_of(instruction.address) >= ROWS or instruction.address % 4:
         raise StreamError(f"Address 0x{instruction.address:x} at {place} is outside {columns} columns.")
-    if isinstance(instruction, Patch) and instruction.argument >= MAX_ARGUMENTS:
-        raise StreamError(f"Argument {instruction.argument} at {place}: a launch has {MAX_ARGUMENTS} at most.")
+    if isinstance(instruction, Patch) and instruction.argument >= LAUNCH_ARGUMENTS:
+        raise StreamError(f"Argument {instruction.argument} at {place}: a launch has {LAUNCH_ARGUMENTS} at most.")
 
 
 def _sync(words: tuple[int, ...], at: int) -> tuple[Instruction, int]:

@@ -1,0 +1,1 @@
+"""The simulated array: object FIFOs, DMAs, cores and the controller, with host-compiled kernels."""

@@ -1,7 +1,7 @@
-"""The controller at work: it queues the tasks of an instruction stream and waits for tokens.
+"""The NPU's controller at run time: it queues the tasks of an instruction stream and waits for tokens.
 
-It is as fast as it can be: the next task is queued the moment that a token lets it. So queues are as full, and reads of
-DDR as early, as they ever get on the chip.
+The simulated controller takes no time: it queues the next task as soon as a token permits. So queues are as full, and
+reads of DRAM as early, as they ever get on the chip.
 """
 
 from __future__ import annotations
@@ -11,33 +11,33 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from kernels.array.hardware import QUEUED_TASKS, WORD_BYTES
-from kernels.array.lower.shim_registers import Channel
-from kernels.array.lower.stream import Descriptor, Task, Wait
+from kernels.array.lower.shim_registers import ShimChannel
+from kernels.array.lower.stream import Descriptor, ShimTask, Wait
 from kernels.array.simulate.fifos import Ready, Words
 from kernels.array.simulate.hazards import Hazards
-from kernels.array.simulate.shim_dma import ShimChannel
+from kernels.array.simulate.shim_dma import ChannelProcess
 from kernels.errors import SimulationError
 
 
 class Controller:
-    """Runs the tasks and waits of one instruction stream, in order."""
+    """The process that runs the tasks and waits of one instruction stream, in order."""
 
     name = "the controller"
 
-    def __init__(self, channels: Mapping[Channel, ShimChannel], ready: Ready) -> None:
+    def __init__(self, channels: Mapping[ShimChannel, ChannelProcess], ready: Ready) -> None:
         self.channels = channels
-        self.steps: Sequence[Task | Wait] = ()
+        self.steps: Sequence[ShimTask | Wait] = ()
         self.at = 0
-        self.waits_for: ShimChannel | None = None
+        self.waits_for: ChannelProcess | None = None
         self._arguments: Sequence[Words] = ()
-        self._tokens: Counter[Channel] = Counter()
+        self._tokens: Counter[ShimChannel] = Counter()
         self._hazards = Hazards()
         self._ready = ready
         for channel in channels.values():
             channel.on_end = partial(self._end, channel)
 
-    def begin(self, steps: Sequence[Task | Wait], arguments: Sequence[Words]) -> None:
-        """A new launch."""
+    def begin(self, steps: Sequence[ShimTask | Wait], arguments: Sequence[Words]) -> None:
+        """Start a new launch of these steps on these arguments."""
         self.steps, self.at, self._arguments = steps, 0, arguments
         self._tokens.clear()
         self._hazards = Hazards()
@@ -47,21 +47,25 @@ class Controller:
 
     @property
     def ended(self) -> bool:
+        """True after the last step."""
         return self.at == len(self.steps)
 
     @property
-    def unknown(self) -> list[tuple[int, Channel]]:
-        """Step and channel of the outputs that nobody has awaited."""
+    def unknown(self) -> list[tuple[int, ShimChannel]]:
+        """Step and channel of the outputs that no wait has covered."""
         return self._hazards.unknown()
 
     def step(self) -> None:
-        """Go on to the end of the stream or to a token that has not come. Raises SimulationError."""
+        """Run to the end of the stream or to a token that has not come.
+
+        Raises SimulationError for a task that the chip would do wrong without a report.
+        """
         while self.at < len(self.steps):
             step = self.steps[self.at]
             channel = self.channels.get(step.channel)
             if channel is None:
                 raise SimulationError(f"Step {self.at}: no FIFO goes through {step.channel}.")
-            if isinstance(step, Task):
+            if isinstance(step, ShimTask):
                 self._check(step, channel)
                 self._hazards.start(self.at, step)
                 channel.push(step)
@@ -73,21 +77,21 @@ class Controller:
                 return
             self.at += 1
 
-    def _end(self, channel: ShimChannel, task: Task) -> None:
+    def _end(self, channel: ChannelProcess, task: ShimTask) -> None:
         self._hazards.ended(channel.channel)
         self._tokens[channel.channel] += task.token
         if task.token and self.waits_for is channel:
             self.waits_for = None
             self._ready.appendleft(self)
 
-    def _check(self, task: Task, channel: ShimChannel) -> None:
-        """Refuse what the chip would do wrong without a word; a queue's tasks are those that have not ended."""
+    def _check(self, task: ShimTask, channel: ChannelProcess) -> None:
+        """Raise SimulationError for a full queue, a descriptor still in use, or a transfer outside its argument."""
         if len(channel.queue) == QUEUED_TASKS:
             raise SimulationError(
                 f"Step {self.at}: {channel.name} has {QUEUED_TASKS} tasks queued already; await one first."
             )
         column = [other for other in self.channels.values() if other.channel.column == task.channel.column]
-        queued = {one.bd for other in column for pending in other.queue for one in pending.chain}
+        queued = {used.bd for other in column for pending in other.queue for used in pending.chain}
         for descriptor in task.chain:
             if descriptor.bd in queued:
                 raise SimulationError(
@@ -96,7 +100,7 @@ class Controller:
                 )
             self._check_range(descriptor, task.repeat + 1, channel)
 
-    def _check_range(self, descriptor: Descriptor, passes: int, channel: ShimChannel) -> None:
+    def _check_range(self, descriptor: Descriptor, passes: int, channel: ChannelProcess) -> None:
         if descriptor.argument >= len(self._arguments):
             raise SimulationError(
                 f"Step {self.at}: argument {descriptor.argument} of a launch with {len(self._arguments)}."

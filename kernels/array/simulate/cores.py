@@ -1,7 +1,7 @@
-"""Core programs at work: each statement becomes one small function, and a core runs them until a FIFO makes it wait.
+"""Core programs at run time: each statement becomes one small function, and a core runs them until a FIFO stops it.
 
-A function returns the number of the next one, or its own number inverted (~number, negative) where it must wait and be
-tried again. Nothing of the program's text is looked at while it runs.
+A function returns the number of the next one, or its own number inverted (~number, negative) if it must wait and be
+tried again. The statements themselves are not read while a program runs.
 """
 
 from __future__ import annotations
@@ -13,19 +13,35 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.array.design import Acquire, Call, Core, DType, Held, Index, Local, Loop, Release, Statement, Tile, Word
+from kernels.array.design import (
+    Acquire,
+    BufferWord,
+    Call,
+    Core,
+    DType,
+    Held,
+    Index,
+    Local,
+    Loop,
+    Release,
+    Statement,
+    Tile,
+)
 from kernels.array.simulate.fifos import Ready, Ring, Words
 from kernels.errors import DesignError
 
 Operation = Callable[[], int]
-Pass = list[int]  # of a loop: the number of the current pass, and how many there are
+Pass = list[int]  # of a loop: the number of the current pass, and the number of passes
 Loops = tuple[tuple[str, Pass], ...]  # around a statement, outermost first
 VIEWS: dict[DType, Any] = {"bf16": np.uint16, "f32": np.float32, "i8": np.int8, "i16": np.int16, "i32": np.int32}
 
 
 @dataclass(frozen=True, slots=True)
-class Function:
-    """A kernel as it is called: ``argument`` makes what is handed over for tile memory seen as a kernel's block."""
+class HostFunction:
+    """A kernel function that the simulator can call.
+
+    ``argument`` turns tile memory into the value to pass as the argument of a given position.
+    """
 
     call: Callable[..., object]
     argument: Callable[[Words, int], Any]
@@ -33,18 +49,22 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a core program can name: the ring of each FIFO and whether the core reads it, its buffers, the kernels."""
+    """The objects that a core program can name.
+
+    ``rings`` has the ring of each FIFO, with True if the core reads it; ``buffers`` and ``functions`` are by name.
+    """
 
     rings: Mapping[str, tuple[Ring, bool]]
     buffers: Mapping[str, Words]
-    functions: Mapping[str, Function]
+    functions: Mapping[str, HostFunction]
 
 
 @dataclass(slots=True)
-class Arguments:
-    """What a call hands over: ``values`` by position, and which of them change from call to call, with what.
+class CallArguments:
+    """The arguments of a call: ``values`` by position, and those among them that change from call to call.
 
-    ``read`` and ``written`` are objects held of a ring, with what stands for each of its slots.
+    ``read`` and ``written`` are the positions of held objects, with the value for each slot of the ring; ``passes``
+    those of pass numbers.
     """
 
     values: list[Any]
@@ -54,7 +74,10 @@ class Arguments:
 
 
 class CoreProcess:
-    """One core. ``counts`` are its kernel calls since the launch began, by ``kernels``; the rest stays between them."""
+    """The process of one core. ``counts`` are its kernel calls since the launch began, in the order of ``kernels``.
+
+    Everything else is kept from launch to launch. Raises DesignError for a program that never waits for a FIFO.
+    """
 
     def __init__(self, core: Core, near: Surroundings, select: Callable[[], object], ready: Ready) -> None:
         self.tile: Tile = core.tile
@@ -79,6 +102,7 @@ class CoreProcess:
         ready.append(self)
 
     def step(self) -> None:
+        """Run the program until a FIFO has no object or no slot for it."""
         self._select()
         operations, at = self._operations, self._at
         while at >= 0:
@@ -87,12 +111,12 @@ class CoreProcess:
 
     @property
     def resting(self) -> bool:
-        """Whether the core has taken nothing in since its program last began."""
+        """True if the core has acquired no input since its program last began."""
         return self._at <= self._rest and all(number == 0 for _, (number, _) in self.labels[self._at][1])
 
     @property
     def where(self) -> str:
-        """The statement that the core waits at, and the pass of every loop around it."""
+        """The statement that the core waits at, and the pass of every loop around it, in words."""
         statement, loops = self.labels[self._at]
         passes = "".join(f", {name} {number + 1} of {count}" for name, (number, count) in loops)
         return f"{statement}{passes}"
@@ -115,13 +139,13 @@ class CoreProcess:
     def _loop(self, loop: Loop, loops: Loops) -> None:
         current: Pass = [0, 0]
         begin = len(self._operations)
-        self._operations.append(lambda: 0)  # its end is not known yet
+        self._operations.append(lambda: 0)  # replaced below, when the loop's end is known
         self.labels.append((loop, loops))
         self._body(loop.body, (*loops, (loop.name, current)))
         end = len(self._operations)
         self._operations.append(_again(current, begin + 1, end + 1))
         self.labels.append((loop, loops))
-        if isinstance(loop.count, Word):
+        if isinstance(loop.count, BufferWord):
             count = self._near.buffers[loop.count.buffer].view(np.int32)[loop.count.index :]
         else:
             count = np.array([loop.count], np.int32)
@@ -132,7 +156,7 @@ class CoreProcess:
         if call.kernel not in self.kernels:
             self.kernels.append(call.kernel)
             self.counts.append(0)
-        arguments = Arguments([None] * len(call.args))
+        arguments = CallArguments([None] * len(call.args))
         for i, argument in enumerate(call.args):
             if isinstance(argument, Held):
                 ring, reads = self._near.rings[argument.fifo]
@@ -194,7 +218,7 @@ def _again(current: Pass, body: int, after: int) -> Operation:
 
 
 def _run(
-    function: Callable[..., object], arguments: Arguments, counts: list[int], number: int, following: int
+    function: Callable[..., object], arguments: CallArguments, counts: list[int], number: int, following: int
 ) -> Operation:
     values, read, written, passes = arguments.values, arguments.read, arguments.written, arguments.passes
 
@@ -213,7 +237,7 @@ def _run(
 
 
 def _waits(body: Sequence[Statement]) -> bool:
-    """Whether a pass over the body surely acquires something; else a core could spin for ever without a word."""
+    """Return whether a pass over the body always acquires an object; a core that does not could spin for ever."""
     return any(
         isinstance(part, Acquire)
         or (isinstance(part, Loop) and isinstance(part.count, int) and part.count > 0 and _waits(part.body))
@@ -222,7 +246,7 @@ def _waits(body: Sequence[Statement]) -> bool:
 
 
 def _rest(body: Sequence[Statement], near: Surroundings, number: int = 0) -> int:
-    """The last operation at which the program has taken nothing in: its first acquire of a full object."""
+    """Return the number of the last operation before the program has any input: its first acquire of a full object."""
     for statement in body:
         if isinstance(statement, Loop):
             sure = isinstance(statement.count, int) and statement.count > 0

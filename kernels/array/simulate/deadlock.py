@@ -1,4 +1,4 @@
-"""Who waits for whom, when nothing moves."""
+"""The explanation of a deadlock: which process waits for which, when none can work."""
 
 from __future__ import annotations
 
@@ -7,23 +7,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from kernels.array.design import Tile
 from kernels.array.simulate.controller import Controller
 from kernels.array.simulate.cores import CoreProcess
-from kernels.array.simulate.fifos import Process, Ring, Stream
-from kernels.array.simulate.shim_dma import ShimChannel
+from kernels.array.simulate.fifos import Process, Ring, Route
+from kernels.array.simulate.shim_dma import ChannelProcess
 from kernels.errors import DeadlockError
 
 Rings = Mapping[tuple[str, Tile], Sequence[Ring]]
 
 
 def explain(controller: Controller, cores: Sequence[CoreProcess], rings: Rings) -> DeadlockError:
-    """The error for a launch that stands still before its instruction stream has ended."""
+    """Return the error for a launch that stops before its instruction stream has ended."""
     waits = _waits(rings)
     lines = []
     awaited = controller.waits_for
     if awaited is not None:
         lines.append(f"step {controller.at} of the instruction stream waits for a token of {_state(awaited)}")
-    everyone = {id(process): process for process in waits}
-    channels = [channel for channel in controller.channels.values() if id(channel) in everyone]
-    stuck = (process for process in (*channels, *cores) if process in waits)
+    stuck = (process for process in (*controller.channels.values(), *cores) if process in waits)
     lines.extend(f"{_state(process)}: waits for {_need(process, waits)}" for process in stuck)
     circle = _circle(waits)
     if circle:
@@ -32,9 +30,9 @@ def explain(controller: Controller, cores: Sequence[CoreProcess], rings: Rings) 
 
 
 def leftovers(controller: Controller, cores: Iterable[CoreProcess], rings: Rings) -> tuple[str, ...]:
-    """What is not done although the stream has ended: queued tasks, objects in FIFOs, cores inside their program.
+    """Describe the work left although the stream has ended: queued tasks, objects in FIFOs, cores inside their program.
 
-    An output that was not awaited counts: it is done here, but a launch on the chip may be over before it.
+    An output that was not awaited counts: the simulator has finished it, but a launch on the chip may end before it.
     """
     channels = controller.channels.values()
     lines = [_state(channel) for channel in channels if channel.queue or channel.begun]
@@ -46,7 +44,7 @@ def leftovers(controller: Controller, cores: Iterable[CoreProcess], rings: Rings
 
 
 def _waits(rings: Rings) -> dict[Process, tuple[Ring, bool]]:
-    """For everyone who waits at a ring: which, and whether for a full slot."""
+    """Return, for every process that waits, the ring and whether it waits for a full slot."""
     waits: dict[Process, tuple[Ring, bool]] = {}
     for ring in _distinct(rings):
         if ring.reader_waits and ring.reader is not None:
@@ -69,20 +67,20 @@ def _need(process: Process, waits: Mapping[Process, tuple[Ring, bool]]) -> str:
 
 
 def _blamed(process: Process, waits: Mapping[Process, tuple[Ring, bool]]) -> Process | None:
-    """The core or channel that has to act first: streams only pass on."""
+    """Return the core or channel that has to act first: routes only pass objects on."""
     seen: set[int] = set()
     while process in waits and id(process) not in seen:
         seen.add(id(process))
         ring, full = waits[process]
         other = ring.writer if full else ring.reader
-        if not isinstance(other, Stream):
+        if not isinstance(other, Route):
             return other
         process = other
     return process
 
 
 def _circle(waits: Mapping[Process, tuple[Ring, bool]]) -> list[str]:
-    """The first circle of cores and channels that wait for each other."""
+    """Return the names in the first circle of cores and channels that wait for each other; empty without a circle."""
     for start in waits:
         path: list[Process] = []
         process: Process | None = start
@@ -96,9 +94,9 @@ def _circle(waits: Mapping[Process, tuple[Ring, bool]]) -> list[str]:
 
 
 def _state(process: Process | None) -> str:
-    """Someone's name, and where it is in its own work."""
+    """Describe a process by its name and its place in its own work."""
     if isinstance(process, CoreProcess):
         return f"{process.name} at {process.where}"
-    if isinstance(process, ShimChannel):
+    if isinstance(process, ChannelProcess):
         return f"{process.name} ({process.where})"
     return "nobody" if process is None else process.name

@@ -1,8 +1,8 @@
-"""Object FIFOs at work: rings of slots in a tile's memory, and the streams that carry objects between them.
+"""Object FIFOs at run time: rings of slots in a tile's memory, and the routes that carry objects between them.
 
-A ring is what mlir-aie lowers the end of a FIFO to (AIEObjectFifoStatefulTransform.cpp@97962964): ``depth`` buffers
-used in turn by one writer and one reader, and two counting locks, free and full slots. Whoever finds a lock at 0 waits
-and is put back on the ready queue by the other side: nobody polls.
+mlir-aie lowers the end of a FIFO to such a ring (AIEObjectFifoStatefulTransform.cpp@97962964): ``depth`` buffers used
+in turn by one writer and one reader, and two counting locks, for free and for full slots. A process that finds a lock
+at 0 waits, and the other side puts it back on the ready queue: no process polls.
 """
 
 from __future__ import annotations
@@ -20,24 +20,27 @@ Words = NDArray[np.uint32]
 
 
 class Process(Protocol):
-    """Whoever moves objects: a core, a stream, a channel of the shim, the controller."""
+    """An active part of the array: a core, a route, a channel of the shim, the controller."""
 
     name: str
 
     def step(self) -> None:
-        """Go on until something is missing, and leave word (``reader_waits``, ``writer_waits``) where it is awaited."""
+        """Work until an object or a slot is missing, and set ``reader_waits`` or ``writer_waits`` of its ring."""
 
 
-Ready = deque[Process]
+Ready = deque[Process]  # the processes that can work, in order
 
 
 def memory(words: int) -> Words:
-    """Fresh tile memory: uint32 [words], aligned, full of poison: nothing on the chip clears it."""
+    """Return new tile memory, uint32 [words], aligned, filled with 0xFF bytes because the chip does not clear it."""
     return buffer(words, np.uint32)
 
 
 class Ring:
-    """The slots of one end of a FIFO (or of one part of a linked object) and their two locks."""
+    """The slots of one end of a FIFO (or of one part of a linked object) and their two locks, ``free`` and ``full``.
+
+    ``high_water`` is the most slots in use at once.
+    """
 
     __slots__ = (
         "at_read",
@@ -66,7 +69,7 @@ class Ring:
         self.reader_waits = self.writer_waits = False
 
     def fill(self) -> None:
-        """The writer's release: one more full slot."""
+        """Release a slot as the writer: one more is full."""
         self.at_write = (self.at_write + 1) % self.depth
         self.full += 1
         used = self.depth - self.free
@@ -74,10 +77,10 @@ class Ring:
             self.high_water = used
         if self.reader_waits:
             self.reader_waits = False
-            self.ready.append(self.reader)  # type: ignore[arg-type]  # who waits is there
+            self.ready.append(self.reader)  # type: ignore[arg-type]  # a reader that waits is set
 
     def empty(self) -> None:
-        """The reader's release: one more free slot."""
+        """Release a slot as the reader: one more is free."""
         self.at_read = (self.at_read + 1) % self.depth
         self.free += 1
         if self.writer_waits:
@@ -86,7 +89,7 @@ class Ring:
 
 
 class Reader:
-    """The sending end of a stream: takes the objects of its rings in turn, in the order that its DMA reads them."""
+    """The sending end of a route: reads the objects of its rings in turn, their words in the order of the DMA."""
 
     __slots__ = ("at", "data", "left", "order", "rings", "turn")
 
@@ -99,7 +102,7 @@ class Reader:
             ring.reader = process
 
     def ready(self) -> bool:
-        """Whether there are words to send; if not, the ring will wake the stream."""
+        """Return whether there are words to send; if not, the ring will wake the process."""
         if self.left:
             return True
         ring = self.rings[self.turn]
@@ -113,7 +116,7 @@ class Reader:
         return True
 
     def take(self, count: int) -> Words:
-        """The next ``count`` <= ``left`` words; valid until the next call of ``ready``."""
+        """Return the next ``count`` <= ``left`` words; they are valid until the next call of ``ready``."""
         at = self.at
         words = self.data if count == len(self.data) else self.data[at : at + count]
         self.at = at + count
@@ -121,7 +124,7 @@ class Reader:
         return words
 
     def done(self) -> None:
-        """After the words of ``take`` have been stored: free the slot that has been sent."""
+        """Free the slot if all of it has been sent; to be called after the words of ``take`` have been stored."""
         if not self.left:
             ring = self.rings[self.turn]
             ring.full -= 1
@@ -130,7 +133,7 @@ class Reader:
 
 
 class Writer:
-    """The receiving ends of a stream, in turn: all rings of a group get the same object, and all at once or none."""
+    """The receiving ends of a route: groups of rings in turn. All rings of a group get an object together, or none."""
 
     __slots__ = ("at", "groups", "left", "turn")
 
@@ -141,7 +144,7 @@ class Writer:
             ring.writer = process
 
     def ready(self) -> bool:
-        """Whether every receiver has room; if not, the first without will wake the stream."""
+        """Return whether every receiver has a free slot; if not, the first full ring will wake the process."""
         if self.left:
             return True
         group = self.groups[self.turn]
@@ -156,7 +159,7 @@ class Writer:
         return True
 
     def write(self, words: Words) -> None:
-        """Store up to ``left`` words; a slot that is full goes to its reader."""
+        """Store up to ``left`` words; a slot that is complete goes to its reader."""
         group = self.groups[self.turn]
         at = self.at
         self.at = end = at + len(words)
@@ -169,8 +172,8 @@ class Writer:
             self.turn = (self.turn + 1) % len(self.groups)
 
 
-class Stream:
-    """The route of one FIFO through the array: from the rings of its source to the rings of its targets."""
+class Route:
+    """The path of one FIFO through the array, from the rings of its source to the rings of its targets."""
 
     __slots__ = ("name", "reader", "writer")
 
@@ -187,6 +190,7 @@ class Stream:
         sources[0].ready.append(self)
 
     def step(self) -> None:
+        """Move words until the source has no object or a target no slot."""
         reader, writer = self.reader, self.writer
         while reader.ready() and writer.ready():
             writer.write(reader.take(min(reader.left, writer.left)))

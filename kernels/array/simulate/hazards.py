@@ -1,8 +1,8 @@
-"""Tasks that meet in DDR: what one writes and another reads or writes with nothing in between that orders them.
+"""Hazards in DRAM: one task writes words that another reads or writes, and nothing orders the two.
 
-Only a token says that what a task wrote is in memory; channels run by themselves otherwise, and what a hazard leaves
-behind depends on their speed. Tasks of one channel are in order by themselves. Here an input is over when its last word
-has been read; ``races`` judges from the sequence alone, and more strictly.
+Only a token shows that a task's output is in memory; channels run independently otherwise, and the result of a hazard
+depends on their speed. Tasks of one channel run in order. Here an input ends when its last word has been read;
+``check.races`` judges from the sequence alone, and more strictly.
 """
 
 from __future__ import annotations
@@ -15,22 +15,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.array.hardware import WORD_BYTES
-from kernels.array.lower.shim_registers import Channel
-from kernels.array.lower.stream import Task
+from kernels.array.lower.shim_registers import ShimChannel
+from kernels.array.lower.stream import ShimTask
 from kernels.array.pattern import Pattern
 from kernels.errors import SimulationError
 
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """The words of one argument that a task touches: sorted ``starts`` of runs, and how far the runs up to each go."""
+    """The words of one argument that a task touches, as runs.
+
+    ``starts`` are sorted; ``ends`` are the largest ends of the runs up to each.
+    """
 
     argument: int
     starts: NDArray[np.int64]
     ends: NDArray[np.int64]
 
     def meets(self, other: Footprint) -> int | None:
-        """The first word that both touch."""
+        """Return the first word that both touch, or None."""
         if self.argument != other.argument or self.ends[-1] <= other.starts[0] or other.ends[-1] <= self.starts[0]:
             return None
         before = np.searchsorted(self.starts, other.starts, "right") - 1
@@ -43,10 +46,10 @@ class Footprint:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A task of step ``step`` of the stream, whose end nobody knows yet."""
+    """A task of step ``step`` of the stream that may still be under way."""
 
     step: int
-    task: Task
+    task: ShimTask
     footprints: tuple[Footprint, ...]
 
 
@@ -54,10 +57,10 @@ class Hazards:
     """Tasks of a launch that may still be under way, by channel."""
 
     def __init__(self) -> None:
-        self._pending: dict[Channel, deque[Pending]] = {}
+        self._pending: dict[ShimChannel, deque[Pending]] = {}
 
-    def start(self, step: int, task: Task) -> None:
-        """A task is queued. Raises SimulationError if it meets one that may still be under way."""
+    def start(self, step: int, task: ShimTask) -> None:
+        """Record that a task is queued. Raises SimulationError if another that may still run touches its words."""
         new = Pending(step, task, tuple(_footprints(task)))
         for channel, others in self._pending.items():
             if channel != task.channel and "S2MM" in (channel.direction, task.channel.direction):
@@ -65,37 +68,38 @@ class Hazards:
                     _compare(new, other)
         self._pending.setdefault(task.channel, deque()).append(new)
 
-    def token(self, channel: Channel) -> None:
-        """A token has been awaited: the first output task that gives one, and all before it, have ended."""
+    def token(self, channel: ShimChannel) -> None:
+        """Record that a token was awaited: the first output task with a token, and all before it, have ended."""
         others = self._pending[channel]
         while channel.direction == "S2MM" and not others.popleft().task.token:
             pass
 
-    def ended(self, channel: Channel) -> None:
-        """A task has ended. What an input has read cannot change any more; an output's end only a token tells."""
+    def ended(self, channel: ShimChannel) -> None:
+        """Record that a task has ended. An input is over then; the end of an output is only known by a token."""
         if channel.direction == "MM2S":
             self._pending[channel].popleft()
 
-    def unknown(self) -> list[tuple[int, Channel]]:
-        """Step and channel of every output whose end no token has told: it may come after the end of the launch."""
+    def unknown(self) -> list[tuple[int, ShimChannel]]:
+        """Return step and channel of every output that no token has covered: it may end after the launch."""
         outputs = [others for channel, others in self._pending.items() if channel.direction == "S2MM"]
         return [(pending.step, pending.task.channel) for others in outputs for pending in others]
 
 
 def _compare(new: Pending, other: Pending) -> None:
-    for mine in new.footprints:
-        for its in other.footprints:
-            word = mine.meets(its)
+    for new_words in new.footprints:
+        for other_words in other.footprints:
+            word = new_words.meets(other_words)
             if word is not None:
-                does, did = ("writes" if one.task.channel.direction == "S2MM" else "reads" for one in (new, other))
+                channels = (new.task.channel, other.task.channel)
+                does, did = ("writes" if channel.direction == "S2MM" else "reads" for channel in channels)
                 raise SimulationError(
-                    f"Step {new.step}: {new.task.channel} {does} byte {word * WORD_BYTES} of argument {mine.argument}, "
-                    f"which {other.task.channel} {did} since step {other.step} with no await in between: the result "
+                    f"Step {new.step}: {channels[0]} {does} byte {word * WORD_BYTES} of argument {new_words.argument}, "
+                    f"which {channels[1]} {did} since step {other.step} with no await in between: the result "
                     "depends on timing."
                 )
 
 
-def _footprints(task: Task) -> Iterator[Footprint]:
+def _footprints(task: ShimTask) -> Iterator[Footprint]:
     for argument in dict.fromkeys(descriptor.argument for descriptor in task.chain):
         patterns = [descriptor.pattern for descriptor in task.chain if descriptor.argument == argument]
         runs = [_runs(pattern, task.repeat + 1) for pattern in patterns]
@@ -106,7 +110,7 @@ def _footprints(task: Task) -> Iterator[Footprint]:
 
 
 def _runs(pattern: Pattern, passes: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """First and end word of every contiguous run of all passes."""
+    """Return first word and end of every contiguous run of all passes."""
     *outer, inner = pattern.shape
     length = inner.size if inner.stride == 1 else 1
     dims = outer if inner.stride == 1 else [*outer, inner]

@@ -1,4 +1,4 @@
-"""The FIFOs of a design as rings in tile memories and streams between them; linked ones share their memory."""
+"""The FIFOs of a design as rings in tile memories and routes between them; linked FIFOs share their memory."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.array.design import ITEM_BYTES, Design, Dim, Link, ObjectFifo, Tile
-from kernels.array.hardware import WORD_BYTES
+from kernels.array.hardware import WORD_BYTES, neighbours
 from kernels.array.pattern import Pattern
-from kernels.array.simulate.fifos import Ready, Ring, Stream, memory
+from kernels.array.simulate.fifos import Ready, Ring, Route, Words, memory
+from kernels.array.wiring import own_pool
 from kernels.errors import DesignError
 
 Order = NDArray[np.int64]
@@ -18,19 +19,23 @@ Order = NDArray[np.int64]
 
 @dataclass(slots=True)
 class Network:
-    """``rings`` by FIFO and tile, several where the end is the large side of a link: its parts, in stream order.
+    """The rings and routes of a design's FIFOs.
 
-    An end at the shim has none. ``orders`` are the words of an object as the source's DMA sends them, where not as
-    they lie.
+    ``rings`` are by FIFO and tile: several if the end is the large side of a link (its parts, in stream order), none
+    at the shim. ``orders`` are by FIFO: the indices of an object's words in the order in which the source's DMA sends
+    them, if that is not the order in memory.
     """
 
     ready: Ready
     rings: dict[tuple[str, Tile], tuple[Ring, ...]] = field(default_factory=dict)
     orders: dict[str, Order] = field(default_factory=dict)
-    streams: list[Stream] = field(default_factory=list)
+    routes: list[Route] = field(default_factory=list)
 
     def groups(self, fifo: ObjectFifo) -> list[tuple[Ring, ...]]:
-        """The rings that ``fifo`` fills, turn by turn: all targets of a broadcast, or part after part of a link."""
+        """Return the rings that ``fifo`` fills, in turn: all targets of a broadcast, or part after part of a link.
+
+        Raises DesignError for a FIFO that is both broadcast and split by a link.
+        """
         targets = [self.rings[fifo.name, target] for target in fifo.targets]
         if len(targets) > 1 and any(len(target) > 1 for target in targets):
             raise DesignError(f"FIFO {fifo.name} is broadcast and split by a link as well.")
@@ -38,10 +43,11 @@ class Network:
 
 
 def network(design: Design, ready: Ready) -> Network:
-    """Rings for every end of every FIFO away from the shim, and the streams between them.
+    """Make the rings for every end of every FIFO away from the shim, and the routes between them.
 
-    Raises DesignError for links and patterns that are not what mlir-aie's lowering does: parts that do not lie end to
-    end, a forward to objects of another size (both ends would move the larger one), a pattern that is not an object.
+    Raises DesignError for links and patterns that mlir-aie lowers to something else than written: parts that are not
+    end to end, a forward to objects of another size (both ends would move the larger one), a pattern that does not
+    make one object.
     """
     net = Network(ready)
     for link in design.links:
@@ -55,20 +61,19 @@ def network(design: Design, ready: Ready) -> Network:
             net.orders[fifo.name] = _order(fifo, len(net.rings[fifo.name, fifo.source][0].slots[0]))
         if all(tile.kind != "shim" for tile in (fifo.source, *fifo.targets)):
             sources = net.rings[fifo.name, fifo.source]
-            net.streams.append(Stream(fifo.name, sources, net.groups(fifo), net.orders.get(fifo.name)))
+            net.routes.append(Route(fifo.name, sources, net.groups(fifo), net.orders.get(fifo.name)))
     return net
 
 
 def _link(net: Network, design: Design, link: Link) -> None:
-    """One memory for both sides, as deep as the side with the larger object, and a pair of locks for each part."""
+    """Make one memory for both sides, as deep as the side with the larger object, and a pair of locks for each part."""
     sources, targets = [*map(design.fifo, link.sources)], [*map(design.fifo, link.targets)]
     tile = targets[0].source
     for fifo in sources:
         if tile not in fifo.targets or min(len(sources), len(targets)) > 1:
             raise DesignError(f"Link {link.sources} to {link.targets}: {fifo.name} is not handed on at {tile}.")
     large, parts = (targets[0], sources) if len(sources) > 1 else (sources[0], targets)
-    depth = large.depths[0] if large is targets[0] else large.depths[1 + large.targets.index(tile)]
-    slots = [memory(_words(large)) for _ in range(depth)]
+    slots = _slots(large, tile)
     starts = [offset * ITEM_BYTES[large.block.dtype] // WORD_BYTES for offset in link.offsets or (0,)]
     sizes = [*map(_words, parts)]
     if [*starts, len(slots[0])] != [sum(sizes[:i]) for i in range(len(sizes) + 1)]:
@@ -84,20 +89,24 @@ def _link(net: Network, design: Design, link: Link) -> None:
 
 
 def _ends(net: Network, fifo: ObjectFifo) -> None:
-    """The memory of the ends that no link has made."""
-    for tile, depth in zip((fifo.source, *fifo.targets), fifo.depths, strict=True):
+    """Make the memory of the ends that belong to no link."""
+    for tile in (fifo.source, *fifo.targets):
         if tile.kind != "shim" and (fifo.name, tile) not in net.rings:
-            slots = [memory(_words(fifo)) for _ in range(depth)]
-            net.rings[fifo.name, tile] = (Ring(f"{fifo.name} at {tile}", slots, net.ready),)
+            net.rings[fifo.name, tile] = (Ring(f"{fifo.name} at {tile}", _slots(fifo, tile), net.ready),)
+
+
+def _slots(fifo: ObjectFifo, tile: Tile) -> list[Words]:
+    """The memory of the objects in the pool of a FIFO's end."""
+    words = _words(fifo)
+    return [memory(words) for _ in range(own_pool(fifo, tile).depth)]
 
 
 def _shared(design: Design, fifo: ObjectFifo) -> bool:
-    """Whether both ends see the same memory, so that objects stay where they are (requiresDMAs@97962964)."""
-    tiles = (fifo.source, *fifo.targets)
-    if len(tiles) != 2 or fifo.to_stream or any(tile.kind != "core" for tile in tiles):
+    """Return whether both ends use the same memory, so that no DMA moves the objects (requiresDMAs@97962964)."""
+    if len(fifo.targets) != 1 or fifo.to_stream or fifo.source.kind != "core":
         return False
     linked = any(fifo.name in (*link.sources, *link.targets) for link in design.links)
-    return not linked and abs(tiles[0].col - tiles[1].col) + abs(tiles[0].row - tiles[1].row) == 1
+    return not linked and neighbours(fifo.source, fifo.targets[0])
 
 
 def _words(fifo: ObjectFifo) -> int:
@@ -107,7 +116,7 @@ def _words(fifo: ObjectFifo) -> int:
 
 
 def _order(fifo: ObjectFifo, words: int) -> Order:
-    """The words of one object (or of one part, at a link) in the order of ``to_stream``."""
+    """The indices of the words of one object (or of one part, at a link) in the order of ``to_stream``."""
     per_word = WORD_BYTES // ITEM_BYTES[fifo.block.dtype]
     *outer, inner = fifo.to_stream
     if any(dim.stride % per_word for dim in outer) or inner.size % per_word or (per_word > 1 and inner.stride != 1):

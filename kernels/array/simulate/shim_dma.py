@@ -1,4 +1,4 @@
-"""The shim's DMA channels at work: each runs its queue of tasks on the arguments of the launch."""
+"""The shim's DMA channels at run time: each runs its queue of tasks on the arguments of the launch."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
 from kernels.array.hardware import WORD_BYTES
-from kernels.array.lower.shim_registers import Channel
-from kernels.array.lower.stream import Descriptor, Task
+from kernels.array.lower.shim_registers import ShimChannel
+from kernels.array.lower.stream import Descriptor, ShimTask
 from kernels.array.pattern import Pattern
 from kernels.array.simulate.fifos import Reader, Ready, Ring, Words, Writer
 from kernels.array.simulate.network import Order
 
 
-class ShimChannel:
-    """One DMA channel of a shim tile: its queue, and where it is in the task in front.
+class ChannelProcess:
+    """The process of one DMA channel of a shim tile: its queue, and its progress in the first task.
 
-    ``on_end`` is called when a task has ended. ``peak`` is the most tasks ever queued in a launch, the
-    running one included.
+    ``on_end`` is called when a task has ended. ``peak`` is the most tasks queued at once in the launch, the running
+    one included.
     """
 
-    def __init__(self, channel: Channel, ready: Ready) -> None:
+    def __init__(self, channel: ShimChannel, ready: Ready) -> None:
         self.channel = channel
         self.name = str(channel)
-        self.queue: deque[Task] = deque()
+        self.queue: deque[ShimTask] = deque()
         self.arguments: Sequence[Words] = ()
-        self.on_end: Callable[[Task], None] = lambda _: None
+        self.on_end: Callable[[ShimTask], None] = lambda _: None
         self.bytes_moved = self.peak = 0
         self._passes: Iterator[tuple[int, Descriptor]] = iter(())
         self._at = self._left = 0  # words of the pass
@@ -33,11 +33,12 @@ class ShimChannel:
         self._ready = ready
 
     def begin(self, arguments: Sequence[Words]) -> None:
-        """A new launch."""
+        """Start a new launch on these arguments."""
         self.arguments = arguments
         self.bytes_moved = self.peak = 0
 
-    def push(self, task: Task) -> None:
+    def push(self, task: ShimTask) -> None:
+        """Queue a task."""
         self.queue.append(task)
         self.peak = max(self.peak, len(self.queue))
         if len(self.queue) == 1:
@@ -47,16 +48,17 @@ class ShimChannel:
             self._ready.append(self)
 
     def step(self) -> None:
+        """Move words until a task, an object or a slot is missing."""
         raise NotImplementedError
 
     @property
     def begun(self) -> int:
-        """Words that an object needs, or has, beyond what has been moved of it; 0 between objects."""
+        """Words of the current object that are still to be moved; 0 between objects."""
         raise NotImplementedError
 
     @property
     def where(self) -> str:
-        """The task in front and how far it is."""
+        """The first task of the queue and its progress, in words."""
         return self._task + (f", {self.begun * WORD_BYTES} B of an object to go" if self.begun else "")
 
     @property
@@ -68,7 +70,7 @@ class ShimChannel:
         return f"{queued}, in front that of BD {bds} with {self._left * WORD_BYTES} B of a pass to go"
 
     def _load(self) -> bool:
-        """Go to the next pass if this one is over; ends tasks that have none left. Whether there is a pass."""
+        """Go to the next pass if this one is over, and end tasks that have no more. Return whether there is a pass."""
         while not self._left:
             following = next(self._passes, None)
             if following is not None:
@@ -80,11 +82,11 @@ class ShimChannel:
         return True
 
     def _begin(self, memory: Words, pattern: Pattern, number: int) -> None:
-        """Pass ``number`` over ``memory`` begins."""
+        """Begin pass ``number`` over ``memory``."""
         raise NotImplementedError
 
     def _finish(self) -> bool:
-        """Take the task that has ended off the queue; whether there is another."""
+        """Remove the task that has ended from the queue. Return whether there is another."""
         if self.queue:
             self.on_end(self.queue.popleft())
             if self.queue:
@@ -99,10 +101,10 @@ class ShimChannel:
         self.bytes_moved += words * WORD_BYTES
 
 
-class InputChannel(ShimChannel):
-    """MM2S: from arguments into the first rings of a FIFO. A strided pass is read as a whole when it begins."""
+class InputChannel(ChannelProcess):
+    """An MM2S channel: from arguments into the first rings of a FIFO. A strided pass is read whole when it begins."""
 
-    def __init__(self, channel: Channel, groups: Sequence[Sequence[Ring]], ready: Ready) -> None:
+    def __init__(self, channel: ShimChannel, groups: Sequence[Sequence[Ring]], ready: Ready) -> None:
         super().__init__(channel, ready)
         self.writer = Writer(groups, self)
 
@@ -121,10 +123,10 @@ class InputChannel(ShimChannel):
         self._words: Words = pattern.take(memory, number)
 
 
-class OutputChannel(ShimChannel):
-    """S2MM: from the last rings of a FIFO to arguments."""
+class OutputChannel(ChannelProcess):
+    """An S2MM channel: from the last rings of a FIFO to arguments."""
 
-    def __init__(self, channel: Channel, rings: Sequence[Ring], order: Order | None, ready: Ready) -> None:
+    def __init__(self, channel: ShimChannel, rings: Sequence[Ring], order: Order | None, ready: Ready) -> None:
         super().__init__(channel, ready)
         self.reader = Reader(rings, self, order)
 
@@ -153,5 +155,5 @@ class OutputChannel(ShimChannel):
             self._pattern.put(self._memory, words, self._number, at)
 
 
-def _passes(task: Task) -> Iterator[tuple[int, Descriptor]]:
+def _passes(task: ShimTask) -> Iterator[tuple[int, Descriptor]]:
     return ((number, descriptor) for number in range(task.repeat + 1) for descriptor in task.chain)

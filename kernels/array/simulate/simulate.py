@@ -1,7 +1,7 @@
-"""Run a design: FIFOs of their true depth, DMA patterns with their true addresses, kernels compiled for the host.
+"""Simulate a design: FIFOs of their true depth, DMA patterns with their true addresses, kernels compiled for the host.
 
-What it does not model is time. A stream moves whole objects where both ends have room, in the order in which that comes
-about; the result is the chip's wherever the chip's does not depend on timing. Not compared with hardware.
+Time is not modelled. A route moves words as soon as its source has an object and its targets have free slots; the
+result equals the chip's wherever the chip's result does not depend on timing. Not compared with hardware.
 """
 
 from __future__ import annotations
@@ -11,43 +11,41 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.array.check import core_programs as programs
-from kernels.array.check import structure
-from kernels.array.design import Block, Core, Design, Kernel, Tile
+from kernels.array.check import core_programs, structure
+from kernels.array.design import Block, Core, Design, KernelFunction, Tile
 from kernels.array.hardware import WORD_BYTES
-from kernels.array.lower.shim_registers import Channel
+from kernels.array.lower.shim_registers import ShimChannel
 from kernels.array.lower.stream import channels, tasks
 from kernels.array.lower.transaction import decode
 from kernels.array.simulate.controller import Controller
-from kernels.array.simulate.cores import VIEWS, CoreProcess, Function, Surroundings
+from kernels.array.simulate.cores import VIEWS, CoreProcess, HostFunction, Surroundings
 from kernels.array.simulate.deadlock import explain, leftovers
 from kernels.array.simulate.fifos import Ready, Words, memory
 from kernels.array.simulate.network import network
-from kernels.array.simulate.shim_dma import InputChannel, OutputChannel, ShimChannel
+from kernels.array.simulate.shim_dma import ChannelProcess, InputChannel, OutputChannel
 from kernels.errors import DeadlockError, DesignError, SimulationError
-from kernels.host.compile import build
+from kernels.host.compile import KERNELS, build
 
-KERNELS = Path(__file__).parents[2]
 Bytes = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
-class Launch:
-    """What one launch did.
+class LaunchReport:
+    """Counts of one launch.
 
     ``calls`` counts kernel calls by core and name. ``bytes_moved`` and ``queue_peak`` (tasks, the running one included)
-    are by shim channel. ``high_water`` is the most objects ever in each end of each FIFO since the overlay was loaded.
+    are by shim channel. ``high_water`` is the most objects at once in each end of each FIFO since the overlay was
+    loaded.
     """
 
     calls: dict[Tile, dict[str, int]]
-    bytes_moved: dict[Channel, int]
-    queue_peak: dict[Channel, int]
+    bytes_moved: dict[ShimChannel, int]
+    queue_peak: dict[ShimChannel, int]
     high_water: dict[str, int]
 
     @property
@@ -60,10 +58,17 @@ class Launch:
 
 
 class Simulation:
-    """A design loaded on a simulated array, resident until the object goes: every launch finds what the last one left.
+    """A design loaded on a simulated array; memory and core programs keep their state from launch to launch.
 
-    ``kernels`` replaces compiled kernels by Python callables, by name: they get numpy arrays of the argument's dtype
-    (bf16 as uint16) and ints. ``library`` replaces the compiled library as a whole. Raises DesignError.
+    ``kernels`` replaces compiled kernel functions by Python callables, by name: they get numpy arrays of the argument's
+    dtype (bf16 as uint16) and ints. ``library`` replaces the compiled library as a whole.
+
+    >>> simulation = Simulation(design)
+    >>> report = simulation.run(encode(design, design.sequences[0]), arguments)  # uint8 arrays, outputs included
+    >>> report.total_calls
+
+    Raises DesignError for unknown names, impossible links and programs that would crash; SimulationError if the
+    library lacks a kernel function; CompileError if the kernels do not compile on the host.
     """
 
     def __init__(
@@ -86,13 +91,13 @@ class Simulation:
         buffers = {buffer.name: _buffer(buffer.block, buffer.initial) for buffer in design.buffers}
         self._cores = [self._core(core, functions, buffers, library) for core in design.cores]
 
-    def run(self, stream: bytes, arguments: Sequence[Bytes]) -> Launch:
+    def run(self, stream: bytes, arguments: Sequence[Bytes]) -> LaunchReport:
         """Run one launch. ``arguments`` are writable uint8 buffers in launch order; outputs are written in place.
 
-        Raises StreamError for an instruction stream that is not one, SimulationError where the chip would fail, and
-        DeadlockError where nothing can move before the stream has ended, or where it has ended and objects or tasks
-        are left over. After the last two the overlay hangs, as on the chip: every further launch fails until it is
-        loaded anew.
+        Raises StreamError for an invalid instruction stream, SimulationError for an action at which the chip would
+        fail, and DeadlockError if no process can work before the stream has ended, or if objects or tasks are left
+        after it. After the last two errors the overlay hangs, as on the chip: every further launch fails, and the
+        design must be loaded into a new Simulation.
         """
         steps = tasks(decode(stream))
         if self._hangs:
@@ -100,31 +105,31 @@ class Simulation:
         for core in self._cores:
             core.counts[:] = [0] * len(core.counts)
         self._controller.begin(steps, [*map(_words, arguments)])
-        self._hangs = True  # unless it comes to its end
+        self._hangs = True  # reset if the launch ends
         while self._ready:
             self._ready.popleft().step()
-        self._look_back()
+        self._require_done()
         self._hangs = False
-        return self._launch()
+        return self._report()
 
-    def _look_back(self) -> None:
-        """Nothing moves: is everything done?"""
+    def _require_done(self) -> None:
+        """Raise DeadlockError if work is left now that no process can go on."""
         if not self._controller.ended:
             raise explain(self._controller, self._cores, self.network.rings)
         left = leftovers(self._controller, self._cores, self.network.rings)
         if left:
             raise DeadlockError("The instruction stream has ended and something is left over", left)
 
-    def _launch(self) -> Launch:
-        return Launch(
+    def _report(self) -> LaunchReport:
+        return LaunchReport(
             calls={core.tile: dict(zip(core.kernels, core.counts, strict=True)) for core in self._cores},
             bytes_moved={where: channel.bytes_moved for where, channel in self._channels.items()},
             queue_peak={where: channel.peak for where, channel in self._channels.items()},
             high_water={ring.name: ring.high_water for rings in self.network.rings.values() for ring in rings},
         )
 
-    def _shim(self) -> dict[Channel, ShimChannel]:
-        result: dict[Channel, ShimChannel] = {}
+    def _shim(self) -> dict[ShimChannel, ChannelProcess]:
+        result: dict[ShimChannel, ChannelProcess] = {}
         for name, where in channels(self.design).items():
             fifo = self.design.fifo(name)
             if where.direction == "MM2S":
@@ -137,7 +142,7 @@ class Simulation:
     def _core(
         self,
         core: Core,
-        functions: Mapping[str, Function],
+        functions: Mapping[str, HostFunction],
         buffers: Mapping[str, Words],
         library: ctypes.CDLL | None,
     ) -> CoreProcess:
@@ -155,21 +160,23 @@ class Simulation:
 
 
 def _check(design: Design) -> None:
-    """Refuse what would crash: names that mean nothing, kernels on objects that are not held. ``check`` knows more."""
-    found = tuple(structure.violations(design)) or tuple(programs.violations(design))
+    """Raise DesignError for faults that would crash the simulator; ``check`` finds many more."""
+    found = tuple(structure.violations(design)) or tuple(core_programs.violations(design))
     if found:
         raise DesignError(f"Design {design.name} cannot run:", found)
 
 
-def _function(kernel: Kernel, replaced: Mapping[str, Callable[..., object]], library: ctypes.CDLL | None) -> Function:
-    """A kernel of the library, called with pointers made once, or the Python callable that takes its place."""
+def _function(
+    kernel: KernelFunction, replaced: Mapping[str, Callable[..., object]], library: ctypes.CDLL | None
+) -> HostFunction:
+    """Return a function of the library, called with pointers made once, or the Python callable that replaces it."""
     if kernel.name in replaced:
-        return Function(replaced[kernel.name], lambda words, i: _typed(words, kernel.args[i]))
+        return HostFunction(replaced[kernel.name], lambda words, i: _typed(words, kernel.args[i]))
     function = getattr(library, kernel.name, None)
     if function is None:
         raise SimulationError(f"The compiled kernels have no function {kernel.name}.")
     function.restype = None
-    return Function(function, lambda words, _: ctypes.c_void_p(words.ctypes.data))
+    return HostFunction(function, lambda words, _: ctypes.c_void_p(words.ctypes.data))
 
 
 def _typed(words: Words, block: Block | str) -> NDArray[Any]:
@@ -177,7 +184,7 @@ def _typed(words: Words, block: Block | str) -> NDArray[Any]:
 
 
 def _buffer(block: Block, initial: NDArray[np.generic] | None) -> Words:
-    """A buffer of a tile: what its configuration says, or poison."""
+    """Return the memory of a tile's buffer with its initial content, or filled with 0xFF bytes."""
     words = memory(-(-block.nbytes // WORD_BYTES))
     if initial is not None:
         words.view(np.uint8)[: block.nbytes] = np.ascontiguousarray(initial).reshape(-1).view(np.uint8)

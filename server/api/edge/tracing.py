@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from fastapi.telemetry import TelemetryConfig
 
 from server.errors import ConfigurationError
-from server.settings.load import TracingSettings
+from server.settings.service import TracingSettings
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 

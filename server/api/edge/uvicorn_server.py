@@ -14,7 +14,7 @@ from fastapi import FastAPI
 
 from server.api.edge.connections import bounded_connection
 from server.api.edge.limits import Shutdown
-from server.settings.load import ServerSettings
+from server.settings.service import ServerSettings
 
 log = logging.getLogger(__name__)
 

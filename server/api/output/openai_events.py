@@ -7,10 +7,9 @@ from contextlib import aclosing
 from typing import Any
 
 from server.api.output.sse import Message
-from server.engine.contract import Event, Finished, SegmentReady
 from server.errors import EngineFailure
 from server.formats import openai
-from server.transcript import Segment, Transcript
+from server.transcript import Event, Finished, Segment, SegmentReady, Transcript
 
 
 async def messages(

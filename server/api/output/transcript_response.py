@@ -17,9 +17,8 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from server.api.output.disconnect import unless_disconnected
-from server.engine.contract import Event, Finished
 from server.errors import EngineFailure, WhisperXError
-from server.transcript import Transcript
+from server.transcript import Event, Finished, Transcript
 
 LOG = logging.getLogger(__name__)
 PREFERENCE = "headers-first"

@@ -15,10 +15,10 @@ from server.api.output import openai_events, sse
 from server.api.output.headers import answer_headers, model_headers
 from server.api.output.transcript_response import transcript_response
 from server.api.routes.openai_models import find_card
-from server.engine.contract import Engine, Event, Job
+from server.engine.contract import Engine, Job
 from server.formats import openai, srt, vtt
 from server.formats.render import plain_text
-from server.transcript import Transcript
+from server.transcript import Event, Transcript
 
 routes = APIRouter(prefix="/v1/audio", tags=["OpenAI"])
 

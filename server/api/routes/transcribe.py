@@ -14,11 +14,11 @@ from server.api.input.uploads import AnyUploadDep
 from server.api.output import sse
 from server.api.output.headers import answer_headers
 from server.api.output.transcript_response import transcript_response
-from server.engine.contract import Event, Finished, Job, Progress, SegmentReady
+from server.engine.contract import Job
 from server.errors import EngineFailure
 from server.formats import Answer, answer, render
 from server.formats.answer import segment_entry
-from server.transcript import Transcript
+from server.transcript import Event, Finished, Progress, SegmentReady, Transcript
 
 routes = APIRouter(tags=["transcribe"])
 

@@ -1,6 +1,7 @@
-"""Everything about this machine and its NPU that helps to understand a report, in one file; no audio, no secrets.
+"""The bundle: one file with everything about this machine and its NPU that helps to understand a problem.
 
-Nothing is taken by pattern from the file system: each file below is named here, or was given with ``--attach``.
+It holds no audio and no secrets. Each file that is read is named here or was given with ``--attach``; none is found by
+a pattern.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ from kernels.package.manifest import NAME as MANIFEST
 from kernels.package.verify import read
 from npu.kernel_folders import Folders
 from npu.probe import DRIVER, probe
-from server.cli.doctor.npu_selftests import trials
+from server.cli.doctor.npu_selftests import run_selftests
 from server.cli.doctor.redaction import Redaction
 from server.errors import InvalidInput
 from server.settings.load import Settings
 
 LARGEST = 4 << 20  # bytes of one file
-SECONDS = 10  # that a program may take
+SECONDS = 10  # longest run of a program
 ATTRIBUTES = (
     *("vbnv", "fw_version", "device_type", "vendor", "device", "revision", "class", "subsystem_vendor"),
     *("subsystem_device", "current_link_speed", "current_link_width", "numa_node", "power/control"),
@@ -53,10 +54,10 @@ doctor.json     the report of `whisperx-npu doctor --json`
 machine.json    operating system, kernel, processor, memory, Python
 packages.json   versions of Python packages, XRT and firmware
 settings.json   settings in force
-npu.json        what the driver says in /sys
+npu.json        the driver's attributes in /sys
 dmesg.txt       the driver's lines in the kernel's log
 kernels/        manifests of kernel folders, and whether each folder is whole
-selftests.json  what their self-tests said on the NPU
+selftests.json  results of their self-tests on the NPU
 attached/       files that you named with --attach
 """
 
@@ -66,8 +67,8 @@ def write_bundle(
 ) -> list[str]:
     """Write ``path``, a .tar.gz that only its owner may read, and return the names of the files in it.
 
-    ``root`` is what /sys and /proc lie in. Raises InvalidInput for a file that is there already, that cannot be written
-    or attached.
+    ``root`` is the directory that contains /sys and /proc. Raises InvalidInput if ``path`` exists or cannot be written,
+    and for a file that cannot be attached.
     """
     token = settings.diarize.hf_token_file
     redaction = Redaction.of_this_process([token.expanduser()] if token else [])
@@ -99,8 +100,8 @@ def _files(
         "machine": _machine(root),
         "packages": {"python": _python_packages(), "system": _system_packages(), "pyxrt": _pyxrt()},
         "settings": settings.model_dump(mode="json"),
-        "selftests": trials(settings.npu),
-        "npu": {str(one): _attributes(one, root) for one in sorted({node, *probe(node, root).npus})} | _module(root),
+        "selftests": run_selftests(settings.npu),
+        "npu": {str(npu): _attributes(npu, root) for npu in sorted({node, *probe(node, root).npus})} | _module(root),
     }
     yield "README.txt", CONTENTS
     for name, value in data.items():
@@ -128,7 +129,7 @@ def _machine(root: Path) -> dict[str, Any]:
 
 
 def _python_packages() -> dict[str, str]:
-    """This one, and what it asks for."""
+    """The versions of this package and of those that it requires."""
     wanted = ["whisperx-npu", *(line for line in requires("whisperx-npu") or () if "extra ==" not in line)]
     return {name: _version(name) for name in (re.split(r"[^\w.-]", line)[0] for line in wanted)}
 
@@ -141,7 +142,7 @@ def _version(name: str) -> str:
 
 
 def _system_packages() -> list[str]:
-    """Those of XRT, the driver and the firmware, by the first package manager that is there."""
+    """Packages of XRT, the driver and the firmware, by the first package manager that is installed."""
     for query, *options in QUERIES:
         if shutil.which(query):
             return [line for line in _output(query, *options, *SYSTEM_PACKAGES).splitlines() if " " in line]
@@ -161,7 +162,7 @@ def _attributes(node: Path, root: Path) -> dict[str, str]:
 
 
 def _module(root: Path) -> dict[str, Any]:
-    """The driver: its version, and its parameters."""
+    """The version and the parameters of the driver."""
     module = root / "sys/module" / DRIVER
     parameters = sorted((module / "parameters").iterdir()) if (module / "parameters").is_dir() else []
     found = {name: _text(module / name) for name in ("version", "srcversion")}
@@ -176,7 +177,10 @@ def _kernel_log() -> str:
 
 
 def _kernel_folders(settings: Settings) -> Iterator[tuple[str, str]]:
-    """Those of the first directory by target and overlay, those of the others with a number before that."""
+    """Manifests by target and overlay, and whether each folder is whole.
+
+    Names of the second and later directories begin with a number.
+    """
     verdicts = {}
     for number, directory in enumerate(Folders(settings.npu.kernels).directories):
         for path in sorted(directory.glob(f"*/*/{MANIFEST}")):
@@ -212,7 +216,7 @@ def _output(*command: str) -> str:
 
 
 def _text(path: Path) -> str:
-    """The first characters of a small text file; nothing where it cannot be read."""
+    """The first characters of a text file, none if it cannot be read."""
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
             return file.read(LARGEST).strip()

@@ -1,4 +1,4 @@
-"""``whisperx-npu doctor``: what this machine has, what it lacks, and the cure."""
+"""``whisperx-npu doctor``: report what this machine has, what it lacks, and the cure."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def doctor(
     config: ConfigFile = None,
     model: ModelName = None,
     stages: Annotated[
-        bool, typer.Option("--stages", help="Load the model, too: which device serves mel and encoder, measured.")
+        bool, typer.Option("--stages", help="Load the model, too, to measure which device serves mel and encoder.")
     ] = False,
     bundle: Annotated[
         Path | None,
         typer.Option(
-            "--bundle", help="Collect all of it, and more, in this new .tar.gz to send; no audio, no secrets."
+            "--bundle", help="Write the report and more to this new .tar.gz, to send it; no audio, no secrets."
         ),
     ] = None,
     attach: Annotated[
@@ -32,7 +32,10 @@ def doctor(
         typer.Option("--attach", help="With --bundle: a text file, or a folder of them; may be given several times."),
     ] = None,
 ) -> None:
-    """Check this machine; status 1 only if the server could not run on it at all."""
+    """Check this machine. The exit status is 1 only if the server could not run on it at all.
+
+    Example: whisperx-npu doctor --stages
+    """
     from server.cli.doctor.checks import run_checks
 
     if attach and bundle is None:

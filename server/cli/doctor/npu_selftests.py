@@ -1,4 +1,4 @@
-"""The self-tests of the kernel folders on the NPU, in a process of their own: a driver that hangs holds up no other."""
+"""The self-tests of the kernel folders on the NPU, in a process of their own, because a driver may hang."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ LONGEST_S = 120.0
 REPEATS = 5
 
 
-def trials(settings: NpuSettings, longest_s: float = LONGEST_S) -> dict[str, Any]:
-    """What each kernel folder's self-test said on the NPU, by overlay; ``reason`` where nothing could be run."""
+def run_selftests(settings: NpuSettings, longest_s: float = LONGEST_S) -> dict[str, Any]:
+    """Run the self-test of each kernel folder on the NPU for at most ``longest_s`` seconds.
+
+    Returns a result by name of overlay, or ``{"reason": ...}`` if nothing could be run.
+    """
     if settings.mode == "off":
         return {"reason": "npu.mode is off"}
     simulated = settings.mode == "simulated"
@@ -36,7 +39,7 @@ def trials(settings: NpuSettings, longest_s: float = LONGEST_S) -> dict[str, Any
 
 
 def _run(node: Path, folders: Folders) -> dict[str, Any]:
-    """Each overlay alone on the device: it has six contexts."""
+    """Run each overlay alone, because the device has six contexts."""
     if not folders.names:
         return {"reason": f"there are no kernel folders in {folders.place}"}
     return {name: _try(name, node, folders) for name in folders.names}
@@ -52,7 +55,7 @@ def _try(name: str, node: Path, folders: Folders) -> dict[str, Any]:
             return {
                 "passed": str(resident.verdict),
                 "load_and_first_ms": round((ready - begun) * 1e3, 3),
-                "ms": times,  # with what the host writes, compares and waits
+                "ms": times,  # includes writing, waiting and comparing on the host
             }
     except NpuError as error:
         return {"failed": error.reason, "cure": error.cure}

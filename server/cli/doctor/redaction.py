@@ -1,4 +1,4 @@
-"""What must not leave the machine is taken out of text: names of user and host, the home directory, secrets."""
+"""Removal of private data from text: names of user and host, the home directory, secrets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-SECRET = "(secret)"  # noqa: S105  what stands in a secret's place
+SECRET = "(secret)"  # noqa: S105  the text in place of a secret
 USER = "(user)"
 HOST = "(host)"
 SECRET_NAME = re.compile(
@@ -25,13 +25,13 @@ SECRET_FORM = re.compile(
     r"|(?<=Bearer )\S+"
 )
 HOMES = re.compile(r"(?<![\w.])(/home|/Users|/var/home)/[^/\s\"':,]+")
-LEAST_LENGTH = 6  # of a secret: shorter ones stand in many a word
-COMMON = {"root", "localhost", "user", "ubuntu"}  # names that tell nothing
+LEAST_LENGTH = 6  # of a secret: a shorter one is part of ordinary words
+COMMON = {"root", "localhost", "user", "ubuntu"}  # names that reveal nothing
 
 
 @dataclass(frozen=True, slots=True)
 class Redaction:
-    """What to look for. ``secrets`` are values, each taken out wherever it stands."""
+    """The names and values to remove. ``secrets`` are values, each removed wherever it occurs."""
 
     home: str
     users: tuple[str, ...]
@@ -40,7 +40,7 @@ class Redaction:
 
     @staticmethod
     def of_this_process(files: Iterable[Path] = ()) -> Redaction:
-        """Who runs this, and what its environment and ``files`` keep secret."""
+        """Collect the user, the host, and the secrets in the environment and in the lines of ``files``."""
         values = {value for name, value in os.environ.items() if SECRET_NAME.search(name)}
         values |= {line.strip() for path in files for line in _lines(path)}
         secrets = sorted((value for value in values if len(value) >= LEAST_LENGTH), key=len, reverse=True)
@@ -48,7 +48,7 @@ class Redaction:
         return Redaction(str(Path.home()), tuple(sorted(users)), socket.gethostname(), tuple(secrets))
 
     def text(self, text: str) -> str:
-        """``text`` without any of it."""
+        """Return the text with everything private replaced."""
         for secret in self.secrets:
             text = text.replace(secret, SECRET)
         text = SECRET_FORM.sub(SECRET, text)
@@ -62,7 +62,7 @@ class Redaction:
         return text
 
     def data(self, value: Any) -> Any:
-        """The same for every text in JSON data; what stands under a name like ``token`` is left out whole."""
+        """Do the same for every text in JSON data, and replace every value whose name is like ``token``."""
         if isinstance(value, dict):
             return {
                 self.text(str(name)): SECRET if _is_secret(str(name), part) else self.data(part)
@@ -74,7 +74,7 @@ class Redaction:
 
 
 def _is_secret(name: str, value: object) -> bool:
-    """A number is none: ``max_new_tokens``."""
+    """Return whether a value is secret by its name; a number never is (``max_new_tokens``)."""
     return bool(value) and not isinstance(value, int | float) and SECRET_NAME.search(name) is not None
 
 

@@ -1,4 +1,4 @@
-"""The engine that serves: every model in a process of its own, watched from here."""
+"""The engine that serves: each model in a worker process of its own, which is started, watched and restarted here."""
 
 from server.engine.supervisor.engine import SupervisedEngine
 

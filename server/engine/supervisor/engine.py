@@ -1,4 +1,4 @@
-"""server.engine.contract.Engine over one process per model; this process loads none."""
+"""The engine that serves: it implements server.engine.contract.Engine with one process per model and loads none."""
 
 from __future__ import annotations
 
@@ -7,55 +7,69 @@ from collections.abc import AsyncGenerator
 from itertools import count
 from typing import Literal
 
-from server.checkpoints.catalog import Catalog, Entry
-from server.engine.contract import EngineStatus, Event, Finished, Job, ModelCard, Observation, Observer
+from server.checkpoints.catalog import Catalog, InstalledModel
+from server.engine.contract import EngineStatus, Job, ModelCard, Observation, Observer
 from server.engine.messages import Load
 from server.engine.supervisor.admission import Admission
-from server.engine.supervisor.memory_budget import SHARE, Room
-from server.engine.supervisor.model import Model
+from server.engine.supervisor.memory_budget import SHARE, MemoryBudget
+from server.engine.supervisor.model import SupervisedModel
 from server.engine.supervisor.ticket import Ticket
+from server.engine.supervisor.worker_process import Launch
 from server.errors import NotReady, TimedOut
 from server.machine.memory import available_bytes
 from server.machine.optional_packages import check_extra
 from server.settings.load import Settings
+from server.transcript import Event, Finished
 
-LIBRARIES_BYTES = 400 << 20  # what a process takes beside its model, until it has been measured
-GROWTH = 1.5  # the same for a model's memory over its file
+LIBRARIES_BYTES = 400 << 20  # taken by a process beside its model, until it has been measured
+GROWTH = 1.5  # memory of a model over the size of its files, until it has been measured
+LAUNCH = Launch()
 
 
 class SupervisedEngine:
-    """Implements server.engine.Engine. ``notes`` are what every status shall say of this run."""
+    """Implements server.engine.contract.Engine with one worker process for each model.
 
-    def __init__(self, settings: Settings, notes: tuple[str, ...] = ()) -> None:
+    ``notes`` are added to those of every status. Raises ConfigurationError when the settings ask for an NPU or for
+    packages that are not there.
+
+        engine = SupervisedEngine(load_settings())
+        await engine.start()
+        async for event in engine.transcribe(Job("1", Path("talk.mp3"), Options())):
+            print(event)
+        await engine.stop()
+    """
+
+    def __init__(self, settings: Settings, notes: tuple[str, ...] = (), launch: Launch = LAUNCH) -> None:
         self.settings = settings
         self.notes = notes
         self.catalog = Catalog(settings.model)
         check_extra(settings.stages)
         if settings.npu.mode == "required":
-            from server.pipeline.encoding.npu import require_npu  # brings what computes, and takes seconds
+            from server.pipeline.encoding.npu_device import require_npu  # brings what computes, and takes seconds
 
             require_npu(settings.npu)
         limit = settings.engine.memory_mb << 20 or int(SHARE * available_bytes())
-        self._room = Room(limit)
+        self._budget = MemoryBudget(limit)
         self._admission = Admission(settings.server.max_queue, settings.engine.max_queue_seconds)
-        self._models: dict[str, Model] = {}
+        self._launch = launch
+        self._models: dict[str, SupervisedModel] = {}
         self._numbers = count(1)
         self._observers: list[Observer] = []
-        self._open = False
+        self._running = False
 
     def observe(self, observer: Observer) -> None:
         self._observers.append(observer)
 
     async def start(self) -> None:
-        self._open = True
+        self._running = True
         self._model(self.catalog.default).wake()
 
     async def stop(self) -> None:
-        self._open = False
+        self._running = False
         await asyncio.gather(*(model.stop() for model in self._models.values()))
 
     async def transcribe(self, job: Job) -> AsyncGenerator[Event, None]:
-        if not self._open:
+        if not self._running:
             raise NotReady("The server is stopping.")
         name = self.catalog.resolve_request(job.options.model)
         self._admission.check(self._tickets())
@@ -79,21 +93,23 @@ class SupervisedEngine:
             self._admission.rate.busy(busy=bool(self._tickets()))
 
     def _deadline(self, ticket: Ticket) -> asyncio.TimerHandle | None:
-        limits = [limit for limit in (ticket.job.timeout, self.settings.engine.timeout_seconds) if limit is not None]
-        if not limits:
+        """Fail the ticket after ``engine.timeout_seconds``, if that is set."""
+        limit = self.settings.engine.timeout_seconds
+        if limit is None:
             return None
-        error = TimedOut(f"The transcription was not ready within {min(limits):g} s.")
-        return asyncio.get_running_loop().call_later(min(limits), ticket.fail, error)
+        error = TimedOut(f"The transcription was not ready within {limit:g} s.")
+        return asyncio.get_running_loop().call_later(limit, ticket.fail, error)
 
     def _tickets(self) -> list[Ticket]:
         return [ticket for model in self._models.values() for ticket in model.requests.tickets.values()]
 
-    def _model(self, name: str) -> Model:
+    def _model(self, name: str) -> SupervisedModel:
         if name not in self._models:
-            self._models[name] = Model(
+            self._models[name] = SupervisedModel(
                 Load(name, self.settings.stages, self.settings.server.max_audio_seconds),
                 self.settings.engine,
-                self._room,
+                self._budget,
+                self._launch,
                 expected_bytes=self._expected_bytes(name),
                 observe=self._tell,
                 transcribed=self._admission.rate.add,
@@ -110,6 +126,7 @@ class SupervisedEngine:
 
     def status(self) -> EngineStatus:
         default = self._models.get(self.catalog.default)
+        record = default.record if default else None
         tickets = self._tickets()
         running = sum(ticket.running for ticket in tickets)
         processes = (model.process() for model in self._models.values())
@@ -117,26 +134,26 @@ class SupervisedEngine:
             state=self._state(default),
             default_model=self.catalog.default,
             models=tuple(self._card(entry) for entry in self.catalog.entries()),
-            stages=default.stages if default else (),
-            warm_up=default.warm_up if default else (),
+            stages=record.stages if record else (),
+            warm_up=record.warm_up if record else (),
             queued=len(tickets) - running,
             running=running,
-            notes=self.notes + (default.notes if default else ()),
-            error=str(default.error) if default and default.error else None,
+            notes=self.notes + (record.notes if record else ()),
+            error=str(record.error) if record and record.error else None,
             processes=tuple(process for process in processes if process),
             waiting_seconds=round(sum(ticket.left for ticket in tickets), 3),
             speed=self._admission.rate.speed,
             pull=default.pull if default else None,
         )
 
-    def _state(self, default: Model | None) -> Literal["starting", "ready", "failed", "stopped"]:
-        """A model that was unloaded for want of requests is as good as ready."""
-        if not self._open:
+    def _state(self, default: SupervisedModel | None) -> Literal["starting", "ready", "failed", "stopped"]:
+        """The state of the whole engine. A default model that was unloaded because it was idle counts as ready."""
+        if not self._running:
             return "stopped" if default else "starting"
         state = default.state if default else "starting"
         return "ready" if state == "unloaded" else state
 
-    def _card(self, entry: Entry) -> ModelCard:
+    def _card(self, entry: InstalledModel) -> ModelCard:
         default = entry.id == self.catalog.default
         return ModelCard(
             id=entry.id,

@@ -1,4 +1,4 @@
-"""Memory for several models at once: who may load, and who has to go for it."""
+"""The memory that loaded models may take together: who may load, and which model is unloaded for it."""
 
 from __future__ import annotations
 
@@ -6,69 +6,72 @@ import asyncio
 from collections import deque
 from typing import Protocol
 
-SHARE = 0.75
+SHARE = 0.75  # of the memory of the machine or container, unless engine.memory_mb says otherwise
 
 
-class Tenant(Protocol):
-    """A model that takes room."""
+class Evictable(Protocol):
+    """A model that takes memory and can be unloaded."""
 
     @property
     def last_used(self) -> float:
-        """When it last had something to do, by ``monotonic``."""
+        """When the model last had something to do, by ``monotonic``."""
 
-    def needs(self) -> int:
-        """Bytes that it has taken, or is expected to take."""
+    def memory_bytes(self) -> int:
+        """Bytes that the model takes, or is expected to take once it is loaded."""
 
     def is_idle(self) -> bool:
-        """Whether it could go now without losing work."""
+        """Return whether the model can be unloaded now without losing work."""
 
     def unload(self) -> None:
-        """End its process; it calls ``Room.leave`` when that is done."""
+        """End the model's process. When it has ended, ``MemoryBudget.release`` is called."""
 
 
-class Room:
-    """Models enter in the order in which they asked; the one that was used longest ago and is idle makes way.
+class MemoryBudget:
+    """A limit in bytes for all loaded models, enforced by evicting the least recently used idle one.
 
-    While somebody waits (``contended``), nobody inside begins new work: so a busy model cannot keep others out.
+    Models are admitted in the order in which they asked, and a single model is admitted whatever it takes. While one
+    waits (``contended``), the loaded models begin no new work, so a busy model cannot keep others out.
     """
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self._inside: list[Tenant] = []
-        self._line: deque[Tenant] = deque()
+        self._loaded: list[Evictable] = []
+        self._waiting: deque[Evictable] = deque()
         self._changed = asyncio.Condition()
 
     @property
     def contended(self) -> bool:
-        return bool(self._line)
+        """True while a model waits for memory."""
+        return bool(self._waiting)
 
-    async def enter(self, tenant: Tenant) -> None:
+    async def reserve(self, model: Evictable) -> None:
+        """Wait until the model fits and count it as loaded."""
         async with self._changed:
-            self._line.append(tenant)
+            self._waiting.append(model)
             try:
-                await self._changed.wait_for(lambda: self._line[0] is tenant and self._make_way(tenant))
-                self._inside.append(tenant)
+                await self._changed.wait_for(lambda: self._waiting[0] is model and self._fits(model))
+                self._loaded.append(model)
             finally:
-                self._line.remove(tenant)
+                self._waiting.remove(model)
                 self._changed.notify_all()
 
-    def _make_way(self, tenant: Tenant) -> bool:
-        """Whether there is room; if not, asks one that is idle to go."""
-        taken = sum(other.needs() for other in self._inside)
-        if not self._inside or taken + tenant.needs() <= self.limit:
+    def _fits(self, model: Evictable) -> bool:
+        """Return whether the model fits now; if not, start to unload the least recently used idle one."""
+        taken = sum(other.memory_bytes() for other in self._loaded)
+        if not self._loaded or taken + model.memory_bytes() <= self.limit:
             return True
-        idle = [other for other in self._inside if other.is_idle()]
+        idle = [other for other in self._loaded if other.is_idle()]
         if idle:
             min(idle, key=lambda other: other.last_used).unload()
         return False
 
-    async def leave(self, tenant: Tenant) -> None:
-        """Its process has ended."""
+    async def release(self, model: Evictable) -> None:
+        """Give back the memory of a model whose process has ended."""
         async with self._changed:
-            self._inside.remove(tenant)
+            self._loaded.remove(model)
             self._changed.notify_all()
 
-    async def look_again(self) -> None:
-        """Somebody inside has become idle."""
+    async def recheck(self) -> None:
+        """Look again whether a waiting model fits, because a loaded one has become idle."""
         async with self._changed:
             self._changed.notify_all()

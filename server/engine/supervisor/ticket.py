@@ -1,4 +1,4 @@
-"""A request on this side of the pipe: what was delivered of it, and how often it was tried."""
+"""A request in the server's process: the part that was delivered, and the attempts that were made."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ import asyncio
 from dataclasses import replace
 from time import monotonic
 
-from server.engine.contract import Event, Finished, Job, Progress, SegmentReady
+from server.engine.contract import Job
 from server.engine.messages import Submit, WindowDone
-from server.transcript import Resume, Segment, Transcript
+from server.transcript import Event, Finished, Progress, Resume, Segment, SegmentReady, Transcript
 
 ATTEMPTS = 2
 
 
 class Ticket:
-    """``outcomes`` are what its client gets: events, and at last Finished or an error. Nothing is put there twice."""
+    """A job, its progress, and a queue of ``outcomes`` for its client: events, then Finished or an error.
+
+    ``seconds`` is the length of the recording where its file states one, ``done`` the seconds that were transcribed.
+    No outcome is put twice, however many attempts it takes.
+    """
 
     def __init__(self, number: int, job: Job) -> None:
         self.number = number
@@ -33,18 +37,21 @@ class Ticket:
 
     @property
     def left(self) -> float:
-        """Seconds of audio still to be transcribed, as far as the length is known."""
+        """Seconds of audio still to be transcribed, 0 while the length is not known."""
         return max(0.0, (self.seconds or 0.0) - self.done)
 
     def submit(self) -> Submit:
-        """Once more from behind what was delivered; alone, where it was at work when a process ended."""
+        """Make the message that starts an attempt behind the last delivered window.
+
+        The windows of a request that was being processed when a process ended share no batch with others.
+        """
         self.submitted = True
         resume = replace(self._resume, segments=tuple(self._segments))
         job = self.job
         return Submit(self.number, job.path, job.options, job.interactive, resume, solo=self.attempts > 0)
 
-    def opened(self) -> float | None:
-        """The wait in the queue, the first time; None when this is a further attempt."""
+    def started(self) -> float | None:
+        """Note that the audio is being read; return the seconds in the queue, None on a further attempt."""
         self.running = True
         if self.queue_seconds is not None:
             return None
@@ -52,7 +59,7 @@ class Ticket:
         return self.queue_seconds
 
     def window(self, window: WindowDone) -> None:
-        """Pass a window's segments on and note what a further attempt must know."""
+        """Pass a window's segments on, and keep what a further attempt needs."""
         self._segments += window.segments
         self._resume = Resume(window.index + 1, (), window.language, window.language_probability)
         self.done = window.end
@@ -61,17 +68,23 @@ class Ticket:
         self.outcomes.put_nowait(Progress(round(window.end, 3), window.total, "decoder"))
 
     def diarizing(self) -> None:
+        """Tell the client that its speakers are being told apart."""
         self.outcomes.put_nowait(Progress(round(self.done, 3), self.seconds, "diarize"))
 
     def finish(self, transcript: Transcript) -> None:
+        """Give the client its transcript."""
         waited = round(self.queue_seconds or 0.0, 4)
         self.outcomes.put_nowait(Finished(replace(transcript, queue_seconds=waited)))
 
     def fail(self, error: BaseException) -> None:
+        """Give the client an error in place of a transcript."""
         self.outcomes.put_nowait(error)
 
     def interrupted(self, *, suspect: bool) -> bool:
-        """The process ended; whether the request may be tried once more. Only those at work then are suspects."""
+        """Note that the process ended; return whether the request may be tried again.
+
+        ``suspect`` says that the process was working on this request, so that the attempt counts.
+        """
         self.submitted = self.running = False
         self.attempts += suspect
         return self.attempts < ATTEMPTS

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from itertools import groupby
 from typing import NoReturn
 
-from server.engine.messages import Chosen, WindowDone
+from server.engine.messages import DevicesChanged, WindowDone
 from server.engine.worker.backlog import Backlog
 from server.engine.worker.finisher import Finisher
 from server.engine.worker.queues import StageName, Step
@@ -64,7 +64,7 @@ class BatchRunner:
         batches.encode(self._model, step.works, self._reports.watch)
         if self._model.encoder.device != served_by:
             self._reports.fell_back("encoder", "npu_retired")
-            self._reports.send(Chosen(self._choices()))
+            self._reports.send(DevicesChanged(self._choices()))
         for work in step.works:
             if request := self._backlog.find(work.request):
                 with self._finisher.guarded(request):

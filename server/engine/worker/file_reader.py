@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import perf_counter
 from typing import NoReturn
 
-from server.engine.messages import Known, Opened
+from server.engine.messages import DurationKnown, Started
 from server.engine.worker.backlog import Backlog
 from server.engine.worker.finisher import Finisher
 from server.engine.worker.reports import Reports
@@ -40,7 +40,7 @@ class FileReader:
     def _probe(self, request: Request) -> None:
         with self._reports.announced("reader", "open", 1, [request.id]), self._reports.measured("open", 1):
             request.probe()
-        self._reports.send(Known(request.id, request.seconds))
+        self._reports.send(DurationKnown(request.id, request.seconds))
 
     def _read(self, request: Request) -> None:
         with self._reports.announced("reader", "read", 1, [request.id]):
@@ -62,5 +62,5 @@ class FileReader:
                 number=request.id,
             )
             request.begin(session)
-            self._reports.send(Opened(request.id))
+            self._reports.send(Started(request.id))
         return request.session.read()

@@ -15,7 +15,7 @@ from threading import Thread
 from typing import NoReturn
 
 from server.checkpoints.catalog import Catalog
-from server.engine.messages import Beat, Cancel, Channel, Failed, Load, Measured, Ready, Said, Submit
+from server.engine.messages import Cancel, Failed, Heartbeat, Load, LogLine, Measured, Ready, ServerPipe, Submit
 from server.engine.worker.batch_sizes import best, describe, measure_stages
 from server.engine.worker.pull import pull_if_missing
 from server.engine.worker.queues import Sizes
@@ -38,7 +38,7 @@ def serve(connection: socket.socket) -> NoReturn:
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(FIRST_TO_DIE)
     connection.set_inheritable(False)
-    channel = Channel(connection)
+    channel = ServerPipe(connection)
     try:
         load = channel.receive()
         assert isinstance(load, Load)  # noqa: S101
@@ -58,7 +58,7 @@ def serve(connection: socket.socket) -> NoReturn:
     os._exit(0)  # threads in native code cannot be stopped, and there is nothing to save
 
 
-def _listen(channel: Channel, scheduler: Scheduler) -> NoReturn:
+def _listen(channel: ServerPipe, scheduler: Scheduler) -> NoReturn:
     while True:
         match channel.receive():
             case Submit() as submit:
@@ -69,22 +69,22 @@ def _listen(channel: Channel, scheduler: Scheduler) -> NoReturn:
                 raise TypeError(f"unexpected {type(message).__name__}")
 
 
-def _log_through(channel: Channel) -> None:
+def _log_through(channel: ServerPipe) -> None:
     """Pass log records and warnings of this process to the server, which writes them in its own format."""
 
     class Through(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             with suppress(OSError):
-                channel.send(Said(record.name, record.levelno, self.format(record)))
+                channel.send(LogLine(record.name, record.levelno, self.format(record)))
 
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[Through()], force=True)
     logging.captureWarnings(capture=True)
 
 
-def _beat(channel: Channel) -> None:
+def _beat(channel: ServerPipe) -> None:
     try:
         while True:
-            channel.send(Beat())
+            channel.send(Heartbeat())
             time.sleep(BEAT_SECONDS)
     except OSError:  # the server is gone: nobody waits for a model that may still be on its way
         os._exit(0)
@@ -98,7 +98,7 @@ def _settings(load: Load) -> StageSettings:
     return replace(settings, model=settings.model.model_copy(update={"encoder": load.measured.implementation}))
 
 
-def _loaded(load: Load, channel: Channel) -> Scheduler:
+def _loaded(load: Load, channel: ServerPipe) -> Scheduler:
     catalog = Catalog(load.settings.model)
     pull_if_missing(load, catalog, channel.send)
     began = time.perf_counter()

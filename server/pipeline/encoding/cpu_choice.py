@@ -1,17 +1,18 @@
-"""The choice of the CPU encoder, by measurement on this machine."""
+"""The choice of the CPU encoder: by the settings, else by measurement on this machine."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from statistics import median
 from time import perf_counter
-from typing import Literal, cast
+from typing import Literal
 
 import numpy as np
 
 from kernels.mel.audio import MEL_FRAMES, Float32
-from server.checkpoints.weights import encoder_weights
+from server.checkpoints.encoder_weights import encoder_weights
 from server.errors import ModelUnavailable
 from server.machine.cpu import cpu_flags, has_bf16_matrix, has_int8_dot
 from server.machine.optional_packages import require_extra
@@ -21,31 +22,62 @@ from server.pipeline.stages.protocols import Encoder
 from server.pipeline.stages.whisper import Checkpoint
 from server.settings.stages import ModelSettings
 
-EncoderName = Literal["ctranslate2", "onnxruntime", "torch"]
+EncoderName = Literal["ctranslate2", "onnxruntime", "torch"]  # as model.encoder names them
 
 REPEATS = 3
 ENOUGH_MS = 2000.0
 
 
-def choose_encoder(candidates: Mapping[str, Encoder], n_mels: int, repeats: int = REPEATS) -> tuple[Encoder, str]:
-    """The fastest of the named candidates on one window of full size, and every timing as the reason.
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A CPU encoder; ``ms`` is its median time for one window, None where it was not timed."""
 
-    A single candidate is not timed: there is nothing to choose.
+    implementation: EncoderName
+    arithmetic: str
+    encoder: Encoder
+    ms: float | None = None
+
+    def __str__(self) -> str:
+        return f"{self.implementation} {self.arithmetic}"
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderChoice:
+    """The CPU encoder of a model, and the facts that the choice rests on.
+
+    ``timed`` are all candidates with their times, none where there was nothing to choose. ``refused`` are the errors of
+    those that could not be built, ``configured`` tells that the settings name the encoder.
     """
+
+    chosen: Candidate
+    timed: tuple[Candidate, ...] = ()
+    refused: tuple[str, ...] = ()
+    configured: bool = False
+
+    @property
+    def reason(self) -> str:
+        """The choice as one clause for people, with every measured time."""
+        if self.configured:
+            return f"{self.chosen}, as configured"
+        times = ", ".join(f"{candidate} {candidate.ms:.0f} ms" for candidate in self.timed)
+        measured = f": {times} per window, median at start-up" if times else ""
+        return "; ".join((f"{self.chosen}{measured}", *self.refused))
+
+
+def choose_encoder(candidates: Sequence[Candidate], n_mels: int, repeats: int = REPEATS) -> EncoderChoice:
+    """Choose the candidate that is the fastest on one window of full size; a single candidate is not timed."""
     if len(candidates) == 1:
-        [(name, encoder)] = candidates.items()
-        return encoder, name
-    times = {name: window_ms(encoder, n_mels, repeats) for name, encoder in candidates.items()}
-    fastest = min(times, key=times.__getitem__)
-    measured = ", ".join(f"{name} {ms:.0f} ms" for name, ms in times.items())
-    return candidates[fastest], f"{fastest}: {measured} per window, median at start-up"
+        return EncoderChoice(candidates[0])
+    times = [window_ms(candidate.encoder, n_mels, repeats) for candidate in candidates]
+    timed = tuple(replace(candidate, ms=ms) for candidate, ms in zip(candidates, times, strict=True))
+    return EncoderChoice(timed[times.index(min(times))], timed)
 
 
 def window_ms(encoder: Encoder, n_mels: int, repeats: int = REPEATS) -> float:
-    """Median wall time of one window, in ms, after one run to warm up. The time does not depend on what is heard.
+    """Return the median wall time of one window in ms, after one run to warm up; no time depends on the audio.
 
-    An encoder so slow that warming up hardly counts is run once, or less often than ``repeats``: no run starts after
-    ENOUGH_MS of timing.
+    An encoder that is so slow that warming up hardly counts is run once, or less often than ``repeats``: no run starts
+    after ENOUGH_MS of timing.
     """
     mel = np.random.default_rng(0).uniform(-1, 1, (1, n_mels, MEL_FRAMES)).astype(np.float32)
     warm_up = _ms(encoder, mel)
@@ -63,48 +95,39 @@ def _ms(encoder: Encoder, mel: Float32) -> float:
     return (perf_counter() - start) * 1e3
 
 
-def cpu_encoder(
-    checkpoint: Checkpoint, settings: ModelSettings, flags: frozenset[str] | None = None
-) -> tuple[Encoder, str]:
-    """The CPU encoder that ``settings`` ask for, and why it is the one.
+def cpu_encoder(checkpoint: Checkpoint, settings: ModelSettings, flags: frozenset[str] | None = None) -> EncoderChoice:
+    """Build the CPU encoder that ``settings`` ask for.
 
-    auto times those that could be fastest on this processor, whose ``flags`` are read unless given, within the
-    arithmetic that model.compute_type allows. torch is imported only where it is one of them, or asked for by name.
+    auto times those that could be the fastest on this processor, within the arithmetic that model.compute_type allows;
+    the processor's ``flags`` are read unless given. torch is imported only where it is one of them or is asked for by
+    name. Raises ModelUnavailable where the encoder that the settings name cannot be built.
     """
-    flags = cpu_flags() if flags is None else flags
-    encoders: dict[str, Encoder] = {}
-    refused = ""
-    for name, build in _candidates(checkpoint, settings, flags).items():
+    candidates: list[Candidate] = []
+    refused: list[str] = []
+    for name, arithmetic, build in _promising(checkpoint, settings, cpu_flags() if flags is None else flags):
         try:
-            encoders[name] = build()
+            candidates.append(Candidate(name, arithmetic, build()))
         except ModelUnavailable as error:
             if settings.encoder != "auto":
                 raise
-            refused += f"; {name} cannot: {error.message.rstrip('.')}"
-    encoder, reason = choose_encoder(encoders, checkpoint.n_mels)
-    return encoder, f"{reason}{refused}" if settings.encoder == "auto" else f"{reason}, as configured"
+            refused.append(f"{name} {arithmetic} cannot: {error.message.rstrip('.')}")
+    choice = choose_encoder(candidates, checkpoint.n_mels)
+    return replace(choice, refused=tuple(refused), configured=settings.encoder != "auto")
 
 
-def implementation(reason: str) -> EncoderName:
-    """The name under which ``model.encoder`` asks for the encoder that was chosen for ``reason``."""
-    return cast("EncoderName", reason.split(" ", 1)[0])
-
-
-def _candidates(
+def _promising(
     checkpoint: Checkpoint, settings: ModelSettings, flags: frozenset[str]
-) -> dict[str, Callable[[], Encoder]]:
+) -> Iterator[tuple[EncoderName, str, Callable[[], Encoder]]]:
+    """Yield name, arithmetic and constructor of every encoder that may be chosen."""
     bf16 = has_bf16_matrix(flags)
     precision: Precision = "bfloat16" if bf16 else "float32"
-    every: dict[str, tuple[str, Callable[[], Encoder], bool]] = {
-        "ctranslate2": (checkpoint.compute_type, partial(Ct2Encoder, checkpoint), True),
-        "onnxruntime": ("int8", partial(_onnx, checkpoint), has_int8_dot(flags) and checkpoint.compute_type == "int8"),
-        "torch": (precision, partial(_torch, checkpoint, precision), bf16 and settings.compute_type == "auto"),
-    }
-    return {
-        f"{name} {arithmetic}": build
-        for name, (arithmetic, build, promising) in every.items()
-        if (promising if settings.encoder == "auto" else name == settings.encoder)
-    }
+    auto = settings.encoder == "auto"
+    if auto or settings.encoder == "ctranslate2":
+        yield "ctranslate2", checkpoint.compute_type, partial(Ct2Encoder, checkpoint)
+    if (auto and has_int8_dot(flags) and checkpoint.compute_type == "int8") or settings.encoder == "onnxruntime":
+        yield "onnxruntime", "int8", partial(_onnx, checkpoint)
+    if (auto and bf16 and settings.compute_type == "auto") or settings.encoder == "torch":
+        yield "torch", precision, partial(_torch, checkpoint, precision)
 
 
 def _onnx(checkpoint: Checkpoint) -> Encoder:

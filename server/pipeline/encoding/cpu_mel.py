@@ -17,16 +17,16 @@ from kernels.mel.audio import HOP_LENGTH, MEL_FRAMES, N_FFT, WINDOW_SAMPLES, Flo
 
 
 class CpuMel:
-    """float32 [n <= 480,000] windows -> float32 [B, n_mels, 3000].
+    """The mel stage on the CPU: float32 [n <= 480,000] windows -> float32 [B, n_mels, 3000].
 
-    Only the frames that see audio are computed: behind them there is exact silence, whose value is the clamp.
+    Only the frames that contain audio are computed: the others are exact silence, whose value is the clamp.
     """
 
     device = "cpu"
 
     def __init__(self, n_mels: int) -> None:
         self.n_mels = n_mels
-        self.filters = csr_array(mel_filters(n_mels))  # 98 % of it is zero
+        self.filters = csr_array(mel_filters(n_mels))  # 98 % of the entries are zero
 
     def __call__(self, windows: Sequence[Float32]) -> Float32:
         features = np.empty((len(windows), self.n_mels, MEL_FRAMES), np.float32)
@@ -46,7 +46,7 @@ class CpuMel:
 
 
 def power_spectrum(samples: Float32, frames: int) -> Float32:
-    """|STFT|^2 of samples that are followed by silence: float32 [201, frames]."""
+    """Return |STFT|^2 of samples that are followed by silence: float32 [201, frames]."""
     padded = np.zeros(max((frames - 1) * HOP_LENGTH + N_FFT, N_FFT // 2 + 1), np.float32)
     body = samples[: len(padded) - N_FFT // 2]
     padded[N_FFT // 2 : N_FFT // 2 + len(body)] = body
@@ -68,5 +68,5 @@ def _reflect_end(padded: Float32, samples: Float32) -> None:
 
 @cache
 def hann() -> Float32:
-    """Periodic Hann window, float32 [400]."""
+    """Return the periodic Hann window, float32 [400]."""
     return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(N_FFT) / N_FFT)).astype(np.float32)

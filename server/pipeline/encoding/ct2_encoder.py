@@ -1,21 +1,25 @@
-"""Whisper's encoder by CTranslate2."""
+"""Whisper's encoder on CTranslate2."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from kernels.mel.audio import Float32
+from kernels.mel.features import Features
 from server.pipeline.stages.whisper import Checkpoint, storage
 
 
 class Ct2Encoder:
-    """float32 [B, n_mels, 3000] -> float32 [B, 1500, d_model], in the checkpoint's own arithmetic (int8 by default)."""
+    """The encoder stage, float32 [B, n_mels, 3000] -> float32 [B, 1500, d_model].
+
+    It computes in the arithmetic in which CTranslate2 has loaded the checkpoint, by default int8.
+    """
 
     device = "cpu"
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self.checkpoint = checkpoint
 
-    def __call__(self, mel: Float32) -> Float32:
-        states: Float32 = np.array(self.checkpoint.whisper.encode(storage(mel), to_cpu=True))
+    def __call__(self, features: Features) -> Float32:
+        states: Float32 = np.array(self.checkpoint.whisper.encode(storage(np.asarray(features)), to_cpu=True))
         return states

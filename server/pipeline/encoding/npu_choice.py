@@ -1,4 +1,4 @@
-"""Which device serves a stage: measured at start-up, decided by the settings, with every figure in the reason."""
+"""The choice between NPU and CPU for a stage: measured at start-up and decided by the settings."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Prefer = Literal["latency", "cpu_free"]
 
 REPEATS = 3
 ENOUGH_S = 2.0
-LONGEST_MS = 3_000.0  # a tenth of a window: slower than that, a freed CPU is no comfort
+LONGEST_MS = 3_000.0  # a tenth of a window: a slower NPU is not worth the processor time that it saves
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Of one window, in milliseconds: until the result is there, and processor time of this process meanwhile."""
+    """The cost of one window in milliseconds: wall time, and the processor time of this process meanwhile."""
 
     wall_ms: float
     cpu_ms: float
@@ -29,14 +29,14 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Whether the NPU serves a stage, and why."""
+    """The decision for a stage: ``npu`` is true where the NPU serves it, ``reason`` has every measured figure."""
 
     npu: bool
     reason: str
 
 
 def measure(run: Callable[[], object]) -> Cost:
-    """The median of a few runs after one to warm up; of that one alone where it takes long."""
+    """Return the median cost of up to REPEATS runs after a first one; the cost of the first if it took ENOUGH_S."""
     costs = [_cost(run)]
     if costs[0].wall_ms < ENOUGH_S * 1e3:
         costs = []
@@ -52,10 +52,10 @@ def _cost(run: Callable[[], object]) -> Cost:
 
 
 def choose(npu: Cost, cpu: Cost, mode: Mode, prefer: Prefer) -> Choice:
-    """The device of a stage that passed its self-test on the NPU.
+    """Choose the device of a stage that passed its self-test on the NPU.
 
-    ``latency`` takes the faster one; ``cpu_free`` the one that leaves more of the processor to others, as long as the
-    NPU does a window in a tenth of its length. ``required`` takes the NPU whatever it costs.
+    With ``prefer`` latency, the faster device is chosen; with cpu_free, the one that uses less processor time, provided
+    that the NPU takes no more than a tenth of a window's length. With ``mode`` required, it is always the NPU.
     """
     measured = f"npu {npu}, cpu {cpu} per window, measured at start-up"
     if mode == "required":

@@ -1,4 +1,4 @@
-"""Builds an ONNX model step by step. The only file that meets onnx."""
+"""The construction of an ONNX model, step by step; the only file that imports onnx."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OPSETS = {"": 17, "com.microsoft": 1}
 
 
 class Graph:
-    """A graph under construction: every method returns the names of what it added."""
+    """A graph under construction; the methods return the names of the tensors that they add."""
 
     def __init__(self) -> None:
         self._nodes: list[NodeProto] = []
@@ -24,7 +24,7 @@ class Graph:
         self._names = 0
 
     def constant(self, array: NDArray[Any]) -> str:
-        """A copy of ``array``, under a name."""
+        """Add a copy of ``array`` as a constant."""
         name = self._name()
         self._constants.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
         return name
@@ -44,7 +44,7 @@ class Graph:
         return names
 
     def model(self, inputs: dict[str, Sequence[int]], output: str, shape: Sequence[int]) -> bytes:
-        """The whole model, of float32 inputs and one float32 output."""
+        """Return the model, with float32 inputs and one float32 output, in ONNX's serialised form."""
         graph = helper.make_graph(
             self._nodes,
             "graph",
@@ -62,7 +62,10 @@ class Graph:
 
 
 def quantised_matmul(graph: Graph, x: str, weight: NDArray[np.int8], step: Float32, bias: Float32) -> str:
-    """x @ weight.T * step + bias: weight int8 [out, in], step float32 [out]; x is quantised as a whole, to 8 bits."""
+    """Add x @ weight.T * step + bias: weight int8 [out, in], step float32 [out].
+
+    x is quantised to 8 bits, with one scale for all its elements.
+    """
     zero = np.zeros(len(step), np.int8)
     constants = [graph.constant(array) for array in (weight.T, step, zero, bias)]
     return graph.add("DynamicQuantizeMatMul", x, *constants, domain="com.microsoft")

@@ -1,28 +1,31 @@
-"""Whisper's encoder by torch, for processors with bfloat16 matrix hardware, which CTranslate2 does not use.
+"""Whisper's encoder on torch, for processors with bfloat16 matrix hardware, which CTranslate2 does not use.
 
-torch is imported when an encoder is built, not before: it costs hundreds of megabytes.
+torch is imported only when an encoder is built, because it takes hundreds of megabytes.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
+from kernels.encoder.weights import EncoderLayer, EncoderWeights, Linear, Norm
 from kernels.mel.audio import Float32
-from server.checkpoints.weights import EncoderLayer, EncoderWeights, Linear, Norm
+from kernels.mel.features import Features
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
 Precision = Literal["bfloat16", "float32"]
-Pair = tuple["Tensor", "Tensor"]  # weight and bias, or gamma and beta
+Pair = tuple["Tensor", "Tensor"]  # weight and bias, or gain and bias
 
 
 class TorchEncoder:
-    """float32 [B, n_mels, 3000] -> float32 [B, 1500, d_model].
+    """The encoder stage, float32 [B, n_mels, 3000] -> float32 [B, 1500, d_model].
 
     In bfloat16 the states differ from those in float32 by some hundredths (they are of size 1): 8 bits of mantissa.
-    ``threads`` is global: torch has one pool for each process, so the encoder built last decides its size.
+    ``threads`` is global: torch has one pool for each process, so the encoder that is built last decides its size.
     """
 
     device = "cpu"
@@ -41,16 +44,16 @@ class TorchEncoder:
         self.layers = [self._layer(layer) for layer in weights.layers]
         self.norm = self._norm(weights.norm)
 
-    def __call__(self, mel: Float32) -> Float32:
+    def __call__(self, features: Features) -> Float32:
         nn = self.torch.nn.functional
         with self.torch.inference_mode():
-            x = self._tensor(mel)
+            x = self._tensor(np.asarray(features))
             x = nn.gelu(nn.conv1d(x, *self.conv1, padding=1))
             x = nn.gelu(nn.conv1d(x, *self.conv2, stride=2, padding=1))
             x = x.transpose(1, 2) + self.positions
-            for attention_norm, qkv, out, ffn_norm, ffn_in, ffn_out in self.layers:
+            for attention_norm, qkv, out, ffn_norm, up, down in self.layers:
                 x = x + nn.linear(self._attend(self._normalised(x, attention_norm), qkv), *out)
-                x = x + nn.linear(nn.gelu(nn.linear(self._normalised(x, ffn_norm), *ffn_in)), *ffn_out)
+                x = x + nn.linear(nn.gelu(nn.linear(self._normalised(x, ffn_norm), *up)), *down)
             states: Float32 = self._normalised(x, self.norm).float().numpy()
         return states
 
@@ -71,15 +74,15 @@ class TorchEncoder:
             self._linear(layer.qkv),
             self._linear(layer.out),
             self._norm(layer.ffn_norm),
-            self._linear(layer.ffn_in),
-            self._linear(layer.ffn_out),
+            self._linear(layer.up),
+            self._linear(layer.down),
         )
 
     def _linear(self, linear: Linear) -> Pair:
-        return self._tensor(linear.weight.float32()), self._tensor(linear.bias)
+        return self._tensor(linear.weight), self._tensor(linear.bias)
 
     def _norm(self, norm: Norm) -> Pair:
-        return self._tensor(norm.gamma), self._tensor(norm.beta)
+        return self._tensor(norm.gain), self._tensor(norm.bias)
 
     def _tensor(self, array: Float32) -> Tensor:
         return self.torch.tensor(array, dtype=self.dtype)

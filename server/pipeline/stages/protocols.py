@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from kernels.mel.audio import Float32
+from kernels.mel.features import Features
 from server.pipeline.stages.decoder import Decoded
 from server.pipeline.stages.text import TokenWord
 from server.pipeline.window import Window
@@ -62,7 +63,7 @@ class Mel(Protocol):
     @property
     def device(self) -> str: ...
 
-    def __call__(self, windows: Sequence[Float32], /) -> Float32:
+    def __call__(self, windows: Sequence[Float32], /) -> Features:
         """Windows of at most 480,000 samples -> float32 [B, n_mels, 3000], padded with silence."""
 
 
@@ -72,7 +73,7 @@ class Encoder(Protocol):
     @property
     def device(self) -> str: ...
 
-    def __call__(self, mel: Float32, /) -> Float32:
+    def __call__(self, features: Features, /) -> Float32:
         """float32 [B, n_mels, 3000] -> float32 [B, 1500, d_model], an array that the caller owns."""
 
 

@@ -19,9 +19,9 @@ from openai.types.audio import (
 from pydantic import BaseModel
 
 from server.api.output import sse
-from server.engine.contract import Progress, SegmentReady
 from server.errors import EngineFailure, Overloaded
 from server.formats import DEMO_NOTICE
+from server.transcript import Progress, SegmentReady
 from tests.api.live import emptied
 from tests.api.posting import TRANSCRIPTIONS
 from tests.api.scripted import DEMO, READY, SEGMENTS, SILENCE, SPOKEN, TRANSCRIPT, Hang, Pause, ScriptedEngine, steps

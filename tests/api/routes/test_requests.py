@@ -16,8 +16,8 @@ from pydantic import TypeAdapter
 
 from server.api.in_flight import KEPT, InFlightRequests
 from server.api.routes.requests import RequestStatus
-from server.engine.contract import Finished, Progress
 from server.errors import EngineFailure, ModelUnavailable, Overloaded
+from server.transcript import Finished, Progress
 from tests.api.live import connected, emptied, waited
 from tests.api.scripted import TRANSCRIPT, Hang, ScriptedEngine
 

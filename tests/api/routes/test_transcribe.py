@@ -12,10 +12,10 @@ import httpx2
 import pytest
 from pydantic import TypeAdapter
 
-from server.engine.contract import Finished, Job, Progress, SegmentReady
+from server.engine.contract import Job
 from server.errors import EngineFailure
 from server.formats import DEMO_NOTICE, Answer, render
-from server.transcript import Options, StageTime
+from server.transcript import Finished, Options, Progress, SegmentReady, StageTime
 from tests.api.live import emptied
 from tests.api.posting import post_transcribe
 from tests.api.scripted import DEMO, SEGMENTS, SILENCE, SPOKEN, TRANSCRIPT, ScriptedEngine, steps

@@ -1,4 +1,4 @@
-"""The programs of docs/first-light.md, on the simulated NPU: that they run and notice, not what they measure."""
+"""The programs of docs/first-light.md run on the simulated NPU and notice faults; their figures are not judged."""
 
 from __future__ import annotations
 
@@ -17,13 +17,12 @@ from npu.runtime.npu import Npu, open_npu
 from npu.simulated import Machine
 from npu.stages.encoder import NpuEncoder
 from npu.xrt.device import Device
-from tests.kernels.array.scale import design
-from tests.kernels.package.trials import scale_trial
+from tests.kernels.array.scale import design, trial
 
 
 @pytest.mark.parametrize(("elsewhere", "found"), [(0, 6), (2, 4)])
 def test_contexts_are_counted_until_the_driver_refuses(tmp_path: Path, elsewhere: int, found: int) -> None:
-    build(design(), scale_trial(), tmp_path / "scale")
+    build(design(), trial(), tmp_path / "scale")
     machine = Machine(designs={"scale": design}, contexts_elsewhere=elsewhere)
     device = Device(machine.pyxrt, target="host")
     lines = list(first_light.contexts(lambda: device.load(tmp_path / "scale")))

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from bench.npu.results import Compared, Rates, Texts, differences, read, report, targets
+from bench.npu.results import ClipResult, Rates, Transcripts, differences, goals, read, report
 
 
-def _compared(clip: str, cpu: str, npu: str, truth: str | None = "one two", group: str = "LibriSpeech") -> Compared:
+def _compared(clip: str, cpu: str, npu: str, truth: str | None = "one two", group: str = "LibriSpeech") -> ClipResult:
     gap = None if cpu == npu else 0.001
-    return Compared(clip, group, "bf16", truth, 0.003, {"int8": Texts(cpu, npu, gap)}, 5.0)
+    return ClipResult(clip, group, "bf16", truth, 0.003, {"int8": Transcripts(cpu, npu, gap)}, 5.0)
 
 
-def _file(path: Path, results: list[Compared]) -> Path:
+def _file(path: Path, results: list[ClipResult]) -> Path:
     path.write_text("".join(one.line() + "\n" for one in results), encoding="utf-8")
     return path
 
@@ -45,9 +45,9 @@ def test_error_rates_leave_out_what_nobody_wrote_down() -> None:
     ("identical", "npu", "met"),
     [(99, 10.2, [True, True]), (98, 10.0, [False, True]), (100, 10.21, [True, False]), (100, 9.0, [True, True])],
 )
-def test_targets_at_their_bounds(identical: int, npu: float, met: list[bool]) -> None:
-    found = targets(Rates(clips=100, identical=identical, words=1000, cpu=10.0, npu=npu))
-    assert [target.met for target in found] == met
+def test_goals_at_their_bounds(identical: int, npu: float, met: list[bool]) -> None:
+    found = goals(Rates(clips=100, identical=identical, words=1000, cpu=10.0, npu=npu))
+    assert [goal.met for goal in found] == met
 
 
 def test_every_difference_is_listed_with_both_texts() -> None:

@@ -1,4 +1,4 @@
-"""What `whisperx-npu doctor --bundle` collects, and what never gets in."""
+"""The contents of `whisperx-npu doctor --bundle`, and the private data that must not be in it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,12 @@ import pytest
 from kernels.package.folder import build
 from npu.errors import NpuUnavailable
 from npu.kernel_folders import Folders
-from server.cli.doctor import npu_selftests as npu_trials
+from server.cli.doctor import npu_selftests
 from server.cli.doctor.bundle import write_bundle
 from server.settings.load import Settings
 from server.settings.stages import NpuSettings
 from tests.cli.conftest import CommandLine
-from tests.kernels.array.scale import design
-from tests.kernels.package.trials import scale_trial
+from tests.kernels.array.scale import design, trial
 from tests.npu.test_probe import Machine
 
 PLANTED = {
@@ -117,7 +116,7 @@ def test_the_driver_and_the_kernel_folders(tmp_path: Path) -> None:
     machine.write("sys/module/amdxdna/parameters/tdr_timeout_ms", "2000\n")
     machine.write("sys/module/snd/parameters/index", "1\n")
     for target in ("npu1", "host"):
-        build(design(), scale_trial(), tmp_path / "kernels" / target / "scale")
+        build(design(), trial(), tmp_path / "kernels" / target / "scale")
     (tmp_path / "kernels" / "npu1" / "scale" / "kernel.xclbin").write_bytes(
         b"version https://git-lfs.github.com/spec/v1"
     )
@@ -177,16 +176,16 @@ def test_self_tests_that_hang_or_die_are_reported(tmp_path: Path, monkeypatch: p
     for body, said in (("exec sleep 60", "did not end in 0 s"), ("echo lost >&2; kill -SEGV $$", "status -11: lost")):
         script.write_text(f"#!/bin/sh\n{body}\n")
         script.chmod(0o755)
-        assert said in npu_trials.trials(NpuSettings.model_validate({}), longest_s=0.3)["reason"]
+        assert said in npu_selftests.run_selftests(NpuSettings.model_validate({}), longest_s=0.3)["reason"]
 
 
 def test_a_self_test_that_cannot_run_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_npu(*_: object, **__: object) -> None:
         raise NpuUnavailable("there is no NPU", "buy one")
 
-    monkeypatch.setattr(npu_trials, "open_npu", no_npu)
+    monkeypatch.setattr(npu_selftests, "open_npu", no_npu)
     (tmp_path / "npu1" / "mel_80").mkdir(parents=True)
-    found = npu_trials._run(Path("/dev/accel/accel0"), Folders(tmp_path))
+    found = npu_selftests._run(Path("/dev/accel/accel0"), Folders(tmp_path))
     assert found == {"mel_80": {"failed": "there is no NPU", "cure": "buy one"}}
 
 
@@ -197,8 +196,8 @@ def test_self_tests_on_the_simulated_npu(tmp_path: Path) -> None:
     for name in ("mel_80", "encoder"):
         build(ENTRIES[name].make(()), ENTRIES[name].trial(), tmp_path / "host" / name)
     (tmp_path / "host" / "unheard_of").mkdir()
-    found = npu_trials.trials(NpuSettings.model_validate({"mode": "simulated", "kernels": tmp_path}))
+    found = npu_selftests.run_selftests(NpuSettings.model_validate({"mode": "simulated", "kernels": tmp_path}))
     assert found.keys() == {"mel_80", "encoder", "unheard_of"}
     assert "relative 0 of" in found["mel_80"]["passed"]
-    assert len(found["encoder"]["ms"]) == npu_trials.REPEATS
+    assert len(found["encoder"]["ms"]) == npu_selftests.REPEATS
     assert found["unheard_of"] == {"failed": "this version has no such overlay"}

@@ -133,7 +133,7 @@ def test_kernel_folders_of_the_system_are_found(
 ) -> None:
     """The folder of one overlay stands for each."""
     one = Folders(tmp_path, "host", simulated_kernels).mel(80)
-    monkeypatch.setattr("npu.kernel_folders.overlay_hash", lambda _design: one.manifest.overlay_sha256)
+    monkeypatch.setattr("npu.kernel_folders.overlay_sha256", lambda _design: one.manifest.overlay_sha256)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("XDG_DATA_DIRS", str(tmp_path / "usr"))
     own, system = (tmp_path / part / "whisperx-npu/kernels/npu1" for part in ("home", "usr"))
@@ -147,10 +147,11 @@ def test_kernel_folders_of_the_system_are_found(
 def test_stages_are_loaded_on_demand(
     cli: CommandLine, tiny_multilingual: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulated_kernels: Path
 ) -> None:
-    assert "stage mel" not in checks(cli, "--model", tiny_multilingual)
+    assert {"stage mel", "mel filters"}.isdisjoint(checks(cli, "--model", tiny_multilingual))
     monkeypatch.setenv("WHISPERX_NPU_NPU__DEVICE", str(tmp_path / "accel0"))
     found = checks(cli, "--stages", "--model", tiny_multilingual)
     assert found["stage mel"]["detail"] == f"cpu; no NPU: there is no {tmp_path}/accel0"
+    assert found["mel filters"]["state"] == "ok"
     monkeypatch.setenv("WHISPERX_NPU_NPU__MODE", "simulated")
     monkeypatch.setenv("XDG_CACHE_HOME", str(simulated_kernels))
     found = checks(cli, "--stages", "--model", tiny_multilingual)

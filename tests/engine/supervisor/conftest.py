@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,10 +11,12 @@ from typing import Any
 
 import pytest
 
-from server.engine.contract import Event, Finished, Job, Observation
+from server.engine.contract import Job, Observation
 from server.engine.supervisor import SupervisedEngine
+from server.engine.supervisor.engine import LAUNCH
+from server.engine.supervisor.worker_process import Launch
 from server.settings.load import load_settings
-from server.transcript import Options, Transcript
+from server.transcript import Event, Finished, Options, Transcript
 from tests.audio_files import tone, write
 
 CALM = {
@@ -28,14 +31,15 @@ CALM = {
 MODEL = {"offline": True, "encoder": "ctranslate2", "compute_type": "float32"}
 
 
-def supervised(model: Path | str, /, **groups: Any) -> SupervisedEngine:
+def supervised(model: Path | str, /, launch: Launch = LAUNCH, **groups: Any) -> SupervisedEngine:
     groups = {"decode": CALM, "engine": {}} | groups
-    return SupervisedEngine(load_settings(model=MODEL | {"name": str(model)} | groups.pop("model", {}), **groups))
+    settings = load_settings(model=MODEL | {"name": str(model)} | groups.pop("model", {}), **groups)
+    return SupervisedEngine(settings, launch=launch)
 
 
 @asynccontextmanager
-async def running(model: Path | str, /, **groups: Any) -> AsyncIterator[SupervisedEngine]:
-    engine = supervised(model, **groups)
+async def running(model: Path | str, /, launch: Launch = LAUNCH, **groups: Any) -> AsyncIterator[SupervisedEngine]:
+    engine = supervised(model, launch=launch, **groups)
     await engine.start()
     try:
         yield engine
@@ -57,6 +61,11 @@ def speech(tmp_path: Path) -> Path:
 def job(path: Path, name: str = "1", **options: Any) -> Job:
     wishes: dict[str, Any] = {"vad": False, "language": "en"} | options
     return Job(name, path, Options(**wishes))
+
+
+def python(program: str) -> Launch:
+    """A worker that is this program rather than the real one; its last argument is the number of its socket."""
+    return Launch(command=(sys.executable, "-c", program))
 
 
 async def run(engine: SupervisedEngine, path: Path, **options: Any) -> list[Event]:

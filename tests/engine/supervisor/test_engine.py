@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from server.engine.contract import Finished, Progress, QueueTime, SegmentReady, StageRun
+from server.engine.contract import QueueTime, StageRun
 from server.engine.supervisor import SupervisedEngine
 from server.errors import (
     ConfigurationError,
@@ -21,6 +21,7 @@ from server.errors import (
     TooLarge,
     UnsupportedMedia,
 )
+from server.transcript import Finished, Progress, SegmentReady
 from tests.audio_files import tone, write
 from tests.engine.supervisor.conftest import job, run, running, supervised, transcript, until, watched
 
@@ -63,11 +64,27 @@ async def test_status_names_devices_reasons_and_processes(engine: SupervisedEngi
     assert process.rss_bytes > 50 << 20
 
 
+async def test_status_and_answers_name_a_simulated_npu(
+    tiny_multilingual: Path, speech: Path, simulated_kernels: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernels serve no model with heads of 32 dimensions, so the encoder of this one stays on the CPU."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(simulated_kernels))
+    async with running(tiny_multilingual, npu={"mode": "simulated"}) as engine:
+        answered = {stage.stage: stage for stage in (await transcript(engine, speech)).stages}
+        status = engine.status()
+    chosen = {choice.stage: choice for choice in status.stages}
+    assert chosen["mel"].device == answered["mel"].device == "npu (simulated)"
+    assert chosen["mel"].reason == answered["mel"].reason
+    assert chosen["encoder"].device == answered["encoder"].device == "cpu"
+    assert "heads of 64 dimensions, not of 32" in chosen["encoder"].reason
+    assert any(note.startswith("NPU self-test mel_80.energies") for note in status.notes)
+
+
 def test_the_process_that_speaks_http_loads_no_model() -> None:
     import subprocess
 
     script = (
-        "import sys, server.api, server.engine.supervisor\n"
+        "import sys, server.api.app, server.engine.supervisor\n"
         "heavy = {'ctranslate2', 'torch', 'onnxruntime', 'av', 'librosa', 'faster_whisper'} & set(sys.modules)\n"
         "sys.exit(f'imported: {heavy}' if heavy else 0)\n"
     )
@@ -113,7 +130,7 @@ async def test_one_more_than_the_queue_holds_is_told_when_to_come_back(tiny_mult
         assert caught.value.retry_after >= 1
         for iterator in waiting:
             await iterator.aclose()
-        assert await run(engine, speech), "there is room again"
+        assert await run(engine, speech), "the queue has a free place again"
 
 
 async def test_audio_that_waits_is_bounded_in_seconds(tiny_multilingual: Path, tmp_path: Path) -> None:
@@ -147,6 +164,17 @@ async def test_windows_of_a_client_that_left_are_dropped_within_a_batch(
     assert after - before <= 3 + 4, "its own three, and a batch that ran"
     assert before < 40
     assert engine.status().queued == engine.status().running == 0
+
+
+async def test_a_job_whose_client_left_while_the_model_was_loading_is_never_begun(
+    engine: SupervisedEngine, speech: Path, tmp_path: Path
+) -> None:
+    seen = watched(engine)
+    left = engine.transcribe(job(tmp_path / "not-there.wav", "2"))
+    await anext(left)
+    await left.aclose()
+    await transcript(engine, speech)
+    assert sum(isinstance(what, QueueTime) for what in seen) == 1
 
 
 async def test_a_job_whose_deadline_passes_is_dropped(tiny_multilingual: Path, tmp_path: Path) -> None:

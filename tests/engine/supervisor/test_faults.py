@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from server.engine.contract import Event, Finished, Observation, Restart, SegmentReady
+from server.engine.contract import Observation, Restart
 from server.engine.supervisor import SupervisedEngine
-from server.engine.supervisor import child as worker
+from server.engine.supervisor.worker_process import Launch, WorkerProcess
 from server.errors import EngineFailure
+from server.transcript import Event, Finished, SegmentReady
 from tests.audio_files import tone, write
-from tests.engine.supervisor.conftest import job, run, running, transcript, until, watched
+from tests.engine.supervisor.conftest import job, python, run, running, transcript, until, watched
 
 # The real worker, but for recordings of some names. Run as ``python -c BOMB FD``.
 BOMB = """
@@ -39,16 +39,25 @@ WindowReader.read = bomb
 serve(socket.socket(fileno=int(sys.argv[1])))
 """
 
+# The real worker, but broken as long as a file is there.
+WHILE_BROKEN = """
+import os, signal, socket, sys
+if os.path.exists({path!r}):
+    {fault}
+from server.engine.worker.main import serve
+serve(socket.socket(fileno=int(sys.argv[1])))
+"""
+
 
 def pid_of(engine: SupervisedEngine) -> int:
     (process,) = engine.status().processes
     return process.pid
 
 
-def worker_of(engine: SupervisedEngine) -> worker.Worker:
+def worker_of(engine: SupervisedEngine) -> WorkerProcess:
     (model,) = engine._models.values()
-    assert model._worker
-    return model._worker
+    assert model._run
+    return model._run.worker
 
 
 def segments(events: list[Event]) -> list[Any]:
@@ -79,7 +88,9 @@ async def test_an_npu_that_served_when_the_process_died_is_left_alone(engine: Su
     await transcript(engine, speech)
     for served_by, told in (("cpu", False), ("npu", True)):
         (model,) = engine._models.values()
-        model.stages = tuple(replace(stage, device=served_by) for stage in model.stages)  # what a chip would say
+        model.record.stages = tuple(
+            replace(stage, device=served_by) for stage in model.record.stages
+        )  # what a chip would say
         dead = pid_of(engine)
         os.kill(dead, signal.SIGKILL)
         await until(lambda dead=dead: all(one.pid != dead for one in engine.status().processes))  # type: ignore[misc]
@@ -158,12 +169,11 @@ async def test_idle_death_is_noticed_and_mended(engine: SupervisedEngine, speech
 
 
 async def test_one_poisonous_recording_does_not_hurt_the_others(
-    tiny_multilingual: Path, tmp_path: Path, speech: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_multilingual: Path, tmp_path: Path, speech: Path
 ) -> None:
-    monkeypatch.setattr(worker, "COMMAND", (sys.executable, "-c", BOMB))
     poison = write(tmp_path / "poison.wav", tone(70.0))
     bug = write(tmp_path / "bug.wav", tone(70.0))
-    async with running(tiny_multilingual) as engine:
+    async with running(tiny_multilingual, python(BOMB)) as engine:
         whole = await transcript(engine, speech)
         seen = watched(engine)
         poisoned, buggy, *fine = await asyncio.gather(
@@ -179,12 +189,9 @@ async def test_one_poisonous_recording_does_not_hurt_the_others(
             assert_whole(events, whole)
 
 
-async def test_a_step_that_takes_too_long_is_cut_off(
-    tiny_multilingual: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(worker, "COMMAND", (sys.executable, "-c", BOMB))
+async def test_a_step_that_takes_too_long_is_cut_off(tiny_multilingual: Path, tmp_path: Path) -> None:
     endless = write(tmp_path / "endless.wav", tone(70.0))
-    async with running(tiny_multilingual, engine={"window_seconds": 2}) as engine:
+    async with running(tiny_multilingual, python(BOMB), engine={"window_seconds": 2}) as engine:
         seen = watched(engine)
         with pytest.raises(EngineFailure, match="hung while it worked on this recording"):
             await run(engine, endless)
@@ -192,33 +199,31 @@ async def test_a_step_that_takes_too_long_is_cut_off(
 
 
 @pytest.mark.parametrize(
-    ("program", "how"),
+    ("fault", "how"),
     [
-        ("import os; os._exit(3)", "ended with status 3 before it was ready"),
-        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "was killed by signal 11 before it was ready"),
+        ("os._exit(3)", "ended with status 3 before it was ready"),
+        ("os.kill(os.getpid(), signal.SIGSEGV)", "was killed by signal 11 before it was ready"),
     ],
 )
 async def test_a_process_that_never_gets_ready_is_tried_a_few_times_then_the_reason_is_told(
-    tiny_multilingual: Path, speech: Path, monkeypatch: pytest.MonkeyPatch, program: str, how: str
+    tiny_multilingual: Path, speech: Path, tmp_path: Path, fault: str, how: str
 ) -> None:
-    monkeypatch.setattr(worker, "COMMAND", (sys.executable, "-c", program))
-    async with running(tiny_multilingual) as engine:
+    broken = tmp_path / "broken"
+    broken.touch()
+    async with running(tiny_multilingual, python(WHILE_BROKEN.format(path=str(broken), fault=fault))) as engine:
         seen = watched(engine)
         with pytest.raises(EngineFailure, match=how):
             await run(engine, speech)
         assert restarts(seen) == ["load"] * 3
         assert engine.status().state == "failed"
         assert how in (engine.status().error or "")
-        monkeypatch.undo()
+        broken.unlink()
         assert await transcript(engine, speech), "the next request tries again"
         assert engine.status().state == "ready"
 
 
-async def test_no_process_can_be_started(
-    tiny_multilingual: Path, speech: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(worker, "COMMAND", ("/nowhere/python",))
-    async with running(tiny_multilingual) as engine:
+async def test_no_process_can_be_started(tiny_multilingual: Path, speech: Path) -> None:
+    async with running(tiny_multilingual, Launch(command=("/nowhere/python",))) as engine:
         with pytest.raises(EngineFailure, match="No process for model"):
             await run(engine, speech)
 

@@ -1,4 +1,4 @@
-"""Models come and go: idle time, several at once, room for them, and the memory that is back afterwards."""
+"""Loading and unloading of models: idle time, several at once, the memory budget, and the memory that is freed."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.engine.contract import Finished, SegmentReady
 from server.engine.supervisor import SupervisedEngine
-from server.engine.supervisor.memory_budget import Room
+from server.engine.supervisor.memory_budget import MemoryBudget
 from server.machine.memory import available_bytes, rss_bytes
+from server.transcript import Finished, SegmentReady
 from tests.engine.supervisor.conftest import job, running, transcript, until
 
 TINY = "tiny-multilingual"
@@ -79,7 +79,7 @@ async def test_concurrent_first_requests_load_a_model_once(cache: Path, tiny_mul
 async def test_the_model_that_was_used_longest_ago_makes_room(
     cache: Path, tiny_multilingual: Path, speech: Path
 ) -> None:
-    """Room for one process: three models take turns, and none is refused."""
+    """Memory for one process: three models take turns, and none is refused."""
     async with running(tiny_multilingual, engine={"memory_mb": 250}) as engine:
         await transcript(engine, speech)
         for name in ("some/one", "some/two", TINY):
@@ -111,44 +111,46 @@ async def test_a_busy_model_is_not_thrown_out_and_does_not_keep_others_out(
 
 
 @dataclass
-class Tenant:
+class ScriptedModel:
+    """A model without a process."""
+
     name: int
     size: int
-    room: Room
+    budget: MemoryBudget
     last_used: float = 0.0
     idle: bool = True
-    inside: bool = False
+    in_memory: bool = False
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
-    def needs(self) -> int:
+    def memory_bytes(self) -> int:
         return self.size
 
     def is_idle(self) -> bool:
-        return self.inside and self.idle
+        return self.in_memory and self.idle
 
     def unload(self) -> None:
-        if self.inside:
-            self.inside = False
-            self.tasks.append(asyncio.create_task(self.room.leave(self)))
+        if self.in_memory:
+            self.in_memory = False
+            self.tasks.append(asyncio.create_task(self.budget.release(self)))
 
-    async def enter(self) -> None:
-        if not self.inside:
-            await self.room.enter(self)
-            self.inside = True
+    async def load(self) -> None:
+        if not self.in_memory:
+            await self.budget.reserve(self)
+            self.in_memory = True
 
 
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=6), st.lists(st.integers(0, 5), max_size=20))
 def test_the_limit_holds_unless_a_single_model_breaks_it(sizes: list[int], uses: list[int]) -> None:
     async def world() -> None:
-        room = Room(10)
-        tenants = [Tenant(number, size, room) for number, size in enumerate(sizes)]
+        budget = MemoryBudget(10)
+        models = [ScriptedModel(number, size, budget) for number, size in enumerate(sizes)]
         for moment, use in enumerate(uses):
-            tenant = tenants[use % len(tenants)]
-            await asyncio.wait_for(tenant.enter(), 5)
-            tenant.last_used = moment
-            inside = [other for other in tenants if other.inside]
-            assert tenant in inside
-            assert sum(other.size for other in inside) <= 10 or inside == [tenant]
+            model = models[use % len(models)]
+            await asyncio.wait_for(model.load(), 5)
+            model.last_used = moment
+            in_memory = [other for other in models if other.in_memory]
+            assert model in in_memory
+            assert sum(other.size for other in in_memory) <= 10 or in_memory == [model]
 
     asyncio.run(world())
 

@@ -7,19 +7,18 @@ import logging
 import os
 import shutil
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
 import pytest
 
-from server.engine.supervisor import SupervisedEngine, model
-from server.engine.supervisor import child as worker
+from server.engine.supervisor import SupervisedEngine
 from server.errors import ModelNotFound, ModelUnavailable
-from tests.engine.supervisor.conftest import run, running, transcript, until, watched
-from tests.engine.supervisor.test_faults import pid_of, restarts
+from tests.engine.supervisor.conftest import python, run, running, transcript, until, watched
+from tests.engine.supervisor.test_faults import pid_of, restarts, worker_of
 from tests.hub import LocalHub, serving
 
 # The real worker, but what it keeps of an interrupted download comes in smaller pieces.
@@ -34,8 +33,7 @@ serve(socket.socket(fileno=int(sys.argv[1])))
 
 @pytest.fixture
 def hub(tiny_multilingual: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalHub]:
-    """One that worker processes pull from; it has the model tiny."""
-    monkeypatch.setattr(worker, "COMMAND", (sys.executable, "-c", FINE))
+    """A hub that worker processes pull from; it has the model tiny."""
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")
     with serving() as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.url)
@@ -44,9 +42,10 @@ def hub(tiny_multilingual: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lo
 
 
 def pulling(
-    name: str = "tiny", missing: str = "pull", *, offline: bool = False
+    name: str = "tiny", missing: str = "pull", *, offline: bool = False, again_after: float = 60.0
 ) -> AbstractAsyncContextManager[SupervisedEngine]:
-    return running(name, model={"offline": offline, "missing": missing})
+    launch = replace(python(FINE), pull_again_seconds=again_after)
+    return running(name, launch, model={"offline": offline, "missing": missing})
 
 
 def progress(engine: SupervisedEngine) -> tuple[int, int]:
@@ -94,10 +93,9 @@ async def test_unless_it_is_wanted_nothing_is_pulled(hub: LocalHub, speech: Path
     assert hub.requests == 0
 
 
-async def test_broken_off_it_goes_on_by_itself_where_it_stopped(hub: LocalHub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model, "PULL_AGAIN", 1.0)
+async def test_broken_off_it_goes_on_by_itself_where_it_stopped(hub: LocalHub) -> None:
     hub.break_after = 500_000
-    async with pulling() as engine:
+    async with pulling(again_after=1.0) as engine:
         await until(lambda: engine.status().state == "failed")
         assert "Systran/faster-whisper-tiny could not be pulled" in (engine.status().error or "")
         assert engine.status().pull is None
@@ -117,9 +115,8 @@ async def test_a_request_tries_again_at_once(hub: LocalHub, speech: Path) -> Non
 async def test_it_waits_for_the_network(
     hub: LocalHub, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(model, "PULL_AGAIN", 1.0)
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    async with pulling() as engine:
+    async with pulling(again_after=1.0) as engine:
         await until(lambda: engine.status().state == "failed")
         assert "the Hugging Face Hub does not answer" in (engine.status().error or "")
         monkeypatch.setenv("HF_ENDPOINT", hub.url)
@@ -127,11 +124,8 @@ async def test_it_waits_for_the_network(
     assert "Model tiny cannot be served" in caplog.text
 
 
-async def test_a_model_that_is_copied_here_instead_is_found(
-    hub: LocalHub, tiny_multilingual: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(model, "PULL_AGAIN", 1.0)
-    async with pulling(offline=True) as engine:
+async def test_a_model_that_is_copied_here_instead_is_found(hub: LocalHub, tiny_multilingual: Path) -> None:
+    async with pulling(offline=True, again_after=1.0) as engine:
         await until(lambda: engine.status().state == "failed")
         assert "the network is off" in (engine.status().error or "")
         target = engine.settings.model.cache_dir / "Systran--faster-whisper-tiny"
@@ -160,17 +154,15 @@ async def test_killed_in_the_middle_of_it(hub: LocalHub, speech: Path) -> None:
     assert hub.ranges, "it went on where it was"
 
 
-async def test_a_slow_one_is_left_alone_and_one_that_stands_still_is_killed(
-    hub: LocalHub, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_slow_one_is_left_alone_and_one_that_stands_still_is_killed(hub: LocalHub) -> None:
     hub.rate, hub.stall_after = 100_000, 800_000
     async with pulling() as engine:
         seen = watched(engine)
         await until(lambda: progress(engine)[0] > 0)
-        monkeypatch.setattr(worker, "LOAD_SECONDS", 2.0)
+        worker_of(engine).load_seconds = 2.0
         began = monotonic()
         await halfway(engine)
-        assert monotonic() - began > worker.LOAD_SECONDS
+        assert monotonic() - began > 2.0
         assert restarts(seen) == []
         await until(lambda: bool(restarts(seen)))
         assert restarts(seen) == ["hang"]

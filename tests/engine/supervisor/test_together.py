@@ -1,9 +1,8 @@
-"""Nothing of a request reaches another: whatever runs beside it, an answer is the one that it gets alone."""
+"""Requests do not affect each other: an answer is the same alone and beside any others."""
 
 from __future__ import annotations
 
 import asyncio
-import sys
 from dataclasses import astuple
 from itertools import product
 from pathlib import Path
@@ -15,10 +14,9 @@ from hypothesis import strategies as st
 
 from server.engine.contract import StageRun
 from server.engine.supervisor import SupervisedEngine
-from server.engine.supervisor import child as worker
 from server.transcript import Transcript
 from tests.audio_files import tone, write
-from tests.engine.supervisor.conftest import running, transcript, watched
+from tests.engine.supervisor.conftest import python, running, transcript, watched
 
 # The real worker, but batches of four whatever was measured. Run as ``python -c FOURS FD``.
 FOURS = """
@@ -39,7 +37,7 @@ MIX = st.lists(st.tuples(st.sampled_from(sorted(RECORDINGS)), st.sampled_from(WI
 
 
 def essence(answer: Transcript) -> tuple[Any, ...]:
-    """All but measured times. Probabilities to three digits: sums of float32 depend on the size of a batch."""
+    """The answer without measured times. Probabilities have three digits: float32 sums depend on the batch size."""
     segments = [
         (segment.tokens, segment.seek, segment.temperature, round(segment.avg_logprob, 3), segment.start, segment.end)
         for segment in answer.segments
@@ -56,17 +54,14 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: write(folder / f"{name}.wav", samples) for name, samples in RECORDINGS.items()}
 
 
-def test_every_answer_is_the_one_obtained_alone(
-    tiny_multilingual: Path, recordings: dict[str, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(worker, "COMMAND", (sys.executable, "-c", FOURS))
+def test_every_answer_is_the_one_obtained_alone(tiny_multilingual: Path, recordings: dict[str, Path]) -> None:
     alone: dict[str, tuple[Any, ...]] = {}
 
     async def answer(engine: SupervisedEngine, name: str, wish: dict[str, Any]) -> tuple[Any, ...]:
         return essence(await transcript(engine, recordings[name], **wish))
 
     with asyncio.Runner() as runner:
-        context = running(tiny_multilingual)
+        context = running(tiny_multilingual, python(FOURS))
         engine = runner.run(context.__aenter__())
         seen = watched(engine)
 

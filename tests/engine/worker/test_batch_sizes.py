@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from server.engine.messages import GAIN
 from server.engine.worker import batch_sizes
 from server.engine.worker.batch_sizes import best, describe, measure, measure_stages
-from server.pipeline.loaded_model import LoadedModel, StageSettings
-from server.settings.stages import DecodeSettings, ModelSettings
+from server.pipeline.loaded_model import LoadedModel
+from server.settings.stages import DecodeSettings, ModelSettings, StageSettings
 
 
 @given(st.dictionaries(st.sampled_from([1, 2, 4, 8, 16]), st.floats(1.0, 1e4), min_size=1))

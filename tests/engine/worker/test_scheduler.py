@@ -9,26 +9,27 @@ from typing import get_args
 import pytest
 
 from kernels.mel.audio import Float32
+from kernels.mel.features import Features
 from server.engine.contract import Fallback, FallbackReason, StageRun
 from server.engine.messages import (
     Began,
-    Chosen,
+    DevicesChanged,
     Done,
+    DurationKnown,
     Ended,
     Failed,
     FromWorker,
-    Known,
     Observed,
-    Opened,
+    Started,
     Submit,
     WindowDone,
 )
 from server.engine.worker.queues import Sizes
 from server.engine.worker.scheduler import Scheduler
 from server.errors import UnsupportedMedia
-from server.pipeline.loaded_model import LoadedModel, StageSettings
+from server.pipeline.loaded_model import LoadedModel
 from server.pipeline.stages.protocols import Encoder, Retired
-from server.settings.stages import DecodeSettings, ModelSettings
+from server.settings.stages import DecodeSettings, ModelSettings, StageSettings
 from server.transcript import Options, Resume
 from tests.audio_files import tone, write
 
@@ -67,11 +68,11 @@ class FailingNpu:
         self.device = "npu"
         self._cpu = cpu
 
-    def __call__(self, mel: Float32) -> Float32:
+    def __call__(self, features: Features) -> Float32:
         if self.device == "npu":
             self.device = "cpu"
             raise Retired(TIMED_OUT)
-        return self._cpu(mel)
+        return self._cpu(features)
 
 
 @pytest.fixture
@@ -84,7 +85,7 @@ def test_a_retired_npu_is_reported_in_one_fixed_word(tiny_english: Path, recordi
     model.encoder = FailingNpu(model.encoder)
     seen = messages(model, Submit(1, recording, OPTIONS))
     assert fallbacks(seen) == [Fallback("tiny", "encoder", "npu_retired")]
-    assert any(isinstance(message, Chosen) for message in seen)
+    assert any(isinstance(message, DevicesChanged) for message in seen)
     assert isinstance(seen[-1], Done)
     [warning] = seen[-1].transcript.warnings
     assert warning == f"The NPU failed and was retired: {TIMED_OUT}. The CPU did its work."
@@ -100,8 +101,8 @@ def test_each_further_temperature_is_reported_in_a_fixed_word(tiny_english: Path
 @pytest.mark.parametrize("overlap", [False, True])
 def test_a_request_is_told_from_its_opening_to_its_end(tiny_english: Path, recording: Path, overlap: bool) -> None:
     seen = messages(loaded(tiny_english), Submit(7, recording, OPTIONS), overlap=overlap)
-    told = [message for message in seen if isinstance(message, Known | Opened | WindowDone | Done)]
-    assert [type(message) for message in told] == [Known, Opened, WindowDone, WindowDone, WindowDone, Done]
+    told = [message for message in seen if isinstance(message, DurationKnown | Started | WindowDone | Done)]
+    assert [type(message) for message in told] == [DurationKnown, Started, WindowDone, WindowDone, WindowDone, Done]
     assert {message.request for message in told} == {7}
     assert [message.index for message in told if isinstance(message, WindowDone)] == [0, 1, 2]
     began = [message for message in seen if isinstance(message, Began)]

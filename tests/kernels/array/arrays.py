@@ -1,4 +1,4 @@
-"""Small designs for the simulator: an int32 world of objects of 16 words, kernels in Python."""
+"""Builders of small arrays for tests: int32 objects of 16 words, and kernels in Python."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from kernels.array.design import (
     Acquire,
     Await,
     Block,
-    Buffer,
     Call,
     Core,
     Design,
     Dim,
     Held,
-    Kernel,
+    KernelFunction,
     Link,
     ObjectFifo,
     Release,
@@ -28,15 +27,17 @@ from kernels.array.design import (
     Statement,
     Step,
     Tile,
+    TileBuffer,
     Transfer,
 )
 from kernels.array.lower.encode import encode
-from kernels.array.simulate.simulate import Launch, Simulation
+from kernels.array.simulate.simulate import LaunchReport, Simulation
 
 N = 16
 OBJECT = Block("i32", N)
 SHIM, MEMTILE = Tile(0, 0), Tile(0, 1)
 CORES = tuple(Tile(0, row) for row in range(2, 6))
+QUARTERS, LARGE = tuple(quarter * N for quarter in range(4)), Block("i32", 4 * N)  # an object of four
 Int32 = NDArray[np.int32]
 Kernels = Mapping[str, Callable[..., object]]
 
@@ -48,12 +49,12 @@ def fifo(
 
 
 def holding(names: tuple[str, ...], *statements: Statement) -> tuple[Statement, ...]:
-    """Statements between the acquire and the release of an object of each FIFO."""
+    """Put statements between the acquire and the release of an object of each FIFO."""
     return (*map(Acquire, names), *statements, *map(Release, names))
 
 
 def calling(kernel: str, *names: str) -> tuple[Statement, ...]:
-    """Acquire an object of each FIFO, hand them to the kernel, release them."""
+    """Acquire an object of each FIFO, call the kernel on them, release them."""
     return holding(names, Call(kernel, tuple(map(Held, names))))
 
 
@@ -61,16 +62,16 @@ def core(tile: Tile, *body: Statement) -> Core:
     return Core(tile, body, 1024)
 
 
-def kernel(name: str, *args: Any) -> Kernel:
-    return Kernel(name, args, "none.cc")
+def kernel(name: str, *args: Any) -> KernelFunction:
+    return KernelFunction(name, args, "none.cc")
 
 
 def design(
     fifos: tuple[ObjectFifo, ...],
     cores: tuple[Core, ...] = (),
-    kernels: tuple[Kernel, ...] = (),
+    kernels: tuple[KernelFunction, ...] = (),
     links: tuple[Link, ...] = (),
-    buffers: tuple[Buffer, ...] = (),
+    buffers: tuple[TileBuffer, ...] = (),
     columns: int = 1,
 ) -> Design:
     return Design("small", columns, fifos, links, buffers, kernels, cores, ())
@@ -90,14 +91,14 @@ def stream(of: Design, steps: tuple[Step, ...], arrays: Mapping[str, Int32]) -> 
     return encode(replace(of, sequences=(sequence,)), sequence)
 
 
-def launch(simulation: Simulation, *steps: Step, **arrays: Int32) -> Launch:
-    """Run the steps on the arrays as launch arguments, which may change."""
+def launch(simulation: Simulation, *steps: Step, **arrays: Int32) -> LaunchReport:
+    """Run the steps with the arrays as launch arguments; outputs are written in place."""
     data = stream(simulation.design, steps, arrays)
     return simulation.run(data, [array.reshape(-1).view(np.uint8) for array in arrays.values()])
 
 
 def objects(count: int) -> Int32:
-    """int32 [count, 16]: every word another number."""
+    """Return int32 [count, 16] in which no two words are equal."""
     return np.arange(count * N, dtype=np.int32).reshape(count, N)
 
 
@@ -105,6 +106,16 @@ def copy(source: Int32, target: Int32) -> None:
     target[:] = source
 
 
+COPY = (kernel("copy", OBJECT, OBJECT),)
+IN_OUT = (fifo("in", SHIM, CORES[0]), fifo("out", CORES[0], SHIM))
+
+
+def copier(*body: Statement) -> Simulation:
+    """Simulate one core between the FIFOs "in" and "out"; without ``body`` it copies every object."""
+    program = core(CORES[0], *(body or calling("copy", "in", "out")))
+    return Simulation(design(IN_OUT, (program,), COPY), {"copy": copy})
+
+
 def through(count: int) -> tuple[Step, ...]:
-    """``count`` objects of x into FIFO "in", as many from "out" to y."""
+    """The steps that send ``count`` objects of x into the FIFO "in", and as many from "out" to y."""
     return (receive("y", "out", "y", count * N), send("x", "in", "x", count * N), Await("y"))

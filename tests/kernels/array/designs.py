@@ -1,4 +1,4 @@
-"""Little designs to check: the seeds' mel, matrix products as the budgets count them, a plain forward."""
+"""Small designs to check: the first mel kernel's, matrix products as the budgets count them, a plain forward."""
 
 from __future__ import annotations
 
@@ -8,36 +8,34 @@ import pytest
 
 from kernels.array.check.check import check
 from kernels.array.design import (
-    Acquire,
     Await,
     Block,
-    Buffer,
+    BufferWord,
     Call,
     Core,
     Design,
     Free,
     Held,
-    Kernel,
+    KernelFunction,
     Link,
     Local,
     Loop,
     ObjectFifo,
-    Release,
     Sequence,
     Start,
-    Statement,
     Tile,
+    TileBuffer,
     Transfer,
-    Word,
 )
 from kernels.errors import DesignError, Violation
+from tests.kernels.array.arrays import holding
 
 SHIM, MEMTILE, CORE = Tile(0, 0), Tile(0, 1), Tile(0, 2)
 FRAME, BANDS = 400, 80  # int16 samples in and int8 bands out of a frame: 800 and 80 bytes
 
 
 def violations(design: Design) -> tuple[Violation, ...]:
-    """What ``check`` finds; at least one thing."""
+    """Return the violations that ``check`` finds; at least one."""
     with pytest.raises(DesignError) as caught:
         check(design)
     return caught.value.violations
@@ -47,12 +45,8 @@ def names(design: Design) -> set[str]:
     return {violation.name for violation in violations(design)}
 
 
-def with_(fifos: tuple[str, ...], *inner: Statement) -> tuple[Statement, ...]:
-    return (*map(Acquire, fifos), *inner, *map(Release, fifos))
-
-
 def there_and_back(into: str, out: str, sent: int, got: int) -> tuple[Start | Await | Free, ...]:
-    """All of x through ``into``, all of y from ``out``."""
+    """The steps that send all of x through ``into`` and receive all of y from ``out``."""
     return (
         Start("result", out, (Transfer("y", 0, got),), token=True),
         Start("input", into, (Transfer("x", 0, sent),)),
@@ -66,7 +60,7 @@ def one_tile(source: Block, result: Block, depth: int, tables: tuple[Block, ...]
 
     The kernel is scalar C: its pointers need no more than a word.
     """
-    buffers = tuple(Buffer(f"table{i}", CORE, block) for i, block in enumerate(tables))
+    buffers = tuple(TileBuffer(f"table{i}", CORE, block) for i, block in enumerate(tables))
     call = Call("mel", (Held("source"), Held("result"), *(Local(buffer.name) for buffer in buffers)))
     steps = there_and_back("source", "result", source.elements, result.elements)
     return Design(
@@ -78,14 +72,14 @@ def one_tile(source: Block, result: Block, depth: int, tables: tuple[Block, ...]
         ),
         links=(),
         buffers=buffers,
-        kernels=(Kernel("mel", (source, result, *tables), "test/mel.cc", alignment=4),),
-        cores=(Core(CORE, with_(("source", "result"), call), stack),),
+        kernels=(KernelFunction("mel", (source, result, *tables), "test/mel.cc", alignment=4),),
+        cores=(Core(CORE, holding(("source", "result"), call), stack),),
         sequences=(Sequence("run", (("x", source), ("y", result)), steps),),
     )
 
 
 def seed_mel(batch: int, depth: int, tables: int, stack: int) -> Design:
-    """The seeds' mel: ``batch`` frames of 800 bytes in an object, 80 bytes of each out, ``tables`` bytes beside."""
+    """The first mel kernel: ``batch`` frames of 800 bytes in an object, 80 bytes of each out; a table of ``tables``."""
     table = (Block("i8", tables),) if tables else ()
     return one_tile(Block("i16", FRAME * batch), Block("i8", BANDS * batch), depth, table, stack)
 
@@ -117,9 +111,9 @@ def seed_mel_tiles(batch: int, cores: int, depth: int = 2, stack: int = 1024) ->
             Link(tuple(outs), ("bands",), tuple(i * part_out.elements for i in range(cores))),
         ),
         buffers=(),
-        kernels=(Kernel("mel", (part_in, part_out), "mel/seed.cc", alignment=4),),
+        kernels=(KernelFunction("mel", (part_in, part_out), "mel/seed.cc", alignment=4),),
         cores=tuple(
-            Core(tile, with_((source, sink), Call("mel", (Held(source), Held(sink)))), stack)
+            Core(tile, holding((source, sink), Call("mel", (Held(source), Held(sink)))), stack)
             for tile, source, sink in zip(tiles, ins, outs, strict=True)
         ),
         sequences=(
@@ -133,14 +127,14 @@ def seed_mel_tiles(batch: int, cores: int, depth: int = 2, stack: int = 1024) ->
 def matmul(a: int, b: int, acc: int, out: int, out_depth: int, *, stack: int = 2048) -> Design:
     """A core of the GEMM budget: A and B of depth 2 and one output FIFO, sizes in bytes.
 
-    With an accumulator come bias table, state and parameters, and a word that says how many steps there are; without
+    With an accumulator come bias table, state and parameters, and a word with the number of steps; without
     one the program is flat.
     """
     prm, table, state = Block("i32", 16), Block("f32", 1024), Block("f32", 256)
     blocks = {"a": Block("i8", a), "b": Block("i8", b), "c": Block("i8", out)}
     extras = (("acc", Block("i8", acc)), ("table", table), ("state", state), ("prm", prm)) if acc else ()
-    step = with_(("a", "b"), Call("mac", (Held("a"), Held("b"))))
-    steps = (Loop("k", Word("prm", 3), step),) if acc else step
+    step = holding(("a", "b"), Call("mac", (Held("a"), Held("b"))))
+    steps = (Loop("k", BufferWord("prm", 3), step),) if acc else step
     return Design(
         name="matmul",
         columns=1,
@@ -150,12 +144,12 @@ def matmul(a: int, b: int, acc: int, out: int, out_depth: int, *, stack: int = 2
             ObjectFifo("c", CORE, (SHIM,), blocks["c"], (out_depth, 2)),
         ),
         links=(),
-        buffers=tuple(Buffer(name, CORE, block) for name, block in extras),
+        buffers=tuple(TileBuffer(name, CORE, block) for name, block in extras),
         kernels=(
-            Kernel("mac", (blocks["a"], blocks["b"]), "matmul/matmul.cc"),
-            Kernel("out", (blocks["c"],), "matmul/matmul.cc"),
+            KernelFunction("mac", (blocks["a"], blocks["b"]), "matmul/matmul.cc"),
+            KernelFunction("out", (blocks["c"],), "matmul/matmul.cc"),
         ),
-        cores=(Core(CORE, (*steps, *with_(("c",), Call("out", (Held("c"),)))), stack),),
+        cores=(Core(CORE, (*steps, *holding(("c",), Call("out", (Held("c"),)))), stack),),
         sequences=(),
     )
 
@@ -177,8 +171,8 @@ def forward(change: Callable[[ObjectFifo], ObjectFifo] = lambda fifo: fifo, obje
         fifos=tuple(map(change, fifos)),
         links=(Link(("in_shim",), ("in_core",)), Link(("out_core",), ("out_shim",))),
         buffers=(),
-        kernels=(Kernel("copy", (block, block), "test/copy.cc"),),
-        cores=(Core(CORE, with_(("in_core", "out_core"), call), 1024),),
+        kernels=(KernelFunction("copy", (block, block), "test/copy.cc"),),
+        cores=(Core(CORE, holding(("in_core", "out_core"), call), 1024),),
         sequences=(
             Sequence(
                 "run",

@@ -1,4 +1,7 @@
-"""A small design with one of everything: commands in band, a table, a distribute, a join, chains, repeats."""
+"""A test design with one of everything: commands in band, a table, a distribute, a join, chains, repeats.
+
+``kernels/example`` is the smallest design; this one has the recorded streams and runs as an overlay in tests of npu/.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from kernels.array.design import (
     Acquire,
     Await,
     Block,
-    Buffer,
+    BufferWord,
     Call,
     Core,
     Design,
@@ -16,7 +19,7 @@ from kernels.array.design import (
     Free,
     Held,
     Index,
-    Kernel,
+    KernelFunction,
     Link,
     Local,
     Loop,
@@ -25,9 +28,10 @@ from kernels.array.design import (
     Sequence,
     Start,
     Tile,
+    TileBuffer,
     Transfer,
-    Word,
 )
+from kernels.selftest import ResultPart, Trial
 
 SOURCE = "../tests/kernels/array/scale.cc"  # sources are relative to the package kernels
 PART, WHOLE, PRM, TABLE = Block("i32", 64), Block("i32", 128), Block("i32", 16), Block("i16", 8)
@@ -39,7 +43,9 @@ def core(number: int) -> Core:
     source, sink = f"in{number}", f"out{number}"
     prm, table = Local(f"prm{number}"), Local(f"table{number}")
     scale = Call("scale", (Held(source), table, Held(sink), prm, Index("k"), -3))
-    every = Loop("k", Word(f"prm{number}", 2), (Acquire(source), Acquire(sink), scale, Release(source), Release(sink)))
+    every = Loop(
+        "k", BufferWord(f"prm{number}", 2), (Acquire(source), Acquire(sink), scale, Release(source), Release(sink))
+    )
     command = Call("command", (Held(source), prm))
     body = (Acquire(source), command, Release(source), Loop("twice", 2, (every,)))
     return Core(CORES[number], body, 1_024)
@@ -74,13 +80,21 @@ def design(*sequences: Sequence) -> Design:
         ),
         links=(Link(("in",), ("in0", "in1"), (0, 64)), Link(("out0", "out1"), ("out",), (0, 64))),
         buffers=(
-            *(Buffer(f"prm{number}", CORES[number], PRM) for number in range(2)),
-            *(Buffer(f"table{n}", CORES[n], TABLE, np.arange(8, dtype=np.int16) * (n - 2)) for n in range(2)),
+            *(TileBuffer(f"prm{number}", CORES[number], PRM) for number in range(2)),
+            *(TileBuffer(f"table{n}", CORES[n], TABLE, np.arange(8, dtype=np.int16) * (n - 2)) for n in range(2)),
         ),
         kernels=(
-            Kernel("command", (PART, PRM), SOURCE),
-            Kernel("scale", (PART, TABLE, PART, PRM, "i32", "i32"), SOURCE),
+            KernelFunction("command", (PART, PRM), SOURCE),
+            KernelFunction("scale", (PART, TABLE, PART, PRM, "i32", "i32"), SOURCE),
         ),
         cores=(core(0), core(1)),
         sequences=sequences or (SEQUENCE,),
     )
+
+
+def trial() -> Trial:
+    """The self-test: two objects for every command, doubled."""
+    x = np.arange(4_096, dtype=np.int32)
+    x[[2, 64 + 16]] = 2
+    results = tuple(ResultPart(f"pass{n}", 1, Block("i32", 64), n * 256, 0.0) for n in range(4))
+    return Trial("run", (x.view(np.uint8), np.zeros(4 * 8_192, np.uint8)), results)

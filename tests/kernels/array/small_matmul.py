@@ -8,13 +8,13 @@ from kernels.array.design import (
     Acquire,
     Await,
     Block,
-    Buffer,
+    BufferWord,
     Call,
     Core,
     Design,
     Dim,
     Held,
-    Kernel,
+    KernelFunction,
     Link,
     Local,
     Loop,
@@ -23,18 +23,18 @@ from kernels.array.design import (
     Sequence,
     Start,
     Tile,
+    TileBuffer,
     Transfer,
-    Word,
 )
 from tests.kernels.array.arrays import holding
 
 SIDE = 8
 A, WORDS = Block("f32", SIDE * SIDE), Block("i32", 4)
 KERNELS = (
-    Kernel("command", (A, WORDS), "none.cc"),
-    Kernel("zero", (A,), "none.cc"),
-    Kernel("mac", (A, A, A), "none.cc"),
-    Kernel("out", (A, A, "i32"), "none.cc"),
+    KernelFunction("command", (A, WORDS), "none.cc"),
+    KernelFunction("zero", (A,), "none.cc"),
+    KernelFunction("mac", (A, A, A), "none.cc"),
+    KernelFunction("out", (A, A, "i32"), "none.cc"),
 )
 
 
@@ -73,8 +73,8 @@ def matmul(shape: Shape) -> Design:
         fifos += [ObjectFifo(f"a_in{row}", Tile(row, 0), (Tile(row, 1),), A, (d, d))]
         fifos += [ObjectFifo(f"a{row}", Tile(row, 1), along, A, (d,) * (1 + shape.columns))]
         links += [Link((f"a_in{row}",), (f"a{row}",))]
-    buffers = [Buffer(f"acc{c}{r}", at, A) for (c, r), at in tile.items()]
-    buffers += [Buffer(f"words{c}{r}", at, WORDS) for (c, r), at in tile.items()]
+    buffers = [TileBuffer(f"acc{c}{r}", at, A) for (c, r), at in tile.items()]
+    buffers += [TileBuffer(f"words{c}{r}", at, WORDS) for (c, r), at in tile.items()]
     cores = tuple(program(col, row, at) for (col, row), at in tile.items())
     return Design("gemm", shape.columns, tuple(fifos), tuple(links), tuple(buffers), KERNELS, cores, ())
 
@@ -84,14 +84,14 @@ def program(col: int, row: int, at: Tile) -> Core:
     step = holding((a, b), Call("mac", (Held(a), Held(b), acc)))
     tile = (
         Call("zero", (acc,)),
-        Loop("k", Word(words, 2), step),
+        Loop("k", BufferWord(words, 2), step),
         Acquire(c),
         Call("out", (acc, Held(c), at.col)),
         Release(c),
     )
     body = (
         *holding((a,), Call("command", (Held(a), Local(words)))),
-        Loop("group", Word(words, 0), (Loop("tile", Word(words, 1), tile),)),
+        Loop("group", BufferWord(words, 0), (Loop("tile", BufferWord(words, 1), tile),)),
     )
     return Core(at, body, 1024)
 

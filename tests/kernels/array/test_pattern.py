@@ -1,4 +1,4 @@
-"""Access patterns against the nested loops that they stand for."""
+"""Access patterns against the nested loops that define them."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def visited(transfer: Transfer, number: int) -> list[int]:
 @given(transfers(), st.integers(0, 6))
 def test_a_pass_visits_what_the_loops_visit(transfer: Transfer, number: int) -> None:
     expected = visited(transfer, number)
-    one = pattern(transfer)
-    assert one.indices(number).tolist() == expected
+    visits = pattern(transfer)
+    assert visits.indices(number).tolist() == expected
     buffer = np.arange(1_000, dtype=np.int32)
-    assert one.take(buffer, number).tolist() == expected
+    assert visits.take(buffer, number).tolist() == expected
 
 
 @given(transfers(), st.integers(1, 6))
@@ -50,16 +50,16 @@ def test_the_extent_is_what_all_passes_touch(transfer: Transfer, passes: int) ->
 
 @given(transfers(), st.integers(0, 6), st.data())
 def test_storing_in_parts_is_storing_at_once(transfer: Transfer, number: int, data: st.DataObject) -> None:
-    one = pattern(transfer)
-    stream = np.arange(one.length, dtype=np.int32) + 1
-    cuts = sorted(data.draw(st.lists(st.integers(0, one.length), max_size=3)))
+    visits = pattern(transfer)
+    stream = np.arange(visits.length, dtype=np.int32) + 1
+    cuts = sorted(data.draw(st.lists(st.integers(0, visits.length), max_size=3)))
     loops, parts, whole = np.zeros(1_000, np.int32), np.zeros(1_000, np.int32), np.zeros(1_000, np.int32)
     for place, value in zip(visited(transfer, number), stream, strict=True):
         loops[place] = value
-    for begin, end in zip([0, *cuts], [*cuts, one.length], strict=True):
-        one.put(parts, stream[begin:end], number, at=begin)
-    one.put(whole, stream, number)
-    if len(set(visited(transfer, number))) == one.length:  # where writes overlap, their order is open
+    for begin, end in zip([0, *cuts], [*cuts, visits.length], strict=True):
+        visits.put(parts, stream[begin:end], number, at=begin)
+    visits.put(whole, stream, number)
+    if len(set(visited(transfer, number))) == visits.length:  # where writes overlap, their order is open
         assert (parts == loops).all()
         assert (whole == loops).all()
     else:
@@ -69,28 +69,28 @@ def test_storing_in_parts_is_storing_at_once(transfer: Transfer, number: int, da
 def test_a_block_of_a_tiled_matrix() -> None:
     """Four row blocks of one column of 64 x 64 tiles, the next column with the next pass."""
     tile = 4_096
-    one = pattern(Transfer("x", 0, 4 * tile, (Dim(3, tile), Dim(4, 3 * tile), Dim(8, 512), Dim(512, 1))))
-    assert one.shape == (Dim(4, 3 * tile), Dim(tile, 1))
+    visits = pattern(Transfer("x", 0, 4 * tile, (Dim(3, tile), Dim(4, 3 * tile), Dim(8, 512), Dim(512, 1))))
+    assert visits.shape == (Dim(4, 3 * tile), Dim(tile, 1))
     matrix = np.arange(12 * tile, dtype=np.int32)
-    assert (one.take(matrix, 2).reshape(4, tile) == matrix.reshape(4, 3, tile)[:, 2]).all()
-    assert one.extent(3) == (0, 12 * tile)
+    assert (visits.take(matrix, 2).reshape(4, tile) == matrix.reshape(4, 3, tile)[:, 2]).all()
+    assert visits.extent(3) == (0, 12 * tile)
 
 
 def test_a_run_is_not_copied() -> None:
     buffer = np.zeros(64, np.float32)
-    one = pattern(Transfer("x", 8, 32, (Dim(4, 8), Dim(8, 1))))
-    assert one.contiguous
-    assert np.shares_memory(one.take(buffer), buffer)
+    visits = pattern(Transfer("x", 8, 32, (Dim(4, 8), Dim(8, 1))))
+    assert visits.contiguous
+    assert np.shares_memory(visits.take(buffer), buffer)
 
 
 def test_leaving_the_buffer() -> None:
     buffer = np.zeros(100, np.int32)
-    one = pattern(Transfer("x", 0, 50, (Dim(3, 50), Dim(1, 50), Dim(5, 10), Dim(10, 1))))
-    one.take(buffer, 1)
+    visits = pattern(Transfer("x", 0, 50, (Dim(3, 50), Dim(1, 50), Dim(5, 10), Dim(10, 1))))
+    visits.take(buffer, 1)
     with pytest.raises(IndexError, match="100 to 149 of a buffer of 100"):
-        one.take(buffer, 2)
+        visits.take(buffer, 2)
     with pytest.raises(IndexError, match="100 to 149"):
-        one.put(buffer, np.ones(10, np.int32), 2, at=10)
+        visits.put(buffer, np.ones(10, np.int32), 2, at=10)
 
 
 @pytest.mark.parametrize(

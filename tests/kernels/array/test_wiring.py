@@ -1,4 +1,4 @@
-"""DMA channels, descriptors and locks, counted as mlir-aie hands them out."""
+"""DMA channels, descriptors and locks, counted as mlir-aie assigns them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from kernels.array.check.check import check
-from kernels.array.design import Block, Call, Core, Design, Held, Kernel, Link, ObjectFifo, Tile
+from kernels.array.design import Block, Call, Core, Design, Held, KernelFunction, Link, ObjectFifo, Tile
 from kernels.array.wiring import Wiring
-from tests.kernels.array.designs import CORE, MEMTILE, SHIM, forward, names, seed_mel_tiles, violations, with_
+from tests.kernels.array.arrays import holding
+from tests.kernels.array.designs import CORE, MEMTILE, SHIM, forward, names, seed_mel_tiles, violations
 
 BLOCK = Block("i32", 64)
 
@@ -27,8 +28,8 @@ def fan(into: int, out: int, depth: int = 2) -> Design:
         ),
         links=(),
         buffers=(),
-        kernels=(Kernel("run", (BLOCK,) * (into + out), "test/run.cc"),),
-        cores=(Core(CORE, with_((*ins, *outs), call), 1_024),),
+        kernels=(KernelFunction("run", (BLOCK,) * (into + out), "test/run.cc"),),
+        cores=(Core(CORE, holding((*ins, *outs), call), 1_024),),
         sequences=(),
     )
 
@@ -37,10 +38,10 @@ def test_two_channels_each_way() -> None:
     report = check(fan(2, 2))
     assert (report.tile(0, 2).channels_in, report.tile(0, 2).channels_out) == (2, 2)
     for design, name in ((fan(3, 1), "DMA channels in"), (fan(1, 3), "DMA channels out")):
-        found = [one for one in violations(design) if one.name == name]
-        assert [one.where for one in found] == ["core (0, 2)"]
-    # one direction of the shim is the other of the core
-    assert {one.where for one in violations(fan(3, 1))} == {"core (0, 2)", "shim (0, 0)"}
+        found = [violation for violation in violations(design) if violation.name == name]
+        assert [violation.where for violation in found] == ["core (0, 2)"]
+    # violation direction of the shim is the other of the core
+    assert {violation.where for violation in violations(fan(3, 1))} == {"core (0, 2)", "shim (0, 0)"}
 
 
 def test_descriptors_of_a_core() -> None:
@@ -94,16 +95,16 @@ def test_a_broadcast_takes_one_channel() -> None:
         fifos=(fifo,),
         links=(),
         buffers=(),
-        kernels=(Kernel("eat", (BLOCK,), "test/eat.cc"),),
-        cores=tuple(Core(tile, with_(("x",), Call("eat", (Held("x"),))), 1_024) for tile in cores),
+        kernels=(KernelFunction("eat", (BLOCK,), "test/eat.cc"),),
+        cores=tuple(Core(tile, holding(("x",), Call("eat", (Held("x"),))), 1_024) for tile in cores),
         sequences=(),
     )
     report = check(design)
     assert report.tile(0, 0).channels_out == 1
     assert [report.tile(0, row).descriptors for row in (2, 3)] == [(2,), (3,)]
-    one = report.tile(0, 3).map
-    assert one is not None
-    assert [region.name for region in one.regions[1:]] == [f"x_1_cons_buff_{i}" for i in range(3)]
+    memory = report.tile(0, 3).map
+    assert memory is not None
+    assert [region.name for region in memory.regions[1:]] == [f"x_1_cons_buff_{i}" for i in range(3)]
 
 
 def test_streams_that_cross_a_line() -> None:

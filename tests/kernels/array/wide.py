@@ -16,7 +16,7 @@ from kernels.array.design import (
     Dim,
     Free,
     Held,
-    Kernel,
+    KernelFunction,
     Link,
     ObjectFifo,
     Release,
@@ -113,7 +113,10 @@ def design() -> Design:
         ),
         links=(Link(("in_far",), ("far",)),),
         buffers=(),
-        kernels=(Kernel("move", (OBJECT, OBJECT), "test/wide.cc"), Kernel("eat", (OBJECT,), "test/wide.cc")),
+        kernels=(
+            KernelFunction("move", (OBJECT, OBJECT), "test/wide.cc"),
+            KernelFunction("eat", (OBJECT,), "test/wide.cc"),
+        ),
         cores=(_core("in0", "out", Tile(0, 2)), _core("in1", None, Tile(0, 3)), _core("far", None, Tile(1, 2))),
         sequences=SEQUENCES,
     )

@@ -7,19 +7,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.npu.attention_errors import base, speech
 from kernels.attention import reference
-from kernels.attention.accuracy import ATTENTION, SPEECH, Heads, adversarial, measure, table
+from kernels.attention.accuracy import ATTENTION, SPEECH, AttentionHead, adversarial, compare_attention, table
 from kernels.attention.reference import attend, call_kernels, rounded
 from kernels.host.buffers import buffer, pointer
 from kernels.host.compile import build
-from tests.kernels.attention.errors import base, speech
 
 BLOCK = 4096
 
 
 @pytest.mark.parametrize("head", list(adversarial()), ids=lambda head: head.data)
-def test_unlikely_data(head: Heads) -> None:
-    error = measure(head)
+def test_unlikely_data(head: AttentionHead) -> None:
+    error = compare_attention(head)
     assert error.within(ATTENTION), table([error])
 
 
@@ -47,8 +47,8 @@ def test_heads_of_a_whisper_of_base_size() -> None:
 def test_any_number_of_keys_of_any_size(valid: int, size: float, seed: int) -> None:
     rng = np.random.default_rng(seed)
     key, value = rounded(rng.standard_normal((2, 192, 64)))
-    head = Heads("random", rounded(rng.standard_normal((64, 64)) * size), key, value, valid)
-    assert measure(head).within(ATTENTION)
+    head = AttentionHead("random", rounded(rng.standard_normal((64, 64)) * size), key, value, valid)
+    assert compare_attention(head).within(ATTENTION)
 
 
 @given(valid=st.integers(1, 127), seed=st.integers(0, 2**32 - 1), junk=st.floats(-1e30, 1e30))
@@ -95,7 +95,7 @@ FAULTS = {
     "sums keep their old reference": ("if (!summed) continue;", "continue;"),
     "weights without the correction": ("368950658", "0"),
     "keys beyond the last count": ("const auto present = first(", "const auto present = first(64 + "),
-    "references never move": ("if (!settle(acc, state, table, peaks, low, kt)) return;", "return;"),
+    "references never move": ("if (!move_references(acc, state, table, peaks, low, kt)) return;", "return;"),
     "weights rounded down": ("aie::rounding_mode::conv_even", "aie::rounding_mode::floor"),
 }
 
@@ -110,4 +110,4 @@ def test_a_fault_in_the_kernel_is_seen(fault: str, monkeypatch: pytest.MonkeyPat
     mutant.write_text(source.replace(right, wrong))
     monkeypatch.setattr(reference, "SOURCE", mutant)
     with np.errstate(all="ignore"):
-        assert not all(measure(head).within(ATTENTION) for head in adversarial())
+        assert not all(compare_attention(head).within(ATTENTION) for head in adversarial())

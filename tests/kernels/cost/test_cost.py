@@ -1,23 +1,23 @@
-"""The cost model counts what the simulated array does, holds together, and is as far from measurements as it says."""
+"""The cost model counts the calls of the simulated array, is consistent, and states its error on measurements."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from kernels.array.design import Tile, Word
+from kernels.array.design import BufferWord, Tile
 from kernels.array.lower.encode import encode
 from kernels.array.simulate.simulate import Simulation
+from kernels.cost.assumptions import ASSUMPTIONS, LAUNCH_MS
 from kernels.cost.counting import count
-from kernels.cost.machine import ASSUMPTIONS, LAUNCH_MS
 from kernels.cost.report import cost, text
 from kernels.cost.validation import MEASUREMENTS, error
-from kernels.encoder.command import Field
+from kernels.encoder.command import CommandWords
 from kernels.encoder.overlay import overlay
 from kernels.encoder.pack import pack_commands
 from kernels.encoder.plan import plan
 from kernels.encoder.shapes import Shape
-from kernels.encoder.window import layers, run, sequence
+from kernels.encoder.window_ops import layers, run, sequence
 from kernels.registry import OPS
 
 SMALL = Shape("small", 256, 4, 1, frames=300)
@@ -37,8 +37,8 @@ def test_calls_are_counted_as_the_simulated_array_makes_them(int8: bool) -> None
     for command, _ in run(placed, steps).ops:
         words = placed.commands[command]
 
-        def value(word: Word, words: dict[Field, int | float] = words) -> int:
-            return int(words.get(Field(word.index), 0))
+        def value(word: BufferWord, words: CommandWords = words) -> int:
+            return int(words.get(word.index, 0))
 
         for name, times in count(core, value).items():
             counted[name] = counted.get(name, 0) + times

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from bench.npu.demo import demo_encoder, window
 from kernels.array.lower.encode import encode
 from kernels.array.simulate.simulate import Simulation
 from kernels.attention.reference import call_kernels
@@ -23,16 +24,15 @@ from kernels.encoder.pack import (
     store_residual,
     unpack,
 )
-from kernels.encoder.plan import Plan, plan
+from kernels.encoder.plan import EncoderPlan, plan
 from kernels.encoder.regions import TILE, Matrix, RowBlocks
 from kernels.encoder.shapes import HEAD, SHAPES, Shape
-from kernels.encoder.weights import Encoder, Linear, by_head, random_encoder
-from kernels.encoder.window import convolutions, layers, sequence
+from kernels.encoder.weights import EncoderWeights, Linear, by_head, random_encoder
+from kernels.encoder.window_ops import convolutions, layers, sequence
 from kernels.matmul.blocks import activation_matrix, quantise_columns
 from kernels.matmul.reference import matmul, matmul_i8
 from kernels.registry import OPS
 from kernels.rows.reference import call_quantise_kernels, call_row_kernels
-from tests.kernels.demo import demo_encoder, window
 
 SMALL = Shape("small", 256, 4, 1, frames=250)
 BF16, INT8 = 0.006, 0.03  # relative L2 error of an encoder's result, of trained and of random weights
@@ -41,7 +41,7 @@ BF16, INT8 = 0.006, 0.03  # relative L2 error of an encoder's result, of trained
 class Array:
     """The simulated array with one encoder's weights in its memory."""
 
-    def __init__(self, shape: Shape, encoder: Encoder, *, int8: bool = False) -> None:
+    def __init__(self, shape: Shape, encoder: EncoderWeights, *, int8: bool = False) -> None:
         self.plan = plan(shape, int8=int8)
         steps = [
             ("convolutions", list(convolutions(self.plan))),
@@ -79,7 +79,7 @@ def test_a_layer_equals_plain_loops(int8: bool) -> None:
 
 
 def _plain(
-    placed: Plan, encoder: Encoder, x: NDArray[np.float32], norm: NDArray[np.float32]
+    placed: EncoderPlan, encoder: EncoderWeights, x: NDArray[np.float32], norm: NDArray[np.float32]
 ) -> dict[str, NDArray[np.float64]]:
     """The layer by each kernel folder's own loops: no FIFO, no DMA, no instruction stream."""
     layer, shape = encoder.layers[0], placed.shape
@@ -142,7 +142,9 @@ def test_one_layer_of_every_size_is_near_float64(name: str, int8: bool) -> None:
     assert _relative(result, reference.encode(encoder, mel)) < (INT8 if int8 else BF16)
 
 
-def _encode(shape: Shape, encoder: Encoder, mel: NDArray[np.float32], *, int8: bool = False) -> NDArray[np.float32]:
+def _encode(
+    shape: Shape, encoder: EncoderWeights, mel: NDArray[np.float32], *, int8: bool = False
+) -> NDArray[np.float32]:
     array = Array(shape, encoder, int8=int8)
     pack_mel(array.plan, mel, array.activations)
     array.run("convolutions")

@@ -1,4 +1,4 @@
-"""What is packed comes back: matrices, residuals, mel and weights, for every shape that pads."""
+"""Packing and unpacking are inverse: matrices, residuals, mel and weights, for every shape with padding."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels.encoder.command import GELU, Field, command
 from kernels.encoder.pack import load, load_residual, pack_mel, pack_weights, store
 from kernels.encoder.plan import plan
 from kernels.encoder.reference import convolve, gelu
@@ -15,7 +14,8 @@ from kernels.encoder.regions import BLOCK, ROWS, TILE, Matrix
 from kernels.encoder.shapes import HEAD, SHAPES, Shape
 from kernels.encoder.steps import GROUP
 from kernels.encoder.weights import QUERY_SCALE, Linear, Norm, by_head, by_tap, random_encoder
-from kernels.matmul.blocks import from_bf16, to_bf16, weight_matrix
+from kernels.matmul.blocks import from_bf16, to_bf16
+from tests.kernels.matmul.weight_matrix import weight_matrix
 
 TINY = Shape("tiny with two layers", 384, 6, 2, frames=300)  # pads width, heads and rows
 
@@ -126,13 +126,3 @@ def test_the_convolutions_as_products_are_whispers(name: str) -> None:
     want = convolve(encoder.conv2, gelu(convolve(encoder.conv1, mel.T.astype(np.float64), 1)), 2)
     assert np.linalg.norm(got - want) / np.linalg.norm(want) < 4e-3  # bf16 of mel and weights
     assert not before[0].any()  # the second convolution pads with zeros, not with what a silent frame gives
-
-
-def test_a_command_is_words() -> None:
-    block = command({Field.MATMUL: 6, Field.FLAGS: GELU, Field.SCALE: 0.5}, 512)
-    assert block.nbytes == 512
-    words = block.view(np.int32)
-    assert words[Field.MATMUL] == 6
-    assert words[Field.FLAGS] == GELU
-    assert block.view(np.float32)[Field.SCALE] == 0.5
-    assert np.count_nonzero(words) == 3

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from kernels.array.check.check import check
-from kernels.encoder.command import Field
+from kernels.encoder.command import MatmulWord
 from kernels.encoder.overlay import ENCODER_OPS, overlay
-from kernels.encoder.plan import Plan, plan
+from kernels.encoder.plan import EncoderPlan, plan
 from kernels.encoder.regions import Matrix, Residual, RowBlocks, transfer
 from kernels.encoder.shapes import SHAPES
-from kernels.encoder.window import launches, window
+from kernels.encoder.window_ops import launches, window
 from kernels.errors import DesignError
 from kernels.registry import CHOICES
 
@@ -26,7 +26,7 @@ def test_regions_do_not_overlap(name: str, int8: bool, columns: int) -> None:
     assert _tiled(_regions(placed, "weights"), placed.weight_elements)
 
 
-def _regions(placed: Plan, argument: str) -> list[tuple[int, int]]:
+def _regions(placed: EncoderPlan, argument: str) -> list[tuple[int, int]]:
     values = [getattr(placed, name) for name in REGIONS]
     values += [*placed.residuals, placed.positions]
     regions = [
@@ -43,7 +43,7 @@ def _regions(placed: Plan, argument: str) -> list[tuple[int, int]]:
 
 
 def _tiled(regions: list[tuple[int, int]], size: int) -> bool:
-    """Whether the regions follow each other without a gap from 0 to ``size``."""
+    """Return whether the regions follow each other without a gap from 0 to ``size``."""
     ends = [offset + elements for offset, elements in regions]
     return [offset for offset, _ in regions] == [0, *ends[:-1]] and ends[-1] == size
 
@@ -71,8 +71,8 @@ def test_launches_are_few_on_one_overlay(name: str) -> None:
 def test_every_table_fits_its_buffer() -> None:
     for shape in SHAPES.values():
         for words in plan(shape).commands:
-            if words.get(Field.MATMUL):
-                assert int(words[Field.TILES]) * 64 <= 1024 or not words[Field.TABLE_OBJECTS]
+            if words.get(MatmulWord.ROW_BLOCKS):
+                assert int(words[MatmulWord.COLUMN_TILES]) * 64 <= 1024 or not words[MatmulWord.TABLE_OBJECTS]
 
 
 def test_only_whole_overlays() -> None:

@@ -1,4 +1,4 @@
-"""The host's vector library behind plain C functions, built twice: for this machine and for any x86-64."""
+"""The host's vector library behind plain C functions, built for this machine and for any x86-64, by two compilers."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ import pytest
 from numpy.typing import NDArray
 
 from kernels.host.buffers import aligned
-from kernels.host.compile import build
+from kernels.host.compile import NATIVE, build, default_compiler
+from kernels.host.lint import compilers, is_clang
 from kernels.host.numerics import Rounding, Saturation
 
 
 class Probes:
     """The functions of probes.cc; modes are set before each call."""
 
-    def __init__(self, march: str, optimise: int) -> None:
-        self.library = build([Path(__file__).parent / "probes.cc"], march=march, optimise=optimise)
+    def __init__(self, march: str, optimise: int, compiler: str) -> None:
+        source = Path(__file__).parent / "probes.cc"
+        self.library = build([source], march=march, optimise=optimise, compiler=compiler)
         self.modes(Rounding.FLOOR, Saturation.NONE)
 
     def modes(self, rounding: Rounding, saturation: Saturation = Saturation.NONE) -> None:
@@ -35,6 +37,24 @@ class Probes:
         return results[0] if len(results) == 1 else results
 
 
-@pytest.fixture(scope="session", params=[("native", 3), ("x86-64", 1)], ids=["native", "portable"])
+def other_compiler() -> str:
+    """The other make of compiler than the default one; without it the test is skipped."""
+    default = default_compiler()
+    for name in compilers():
+        if is_clang(name) != is_clang(default):
+            return name
+    package = "g++" if is_clang(default) else "clang"
+    pytest.skip(f"numerics are tried with {default} alone: there is no second compiler (Debian: apt install {package})")
+
+
+BUILDS = {
+    "native": (NATIVE, 3, default_compiler),
+    "portable": ("x86-64", 1, default_compiler),
+    "other": (NATIVE, 3, other_compiler),
+}
+
+
+@pytest.fixture(scope="session", params=BUILDS)
 def probes(request: pytest.FixtureRequest) -> Probes:
-    return Probes(*request.param)
+    march, optimise, compiler = BUILDS[request.param]
+    return Probes(march, optimise, compiler())

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kernels.host.compile import CompileError, build
+from kernels.host.compile import NATIVE, CompileError, build, check, default_compiler
+from kernels.host.lint import compilers, complaints
 from kernels.host.numerics import Rounding, Saturation
 from tests.kernels.host.conftest import Probes
 
@@ -27,6 +28,8 @@ MISSING = {
     "shape": "mmul<8, 8, 8, bfloat16, bfloat16> tile;",
     "accumulator to another kind": "auto f(accum<accfloat, 16> a) { return a.to_vector<int32>(); }",
 }
+
+FOUND = {"g++": 14, "g++-14": 14, "clang++": 17, "clang++-17": 17, "clang++-19": 19, "x86_64-linux-gnu-g++-13": 13}
 
 
 @pytest.mark.parametrize("body", MISSING.values(), ids=MISSING.keys())
@@ -53,6 +56,34 @@ def test_sources_become_one_library(tmp_path: Path) -> None:
     (tmp_path / "a.cc").write_text('int twice(int a);\nextern "C" int f(int a) { return twice(a) + 1; }\n')
     (tmp_path / "b.cc").write_text("int twice(int a) { return 2 * a; }\n")
     assert build([tmp_path / "a.cc", tmp_path / "b.cc"], cache=tmp_path).f(4) == 9
+
+
+def test_a_warning_stops_no_build_but_the_lint(tmp_path: Path) -> None:
+    source = tmp_path / "warned.cc"
+    source.write_text('extern "C" int answer() { int unused; return 42; }\n')
+    assert build([source], cache=tmp_path).answer() == 42
+    with pytest.raises(CompileError, match="unused"):
+        check(source, default_compiler(), NATIVE, cache=tmp_path)
+
+
+def test_compilers_are_found_by_name_and_once_for_each_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, version in FOUND.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\necho {version}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert compilers() == ["g++", "clang++", "clang++-19"]
+
+
+def test_the_lint_says_which_compiler_warns_for_which_processor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kernels.host.compile.CACHE", tmp_path)
+    clean, warned = tmp_path / "clean.cc", tmp_path / "warned.cc"
+    clean.write_text("int answer() { return 42; }\n")
+    warned.write_text("#ifdef __AVX__\nint answer() { int unused; return 42; }\n#endif\n")
+    found = complaints([default_compiler()], ["x86-64-v2", "x86-64-v3", "no-such-processor"], [clean, warned])
+    assert [bool(texts) for texts in found.values()] == [False, True]
+    assert [pair.rpartition(" ")[2] for pair in found] == ["-march=x86-64-v2", "-march=x86-64-v3"]
 
 
 def test_a_missing_compiler_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

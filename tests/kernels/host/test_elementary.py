@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from kernels.host import elementary, numerics
+from kernels.host import numerics
 from kernels.host.numerics import Rounding, Saturation
+from tests.kernels.host import arithmetic, elementary
 from tests.kernels.host.conftest import Probes
 from tests.kernels.host.test_floats import assert_same_bits, bfloat16s, few, floats, fp32s
 
@@ -27,10 +28,10 @@ def test_reciprocals(probes: Probes, v: Any, mode: Rounding, saturation: Saturat
 
 def test_reciprocals_are_close() -> None:
     v = numerics.to_bfloat16(np.geomspace(1e-3, 1e3, 500).astype(np.float32))
-    exact = numerics.from_bfloat16(v).astype(np.float64)
-    inverse = numerics.from_bfloat16(elementary.inv(v, Rounding.CONV_EVEN)) * exact
+    exact = arithmetic.from_bfloat16(v).astype(np.float64)
+    inverse = arithmetic.from_bfloat16(elementary.inv(v, Rounding.CONV_EVEN)) * exact
     assert np.abs(inverse - 1).max() < 0.009
-    root = numerics.from_bfloat16(elementary.invsqrt(v, Rounding.CONV_EVEN)) * np.sqrt(exact)
+    root = arithmetic.from_bfloat16(elementary.invsqrt(v, Rounding.CONV_EVEN)) * np.sqrt(exact)
     assert np.abs(root - 1).max() < 0.009
 
 
@@ -65,9 +66,9 @@ def test_the_saturation_register_survives_a_conversion(probes: Probes) -> None:
 
 def test_the_exponential_of_two_tables() -> None:
     every = np.arange(2**16).astype(np.uint16)
-    values = numerics.from_bfloat16(every)
+    values = arithmetic.from_bfloat16(every)
     x = every[(values >= -87) & (values <= 80)]
-    exact = np.exp(numerics.from_bfloat16(x).astype(np.float64))
+    exact = np.exp(arithmetic.from_bfloat16(x).astype(np.float64))
     error = elementary.exp_lookup(x) / exact - 1
     assert (round(100 * error.min(), 2), round(100 * error.max(), 2)) == (-0.84, 0.63)
     assert elementary.exp_lookup(np.zeros(1, np.uint16))[0] == 1.0

@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from kernels.host import numerics
+from tests.kernels.host import arithmetic
 from tests.kernels.host.conftest import Probes
 from tests.kernels.host.test_floats import EDGES16, EDGES32, assert_same_bits, floats
 
@@ -48,7 +49,7 @@ def test_tile_products(probes: Probes, edges: float) -> None:
     c = patterns(rng, (TILES, 4, 4), 32, edges)
     c[: TILES // 2] = c[: TILES // 2] & 0x807FFFFF | rng.integers(110, 140, (TILES // 2, 4, 4)).astype(np.uint32) << 23
     rows, columns = np.broadcast_arrays(a[:, :, None, :], b.swapaxes(1, 2)[:, None, :, :])
-    expected = numerics.mac(c.view(np.float32), rows, columns)
+    expected = arithmetic.mac(c.view(np.float32), rows, columns)
     for tile in range(TILES):
         got = probes("mmul_bfloat16", [a[tile], b[tile]], c[tile].view(np.float32), integers=(1,))
         assert_same_bits(got, expected[tile])
@@ -61,7 +62,7 @@ def test_element_products(probes: Probes, name: str, subtract: bool) -> None:
     b = np.where(np.arange(ROWS)[:, None] % 2, patterns(rng, (ROWS, 16), 16), reciprocal_exponents(rng, a, 3))
     acc = patterns(rng, (ROWS, 16), 32)
     acc[::2] = acc[::2] & 0x807FFFFF | rng.integers(100, 150, (ROWS // 2, 16)).astype(np.uint32) << 23
-    expected = numerics.mac(acc.view(np.float32), a[..., None], b[..., None], subtract)
+    expected = arithmetic.mac(acc.view(np.float32), a[..., None], b[..., None], subtract)
     for row in range(ROWS):
         assert_same_bits(probes(name, [acc[row].view(np.float32), a[row], b[row]], floats()), expected[row])
 
@@ -81,9 +82,11 @@ def test_the_sweep_meets_every_kind_of_result() -> None:
     rng = np.random.default_rng(8)
     a, b = patterns(rng, (4000, 8), 16), patterns(rng, (4000, 8), 16)
     acc = patterns(rng, (4000,), 32).view(np.float32)
-    result = numerics.mac(acc, a, b)
+    result = arithmetic.mac(acc, a, b)
     finite = (
-        np.isfinite(numerics.from_bfloat16(a)).all(1) & np.isfinite(numerics.from_bfloat16(b)).all(1) & np.isfinite(acc)
+        np.isfinite(arithmetic.from_bfloat16(a)).all(1)
+        & np.isfinite(arithmetic.from_bfloat16(b)).all(1)
+        & np.isfinite(acc)
     )
     assert np.isnan(result).sum() > 50
     assert (np.isinf(result) & finite).sum() > 50

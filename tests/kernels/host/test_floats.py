@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from kernels.host import elementary, numerics
+from kernels.host import numerics
 from kernels.host.numerics import Rounding
+from tests.kernels.host import arithmetic, elementary
 from tests.kernels.host.conftest import Probes
 
-few = settings(max_examples=12)  # of sixteen lanes or more each, and in two builds
+few = settings(max_examples=12)  # of sixteen lanes or more each, and in three builds
 # -0, denormals, the ends of the normal range, infinities, NaN (quiet, signalling, negative), one and its neighbours
 EDGES16 = [0, 0x8000, 1, 0x807F, 0x80, 0x8080, 0x7F7F, 0xFF7F, 0x7F80, 0xFF80, 0x7FC0, 0x7F81, 0xFFA5, 0x3F80, 0xBF80]
 EDGES32 = [edge << 16 for edge in EDGES16] + [1, 0x807FFFFF, 0x7F7FFFFF, 0xFF7FFFFF, 0x7F800001, 0x3F808000, 0xBF818000]
@@ -82,7 +83,7 @@ def test_the_model_narrows_as_the_modes_are_named() -> None:
         Rounding.CONV_EVEN: 2.0**-7 * np.round(values * 2.0**7),
     }
     for mode, want in expected.items():
-        got = numerics.from_bfloat16(numerics.to_bfloat16(values, mode))
+        got = arithmetic.from_bfloat16(numerics.to_bfloat16(values, mode))
         np.testing.assert_array_equal(got, want, mode.name)
 
 
@@ -94,7 +95,7 @@ def test_the_model_narrows_as_the_modes_are_named() -> None:
 def test_element_products(probes: Probes, name: str, count: int, data: st.DataObject) -> None:
     a, b, acc = data.draw(bfloat16s(count)), data.draw(bfloat16s(count)), data.draw(fp32s(count))
     start = floats(count) if "mul" in name else acc
-    expected = numerics.mac(start, a[:, None], b[:, None], subtract=name.startswith(("msc", "neg")))
+    expected = arithmetic.mac(start, a[:, None], b[:, None], subtract=name.startswith(("msc", "neg")))
     assert_same_bits(probes(name, [acc, a, b], floats(count)), expected)
 
 
@@ -102,22 +103,24 @@ def test_element_products(probes: Probes, name: str, count: int, data: st.DataOb
 @given(a=bfloat16s(), b=bfloat16s(), acc=fp32s())
 def test_products_with_a_scalar(probes: Probes, a: Any, b: Any, acc: Any) -> None:
     first = np.full((16, 1), a[0])
-    assert_same_bits(probes("mac_scalar_16", [acc, a, b], floats()), numerics.mac(acc, first, b[:, None]))
+    assert_same_bits(probes("mac_scalar_16", [acc, a, b], floats()), arithmetic.mac(acc, first, b[:, None]))
     last = np.full((16, 1), b[0])
-    assert_same_bits(probes("mul_scalar_16", [acc, a, b], floats()), numerics.mac(floats(), a[:, None], last))
+    assert_same_bits(probes("mul_scalar_16", [acc, a, b], floats()), arithmetic.mac(floats(), a[:, None], last))
 
 
 @few
 @given(a=fp32s(), b=fp32s(), v=bfloat16s(), mode=st.sampled_from(Rounding))
 def test_sums(probes: Probes, a: Any, b: Any, v: Any, mode: Rounding) -> None:
     probes.modes(mode)  # matters to bfloat16 vectors only
-    wide = numerics.from_bfloat16(v)
+    wide = arithmetic.from_bfloat16(v)
     assert_same_bits(probes("add_accums", [a, b], floats()), numerics.add(a, b))
     assert_same_bits(probes("sub_floats", [a, b], floats()), numerics.add(a, b, subtract=True))
     assert_same_bits(probes("add_vector_16", [a, v, v], floats()), numerics.add(a, wide))
     assert_same_bits(probes("sub_vector_16", [a, v, v], floats()), numerics.add(a, wide, subtract=True))
     pair = np.concatenate([v, v[::-1]])
-    narrow = numerics.to_bfloat16(numerics.add(numerics.from_bfloat16(pair), numerics.from_bfloat16(pair[::-1])), mode)
+    narrow = numerics.to_bfloat16(
+        numerics.add(arithmetic.from_bfloat16(pair), arithmetic.from_bfloat16(pair[::-1])), mode
+    )
     assert_same_bits(probes("add_bfloat16", [pair, pair[::-1]], np.zeros(32, np.uint16)), narrow)
 
 
@@ -129,14 +132,14 @@ def test_tile_products_are_fused_over_eight_and_chained_over_k(
     a, b = data.draw(bfloat16s(32 * steps, edges)), data.draw(bfloat16s(32 * steps, edges))
     c = data.draw(fp32s(16, edges))
     rows = a.reshape(steps, 4, 8).transpose(1, 0, 2).reshape(4, 8 * steps)
-    expected = numerics.matmul(rows, b.reshape(8 * steps, 4), c.reshape(4, 4))
+    expected = arithmetic.matmul(rows, b.reshape(8 * steps, 4), c.reshape(4, 4))
     assert_same_bits(probes("mmul_bfloat16", [a, b], c, integers=(steps,)).reshape(4, 4), expected)
 
 
 @few
 @given(a=bfloat16s(32), b=bfloat16s(32), c=fp32s())
 def test_a_tile_product_may_start_from_nothing(probes: Probes, a: Any, b: Any, c: Any) -> None:
-    expected = numerics.matmul(a.reshape(4, 8), b.reshape(8, 4), np.zeros((4, 4), np.float32))
+    expected = arithmetic.matmul(a.reshape(4, 8), b.reshape(8, 4), np.zeros((4, 4), np.float32))
     assert_same_bits(probes("mmul_bfloat16", [a, b], c, integers=(-1,)).reshape(4, 4), expected)
 
 
@@ -144,13 +147,13 @@ def test_the_model_is_exact_where_nothing_is_lost_and_near_otherwise() -> None:
     rng = np.random.default_rng(3)
     whole = rng.integers(-64, 64, (2, 40, 8)).astype(np.float32)
     a, b = (numerics.to_bfloat16(x) for x in whole)
-    np.testing.assert_array_equal(numerics.mac(floats(40), a, b), (whole[0] * whole[1]).sum(axis=-1))
+    np.testing.assert_array_equal(arithmetic.mac(floats(40), a, b), (whole[0] * whole[1]).sum(axis=-1))
     a, b = (numerics.to_bfloat16(x) for x in rng.normal(size=(2, 4000, 8)).astype(np.float32))
     acc = rng.normal(size=4000).astype(np.float32)
-    products = numerics.from_bfloat16(a).astype(np.float64) * numerics.from_bfloat16(b)
+    products = arithmetic.from_bfloat16(a).astype(np.float64) * arithmetic.from_bfloat16(b)
     exact = acc + products.sum(axis=-1)
     unit = np.spacing(np.maximum(np.abs(acc), np.abs(products).max(axis=-1)).astype(np.float32)).astype(np.float64)
-    error = np.abs(numerics.mac(acc, a, b) - exact) / np.maximum(unit, np.spacing(np.abs(exact).astype(np.float32)))
+    error = np.abs(arithmetic.mac(acc, a, b) - exact) / np.maximum(unit, np.spacing(np.abs(exact).astype(np.float32)))
     assert error.max() <= 5.5  # nine terms off by half a unit of the largest each, and the result by half
 
 
@@ -162,7 +165,7 @@ def test_the_edge_of_the_normal_range(probes: Probes, last: tuple[int, int], exp
     for k, (left, right, left_exponent, right_exponent) in enumerate(mantissas):
         a[0, k], b[k, 0] = left_exponent << 7 | left & 127, right_exponent << 7 | right & 127
     a[1] = a[0] ^ 0x8000
-    assert numerics.mac(floats(1), a[:1], b.T[:1]).view(np.uint32) == expected
+    assert arithmetic.mac(floats(1), a[:1], b.T[:1]).view(np.uint32) == expected
     got = probes("mmul_bfloat16", [a, b], floats(), integers=(1,)).view(np.uint32).reshape(4, 4)
     assert (got[0, 0], got[1, 0]) == (expected, expected and expected | 1 << 31)
 
@@ -171,12 +174,12 @@ def test_known_sums_of_the_datapath() -> None:
     """Values stated for silicon in xdna-emu's unit tests (bf16_pipeline.rs, vector_float.rs@7380bd56)."""
     a = np.array([[0xEBD7, 0xB13B, 0x4F6C, 0x8D21, 0x6080, 0x39C6, 0x107E, 0xD6A6]], np.uint16)
     b = np.array([[0x0802, 0x7B38, 0x6983, 0x2273, 0x33A8, 0x1130, 0xE493, 0x18EC]], np.uint16)
-    assert numerics.mac(floats(1), a, b).view(np.uint32) == 0x797187FF
+    assert arithmetic.mac(floats(1), a, b).view(np.uint32) == 0x797187FF
     pair = np.array([0x80520000, 0x807E0000], np.uint32).view(np.float32)
     assert numerics.add(pair[:1], pair[1:]).view(np.uint32) == 0x80D00000
     tiny = np.full((1, 8), 0x0080, np.uint16)
-    assert numerics.mac(floats(1), tiny, tiny).view(np.uint32) == 0
-    infinity_times_zero = numerics.mac(floats(1), np.array([[0x7F80]], np.uint16), np.array([[0]], np.uint16))
+    assert arithmetic.mac(floats(1), tiny, tiny).view(np.uint32) == 0
+    infinity_times_zero = arithmetic.mac(floats(1), np.array([[0x7F80]], np.uint16), np.array([[0]], np.uint16))
     assert infinity_times_zero.view(np.uint32) == 0x7F800001
 
 
@@ -186,12 +189,12 @@ def test_bfloat16_comparisons(probes: Probes, a: Any, b: Any) -> None:
     zeros = (np.zeros(6 * 32, np.uint8), np.zeros(3 * 32, np.uint16))
     flags, extremes = probes("compare_bfloat16", [a, b], *zeros)
     flags, extremes = flags.reshape(6, 32).astype(bool), extremes.reshape(3, 32)
-    left, right = (numerics.to_bfloat16(numerics.add(numerics.from_bfloat16(v), floats(32))) for v in (a, b))
-    x, y = numerics.bfloat16_order(left), numerics.bfloat16_order(b)
-    equal = (x >= y) & (numerics.bfloat16_order(right) >= numerics.bfloat16_order(a))
-    differ = (x < y) | (numerics.bfloat16_order(right) < numerics.bfloat16_order(a))
+    left, right = (numerics.to_bfloat16(numerics.add(arithmetic.from_bfloat16(v), floats(32))) for v in (a, b))
+    x, y = arithmetic.bfloat16_order(left), arithmetic.bfloat16_order(b)
+    equal = (x >= y) & (arithmetic.bfloat16_order(right) >= arithmetic.bfloat16_order(a))
+    differ = (x < y) | (arithmetic.bfloat16_order(right) < arithmetic.bfloat16_order(a))
     np.testing.assert_array_equal(flags, [x < y, x <= y, x > y, x >= y, equal, differ])
-    expected = [numerics.bfloat16_max(a, b), numerics.bfloat16_min(a, b), np.where(x < y, b, a)]
+    expected = [arithmetic.bfloat16_max(a, b), arithmetic.bfloat16_min(a, b), np.where(x < y, b, a)]
     np.testing.assert_array_equal(extremes, expected)
 
 
@@ -211,7 +214,7 @@ def test_bfloat16_reductions(probes: Probes, count: int, data: st.DataObject, mo
     probes.modes(mode)
     total, most, least = probes(f"reduce_bfloat16_{count}", [v], np.zeros(4, np.uint16))[:3]
     assert total == elementary.sum_bfloat16(v, mode)
-    for got, pick in ((most, numerics.bfloat16_max), (least, numerics.bfloat16_min)):
+    for got, pick in ((most, arithmetic.bfloat16_max), (least, arithmetic.bfloat16_min)):
         rest = v[:32] if count <= 32 else pick(v[:32], v[32:])
         while rest.size > 1:
             rest = pick(rest[: rest.size // 2], rest[rest.size // 2 :])

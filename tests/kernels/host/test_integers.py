@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from kernels.host import numerics
 from kernels.host.numerics import Rounding, Saturation
+from tests.kernels.host import arithmetic
 from tests.kernels.host.conftest import Probes
 
-few = settings(max_examples=12)  # of sixteen lanes or more each, and in two builds
+few = settings(max_examples=12)  # of sixteen lanes or more each, and in three builds
 MODES = list(itertools.product(Rounding, Saturation))
 INT64_EDGES = [
     0,
@@ -59,13 +59,13 @@ def test_narrowing_rounds_and_saturates_by_the_registers(
     shift = data.draw(st.integers(0, wide.itemsize * 8 - 1))
     probes.modes(*mode)
     got = probes(f"narrow_{tag}_{narrow.name}", [acc], np.zeros(16, narrow), integers=(shift,))
-    np.testing.assert_array_equal(got, numerics.shift_round_saturate(acc.astype(np.int64), shift, narrow, *mode))
+    np.testing.assert_array_equal(got, arithmetic.shift_round_saturate(acc.astype(np.int64), shift, narrow, *mode))
 
 
 @pytest.mark.parametrize("mode", MODES, ids=[f"{r.name}-{s.name}" for r, s in MODES])
 def test_every_pair_of_modes_on_every_kind_of_remainder(probes: Probes, mode: tuple[Rounding, Saturation]) -> None:
     acc = np.array([*range(-40, 41), *INT64_EDGES, 0, 0], np.int64)  # shift 4: every guard, sticky, odd and sign
-    expected = numerics.shift_round_saturate(acc, 4, np.int16, *mode)
+    expected = arithmetic.shift_round_saturate(acc, 4, np.int16, *mode)
     probes.modes(*mode)
     got = [probes("narrow_acc64_int16", [part], np.zeros(16, np.int16), integers=(4,)) for part in acc.reshape(-1, 16)]
     np.testing.assert_array_equal(np.concatenate(got), expected)
@@ -86,7 +86,7 @@ def test_the_model_rounds_as_the_modes_are_named() -> None:
         Rounding.CONV_ODD: np.round(halves / 4 - 1) + 1,
     }
     for mode, values in expected.items():
-        np.testing.assert_array_equal(numerics.shift_round_saturate(halves, 2, np.int16, mode), values, mode.name)
+        np.testing.assert_array_equal(arithmetic.shift_round_saturate(halves, 2, np.int16, mode), values, mode.name)
 
 
 @few
@@ -108,13 +108,13 @@ def test_shifts(probes: Probes, name: str, data: st.DataObject, mode: tuple[Roun
     got = probes(name, [v], np.zeros_like(v), integers=(n,))
     up, down = (n, 0) if name.startswith("up") else (0, n)
     wide = np.asarray(v.astype(np.int64) << np.int64(up), np.int64)
-    np.testing.assert_array_equal(got, numerics.shift_round_saturate(wide, down, dtype, Rounding.FLOOR, mode[1]))
+    np.testing.assert_array_equal(got, arithmetic.shift_round_saturate(wide, down, dtype, Rounding.FLOOR, mode[1]))
 
 
 @few
 @given(a=lanes(np.int8, 32), b=lanes(np.int8, 64), c=lanes(np.int32, 32))
 def test_int8_tile_product_wraps_in_32_bits(probes: Probes, a: Any, b: Any, c: Any) -> None:
-    expected = numerics.matmul_integers(a.reshape(4, 8), b.reshape(8, 8), c.reshape(4, 8))
+    expected = arithmetic.matmul_integers(a.reshape(4, 8), b.reshape(8, 8), c.reshape(4, 8))
     np.testing.assert_array_equal(probes("mmul_int8", [a, b], c).reshape(4, 8), expected)
 
 
@@ -124,16 +124,16 @@ def test_int16_tile_product_keeps_64_bits(
     probes: Probes, a: Any, b: Any, c: Any, shift: int, mode: tuple[Rounding, Saturation]
 ) -> None:
     wide = c.astype(np.int64).reshape(4, 4) << shift
-    exact = numerics.matmul_integers(a.reshape(4, 4), b.reshape(4, 4), wide)
+    exact = arithmetic.matmul_integers(a.reshape(4, 4), b.reshape(4, 4), wide)
     probes.modes(*mode)
     got = probes("mmul_int16", [a, b, c], np.zeros(16, np.int32), integers=(shift,))
-    np.testing.assert_array_equal(got.reshape(4, 4), numerics.shift_round_saturate(exact, shift, np.int32, *mode))
+    np.testing.assert_array_equal(got.reshape(4, 4), arithmetic.shift_round_saturate(exact, shift, np.int32, *mode))
 
 
 @few
 @given(a=lanes(np.int16, 8), b=lanes(np.int16))
 def test_int16_tile_product_of_two_wraps_in_32_bits(probes: Probes, a: Any, b: Any) -> None:
-    expected = numerics.matmul_integers(a.reshape(4, 2), b.reshape(2, 8), np.zeros((4, 8), np.int32))
+    expected = arithmetic.matmul_integers(a.reshape(4, 2), b.reshape(2, 8), np.zeros((4, 8), np.int32))
     np.testing.assert_array_equal(probes("mmul_int16_acc32", [a, b], np.zeros(32, np.int32)).reshape(4, 8), expected)
 
 
@@ -175,4 +175,4 @@ def test_reductions(probes: Probes, dtype: Any, count: int, data: st.DataObject,
             with np.errstate(over="ignore"):
                 v = v[: v.size // 2] + v[v.size // 2 :]
         exact = np.array([v.astype(np.int64).sum()])
-        assert total == numerics.shift_round_saturate(exact, 0, dtype, saturation=saturation)[0]
+        assert total == arithmetic.shift_round_saturate(exact, 0, dtype, saturation=saturation)[0]

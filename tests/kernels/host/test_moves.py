@@ -1,4 +1,4 @@
-"""Where lanes go: shuffles, parts and iterators of the host's vector library."""
+"""The destinations of lanes: shuffles, parts and iterators of the host's vector library."""
 
 from __future__ import annotations
 

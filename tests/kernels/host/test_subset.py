@@ -1,4 +1,4 @@
-"""Every kernel keeps to what both compilers have, and the list of names is what the host's headers define."""
+"""Every kernel uses only the subset that both compilers have, and the host's headers define each of its names."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kernels.host.compile import KERNELS, build
-from kernels.host.subset import NAMES, violations
+from tests.kernels.host.subset import NAMES, violations
 
 SOURCES = sorted(path for path in KERNELS.rglob("*") if path.suffix in (".cc", ".h") and "include" not in path.parts)
 

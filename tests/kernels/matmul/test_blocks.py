@@ -1,4 +1,4 @@
-"""Blocks: what is packed comes out again, element by element where the kernels look for it."""
+"""Packing into blocks is invertible, and every element is at the place where the kernels read it."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from kernels.matmul.blocks import (
     to_bf16,
     weight_blocks,
     weight_blocks_i8,
-    weight_matrix,
 )
+from tests.kernels.matmul.weight_matrix import weight_matrix
 
 sizes = st.tuples(st.integers(1, 3), st.integers(1, 3), st.sampled_from([16, 32, 64]), st.integers(0, 2**32 - 1))
 matrices = st.tuples(st.integers(1, 6), st.integers(1, 9)).flatmap(

@@ -1,4 +1,4 @@
-"""The cycle estimates: bounded by the multiplier, and where the design's budget needs them."""
+"""The cycle estimates are bounded by the multiplier and within the design's budget."""
 
 from __future__ import annotations
 

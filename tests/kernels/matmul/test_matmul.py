@@ -1,4 +1,4 @@
-"""The matmul kernels: to the bit as AIE2's arithmetic has it, and near float64 for any shape."""
+"""The matmul kernels equal AIE2's arithmetic to the bit, and are near float64 for any shape."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from kernels.host.buffers import aligned, buffer
 from kernels.host.numerics import Rounding
 from kernels.matmul import blocks, reference
 from kernels.matmul.reference import library
+from tests.kernels.host import arithmetic
 
 shapes = st.tuples(st.integers(1, 40), st.integers(1, 70), st.integers(1, 40), st.integers(0, 2**32 - 1), st.booleans())
 
@@ -37,7 +38,7 @@ def random_bf16(seed: int, *shape: int) -> NDArray[np.uint16]:
 def test_a_block_is_what_the_arithmetic_of_the_core_makes_it(tile: int, gelu: bool) -> None:
     a, b = random_bf16(1, tile, tile), random_bf16(2, tile, tile)
     bias = np.random.default_rng(3).standard_normal(tile).astype(np.float32)
-    expected = numerics.matmul(a, b, np.zeros((tile, tile), np.float32))
+    expected = arithmetic.matmul(a, b, np.zeros((tile, tile), np.float32))
     if gelu:
         shift = numerics.add(bias, np.full_like(bias, 0.25))
         rounded = gelu_reference.fixed_point_of_shifted(numerics.add(expected, shift))
@@ -90,7 +91,7 @@ def test_the_int8_epilogue_is_what_the_arithmetic_of_the_core_makes_it(tile: int
 def product(a: NDArray[np.uint16], b: NDArray[np.uint16], acc: NDArray[np.float32]) -> NDArray[np.float32]:
     """a * b + acc, element by element, one product to an instruction."""
     a, b, acc = np.broadcast_arrays(a, b, acc)
-    return numerics.mac(acc, a[..., None], b[..., None])
+    return arithmetic.mac(acc, a[..., None], b[..., None])
 
 
 @given(shapes)

@@ -1,4 +1,4 @@
-"""The host's half: samples into planes and back, energies out of their layout, Whisper's last steps."""
+"""The host's part of mel: samples into planes and back, energies out of their layout, Whisper's last steps."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from hypothesis import strategies as st
 
 from kernels.matmul.blocks import to_bf16
 from kernels.mel.audio import WINDOW_SAMPLES
-from kernels.mel.filters import CORES, shares
-from kernels.mel.host import PEAK, energies, first_element, gain, log_mel, pack
-from kernels.mel.plan import Plan
+from kernels.mel.host import PEAK, energies, gain, log_mel, pack
+from kernels.mel.plan import MelPlan
+from kernels.mel.shares import CORES, shares
 from kernels.mel.tables import AMPLITUDE
+from tests.kernels.mel.packed import first_element
 
-PLAN = Plan(80, columns=4, per_object=4)
+PLAN = MelPlan(80, columns=4)
 plans = st.builds(
-    Plan, st.sampled_from([80, 128]), st.sampled_from([1, 2, 4]), st.integers(1, 12), frames=st.integers(1, 40)
+    MelPlan, st.sampled_from([80, 128]), st.sampled_from([1, 2, 4]), st.integers(1, 12), frames=st.integers(1, 40)
 )
 
 
@@ -74,7 +75,7 @@ def test_more_than_a_window_is_refused() -> None:
 
 
 @given(plans)
-def test_energies_are_found_where_the_cores_put_them(plan: Plan) -> None:
+def test_energies_are_found_where_the_cores_put_them(plan: MelPlan) -> None:
     objects = np.zeros(
         (plan.columns * plan.objects, CORES, plan.frame_groups, plan.band_groups, 4, 4),
         np.float32,
@@ -93,7 +94,7 @@ def test_energies_are_found_where_the_cores_put_them(plan: Plan) -> None:
 
 
 def test_every_frame_finds_its_samples_in_its_object() -> None:
-    plan = Plan(80, columns=2, per_object=10)
+    plan = MelPlan(80, columns=2, per_object=10)
     for frame in (0, 9, 10, 1499, 1500, 2999):
         number, inside = divmod(frame, plan.per_object)
         start = number * plan.object_hop + first_element(inside)

@@ -1,4 +1,4 @@
-"""The kernel against a second statement of what it computes: integers by numpy, bf16 by the rules of the core."""
+"""The mel kernel equals a second model of its arithmetic: integers by numpy, bf16 by the rules of the core."""
 
 from __future__ import annotations
 
@@ -8,20 +8,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from kernels.host.numerics import Rounding, Saturation, add, mac, matmul, shift_round_saturate, to_bfloat16
+from kernels.host.numerics import Rounding, Saturation, add, to_bfloat16
 from kernels.mel.audio import mel_filters
-from kernels.mel.filters import GROUP, shares
-from kernels.mel.host import first_element, gain, pack
-from kernels.mel.plan import Plan
+from kernels.mel.host import gain, pack
+from kernels.mel.plan import MelPlan
 from kernels.mel.reference import call_kernel
+from kernels.mel.shares import GROUP, shares
 from kernels.mel.tables import folded_dft, row_factors
+from tests.kernels.host.arithmetic import mac, matmul, shift_round_saturate
+from tests.kernels.mel.packed import first_element
 
 Bits = NDArray[np.uint16]
 Ints = NDArray[np.int64]
 BINS = 56
 
 
-def model(packed: NDArray[np.int16], plan: Plan) -> Bits:
+def model(packed: NDArray[np.int16], plan: MelPlan) -> Bits:
     """Energies of the launch's frames, bf16 bits [n_mels, frames]."""
     starts = [first_element(frame) for frame in range(plan.frames)]
     blocks = np.stack([packed[start : start + 800] for start in starts]).reshape(-1, 25, 2, 16).astype(np.int64)
@@ -59,8 +61,8 @@ def _float(values: Ints) -> NDArray[np.float32]:
     return add((values & 0xFFFF).astype(np.float32), (values >> 16 << 16).astype(np.float32))
 
 
-def found(packed: NDArray[np.int16], plan: Plan) -> Bits:
-    """What the kernel wrote, in the model's order."""
+def found(packed: NDArray[np.int16], plan: MelPlan) -> Bits:
+    """Return the kernel's output in the model's order."""
     output = call_kernel(packed, plan).reshape(plan.objects, 4, plan.frame_groups, plan.band_groups, GROUP, GROUP)
     bands = [
         output[:, row].transpose(2, 3, 0, 1, 4).reshape(plan.band_groups * GROUP, plan.objects, -1)[: share.bands]
@@ -74,7 +76,7 @@ def found(packed: NDArray[np.int16], plan: Plan) -> Bits:
 def test_the_kernel_is_the_model_to_the_bit(seed: int, decades: float, n_mels: int, per_object: int) -> None:
     random = np.random.default_rng(seed)
     samples = random.standard_normal(3000) * np.geomspace(1, 10.0 ** (3 * decades), 3000)
-    plan = Plan(n_mels, columns=1, per_object=per_object, frames=10)
+    plan = MelPlan(n_mels, columns=1, per_object=per_object, frames=10)
     packed = pack(samples, plan, gain(samples))
     assert np.array_equal(found(packed, plan), model(packed, plan))
 
@@ -82,12 +84,12 @@ def test_the_kernel_is_the_model_to_the_bit(seed: int, decades: float, n_mels: i
 @pytest.mark.parametrize("level", [4095, -4096])
 def test_full_scale_does_not_overflow(level: int) -> None:
     """A square wave that meets the largest sums of a bin, in both planes, and its mirror image."""
-    plan = Plan(80, columns=1, per_object=4, frames=4)
+    plan = MelPlan(80, columns=1, frames=4)
     square = np.where(np.cos(2 * np.pi * 80 * (np.arange(1120) - 200) / 400) >= 0, level, ~level)
     packed = np.repeat(square.reshape(-1, 1, 16), 2, axis=1).ravel().astype(np.int16)
     assert np.array_equal(found(packed, plan), model(packed, plan))
 
 
 def test_silence_has_no_energy() -> None:
-    plan = Plan(128, columns=1, per_object=4, frames=4)
+    plan = MelPlan(128, columns=1, frames=4)
     assert not call_kernel(np.zeros(plan.input_samples, np.int16), plan).any()

@@ -1,4 +1,4 @@
-"""The integer tables are the transform they stand for, within their rounding, and nothing overflows."""
+"""The integer tables equal the transform within their rounding, and nothing overflows."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import pytest
 from numpy.typing import NDArray
 
 from kernels.mel.audio import mel_filters
-from kernels.mel.filters import BIN_BLOCK, BIN_BLOCKS, shares
 from kernels.mel.host import HIGH_BITS, LOW_BITS
-from kernels.mel.plan import Plan
+from kernels.mel.plan import MelPlan
+from kernels.mel.shares import BIN_BLOCK, BIN_BLOCKS, shares
 from kernels.mel.tables import (
     AMPLITUDE,
     LARGEST,
@@ -102,5 +102,5 @@ def test_weights_unfold_to_the_filters(n_mels: int) -> None:
 
 @pytest.mark.parametrize("n_mels", BANDS)
 def test_constants_have_one_size_on_every_core(n_mels: int) -> None:
-    plan = Plan(n_mels, columns=4, per_object=4)
+    plan = MelPlan(n_mels, columns=4)
     assert len({tuple(array.size for array in constants(share, plan)) for share in shares(n_mels)}) == 1

@@ -1,4 +1,4 @@
-"""Kernel folders for the simulated device: built, read back, and refused where anything does not fit."""
+"""Kernel folders for the simulated device: built, read back, and refused if any part disagrees."""
 
 from __future__ import annotations
 
@@ -25,21 +25,20 @@ from kernels.package.folder import build, overlay_hash
 from kernels.package.manifest import FolderError, Manifest
 from kernels.package.verify import read
 from tests.kernels.array import wide
-from tests.kernels.array.scale import SEQUENCE, design
-from tests.kernels.package.trials import scale_trial
+from tests.kernels.array.scale import SEQUENCE, design, trial
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that is right."""
+    """A kernel folder without a fault."""
     out = tmp_path_factory.mktemp("kernels") / "scale"
-    build(design(), scale_trial(), out)
+    build(design(), trial(), out)
     return out
 
 
 @pytest.fixture
 def folder(whole: Path, tmp_path: Path) -> Path:
-    """A copy of it to damage."""
+    """A copy of the folder that a test may damage."""
     return Path(shutil.copytree(whole, tmp_path / "scale"))
 
 
@@ -65,7 +64,7 @@ def test_the_self_test_passes_where_it_was_made(whole: Path) -> None:
 
 
 def test_the_same_design_is_the_same_folder(whole: Path, tmp_path: Path) -> None:
-    build(design(), scale_trial(), tmp_path / "again")
+    build(design(), trial(), tmp_path / "again")
     for path in whole.rglob("*.*"):
         assert path.read_bytes() == (tmp_path / "again" / path.relative_to(whole)).read_bytes(), path
 
@@ -73,17 +72,17 @@ def test_the_same_design_is_the_same_folder(whole: Path, tmp_path: Path) -> None
 def test_where_nothing_can_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(FolderError, match=r"file/host: cannot be written \(Not a directory\); name another folder"):
-        build(design(), scale_trial(), tmp_path / "file" / "host" / "scale")
+        build(design(), trial(), tmp_path / "file" / "host" / "scale")
 
 
 def test_a_folder_is_never_written_over(folder: Path) -> None:
     with pytest.raises(FolderError, match="exists already; remove it"):
-        build(design(), scale_trial(), folder)
+        build(design(), trial(), folder)
 
 
 def test_a_design_that_fails_its_check_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(DesignError):
-        build(wide.design(), scale_trial(), tmp_path / "wide")
+        build(wide.design(), trial(), tmp_path / "wide")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -98,10 +97,10 @@ def change(folder: Path, *place: str | int, value: Any) -> None:
 
 
 def put(folder: Path, path: str, data: bytes) -> None:
-    """Another file under the same name, in the manifest as well."""
+    """Replace a file, and its size and hash in the manifest."""
     (folder / path).write_bytes(data)
     content = json.loads((folder / manifests.NAME).read_text())
-    entries = [content["xclbin"], *(one["file"] for one in content["sequences"])]
+    entries = [content["xclbin"], *(sequence["file"] for sequence in content["sequences"])]
     for entry in entries:
         if entry["path"] == path:
             entry |= {"nbytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}

@@ -1,4 +1,4 @@
-"""Damaged kernel folders: whatever bytes they hold, they are read or refused with a reason; nothing else happens.
+"""Damaged kernel folders: the reader accepts them or refuses them with a reason; no other outcome is allowed.
 
 Mutations are of bytes, of whole words to values at the edges, and of lengths; each is one case. A case that takes a
 second is a hang.
@@ -22,8 +22,7 @@ from kernels.package import verify, xclbin
 from kernels.package.axlf import XclbinError
 from kernels.package.folder import build
 from kernels.package.manifest import FolderError
-from tests.kernels.array.scale import design
-from tests.kernels.package.trials import scale_trial
+from tests.kernels.array.scale import design, trial
 
 EDGES = np.array([0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF], np.uint32)
 LONGEST_S = 1.0
@@ -33,7 +32,7 @@ Read = Callable[[bytes], object]
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("fuzz") / "scale"
-    build(design(), scale_trial(), out)
+    build(design(), trial(), out)
     return out
 
 
@@ -62,7 +61,7 @@ def mutated(data: bytes, count: int, seed: int) -> Iterator[bytes]:
 
 
 def fuzz(data: bytes, read: Read, refusal: type[KernelsError], count: int, seed: int = 0) -> tuple[int, int]:
-    """How many variants were read, and refused. Anything else that happens fails the test."""
+    """Count the variants that were read and those that were refused; any other outcome fails the test."""
     reads, refused = 0, 0
     for number, variant in enumerate(mutated(data, count, seed)):
         begun = time.monotonic()
@@ -84,7 +83,7 @@ def read_stream(data: bytes) -> None:
 
 
 def read_manifest(folder: Path) -> Read:
-    """The folder with these bytes for a manifest, every part held against the others."""
+    """Read the folder with these bytes as its manifest."""
 
     def read(data: bytes) -> object:
         (folder / manifests.NAME).write_bytes(data)
@@ -94,7 +93,7 @@ def read_manifest(folder: Path) -> Read:
 
 
 def cases(folder: Path, count: int, seed: int = 0) -> dict[str, tuple[int, int]]:
-    """Every kind of file: how many variants of it were read, and refused."""
+    """Count, for every kind of file, the variants that were read and those that were refused."""
     manifest = (folder / manifests.NAME).read_bytes()
     try:
         return {
@@ -114,7 +113,7 @@ def test_some_thousand_mutations(folder: Path) -> None:
 @pytest.mark.slow
 def test_a_million_mutations(folder: Path) -> None:
     seen = [cases(folder, 100_000, seed) for seed in range(1, 6)]
-    assert sum(sum(pair) for one in seen for pair in one.values()) >= 1_000_000
+    assert sum(sum(pair) for counts in seen for pair in counts.values()) >= 1_000_000
 
 
 @pytest.mark.parametrize("text", ["\0", "a\0b", "x" * 5_000, ".", "", "insts", "selftest/0.in.bin/deeper"])
@@ -133,7 +132,7 @@ def test_paths_that_are_none(folder: Path, text: str, place: str) -> None:
 
 
 def test_a_device_in_place_of_a_file(folder: Path) -> None:
-    """It would be read for ever."""
+    """Reading a device would never end."""
     stream = folder / "insts/run.bin"
     kept = stream.rename(folder / "kept")
     try:

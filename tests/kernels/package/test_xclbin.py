@@ -1,4 +1,4 @@
-"""The xclbin container and what an overlay's holds."""
+"""The xclbin container, and the sections of an overlay's xclbin."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernels.package import xclbin
-from kernels.package.axlf import Axlf, Kind, Section, XclbinError, pack, unpack
+from kernels.package.axlf import Axlf, Section, SectionKind, XclbinError, pack, unpack
 
 UUID_1 = UUID("01234567-89ab-cdef-0123-456789abcdef")
 SIMULATED = xclbin.write_simulated(UUID_1, 2, b'{"design": "x"}')
@@ -37,27 +37,27 @@ def test_an_overlay_comes_back() -> None:
 
 
 def test_no_chip_takes_a_simulated_design() -> None:
-    """What stands in the place of the configuration neither begins as one nor holds one."""
+    """The bytes in place of the configuration neither begin as one nor contain one."""
     assert xclbin.PDI_MAGIC not in SIMULATED
     assert unpack(SIMULATED).platform == "simulated"
     assert b"NOT FOR A CHIP" in SIMULATED
 
 
 def test_the_parts_that_xrt_goes_by() -> None:
-    """Offsets and constants of facts that were read off an xclbin of aiecc."""
+    """Offsets and constants were read from an xclbin that aiecc wrote."""
     axlf = unpack(REAL)
-    partition = axlf.section(Kind.AIE_PARTITION)
+    partition = axlf.section(SectionKind.AIE_PARTITION)
     assert struct.unpack_from("<I", partition, 8)[0] == 2048
     assert struct.unpack_from("<QQH", partition, 16) == (23423, 12345, 4)
     assert struct.unpack_from("<II", partition, 120) == (1, 184)
-    assert axlf.section(Kind.MEM_TOPOLOGY)[:4] == b"\2\0\0\0"
-    memory = struct.unpack_from("<BB6xQQ16s", axlf.section(Kind.MEM_TOPOLOGY), 8)
+    assert axlf.section(SectionKind.MEM_TOPOLOGY)[:4] == b"\2\0\0\0"
+    memory = struct.unpack_from("<BB6xQQ16s", axlf.section(SectionKind.MEM_TOPOLOGY), 8)
     assert memory == (2, 1, 0x10000, 0x4000000, b"HOST".ljust(16, b"\0"))
-    assert struct.unpack_from("<II", axlf.section(Kind.IP_LAYOUT), 8) == (7, 0x09010001)
-    assert axlf.section(Kind.IP_LAYOUT)[24:39] == b"MLIR_AIE:MLIRAI"
-    count, *links = struct.unpack("<i18i", axlf.section(Kind.CONNECTIVITY))
+    assert struct.unpack_from("<II", axlf.section(SectionKind.IP_LAYOUT), 8) == (7, 0x09010001)
+    assert axlf.section(SectionKind.IP_LAYOUT)[24:39] == b"MLIR_AIE:MLIRAI"
+    count, *links = struct.unpack("<i18i", axlf.section(SectionKind.CONNECTIVITY))
     assert (count, links[::3], links[2::3]) == (6, [1, 3, 4, 5, 6, 7], [1, 0, 0, 0, 0, 0])
-    assert axlf.section(Kind.GROUP_TOPOLOGY) == axlf.section(Kind.MEM_TOPOLOGY)
+    assert axlf.section(SectionKind.GROUP_TOPOLOGY) == axlf.section(SectionKind.MEM_TOPOLOGY)
 
 
 @pytest.mark.parametrize(

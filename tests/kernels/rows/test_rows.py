@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.npu.attention_errors import norm_error, streams
 from kernels.attention.accuracy import NORMALISED, table
 from kernels.matmul.blocks import from_bf16, quantise_rows, to_bf16
 from kernels.rows import reference
 from kernels.rows.reference import Float64, call_quantise_kernels, call_row_kernels
-from tests.kernels.attention.errors import norm_error, streams
 
 SUM = 2.0**-16  # of the largest magnitude: what a high and a low bf16 half hold
 

@@ -1,4 +1,4 @@
-"""The build for the NPU, with programs that stand in for its compilers. Not run with the real compilers."""
+"""The build for the NPU, with fake compilers. Not run with the real compilers."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from pathlib import Path
 import pytest
 
 from kernels.package.folder import build, build_what_fits
-from kernels.package.manifest import CoreUse, FolderError, Manifest
+from kernels.package.manifest import FolderError, Manifest
 from kernels.package.verify import read
 from kernels.toolchain import toolchain
-from kernels.toolchain.compile import START_STACK
+from kernels.toolchain.compile import START_STACK, CoreUse
 from kernels.toolchain.toolchain import ProgramTooLarge, ToolchainError, find
-from tests.kernels.array.scale import design
-from tests.kernels.package.trials import scale_trial
-from tests.kernels.toolchain.objects import Code, make
-from tests.kernels.toolchain.standin import StandIn
+from tests.kernels.array.scale import design, trial
+from tests.kernels.toolchain.fake_compilers import FakeCompilers
+from tests.kernels.toolchain.object_files import Code, make
 
 KERNELS = {"command": Code(32), "scale": Code(256, ("part",)), "part": Code(128)}
 CALLS = ("command", "scale", "prm0", "table0")
@@ -25,24 +24,24 @@ ONE_CORE = replace(design(), cores=design().cores[:1])
 
 
 @pytest.fixture
-def tools(tmp_path: Path) -> StandIn:
-    return StandIn(tmp_path / "tools", ONE_CORE, KERNELS, Code(64, CALLS))
+def tools(tmp_path: Path) -> FakeCompilers:
+    return FakeCompilers(tmp_path / "tools", ONE_CORE, KERNELS, Code(64, CALLS))
 
 
-def built(tools: StandIn) -> Manifest:
+def built(tools: FakeCompilers) -> Manifest:
     """The folder of the design with one of its cores; the self-test is that of the whole."""
     out = tools.root.parent / "out"
-    return build(tools.design, scale_trial(), out, "npu1", find(tools.ready()))
+    return build(tools.design, trial(), out, "npu1", find(tools.ready()))
 
 
 @pytest.fixture(autouse=True)
 def whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The stand-ins measure one core; what else a build does is done for the whole design elsewhere."""
+    """Skip the other parts of a build, which other tests cover: the fake compilers measure one core only."""
     monkeypatch.setattr("kernels.package.folder.check", lambda _: None)
     monkeypatch.setattr("kernels.package.folder.expected", lambda _, trial: trial.arguments)
 
 
-def test_a_folder_for_the_npu(tools: StandIn) -> None:
+def test_a_folder_for_the_npu(tools: FakeCompilers) -> None:
     manifest = built(tools)
     assert manifest.target == "npu1"
     assert manifest.cores == (CoreUse("(0, 2)", 4_096, START_STACK + 64 + 256 + 128, 1_024),)
@@ -53,7 +52,7 @@ def test_a_folder_for_the_npu(tools: StandIn) -> None:
     assert {path.name for path in folder.path.iterdir()} == {"kernel.xclbin", "insts", "selftest", "manifest.json"}
 
 
-def test_how_the_compilers_are_run(tools: StandIn) -> None:
+def test_how_the_compilers_are_run(tools: FakeCompilers) -> None:
     built(tools)
     (kernel,) = tools.calls("clang++")
     assert {"--target=aie2-none-unknown-elf", "-std=c++20", "-fstack-size-section", "-c"} <= set(kernel)
@@ -65,33 +64,33 @@ def test_how_the_compilers_are_run(tools: StandIn) -> None:
     assert {"--march=aie2", "--stack-size-section"} <= set(llc)
 
 
-def test_compilers_that_write_nothing(tools: StandIn) -> None:
+def test_compilers_that_write_nothing(tools: FakeCompilers) -> None:
     tools.plan["clang++"]["files"] = {}
     with pytest.raises(ToolchainError, match=r"scale\.o was not written, though no compiler failed"):
         built(tools)
 
 
-def kernels(tools: StandIn, **changed: Code) -> None:
-    """Other functions in the kernels' object."""
+def kernels(tools: FakeCompilers, **changed: Code) -> None:
+    """Change functions in the object file of the kernels."""
     tools.prepared("kernel.o", make({**KERNELS, **changed}))
 
 
-def overflow(tools: StandIn) -> None:
-    """The seeds' case: 4 KB used, 1 KB reserved."""
+def overflow(tools: FakeCompilers) -> None:
+    """The case of the first kernels: 4 KB of stack used, 1 KB reserved."""
     kernels(tools, scale=Code(4_096))
 
 
-def large(tools: StandIn) -> None:
+def large(tools: FakeCompilers) -> None:
     tools.prepared("core_0_2.elf", make({"main": Code(size=16_385)}))
 
 
-def other_stream(tools: StandIn) -> None:
+def other_stream(tools: FakeCompilers) -> None:
     path = tools.root / "prepared" / "run.bin"
     path.write_bytes(path.read_bytes()[:-4] + b"\0\0\0\0")
 
 
-def lost(name: str) -> Callable[[StandIn], None]:
-    def lose(tools: StandIn) -> None:
+def lost(name: str) -> Callable[[FakeCompilers], None]:
+    def lose(tools: FakeCompilers) -> None:
         files = tools.plan["aiecc"]["files"]
         assert isinstance(files, dict)
         tools.plan["aiecc"]["files"] = {source: target for source, target in files.items() if not target.endswith(name)}
@@ -99,7 +98,7 @@ def lost(name: str) -> Callable[[StandIn], None]:
     return lose
 
 
-def plan(program: str, **changes: object) -> Callable[[StandIn], None]:
+def plan(program: str, **changes: object) -> Callable[[FakeCompilers], None]:
     return lambda tools: tools.plan[program].update(changes)
 
 
@@ -128,43 +127,43 @@ def plan(program: str, **changes: object) -> Callable[[StandIn], None]:
         (lambda tools: tools.prepared("kernel.o", b"no object"), "scale.o: Not an ELF file"),
     ],
 )
-def test_what_is_refused(tools: StandIn, damage: Callable[[StandIn], object], message: str) -> None:
+def test_what_is_refused(tools: FakeCompilers, damage: Callable[[FakeCompilers], object], message: str) -> None:
     damage(tools)
     with pytest.raises(ToolchainError, match=message):
         built(tools)
     assert [path.name for path in tools.root.parent.iterdir()] == ["tools"]  # nothing is left
 
 
-def test_the_first_choice_that_fits_is_built(tools: StandIn, tmp_path: Path) -> None:
+def test_the_first_choice_that_fits_is_built(tools: FakeCompilers, tmp_path: Path) -> None:
     """The fused overlay is too large for its cores, the smaller one is not."""
     large(tools)
     smaller = replace(ONE_CORE, name="smaller", cores=())
     found, out = find(tools.ready()), tmp_path / "kernels"
-    choices = [[(smaller, scale_trial()), (ONE_CORE, scale_trial())], [(smaller, scale_trial())]]
+    choices = [[(smaller, trial()), (ONE_CORE, trial())], [(smaller, trial())]]
     (manifest,) = build_what_fits(choices, out, "npu1", found)
     assert (manifest.design, [path.name for path in out.iterdir()]) == ("smaller", ["smaller"])
     with pytest.raises(FolderError, match="exists already"):
         build_what_fits(choices, out, "npu1", found)
     with pytest.raises(ProgramTooLarge, match="16,385 bytes"):
-        build_what_fits([[(ONE_CORE, scale_trial())]], out, "npu1", found)
+        build_what_fits([[(ONE_CORE, trial())]], out, "npu1", found)
 
 
-def test_a_stack_that_just_fits(tools: StandIn) -> None:
+def test_a_stack_that_just_fits(tools: FakeCompilers) -> None:
     kernels(tools, scale=Code(1_024 - START_STACK - 64))
     assert built(tools).cores[0].stack == 1_024
 
 
-def test_a_compiler_that_hangs(tools: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_compiler_that_hangs(tools: FakeCompilers, monkeypatch: pytest.MonkeyPatch) -> None:
     tools.plan["aiecc"]["sleep"] = 60
     found = find(tools.ready())
     monkeypatch.setattr(
         "kernels.toolchain.compile.run", lambda command, folder: toolchain.run(command, folder, seconds=1.0)
     )
     with pytest.raises(ToolchainError, match="aiecc took more than 1 s"):
-        build(tools.design, scale_trial(), tools.root.parent / "out", "npu1", found)
+        build(tools.design, trial(), tools.root.parent / "out", "npu1", found)
 
 
-def test_a_compiler_that_babbles_for_ever(tools: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_compiler_that_babbles_for_ever(tools: FakeCompilers, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(toolchain, "LOG_BYTES", 1 << 20)
     tools.plan["aiecc"]["babble"] = True
     with pytest.raises(ToolchainError, match=r"aiecc printed more than 1,048,576 bytes:\n.*could not be unrolled"):
@@ -183,7 +182,7 @@ def test_nothing_is_installed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("program", "named", "silent"), [("bin/llc", "Peano", "mlir-aie at"), ("bin/xclbinutil", "xclbinutil", "Peano")]
 )
-def test_only_what_is_missing_is_named(tools: StandIn, program: str, named: str, silent: str) -> None:
+def test_only_what_is_missing_is_named(tools: FakeCompilers, program: str, named: str, silent: str) -> None:
     for home in (tools.peano, tools.bin.parent):
         (home / program).unlink(missing_ok=True)
     with pytest.raises(ToolchainError) as caught:
@@ -200,22 +199,22 @@ def test_only_what_is_missing_is_named(tools: StandIn, program: str, named: str,
         ("clang++", "Debian clang version 14.0.6", "peano is 14.0.6. Install Peano"),
     ],
 )
-def test_other_versions(tools: StandIn, program: str, version: str, message: str) -> None:
+def test_other_versions(tools: FakeCompilers, program: str, version: str, message: str) -> None:
     tools.plan[program]["version"] = version
     with pytest.raises(ToolchainError, match=message.replace("(", r"\(")):
         find(tools.ready())
     taken = find(tools.ready(), any_version=True)
-    manifest = build(tools.design, scale_trial(), tools.root.parent / "out", "npu1", taken)
+    manifest = build(tools.design, trial(), tools.root.parent / "out", "npu1", taken)
     assert any(caveat.startswith("Built with another") for caveat in manifest.caveats)
 
 
-def test_the_wheel_beside_tells_the_version(tools: StandIn) -> None:
+def test_the_wheel_beside_tells_the_version(tools: FakeCompilers) -> None:
     tools.plan["clang++"]["version"] = "clang version 21.0.0"
     (tools.root / f"llvm_aie-{toolchain.PEANO}.dist-info").mkdir()
     assert find(tools.ready()).versions["peano"] == toolchain.PEANO
 
 
-def test_peano_is_found_beside_aiecc(tools: StandIn) -> None:
+def test_peano_is_found_beside_aiecc(tools: FakeCompilers) -> None:
     environment = {"MLIR_AIE_INSTALL_DIR": str(tools.bin.parent), "PATH": ""}
     tools.ready()
     assert find(environment).peano == tools.peano

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels.toolchain.elf import Function, ObjectError, deepest, merged, read
-from tests.kernels.toolchain.objects import Code, make
+from kernels.toolchain.elf import CompiledFunction, ObjectError, deepest, merged, read
+from tests.kernels.toolchain.object_files import Code, make
 
 PROGRAM = {
     "main": Code(64, ("kernel", "other", "buffer")),
@@ -24,7 +24,9 @@ PROGRAM = {
 
 def test_frames_calls_and_size() -> None:
     file = read(make(PROGRAM))
-    assert file.functions == {name: Function(code.frame, frozenset(code.calls)) for name, code in PROGRAM.items()}
+    assert file.functions == {
+        name: CompiledFunction(code.frame, frozenset(code.calls)) for name, code in PROGRAM.items()
+    }
     assert file.text == 4 * 64
 
 

@@ -1,4 +1,4 @@
-"""Packed weights on disk: they serve when they are whole and of these tensors, and never otherwise."""
+"""Packed weights on disk are used only if the file is whole and was made from the same tensors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from kernels.encoder.pack import Bits, pack_weights
 from kernels.encoder.plan import plan
-from kernels.encoder.weights import Encoder
+from kernels.encoder.weights import EncoderWeights
 from npu.stages.weight_cache import fingerprint, load_packed
 from tests.npu.opening import SMALL, small_encoder
 
@@ -22,7 +22,7 @@ ENCODER = small_encoder()
 PACKED = pack_weights(PLAN, ENCODER)
 
 
-def loaded(folder: Path, encoder: Encoder = ENCODER) -> tuple[bool, Bits]:
+def loaded(folder: Path, encoder: EncoderWeights = ENCODER) -> tuple[bool, Bits]:
     into = np.full(PLAN.weight_elements, 0xABCD, np.uint16)
     return load_packed(PLAN, encoder, folder, into), into
 

@@ -15,7 +15,7 @@ import pytest
 
 from kernels.array.design import Sequence, Start
 from kernels.array.lower.encode import encode
-from kernels.array.lower.transaction import Stream, assemble, decode
+from kernels.array.lower.transaction import InstructionStream, assemble, decode
 from kernels.package.verify import KernelFolder
 from npu.errors import FolderRefused, LaunchTimeout
 from npu.simulated import Machine
@@ -119,7 +119,7 @@ def test_a_stream_that_is_none(ready: ReadyOverlay, stream: bytes, reason: str) 
 
 
 def test_a_stream_for_another_partition(ready: ReadyOverlay) -> None:
-    wide = assemble(Stream(4, decode(ready.overlay.folder.streams["run"]).instructions))
+    wide = assemble(InstructionStream(4, decode(ready.overlay.folder.streams["run"]).instructions))
     with pytest.raises(FolderRefused, match="is for 4 columns, the overlay for 1"):
         ready.overlay.program(wide)
 

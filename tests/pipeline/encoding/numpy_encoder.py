@@ -6,14 +6,14 @@ import math
 
 import numpy as np
 
+from kernels.encoder.weights import EncoderWeights, Linear, Norm
 from kernels.mel.audio import Float32
-from server.checkpoints.weights import EncoderWeights, Linear, Norm
 
 _erf = np.vectorize(math.erf, otypes=[np.float32])
 
 
 def encode(weights: EncoderWeights, mel: Float32) -> Float32:
-    """[B, n_mels, 3000] -> [B, 1500, d_model]."""
+    """Encode float32 [B, n_mels, 3000] to float32 [B, 1500, d_model]."""
     return np.stack([_encode(weights, window) for window in mel])
 
 
@@ -23,24 +23,24 @@ def _encode(weights: EncoderWeights, mel: Float32) -> Float32:
     for layer in weights.layers:
         q, k, v = np.split(_linear(_norm(x, layer.attention_norm), layer.qkv), 3, axis=1)
         x = x + _linear(_attend(q, k, v, weights.heads), layer.out)
-        x = x + _linear(_gelu(_linear(_norm(x, layer.ffn_norm), layer.ffn_in)), layer.ffn_out)
+        x = x + _linear(_gelu(_linear(_norm(x, layer.ffn_norm), layer.up)), layer.down)
     return _norm(x, weights.norm)
 
 
 def _conv(x: Float32, conv: Linear, stride: int) -> Float32:
     padded = np.pad(x, ((0, 0), (1, 1)))
     columns = np.lib.stride_tricks.sliding_window_view(padded, 3, axis=1)[:, ::stride]
-    result: Float32 = np.einsum("oik,itk->ot", conv.weight.float32(), columns, optimize=True) + conv.bias[:, None]
+    result: Float32 = np.einsum("oik,itk->ot", conv.weight, columns, optimize=True) + conv.bias[:, None]
     return result
 
 
 def _linear(x: Float32, linear: Linear) -> Float32:
-    return x @ linear.weight.float32().T + linear.bias
+    return x @ linear.weight.T + linear.bias
 
 
 def _norm(x: Float32, norm: Norm) -> Float32:
     centred = x - x.mean(axis=1, keepdims=True)
-    result: Float32 = centred / np.sqrt(x.var(axis=1, keepdims=True) + 1e-5) * norm.gamma + norm.beta
+    result: Float32 = centred / np.sqrt(x.var(axis=1, keepdims=True) + 1e-5) * norm.gain + norm.bias
     return result
 
 

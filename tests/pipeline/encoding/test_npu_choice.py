@@ -1,4 +1,4 @@
-"""Which device serves a stage."""
+"""The choice between NPU and CPU follows the costs and the settings."""
 
 from __future__ import annotations
 

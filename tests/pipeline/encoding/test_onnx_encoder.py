@@ -8,7 +8,7 @@ import pytest
 from ctranslate2.converters import TransformersConverter
 
 from kernels.mel.audio import Float32
-from server.checkpoints.weights import encoder_weights
+from server.checkpoints.encoder_weights import encoder_weights
 from server.errors import ModelUnavailable
 from server.machine.cpu import cpu_flags, has_int8_dot
 from server.pipeline.encoding.onnx_encoder import OnnxEncoder
@@ -56,7 +56,7 @@ def test_a_graph_that_onnxruntime_refuses(tiny_multilingual: Path, monkeypatch: 
 
 
 def test_every_kind_of_attribute_and_a_large_constant() -> None:
-    """Lengths of more than one byte, in both directions: written here, read by onnxruntime."""
+    """A graph with lengths of more than one byte is written here and read by onnxruntime."""
     import onnxruntime
 
     graph = Graph()

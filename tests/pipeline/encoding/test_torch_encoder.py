@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from kernels.encoder.weights import EncoderWeights
 from kernels.mel.audio import Float32
-from server.checkpoints.weights import EncoderWeights, encoder_weights
+from server.checkpoints.encoder_weights import encoder_weights
 from server.pipeline.encoding.torch_encoder import TorchEncoder
 
 

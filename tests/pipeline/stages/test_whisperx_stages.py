@@ -15,13 +15,20 @@ from kernels.mel.audio import SAMPLE_RATE
 from server.errors import ModelUnavailable
 from server.pipeline.alone import transcribe
 from server.pipeline.encoding.cpu_mel import CpuMel
-from server.pipeline.loaded_model import LoadedModel, StageSettings
+from server.pipeline.loaded_model import LoadedModel
 from server.pipeline.stages.decode import AudioStream
 from server.pipeline.stages.protocols import Spoken
 from server.pipeline.stages.text import TokenWord
 from server.pipeline.window import Window
 from server.pipeline.window_reader import WindowReader
-from server.settings.stages import AlignSettings, DecodeSettings, DiarizeSettings, ModelSettings, VadSettings
+from server.settings.stages import (
+    AlignSettings,
+    DecodeSettings,
+    DiarizeSettings,
+    ModelSettings,
+    StageSettings,
+    VadSettings,
+)
 from server.transcript import DiarizeOptions, Finished, Options, Segment, Transcript, Word
 from tests.audio_files import joined, tone, write
 from tests.speech_models import build_diarization, build_wav2vec2

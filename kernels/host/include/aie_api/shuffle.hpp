@@ -9,12 +9,12 @@ namespace host {
 // out[i] = v[from(i)] for M lanes; a negative index leaves the lane zero (undefined on hardware).
 template <unsigned M, typename T, unsigned N, typename F>
 HOST_INLINE vector<T, M> gather(const vector<T, N>& v, F from) {
-    vector<T, M> out;
+    raw<T> lanes[M] = {};
     for (unsigned i = 0; i < M; i++) {
         const int source = from(int(i));
-        if (source >= 0 && source < int(N)) out.data[i] = v.data[unsigned(source)];
+        if (source >= 0 && source < int(N)) lanes[i] = v.data[unsigned(source)];
     }
-    return out;
+    return vector<T, M>(std::bit_cast<native<raw<T>, M>>(lanes));
 }
 template <typename T, unsigned N>
 HOST_INLINE vector<T, 2 * N> joined(const vector<T, N>& a, const vector<T, N>& b) {

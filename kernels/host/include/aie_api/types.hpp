@@ -119,6 +119,15 @@ HOST_INLINE void put(native<R, N>& v, unsigned index, const native<R, M>& p) {
     std::memcpy(reinterpret_cast<char*>(&v) + index % (N / M) * sizeof(p), &p, sizeof(p));
 }
 
+#if !__has_builtin(__builtin_shufflevector)  // g++ 11
+template <size_t... I, typename V>
+HOST_INLINE native<lane<V>, sizeof...(I)> shuffled(V a, V b) {
+    constexpr size_t n = lane_count<V>;
+    return native<lane<V>, sizeof...(I)>{(I < n ? a[I % n] : b[I % n])...};
+}
+#define __builtin_shufflevector(a, b, ...) aie::host::shuffled<__VA_ARGS__>(a, b)
+#endif
+
 // The same with the place known, in registers: M lanes from lane `First`; and two halves as one.
 template <unsigned M, unsigned First, typename V>
 HOST_INLINE auto lanes_from(V v) {

@@ -1,4 +1,4 @@
-"""Designs, right and wrong, whose fate in aiecc is recorded in aiecc.json; run as a program, this records it anew.
+"""Designs, right and wrong, with the verdict of aiecc recorded in aiecc.json; run as a program, this records it again.
 
     python -m tests.kernels.array.check.aiecc_cases COMMAND > tests/kernels/array/check/aiecc.json
 
@@ -25,7 +25,7 @@ from kernels.array.design import (
     Design,
     Dim,
     Free,
-    Kernel,
+    KernelFunction,
     ObjectFifo,
     Sequence,
     Start,
@@ -44,7 +44,7 @@ X = Block("bf16", 1 << 16)
 
 
 def one_input(start: Start, argument: Block = X) -> Design:
-    """The forward design with a sequence of this one input and as much output."""
+    """The forward design with a sequence of this input and an output of the same size."""
     elements = start.transfers[0].length * ITEM_BYTES[argument.dtype] // 2 * (start.repeat + 1)
     output = Start("o", "out_shim", (Transfer("y", 0, max(128, elements)),), token=True)
     steps = (output, start, Await("o"), Free("i"))
@@ -68,7 +68,7 @@ def chains(*links: int) -> Design:
 
 
 def memory() -> dict[str, Design]:
-    """Seeds' batches and GEMM budgets: what fits and what is one too many."""
+    """The batches of the first kernels and the GEMM budgets: the largest that fit, and one more."""
     seeds = [(36, 2, 0, 1), (37, 2, 0, 1), (73, 1, 0, 1), (74, 1, 0, 1), (100, 2, 0, 1), (30, 1, 0, 4), (32, 2, 0, 8)]
     seeds += [(33, 2, 0, 8), (35, 2, 2_848, 1), (36, 2, 2_848, 1), (11, 2, 44_288, 1), (12, 2, 44_288, 1)]
     found = {f"seed_{b}_{d}_{t}_{s}": seed_mel(b, d, t, s * 1024) for b, d, t, s in seeds}
@@ -96,7 +96,7 @@ def wiring() -> dict[str, Design]:
     near = ObjectFifo("near", CORE, (Tile(0, 3),), Block("i32", 4), (2, 2))
     column = seed_mel_tiles(4, 4)
     overlapping = (replace(column.links[0], offsets=(0, 400, 400, 1_200)), column.links[1])
-    wrong_type = Kernel("copy", (Block("bf16", 128), Block("i16", 128)), "test/copy.cc")
+    wrong_type = KernelFunction("copy", (Block("bf16", 128), Block("i16", 128)), "test/copy.cc")
     return found | {
         "forward": forward(),
         "memtile_descriptors": seed_mel_tiles(4, 4, depth=3),
@@ -158,11 +158,15 @@ def lowered(text: str) -> dict[str, Any]:
     for tile, body in re.findall(r"aie\.(?:memtile_dma|mem)\(%(\w+)\) \{(.*?)\n    \}", text, re.DOTALL):
         descriptors[tiles[tile]] += len(re.findall(r"aie\.dma_bd\(", body))
     locks = Counter(tiles[tile] for tile in re.findall(r"aie\.lock\(%(\w+),", text))
-    return {"maps": {tile: sorted(one) for tile, one in maps.items()}, "locks": locks, "descriptors": descriptors}
+    return {
+        "maps": {tile: sorted(regions) for tile, regions in maps.items()},
+        "locks": locks,
+        "descriptors": descriptors,
+    }
 
 
 def record(command: str) -> dict[str, Any]:
-    """What aiecc says to every case: an error, or what it made."""
+    """Run aiecc on every case and return its error, or the module that it made."""
     found: dict[str, Any] = {}
     for name, design in cases().items():
         with tempfile.TemporaryDirectory() as folder:

@@ -69,12 +69,14 @@ def test_the_record_covers_every_case_and_both_verdicts() -> None:
 def maps(wiring: Wiring) -> dict[str, list[list[object]]]:
     """Name, address and bytes of every region of every tile, the stack among them."""
     every = memory_maps(wiring)
-    return {str(one.tile): sorted([part.name, part.address, part.nbytes] for part in one.regions) for one in every}
+    return {
+        str(memory.tile): sorted([part.name, part.address, part.nbytes] for part in memory.regions) for memory in every
+    }
 
 
 def without_stacks(every: dict[str, list[list[object]]]) -> dict[str, list[list[object]]]:
-    buffers = {tile: [part for part in one if part[0] != STACK] for tile, one in every.items()}
-    return {tile: one for tile, one in buffers.items() if one}
+    buffers = {tile: [part for part in regions if part[0] != STACK] for tile, regions in every.items()}
+    return {tile: regions for tile, regions in buffers.items() if regions}
 
 
 @pytest.mark.parametrize("name", [name for name, said in AIECC.items() if "maps" in said])

@@ -1,4 +1,4 @@
-"""Check as a whole: everything at once, and what the report says."""
+"""Check as a whole: all violations at once, and the text of the report."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from kernels.array.check.check import check
 from kernels.array.check.program_memory import KERNEL_BYTES
-from kernels.array.design import Await, Buffer, Core, Kernel, Link, Loop, Sequence, Tile, Word
+from kernels.array.design import Await, BufferWord, Core, KernelFunction, Link, Loop, Sequence, Tile, TileBuffer
 from kernels.encoder.overlay import ENCODER_OPS, overlay
 from kernels.errors import SHOWN, DesignError, KernelsError
 from tests.kernels.array.designs import CORE, MEMTILE, SHIM, forward, matmul, names, seed_mel, violations
@@ -39,27 +39,34 @@ def test_report_as_text() -> None:
 
 
 def test_every_violation_at_once() -> None:
-    """A design broken in five places says so for each, with what is there, what may be, and a cure."""
+    """A design with six faults gives a violation for each, with the value found, the limit, and a cure."""
     design = forward()
     design = replace(
         design,
         cores=(Core(CORE, design.cores[0].body[:-1], 1_000),),
         sequences=(replace(design.sequences[0], steps=(*design.sequences[0].steps, Await("input"))),),
         links=(*design.links[:1], Link(("out_core",), ("out_shim",), (64,))),
-        buffers=(Buffer("big", MEMTILE, replace(design.fifos[0].block, elements=1 << 20)),),
+        buffers=(TileBuffer("big", MEMTILE, replace(design.fifos[0].block, elements=1 << 20)),),
     )
     found = violations(design)
-    assert {one.name for one in found} == {"data memory", "stack", "alignment", "balance", "await", "offsets"}
+    assert {violation.name for violation in found} == {
+        "data memory",
+        "stack",
+        "alignment",
+        "balance",
+        "await",
+        "offsets",
+    }
     with pytest.raises(DesignError) as caught:
         check(design)
-    for one in found:
-        assert one.found in str(caught.value)
-        assert one.limit in str(caught.value)
-        assert one.cure in str(caught.value)
+    for violation in found:
+        assert violation.found in str(caught.value)
+        assert violation.limit in str(caught.value)
+        assert violation.cure in str(caught.value)
 
 
 def test_names_come_first() -> None:
-    """What does not exist cannot be judged: only the names are listed."""
+    """Parts that do not exist cannot be checked: only the names are listed."""
     design = forward()
     broken = replace(design, links=(Link(("in_shim",), ("nowhere",)),), columns=3)
     assert names(broken) == {"names", "columns"}
@@ -73,10 +80,10 @@ def test_names_come_first() -> None:
         lambda d: replace(d, kernels=(*d.kernels, *d.kernels)),
         lambda d: replace(d, sequences=(*d.sequences, *d.sequences)),
         lambda d: replace(d, cores=(*d.cores, *d.cores)),
-        lambda d: replace(d, buffers=(Buffer("b", CORE, d.fifos[0].block),) * 2),
-        lambda d: replace(d, buffers=(Buffer("run", CORE, d.fifos[0].block),)),  # as the sequence
-        lambda d: replace(d, buffers=(Buffer("2nd", CORE, d.fifos[0].block),)),
-        lambda d: replace(d, kernels=(*d.kernels, Kernel("k", (), "other/copy.cc"))),  # two copy.o
+        lambda d: replace(d, buffers=(TileBuffer("b", CORE, d.fifos[0].block),) * 2),
+        lambda d: replace(d, buffers=(TileBuffer("run", CORE, d.fifos[0].block),)),  # as the sequence
+        lambda d: replace(d, buffers=(TileBuffer("2nd", CORE, d.fifos[0].block),)),
+        lambda d: replace(d, kernels=(*d.kernels, KernelFunction("k", (), "other/copy.cc"))),  # two copy.o
     ],
 )
 def test_names_are_known_and_unique(change: object) -> None:
@@ -93,7 +100,7 @@ def test_tiles_exist(tile: Tile) -> None:
 def test_programs_run_on_cores_and_buffers_lie_in_memory() -> None:
     design = forward()
     assert "tiles" in names(replace(design, cores=(replace(design.cores[0], tile=MEMTILE),)))
-    assert "tiles" in names(replace(design, buffers=(Buffer("b", SHIM, design.fifos[0].block),)))
+    assert "tiles" in names(replace(design, buffers=(TileBuffer("b", SHIM, design.fifos[0].block),)))
 
 
 @pytest.mark.parametrize("depths", [(), (2,), (2, 0), (2, 2, 2)])
@@ -111,7 +118,7 @@ def test_targets_are_other_tiles() -> None:
 def test_program_memory_is_an_estimate_and_warns() -> None:
     design = matmul(4_096, 4_096, 16_384, 8_192, 1)
     assert not check(design).warnings
-    many = tuple(Kernel(f"k{i}", (), "test/k.cc") for i in range(16))
+    many = tuple(KernelFunction(f"k{i}", (), "test/k.cc") for i in range(16))
     calls = tuple(replace(design.cores[0].body[-2], kernel=kernel.name, args=()) for kernel in many)  # type: ignore[arg-type]
     body = (*design.cores[0].body, *calls)
     full = replace(design, kernels=(*design.kernels, *many), cores=(replace(design.cores[0], body=body),))
@@ -167,18 +174,18 @@ def test_a_long_list_is_cut_in_the_text_only() -> None:
 
 @pytest.mark.parametrize("columns", [1, 2, 4])
 def test_encoder_overlay(columns: int) -> None:
-    """The figure that ran through aiecc: 64,588 bytes, 948 left for constants."""
+    """The figure that aiecc accepted: 64,588 bytes, 948 left for constants."""
     report = check(overlay("encoder", ENCODER_OPS if columns == 4 else ("matmul", "attention"), columns=columns))
-    cores = [one for one in report.tiles if one.tile.kind == "core"]
+    cores = [use for use in report.tiles if use.tile.kind == "core"]
     assert len(cores) == 4 * columns
-    assert {one.free_bytes for one in cores} == {948}
-    assert all((one.channels_in, one.channels_out) == (2, 1) for one in cores)
+    assert {use.free_bytes for use in cores} == {948}
+    assert all((use.channels_in, use.channels_out) == (2, 1) for use in cores)
 
 
 def test_word_of_another_tile() -> None:
     design = matmul(4_096, 4_096, 16_384, 8_192, 1)
     loop = design.cores[0].body[0]
     assert isinstance(loop, Loop)
-    for word in (Word("prm", 16), Word("prm", -1), Word("table", 0)):
+    for word in (BufferWord("prm", 16), BufferWord("prm", -1), BufferWord("table", 0)):
         body = (replace(loop, count=word), *design.cores[0].body[1:])
         assert names(replace(design, cores=(replace(design.cores[0], body=body),))) == {"loops"}

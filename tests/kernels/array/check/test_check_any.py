@@ -1,4 +1,4 @@
-"""Whatever a design says, check reports or refuses it; it never stumbles over one mistake while it looks for others."""
+"""Check reports or refuses every design; no fault of a design makes it fail while it looks for others."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kernels.array.design import (
     Acquire,
     Await,
     Block,
-    Buffer,
+    BufferWord,
     Call,
     Core,
     Design,
@@ -18,7 +18,7 @@ from kernels.array.design import (
     Free,
     Held,
     Index,
-    Kernel,
+    KernelFunction,
     Link,
     Local,
     Loop,
@@ -27,8 +27,8 @@ from kernels.array.design import (
     Sequence,
     Start,
     Tile,
+    TileBuffer,
     Transfer,
-    Word,
 )
 from kernels.errors import DesignError
 
@@ -58,7 +58,7 @@ links = st.builds(
 arguments = st.one_of(fifo_names.map(Held), buffer_names.map(Local), st.just(Index("i")), small)
 calls = st.builds(Call, kernel_names, st.lists(arguments, max_size=2).map(tuple))
 simple = st.one_of(fifo_names.map(Acquire), fifo_names.map(Release), calls)
-counts = st.one_of(small, st.builds(Word, buffer_names, small))
+counts = st.one_of(small, st.builds(BufferWord, buffer_names, small))
 bodies = st.lists(
     st.one_of(simple, st.builds(Loop, st.just("i"), counts, st.lists(simple, max_size=3).map(tuple))), max_size=5
 ).map(tuple)
@@ -82,10 +82,10 @@ designs = st.builds(
     st.sampled_from([2, 2, 2, 4, 1, 3]),
     st.tuples(*(fifos(name) for name in "fgh")),
     st.lists(links, max_size=1).map(tuple),
-    st.tuples(*(st.builds(Buffer, st.just(name), cores, blocks) for name in "bc")),
-    st.tuples(*(st.builds(Kernel, st.just(name), kernels, st.just("k/k.cc")) for name in "kl")),
+    st.tuples(*(st.builds(TileBuffer, st.just(name), cores, blocks) for name in "bc")),
+    st.tuples(*(st.builds(KernelFunction, st.just(name), kernels, st.just("k/k.cc")) for name in "kl")),
     st.lists(
-        st.builds(Core, cores, bodies, st.sampled_from([0, 100, 1_024])), max_size=2, unique_by=lambda one: one.tile
+        st.builds(Core, cores, bodies, st.sampled_from([0, 100, 1_024])), max_size=2, unique_by=lambda core: core.tile
     ).map(tuple),
     st.lists(sequences, max_size=1).map(tuple),
 )

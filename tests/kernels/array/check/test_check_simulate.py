@@ -1,4 +1,4 @@
-"""What check accepts runs: random sequences through a distribution, two cores and a join come out whole."""
+"""A sequence that check accepts runs: random sequences through a distribution, two cores and a join arrive complete."""
 
 from __future__ import annotations
 

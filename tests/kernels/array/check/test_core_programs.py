@@ -13,38 +13,39 @@ from kernels.array.check.check import check
 from kernels.array.design import (
     Acquire,
     Block,
-    Buffer,
     Call,
     Core,
     Design,
     Held,
     Index,
-    Kernel,
+    KernelFunction,
     Local,
     Loop,
     ObjectFifo,
     Release,
     Statement,
     Tile,
+    TileBuffer,
     statements,
 )
-from tests.kernels.array.designs import CORE, SHIM, forward, names, violations, with_
+from tests.kernels.array.arrays import holding
+from tests.kernels.array.designs import CORE, SHIM, forward, names, violations
 
 BLOCK = Block("bf16", 128)
 COPY = Call("copy", (Held("in_core"), Held("out_core")))
-PASS = with_(("in_core", "out_core"), COPY)
+PASS = holding(("in_core", "out_core"), COPY)
 
 
 def program(*body: Statement) -> Design:
     design = forward(objects=4)
-    numbered = Kernel("numbered", (BLOCK, "i32"), "test/copy.cc")
+    numbered = KernelFunction("numbered", (BLOCK, "i32"), "test/copy.cc")
     return replace(
         design,
         kernels=(*design.kernels, numbered),
         buffers=(
-            Buffer("here", CORE, BLOCK),
-            Buffer("there", Tile(0, 3), BLOCK),
-            Buffer("wide", CORE, Block("f32", 128)),
+            TileBuffer("here", CORE, BLOCK),
+            TileBuffer("there", Tile(0, 3), BLOCK),
+            TileBuffer("wide", CORE, Block("f32", 128)),
         ),
         cores=(Core(CORE, body, 1_024),),
     )
@@ -55,12 +56,12 @@ def program(*body: Statement) -> Design:
     [
         PASS,
         (Loop("twice", 2, PASS),),
-        (Loop("never", 0, with_(("in_core",), Call("numbered", (Held("in_core"), Index("never"))))), *PASS),
+        (Loop("never", 0, holding(("in_core",), Call("numbered", (Held("in_core"), Index("never"))))), *PASS),
         # held across a loop, and given back and taken again inside one
-        with_(("out_core",), Loop("k", 1, with_(("in_core",), COPY))),
+        holding(("out_core",), Loop("k", 1, holding(("in_core",), COPY))),
         (Loop("a", 2, PASS), Loop("a", 2, PASS)),
         (Acquire("in_core"), Acquire("out_core"), COPY, Release("out_core"), Release("in_core")),
-        with_(("in_core", "out_core"), Call("copy", (Local("here"), Held("out_core")))),
+        holding(("in_core", "out_core"), Call("copy", (Local("here"), Held("out_core")))),
     ],
 )
 def test_programs_that_run(body: tuple[Statement, ...]) -> None:
@@ -73,21 +74,21 @@ def test_programs_that_run(body: tuple[Statement, ...]) -> None:
         ((*PASS, Acquire("in_core")), "balance"),
         ((Loop("k", 2, (Acquire("in_core"), Acquire("out_core"), COPY)),), "balance"),
         ((*PASS, Release("in_core")), "release"),
-        ((Acquire("in_core"), Loop("k", 1, (Release("in_core"),)), *with_(("out_core",))), "balance"),
+        ((Acquire("in_core"), Loop("k", 1, (Release("in_core"),)), *holding(("out_core",))), "balance"),
         ((Acquire("in_core"), *PASS), "acquire"),
         ((COPY, *PASS), "arguments"),
         ((*PASS, COPY), "arguments"),
         ((Acquire("in_shim"), Release("in_shim"), *PASS), "acquire"),
-        (with_(("in_core", "out_core"), Call("copy", (Held("in_core"),))), "arguments"),
-        (with_(("in_core", "out_core"), Call("copy", (Held("in_core"), 3))), "arguments"),
-        (with_(("in_core", "out_core"), Call("copy", (Held("in_core"), Local("wide")))), "arguments"),
-        (with_(("in_core", "out_core"), Call("copy", (Held("in_core"), Local("there")))), "arguments"),
-        (with_(("in_core", "out_core"), Call("numbered", (Held("in_core"), Index("k")))), "arguments"),
-        (with_(("in_core", "out_core"), Call("numbered", (Held("in_core"), 1 << 31))), "arguments"),
-        (with_(("in_core", "out_core"), Call("numbered", (Held("in_core"), Held("out_core")))), "arguments"),
+        (holding(("in_core", "out_core"), Call("copy", (Held("in_core"),))), "arguments"),
+        (holding(("in_core", "out_core"), Call("copy", (Held("in_core"), 3))), "arguments"),
+        (holding(("in_core", "out_core"), Call("copy", (Held("in_core"), Local("wide")))), "arguments"),
+        (holding(("in_core", "out_core"), Call("copy", (Held("in_core"), Local("there")))), "arguments"),
+        (holding(("in_core", "out_core"), Call("numbered", (Held("in_core"), Index("k")))), "arguments"),
+        (holding(("in_core", "out_core"), Call("numbered", (Held("in_core"), 1 << 31))), "arguments"),
+        (holding(("in_core", "out_core"), Call("numbered", (Held("in_core"), Held("out_core")))), "arguments"),
         ((Loop("k", 1, (Loop("k", 4, PASS),)),), "loops"),
         ((Loop("k", -1, PASS),), "loops"),
-        (with_(("in_core",)), "ends"),
+        (holding(("in_core",)), "ends"),
     ],
 )
 def test_programs_that_do_not(body: tuple[Statement, ...], name: str) -> None:
@@ -96,7 +97,7 @@ def test_programs_that_do_not(body: tuple[Statement, ...], name: str) -> None:
 
 def test_index_after_its_loop() -> None:
     late = Call("numbered", (Held("in_core"), Index("k")))
-    body = (Loop("k", 2, PASS), *with_(("in_core", "out_core"), late))
+    body = (Loop("k", 2, PASS), *holding(("in_core", "out_core"), late))
     assert "arguments" in names(program(*body))
 
 
@@ -122,40 +123,40 @@ fifos = st.sampled_from(["in_core", "out_core"])
 
 @st.composite
 def bodies(draw: st.DrawFn, depth: int = 3) -> Body:
-    """Bodies that often balance, and as often not."""
+    """Bodies of which about half release all that they acquire."""
     parts: list[Body] = []
     for _ in range(draw(st.integers(0, 3))):
         fifo = draw(fifos)
         kind = draw(st.sampled_from(["both", "both", "acquire", "release", "loop", "loop", "around"]))
         inner = draw(bodies(depth - 1)) if depth and kind in ("loop", "around") else ()
         made: dict[str, Body] = {
-            "both": with_((fifo,)),
+            "both": holding((fifo,)),
             "acquire": (Acquire(fifo),),
             "release": (Release(fifo),),
             "loop": loop(inner),
-            "around": with_((fifo,), *inner),
+            "around": holding((fifo,), *inner),
         }
         parts.append(made[kind])
     return flat(parts)
 
 
 def held_after(body: Body, held: dict[str, int]) -> bool:
-    """Run a body with every loop twice; False where an object is taken twice or given back unheld."""
-    for one in body:
-        if isinstance(one, Loop):
-            if not all(held_after(one.body, held) for _ in range(2)):
+    """Run a body with two passes of every loop; False if it acquires a held object or releases one that is not held."""
+    for statement in body:
+        if isinstance(statement, Loop):
+            if not all(held_after(statement.body, held) for _ in range(2)):
                 return False
-        elif isinstance(one, Acquire | Release):
-            held[one.fifo] = held.get(one.fifo, 0) + (1 if isinstance(one, Acquire) else -1)
-            if held[one.fifo] not in (0, 1):
+        elif isinstance(statement, Acquire | Release):
+            held[statement.fifo] = held.get(statement.fifo, 0) + (1 if isinstance(statement, Acquire) else -1)
+            if held[statement.fifo] not in (0, 1):
                 return False
     return True
 
 
 @given(bodies())
 def test_what_is_accepted_runs_any_number_of_passes(body: Body) -> None:
-    """Check never accepts a program that, run for real, would take an object twice or give back what it lacks."""
-    wrong = {"balance", "release", "acquire"} & {one.name for one in programs.violations(program(*body))}
+    """Check accepts no program that, when run, would acquire a held object or release one that it does not hold."""
+    wrong = {"balance", "release", "acquire"} & {violation.name for violation in programs.violations(program(*body))}
     held: dict[str, int] = {}
     runs = all(held_after(body, held) for _ in range(3)) and not any(held.values())
     assert runs or wrong

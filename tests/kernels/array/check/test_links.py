@@ -1,4 +1,4 @@
-"""Links and stream orders: what mlir-aie would take and then do something else with is refused."""
+"""Links and stream orders: check refuses those that mlir-aie would accept and lower to something else."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ def change(design: Design, name: str, **fields: object) -> Design:
 def test_both_sides_of_a_link_have_one_size() -> None:
     """Silent miscompile: both descriptors would take the larger size, and the memtile wait for ever."""
     design = change(forward(), "in_shim", block=Block("bf16", 64))
-    assert "object size" in {one.name for one in violations(design) if one.where == "link in_shim to in_core"}
+    assert "object size" in {
+        violation.name for violation in violations(design) if violation.where == "link in_shim to in_core"
+    }
 
 
 def test_types_of_a_link() -> None:
@@ -58,7 +60,7 @@ def test_parts_start_at_words() -> None:
 
 
 def test_depths_of_a_link_agree() -> None:
-    """There is one pool: of depth 3 and 2, one would be dropped without a word."""
+    """A link has one pool: mlir-aie would silently drop one of the depths 3 and 2."""
     assert names(change(forward(), "in_core", depths=(3, 2))) == {"depths"}
     check(change(forward(), "in_core", depths=(2, 3)))
 
@@ -84,7 +86,7 @@ def test_many_to_many() -> None:
 def test_memtile_ends_are_linked() -> None:
     design = forward()
     found = violations(replace(design, links=design.links[:1]))
-    assert {one.where for one in found if one.name == "link"} == {"fifo out_core", "fifo out_shim"}
+    assert {violation.where for violation in found if violation.name == "link"} == {"fifo out_core", "fifo out_shim"}
 
 
 def test_objects_are_whole_words() -> None:
@@ -167,7 +169,7 @@ def test_strides_of_an_order() -> None:
 
 
 def test_an_order_belongs_to_the_source_of_parts() -> None:
-    """On a joined FIFO mlir-aie would apply it to each part; from the shim the transfers say it."""
+    """On a joined FIFO mlir-aie would apply the order to each part; from the shim the transfers give the order."""
     design = seed_mel_tiles(4, 4)
     assert "order" in names(change(design, "bands", to_stream=(Dim(2, 4), Dim(40, 8), Dim(4, 1))))
     assert names(change(forward(), "in_shim", to_stream=(Dim(128, 1),))) == {"order"}

@@ -1,4 +1,4 @@
-"""The memory map against the seeds' tables, the GEMM budgets and what aiecc accepted and refused."""
+"""The memory map against the tables of the first kernels, the GEMM budgets, and the verdicts of aiecc."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given
 
 from kernels.array.check.check import check
 from kernels.array.check.memory_map import STACK, largest, memory_map
-from kernels.array.design import Block, Buffer, Design, Tile
+from kernels.array.design import Block, Design, Tile, TileBuffer
 from kernels.array.hardware import CORE as CORE_LIMITS
 from kernels.errors import DesignError
 from tests.kernels.array.designs import CORE, forward, matmul, names, one_tile, seed_mel, seed_mel_tiles, violations
@@ -34,7 +34,7 @@ ALL_TABLES = 44_288  # and the dense mel filters
     ],
 )
 def test_largest_batches(tables: int, stack: int, double: int, single: int) -> None:
-    """800 bytes in and 80 out for each frame: what fits passes check, one frame more is refused for its memory."""
+    """800 bytes in and 80 out for each frame: the largest batch passes check, one frame more is refused."""
     for depth, batch in ((2, double), (1, single)):
         assert largest(lambda size, depth=depth: seed_mel(size, depth, tables, stack)) == batch  # type: ignore[misc]
         assert check(seed_mel(batch, depth, tables, stack)).tile(0, 2).free_bytes >= 0
@@ -56,9 +56,9 @@ def test_largest_batches(tables: int, stack: int, double: int, single: int) -> N
     ],
 )
 def test_bytes_of_a_batch(batch: int, depth: int, used: int) -> None:
-    one = memory_map(seed_mel(batch, depth, 0, KIB), CORE)
-    assert one.used == used
-    assert one.free == 65_536 - used
+    memory = memory_map(seed_mel(batch, depth, 0, KIB), CORE)
+    assert memory.used == used
+    assert memory.free == 65_536 - used
 
 
 def test_refusal_shows_the_map() -> None:
@@ -153,7 +153,11 @@ def test_links_share_one_pool() -> None:
 
 
 def test_memtile_overflow() -> None:
-    found = {one.where: one.found for one in violations(seed_mel_tiles(300, 4)) if one.name == "data memory"}
+    found = {
+        violation.where: violation.found
+        for violation in violations(seed_mel_tiles(300, 4))
+        if violation.name == "data memory"
+    }
     assert found["memtile (0, 1)"] == "528,000 bytes"
     assert len(found) == 5  # and the four cores
 
@@ -164,18 +168,18 @@ def test_memtile_overflow() -> None:
     frames=st.integers(1, 20),
 )
 def test_map_is_a_partition(sizes: list[int], stack: int, frames: int) -> None:
-    """Stack first, then without gaps from the largest to the smallest, everything that the tile holds."""
+    """The stack comes first, then all regions without gaps, from the largest to the smallest."""
     design = one_tile(Block("i16", 2 * frames), Block("i32", frames), 2, tuple(Block("i32", n) for n in sizes), stack)
     regions = memory_map(design, CORE).regions
     assert regions[0].name == STACK
-    assert [one.end for one in regions[:-1]] == [one.address for one in regions[1:]]
-    assert [one.nbytes for one in regions[1:]] == sorted((one.nbytes for one in regions[1:]), reverse=True)
-    assert sum(one.nbytes for one in regions) == stack + 4 * sum(sizes) + 16 * frames
+    assert [region.end for region in regions[:-1]] == [region.address for region in regions[1:]]
+    assert [region.nbytes for region in regions[1:]] == sorted((region.nbytes for region in regions[1:]), reverse=True)
+    assert sum(region.nbytes for region in regions) == stack + 4 * sum(sizes) + 16 * frames
     assert memory_map(design, CORE).used + memory_map(design, CORE).free == CORE_LIMITS.memory_bytes
 
 
 def test_vector_kernels_need_aligned_pointers() -> None:
-    """A table of 36 bytes pushes the smaller result off its 32 bytes; a scalar kernel does not mind."""
+    """A table of 36 bytes moves the smaller result off a multiple of 32 bytes, which only a vector kernel needs."""
     scalar = one_tile(Block("i16", 400), Block("i8", 16), 1, (Block("i8", 36),), 1_024)
     check(scalar)
     vector = replace(scalar, kernels=(replace(scalar.kernels[0], alignment=32),))
@@ -193,7 +197,7 @@ def test_stack_is_explicit_and_aligned(stack: int) -> None:
 
 
 def test_stack_that_a_kernel_overflows() -> None:
-    """The seeds reserved 1 KB for 4 KB of locals."""
+    """The first kernels reserved 1 KB for 4 KB of local variables."""
     design = seed_mel(10, 2, 0, 1_024)
     (violation,) = violations(replace(design, kernels=(replace(design.kernels[0], stack_bytes=4_096),)))
     assert violation.name == "stack"
@@ -210,7 +214,7 @@ def test_dynamic_cores_keep_an_index_for_each_fifo() -> None:
 def test_initial_value_fits_its_buffer() -> None:
     design = forward()
     table = Block("i16", 8)
-    good = Buffer("table", CORE, table, np.zeros(8, np.int16))
+    good = TileBuffer("table", CORE, table, np.zeros(8, np.int16))
     check(replace(design, buffers=(good,)))
     for value in (np.zeros(7, np.int16), np.zeros(8, np.int32)):
         assert names(replace(design, buffers=(replace(good, initial=value),))) == {"initial value"}

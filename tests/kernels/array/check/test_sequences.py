@@ -1,4 +1,4 @@
-"""Runtime sequences: descriptors, queues and tokens at every step, and objects that come out even."""
+"""Runtime sequences: descriptors, queues and tokens at every step, and equal numbers of objects sent and taken."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_tokens_and_results_at_the_end() -> None:
     assert "end" in names(run(get("o0"), get("o1"), send("i", 2), Await("o0"), Free("i")))
     unfinished = run(get("o0"), get("o1", token=False), send("i", 2), Await("o0"), Free("i"))
     found = violations(unfinished)
-    assert any("may still write" in one.found for one in found)
+    assert any("may still write" in violation.found for violation in found)
 
 
 def test_names_of_tasks_and_fifos() -> None:
@@ -159,7 +159,7 @@ def test_a_chain_that_would_fold() -> None:
 
 
 def test_sequences_stand_alone() -> None:
-    """Each is walked on its own: the second may use the names of the first."""
+    """Each sequence is checked by itself: the second may use the names of the first."""
     steps = (get("o"), send("i"), Await("o"), Free("i"))
     one = Sequence("one", (("x", X), ("y", Y)), steps)
     assert len(check(replace(forward(), sequences=(one, replace(one, name="two")))).sequences) == 2

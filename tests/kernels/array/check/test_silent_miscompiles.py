@@ -1,4 +1,4 @@
-"""The five wrong programs that aiecc accepts without a word: each cannot be said here, or is refused."""
+"""The five wrong programs that aiecc accepts silently: a design cannot express them, or check refuses them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from kernels.array.check.check import check
 from kernels.array.design import (
     Acquire,
     Block,
+    BufferWord,
     Call,
     Dim,
     Held,
@@ -18,14 +19,14 @@ from kernels.array.design import (
     Start,
     Statement,
     Transfer,
-    Word,
 )
 from kernels.array.lower.mlir import to_mlir
-from tests.kernels.array.designs import CORE, forward, matmul, names, there_and_back, with_
+from tests.kernels.array.arrays import holding
+from tests.kernels.array.designs import CORE, forward, matmul, names, there_and_back
 
 
 def test_1_no_acquire_inside_a_branch() -> None:
-    """The lowering drops acquires in branches. The language has none: what data skip is a loop of 0 passes."""
+    """The lowering drops acquires in branches. A design has no branches: a loop of 0 passes skips work by data."""
     assert set(get_args(Statement)) == {Acquire, Release, Call, Loop}
     text = to_mlir(matmul(4_096, 4_096, 16_384, 8_192, 1))
     assert "scf.if" not in text
@@ -33,12 +34,12 @@ def test_1_no_acquire_inside_a_branch() -> None:
 
 
 def test_2_objects_of_a_loop_are_picked_at_run_time() -> None:
-    """One acquire in a loop and a depth of 2: static lowering would hand out the same object for ever."""
+    """One acquire in a loop and a depth of 2: static lowering would return the same object for ever."""
     looped = matmul(4_096, 4_096, 16_384, 8_192, 1)
     assert looped.cores[0].dynamic
     assert "dynamic_objfifo_lowering = true" in to_mlir(looped)
-    nested = with_(
-        ("out_core",), Loop("k", 1, (Loop("l", 1, with_(("in_core",), Call("copy", (Held("in_core"),) * 2))),))
+    nested = holding(
+        ("out_core",), Loop("k", 1, (Loop("l", 1, holding(("in_core",), Call("copy", (Held("in_core"),) * 2))),))
     )
     design = forward()
     nested_design = replace(design, cores=(replace(design.cores[0], body=nested),))
@@ -49,7 +50,7 @@ def test_2_objects_of_a_loop_are_picked_at_run_time() -> None:
     around = replace(design.cores[0], body=(acquire, Loop("idle", 0, ()), *rest))
     assert around.dynamic  # aiecc refuses to unroll the loop in the copies of the body
     assert isinstance(looped.cores[0].body[0], Loop)
-    assert isinstance(looped.cores[0].body[0].count, Word)
+    assert isinstance(looped.cores[0].body[0].count, BufferWord)
     assert looped.cores[0].tile == CORE
 
 

@@ -1,4 +1,4 @@
-"""One shim descriptor against mlir-aie's rules, and what is accepted against the pattern that all readers share."""
+"""One shim descriptor against mlir-aie's rules, and accepted transfers against the pattern that all readers share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from kernels.array.pattern import pattern
 
 
 def found(transfer: Transfer, argument: Block, repeat: int = 0) -> set[str]:
-    return {one.name for one in violations("here", transfer, argument, repeat)}
+    return {violation.name for violation in violations("here", transfer, argument, repeat)}
 
 
 BIG: dict[DType, Block] = {dtype: Block(dtype, 1 << 26) for dtype in ITEM_BYTES}
@@ -93,7 +93,7 @@ dims = st.lists(st.builds(Dim, st.integers(1, 6), st.integers(0, 40)), max_size=
 def test_what_is_accepted_is_what_the_pattern_visits(
     dims: tuple[Dim, ...], offset: int, dtype: DType, elements: int, repeat: int
 ) -> None:
-    """Every element of every pass lies inside, in whole words; and one element further is refused for its bounds."""
+    """Every element of every pass is inside the argument, in whole words; one element further is refused."""
     length = math.prod(dim.size for dim in dims[-3:]) if dims else 8
     transfer = Transfer("x", offset, length, dims)
     if found(transfer, Block(dtype, elements), repeat):
@@ -105,7 +105,7 @@ def test_what_is_accepted_is_what_the_pattern_visits(
 
 
 def words(visited: np.ndarray[tuple[int], np.dtype[np.int64]], item: int) -> Iterator[bool]:
-    """Whether elements come in runs that are whole, aligned words."""
+    """Return whether elements come in runs that are whole, aligned words."""
     each = max(1, 4 // item)
     for word in visited.reshape(-1, each):
         yield bool(word[0] % each == 0 and (np.diff(word) == 1).all())

@@ -11,18 +11,18 @@ import pytest
 from kernels.array.design import (
     Acquire,
     Block,
-    Buffer,
     Call,
     Core,
     Design,
     Dim,
     Held,
     Index,
-    Kernel,
+    KernelFunction,
     Loop,
     Release,
     Sequence,
     Start,
+    TileBuffer,
     Transfer,
 )
 from kernels.array.lower.mlir import to_mlir
@@ -112,7 +112,7 @@ def test_the_same_design_is_the_same_text() -> None:
 
 def test_a_core_without_loops_is_unrolled_instead() -> None:
     flat = (Acquire("in0"), Call("command", (Held("in0"), 0)), Release("in0"))
-    kernels = (Kernel("command", (PART, "i32"), "test/scale.cc"),)
+    kernels = (KernelFunction("command", (PART, "i32"), "test/scale.cc"),)
     lines = text_of(replace(design(), kernels=kernels, cores=(Core(CORES[0], flat, 1_024),)))
     assert "} {stack_size = 1024 : i32}" in lines
 
@@ -129,9 +129,12 @@ def test_passes_that_would_be_folded_are_one_run() -> None:
     [
         (lambda d: replace(d, fifos=(replace(d.fifos[0], name="in-0"), *d.fifos[1:])), r"not symbols: \['in-0'\]"),
         (lambda d: replace(d, buffers=(d.buffers[0], *d.buffers)), r"used twice: \['prm0'\]"),
-        (lambda d: replace(d, kernels=(*d.kernels, Kernel("k", (), "b/scale.cc"))), r"one object file: \['scale.o'\]"),
         (
-            lambda d: replace(d, buffers=(*d.buffers, Buffer("t", CORES[0], Block("i16", 8), np.arange(4)))),
+            lambda d: replace(d, kernels=(*d.kernels, KernelFunction("k", (), "b/scale.cc"))),
+            r"one object file: \['scale.o'\]",
+        ),
+        (
+            lambda d: replace(d, buffers=(*d.buffers, TileBuffer("t", CORES[0], Block("i16", 8), np.arange(4)))),
             "Buffer t: 32 bytes of initial values for 16",
         ),
         (

@@ -26,14 +26,14 @@ from kernels.array.design import (
     Transfer,
 )
 from kernels.array.lower.encode import encode, encode_all, planned
-from kernels.array.lower.shim_registers import Channel, bd_address, bd_words, queue_word
-from kernels.array.lower.stream import Task, Wait, channels, tasks
+from kernels.array.lower.shim_registers import ShimChannel, bd_address, bd_words, queue_word
+from kernels.array.lower.stream import ShimTask, Wait, channels, tasks
 from kernels.array.lower.transaction import (
     BlockWrite,
     Instruction,
+    InstructionStream,
     MaskWrite,
     Patch,
-    Stream,
     Sync,
     Write,
     assemble,
@@ -47,13 +47,13 @@ STREAMS = Path(__file__).parent / "streams"
 CASES = [(module.design(), sequence) for module in (scale, wide) for sequence in module.design().sequences]
 NAMES = [f"{design.name}_{sequence.name}" for design, sequence in CASES]
 RUN = (STREAMS / "scale_run.bin").read_bytes()
-IN = Channel(0, "MM2S", 0)
+IN = ShimChannel(0, "MM2S", 0)
 
 
 @pytest.mark.parametrize(("design", "sequence"), CASES, ids=NAMES)
 def test_the_bytes_are_those_of_aiecc(design: Design, sequence: Sequence) -> None:
     real = (STREAMS / f"{design.name}_{sequence.name}.bin").read_bytes()
-    assert encode(design, next(one for one in design.sequences if one.name == sequence.name)) == real
+    assert encode(design, next(candidate for candidate in design.sequences if candidate.name == sequence.name)) == real
     assert assemble(decode(real)) == real
 
 
@@ -64,15 +64,15 @@ def test_all_at_once_are_the_same() -> None:
 
 def test_channels_are_handed_out_in_fifo_order() -> None:
     assert channels(wide.design()) == {
-        "in0": Channel(0, "MM2S", 0),
-        "in_far": Channel(1, "MM2S", 0),
-        "in1": Channel(0, "MM2S", 1),
-        "out": Channel(0, "S2MM", 0),
+        "in0": ShimChannel(0, "MM2S", 0),
+        "in_far": ShimChannel(1, "MM2S", 0),
+        "in1": ShimChannel(0, "MM2S", 1),
+        "out": ShimChannel(0, "S2MM", 0),
     }
 
 
-def one_task(start: Start, *steps: Step) -> tuple[Task | Wait, ...]:
-    """What the chip does with a sequence of one task, by way of the bytes."""
+def one_task(start: Start, *steps: Step) -> tuple[ShimTask | Wait, ...]:
+    """The steps that the chip takes for a sequence of one task, read from the bytes."""
     sequence = Sequence("one", wide.ARGUMENTS, (start, *steps))
     design = replace(wide.design(), sequences=(sequence,))
     found = tasks(decode(encode(design, sequence)))
@@ -80,12 +80,13 @@ def one_task(start: Start, *steps: Step) -> tuple[Task | Wait, ...]:
     return found
 
 
-def _visits(step: Task | Wait) -> object:
+def _visits(step: ShimTask | Wait) -> object:
     if isinstance(step, Wait):
         return step.channel
     passes = step.repeat + 1
-    places = [[one.pattern.indices(number).tolist() for one in step.chain] for number in range(min(passes, 5))]
-    return step.channel, [(one.bd, one.argument) for one in step.chain], passes, step.token, places
+    patterns = [descriptor.pattern for descriptor in step.chain]
+    places = [[pattern.indices(number).tolist() for pattern in patterns] for number in range(min(passes, 5))]
+    return step.channel, [(descriptor.bd, descriptor.argument) for descriptor in step.chain], passes, step.token, places
 
 
 def words_of(transfer: Transfer, number: int) -> list[int]:
@@ -118,28 +119,28 @@ def test_a_transfer_comes_back_as_what_it_visits(transfer: Transfer, token: bool
     assume(all(dim.stride or dim.size == 1 for dim in transfer.dims[-3:]))
     passes = transfer.dims[0].size if len(transfer.dims) == 4 else 3
     (task,) = one_task(Start("t", "in1", (transfer,), passes - 1, token))
-    assert isinstance(task, Task)
-    assert (task.channel, task.token) == (Channel(0, "MM2S", 1), token)
-    (one,) = task.chain
-    moved = [place for number in range(task.repeat + 1) for place in one.pattern.indices(number)]
+    assert isinstance(task, ShimTask)
+    assert (task.channel, task.token) == (ShimChannel(0, "MM2S", 1), token)
+    (descriptor,) = task.chain
+    moved = [place for number in range(task.repeat + 1) for place in descriptor.pattern.indices(number)]
     assert moved == [place for number in range(passes) for place in words_of(transfer, number)]
 
 
-@given(st.lists(transfers().filter(lambda one: len(one.dims) < 4), min_size=1, max_size=4), st.integers(0, 255))
+@given(st.lists(transfers().filter(lambda t: len(t.dims) < 4), min_size=1, max_size=4), st.integers(0, 255))
 def test_a_chain_comes_back_in_order(chain: list[Transfer], repeat: int) -> None:
-    assume(all(dim.stride or dim.size == 1 for one in chain for dim in one.dims))
+    assume(all(dim.stride or dim.size == 1 for transfer in chain for dim in transfer.dims))
     task, wait = one_task(Start("t", "out", tuple(chain), repeat, True), Await("t"))
-    assert isinstance(task, Task)
-    assert [one.pattern.indices().tolist() for one in task.chain] == [words_of(one, 0) for one in chain]
-    assert (task.repeat, [one.bd for one in task.chain]) == (repeat, list(range(len(chain))))
-    assert wait == Wait(Channel(0, "S2MM", 0))
+    assert isinstance(task, ShimTask)
+    assert [descriptor.pattern.indices().tolist() for descriptor in task.chain] == [words_of(t, 0) for t in chain]
+    assert (task.repeat, [descriptor.bd for descriptor in task.chain]) == (repeat, list(range(len(chain))))
+    assert wait == Wait(ShimChannel(0, "S2MM", 0))
 
 
 def test_passes_that_continue_each_other_go_as_one_run() -> None:
     (task,) = one_task(
         Start("t", "in0", (Transfer("h", 64, 512, (Dim(16, 512), Dim(1, 0), Dim(8, 64), Dim(64, 1))),), 15)
     )
-    assert isinstance(task, Task)
+    assert isinstance(task, ShimTask)
     assert (task.repeat, task.chain[0].pattern) == (0, Pattern(32, 4_096))
 
 
@@ -245,14 +246,14 @@ def pushed(repeat: int = 0, token: bool = False) -> Instruction:
     ],
 )
 def test_streams_that_are_no_tasks(instructions: list[Instruction], message: str) -> None:
-    stream = decode(assemble(Stream(1, tuple(instructions))))
+    stream = decode(assemble(InstructionStream(1, tuple(instructions))))
     with pytest.raises(StreamError, match=message):
         tasks(stream)
 
 
 def test_a_descriptor_may_be_started_again_once_its_steps_are_over() -> None:
-    twice = tasks(Stream(1, (*written(STEPS), pushed(3, token=True), pushed(7))))
-    assert [step.repeat for step in twice if isinstance(step, Task)] == [3, 7]
+    twice = tasks(InstructionStream(1, (*written(STEPS), pushed(3, token=True), pushed(7))))
+    assert [step.repeat for step in twice if isinstance(step, ShimTask)] == [3, 7]
 
 
 IN0 = Transfer("h", 0, 64)
@@ -317,8 +318,8 @@ def test_a_third_channel_is_refused() -> None:
 
 
 def test_folding_is_the_same_in_text_and_stream() -> None:
-    """What ``encode`` moves is what the unfolded task says."""
+    """``encode`` moves the elements of the unfolded task."""
     start = Start("t", "in0", (Transfer("w", 0, 64, (Dim(8, 64), Dim(1, 0), Dim(1, 0), Dim(64, 1))),), 7)
     (task,) = one_task(start)
-    assert isinstance(task, Task)
+    assert isinstance(task, ShimTask)
     assert (unfolded(start).transfers[0].length, task.chain[0].pattern.length) == (512, 512)

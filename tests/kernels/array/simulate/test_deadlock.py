@@ -1,4 +1,4 @@
-"""What cannot go on says who waits for whom, and what is left over."""
+"""A launch that cannot go on says which part waits for which, and what is left over."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from kernels.array.design import (
     Loop,
     ObjectFifo,
     Release,
-    Statement,
     Tile,
 )
 from kernels.array.simulate.simulate import Simulation
 from kernels.errors import DeadlockError, SimulationError
 from tests.kernels.array.arrays import (
+    COPY,
     CORES,
     MEMTILE,
     OBJECT,
     SHIM,
     N,
     calling,
+    copier,
     copy,
     core,
     design,
     fifo,
     holding,
-    kernel,
     launch,
     objects,
     receive,
@@ -44,19 +44,13 @@ from tests.kernels.array.arrays import (
 )
 
 ONE, TWO, THREE = CORES[:3]
-COPY = (kernel("copy", OBJECT, OBJECT),)
-IN_OUT = (fifo("in", SHIM, ONE), fifo("out", ONE, SHIM))
-
-
-def copier(*body: Statement) -> Simulation:
-    return Simulation(design(IN_OUT, (core(ONE, *body),), COPY), {"copy": copy})
 
 
 def test_too_little_input_names_the_channel_that_has_no_more() -> None:
     x, y = objects(3), np.zeros((4, N), np.int32)
     with pytest.raises(DeadlockError) as stuck:
         launch(
-            copier(*calling("copy", "in", "out")),
+            copier(),
             receive("y", "out", "y", 4 * N),
             send("x", "in", "x", 3 * N - 4),
             Await("y"),
@@ -155,7 +149,7 @@ def test_an_object_that_is_held_is_not_free() -> None:
 
 
 def test_objects_left_over_are_an_error_and_the_overlay_then_hangs() -> None:
-    simulation = copier(*calling("copy", "in", "out"))
+    simulation = copier()
     x, y = objects(3), np.zeros((3, N), np.int32)
     with pytest.raises(DeadlockError, match="something is left over") as left:
         launch(simulation, receive("y", "out", "y", 2 * N), send("x", "in", "x", 3 * N), Await("y"), x=x, y=y)
@@ -165,7 +159,7 @@ def test_objects_left_over_are_an_error_and_the_overlay_then_hangs() -> None:
 
 
 def test_an_object_moved_in_part_is_left_over() -> None:
-    simulation = copier(*calling("copy", "in", "out"))
+    simulation = copier()
     x, y = objects(1), np.zeros((1, N), np.int32)
     with pytest.raises(DeadlockError) as left:
         launch(simulation, receive("y", "out", "y", 4), send("x", "in", "x", N), Await("y"), x=x, y=y)
@@ -174,7 +168,7 @@ def test_an_object_moved_in_part_is_left_over() -> None:
         "out at (0, 2): 1 of 2 objects full, not taken",
     )
     with pytest.raises(DeadlockError) as left:
-        launch(copier(*calling("copy", "in", "out")), send("x", "in", "x", 4), x=x, y=y)
+        launch(copier(), send("x", "in", "x", 4), x=x, y=y)
     assert left.value.waits == ("MM2S channel 0 of column 0 (no task, 48 B of an object to go)",)
 
 
@@ -202,7 +196,7 @@ def test_an_input_that_nobody_awaits_still_arrives_but_an_output_must_be_awaited
     steps = (receive("y", "out", "y", 5 * N), send("x", "in", "x", 5 * N))
     x, y = objects(5), np.zeros((5, N), np.int32)
     with pytest.raises(DeadlockError) as left:
-        launch(copier(*calling("copy", "in", "out")), *steps, x=x, y=y)
+        launch(copier(), *steps, x=x, y=y)
     assert left.value.waits == ("S2MM channel 0 of column 0: nobody awaits the task of step 0",)
     np.testing.assert_array_equal(y, x)
 
@@ -215,12 +209,12 @@ def test_an_await_takes_one_token_of_two() -> None:
         *(send("x1", "in", "x", N, N), Await("y1")),
         *(receive("z", "out", "y", N, 3 * N), send("w", "in", "y", N, N), Await("z")),
     )
-    launch(copier(*calling("copy", "in", "out")), *steps, x=x, y=y)
+    launch(copier(), *steps, x=x, y=y)
     np.testing.assert_array_equal(y[[0, 1, 3]], x[[0, 1, 1]])
 
 
 def left_over(of: Design, count: int) -> tuple[str, ...]:
-    """What ``count`` objects of x leave behind that nobody takes out."""
+    """The waits after a launch that sends ``count`` objects of x and takes none out."""
     with pytest.raises(DeadlockError) as left:
         launch(Simulation(of, {"copy": copy}), send("x", "in", "x", count * N), x=objects(count))
     return left.value.waits

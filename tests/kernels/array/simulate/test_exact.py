@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from kernels.array.lower.encode import encode
 from kernels.array.simulate.fifos import Process
-from kernels.array.simulate.simulate import Launch, Simulation
+from kernels.array.simulate.simulate import LaunchReport, Simulation
 from kernels.errors import SimulationError
 from tests.kernels.array.small_matmul import KERNELS, SIDE, A, Shape, matmul, sequence
 
@@ -56,7 +56,7 @@ def pointer(array: Blocks) -> ctypes.c_void_p:
 
 
 def direct(shape: Shape, library: ctypes.CDLL, a: Blocks, b: Blocks) -> Blocks:
-    """The same kernels, called one after the other: float32 [groups, rows, tiles * columns, block]."""
+    """Call the same kernels in plain loops: float32 [groups, rows, tiles * columns, block]."""
     c = np.zeros((shape.groups, shape.rows, shape.tiles * shape.columns, A.elements), np.float32)
     acc = np.zeros(A.elements, np.float32)
     for group, row, tile in np.ndindex(c.shape[:3]):
@@ -75,7 +75,7 @@ def data(shape: Shape, seed: int) -> tuple[Blocks, Blocks]:
     return a, b
 
 
-def simulated(simulation: Simulation, shape: Shape, a: Blocks, b: Blocks) -> tuple[Blocks, Launch]:
+def simulated(simulation: Simulation, shape: Shape, a: Blocks, b: Blocks) -> tuple[Blocks, LaunchReport]:
     steps = sequence(shape)
     command = np.zeros(A.elements, np.int32)
     command[:3] = shape.groups, shape.tiles, shape.steps
@@ -127,7 +127,7 @@ def test_two_runs_are_alike_to_the_last_count(library: ctypes.CDLL) -> None:
 @given(st.randoms(use_true_random=False), st.integers(1, 3))
 @settings(max_examples=25)
 def test_the_result_does_not_depend_on_who_goes_first(library: ctypes.CDLL, chance: Random, depth: int) -> None:
-    """Streams, cores, channels and controller in any order: nobody is forgotten, and the result is the same."""
+    """Routes, cores, channels and controller run in any order: none is forgotten, and the result is the same."""
 
     class Shuffled(deque[Process]):
         def popleft(self) -> Process:

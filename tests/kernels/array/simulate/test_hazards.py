@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernels.array.design import Await, Dim, Link, Step
-from kernels.array.lower.shim_registers import Channel
-from kernels.array.lower.stream import Descriptor, Task
+from kernels.array.lower.shim_registers import ShimChannel
+from kernels.array.lower.stream import Descriptor, ShimTask
 from kernels.array.pattern import Pattern
 from kernels.array.simulate.hazards import Footprint, Hazards
 from kernels.array.simulate.simulate import Simulation
@@ -59,29 +59,29 @@ words = st.builds(
 
 @given(st.lists(words, min_size=1, max_size=3), st.lists(words, min_size=1, max_size=2), st.integers(1, 4))
 def test_tasks_meet_where_they_touch_the_same_word(one: list[Pattern], other: list[Pattern], passes: int) -> None:
-    def start(hazards: Hazards, channel: Channel, chain: list[Pattern], passes: int) -> None:
+    def start(hazards: Hazards, channel: ShimChannel, chain: list[Pattern], passes: int) -> None:
         descriptors = tuple(Descriptor(bd, 0, pattern) for bd, pattern in enumerate(chain))
-        hazards.start(0, Task(channel, descriptors, passes - 1, False))
+        hazards.start(0, ShimTask(channel, descriptors, passes - 1, False))
 
     def touched(chain: list[Pattern], passes: int) -> set[int]:
         return {int(word) for pattern in chain for number in range(passes) for word in pattern.indices(number)}
 
     hazards = Hazards()
-    start(hazards, Channel(0, "S2MM", 0), one, passes)
+    start(hazards, ShimChannel(0, "S2MM", 0), one, passes)
     common = touched(one, passes) & touched(other, 2)
     if common:
         with pytest.raises(SimulationError, match=f"byte {4 * min(common)} of argument 0"):
-            start(hazards, Channel(1, "MM2S", 0), other, 2)
+            start(hazards, ShimChannel(1, "MM2S", 0), other, 2)
     else:
-        start(hazards, Channel(1, "MM2S", 0), other, 2)
+        start(hazards, ShimChannel(1, "MM2S", 0), other, 2)
 
 
 def test_a_long_run_is_met_behind_a_short_one_that_starts_inside_it() -> None:
     hazards = Hazards()
     chain = (Descriptor(0, 0, Pattern(0, 10)), Descriptor(1, 0, Pattern(2, 1)))
-    hazards.start(0, Task(Channel(0, "S2MM", 0), chain, 0, True))
+    hazards.start(0, ShimTask(ShimChannel(0, "S2MM", 0), chain, 0, True))
     with pytest.raises(SimulationError, match="byte 20 of argument 0"):
-        hazards.start(1, Task(Channel(0, "MM2S", 0), (Descriptor(2, 0, Pattern(5, 1)),), 0, False))
+        hazards.start(1, ShimTask(ShimChannel(0, "MM2S", 0), (Descriptor(2, 0, Pattern(5, 1)),), 0, False))
 
 
 def test_tasks_of_one_channel_are_in_order_by_themselves() -> None:

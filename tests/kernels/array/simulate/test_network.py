@@ -1,4 +1,4 @@
-"""Objects go where FIFOs and links say: forwarded, broadcast, joined, distributed, reordered."""
+"""Objects take the paths of FIFOs and links: forwarded, broadcast, joined, distributed, reordered."""
 
 from __future__ import annotations
 
@@ -16,13 +16,17 @@ from kernels.array.design import (
 )
 from kernels.array.simulate.simulate import Simulation
 from tests.kernels.array.arrays import (
+    COPY,
     CORES,
+    LARGE,
     MEMTILE,
     OBJECT,
+    QUARTERS,
     SHIM,
     Int32,
     N,
     calling,
+    copier,
     copy,
     core,
     design,
@@ -36,19 +40,12 @@ from tests.kernels.array.arrays import (
     through,
 )
 
-COPY = (kernel("copy", OBJECT, OBJECT),)
-QUARTERS = tuple(quarter * N for quarter in range(4))
-LARGE = Block("i32", 4 * N)
-
 
 def test_a_core_passes_objects_through_in_order() -> None:
-    one = CORES[0]
-    fifos = (fifo("in", SHIM, one), fifo("out", one, SHIM))
-    simulation = Simulation(design(fifos, (core(one, *calling("copy", "in", "out")),), COPY), {"copy": copy})
     x, y = objects(9), np.zeros((9, N), np.int32)
-    done = launch(simulation, *through(9), x=x, y=y)
+    done = launch(copier(), *through(9), x=x, y=y)
     np.testing.assert_array_equal(y, x)
-    assert done.calls == {one: {"copy": 9}}
+    assert done.calls == {CORES[0]: {"copy": 9}}
     assert {str(channel): nbytes for channel, nbytes in done.bytes_moved.items()} == {
         "MM2S channel 0 of column 0": x.nbytes,
         "S2MM channel 0 of column 0": y.nbytes,
@@ -149,9 +146,9 @@ def test_a_pattern_of_the_memtile_applies_to_each_part_of_a_join_and_on_the_way_
 def test_channels_of_several_columns_are_told_apart() -> None:
     columns = range(4)
     fifos = tuple(
-        one
+        part
         for col in columns
-        for one in (fifo(f"in{col}", Tile(col, 0), Tile(col, 2)), fifo(f"out{col}", Tile(col, 2), Tile(3 - col, 0)))
+        for part in (fifo(f"in{col}", Tile(col, 0), Tile(col, 2)), fifo(f"out{col}", Tile(col, 2), Tile(3 - col, 0)))
     )
     cores = tuple(core(Tile(col, 2), *calling("copy", f"in{col}", f"out{col}")) for col in columns)
     simulation = Simulation(design(fifos, cores, COPY, columns=4), {"copy": copy})

@@ -1,4 +1,4 @@
-"""What would fail on the chip, loudly or not, is refused with what is wrong."""
+"""The simulator refuses what would fail on the chip, with or without a report, and names the fault."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import numpy as np
 import pytest
 
 from kernels.array.design import Acquire, Await, Block, Call, Dim, Held, Link, Loop, Release, Statement
-from kernels.array.lower.shim_registers import Channel
+from kernels.array.lower.shim_registers import ShimChannel
 from kernels.array.lower.stream import tasks
-from kernels.array.lower.transaction import Stream, assemble, decode
+from kernels.array.lower.transaction import InstructionStream, assemble, decode
 from kernels.array.simulate.simulate import Simulation
 from kernels.errors import DesignError, SimulationError
 from tests.kernels.array.arrays import (
+    COPY,
     CORES,
+    IN_OUT,
     MEMTILE,
-    OBJECT,
     SHIM,
     Int32,
     N,
     calling,
-    copy,
+    copier,
     core,
     design,
     fifo,
     holding,
-    kernel,
     launch,
     objects,
     receive,
@@ -34,33 +34,27 @@ from tests.kernels.array.arrays import (
 )
 
 ONE, TWO, THREE = CORES[:3]
-COPY = (kernel("copy", OBJECT, OBJECT),)
-IN_OUT = (fifo("in", SHIM, ONE), fifo("out", ONE, SHIM))
-
-
-def copier(*body: Statement) -> Simulation:
-    return Simulation(design(IN_OUT, (core(ONE, *body),), COPY), {"copy": copy})
 
 
 def test_a_fifth_task_in_a_queue_is_refused() -> None:
     x, y = objects(5), np.zeros((5, N), np.int32)
     outputs = [receive(f"y{i}", "out", "y", N, i * N) for i in range(5)]
     awaits = [Await(f"y{i}") for i in range(5)]
-    simulation = copier(*calling("copy", "in", "out"))
+    simulation = copier()
     send_all = send("x", "in", "x", 5 * N)
     done = launch(simulation, *outputs[:4], send_all, Await("y0"), outputs[4], *awaits[1:], x=x, y=y)
     np.testing.assert_array_equal(y, x)
-    assert done.queue_peak[Channel(0, "S2MM", 0)] == 4
+    assert done.queue_peak[ShimChannel(0, "S2MM", 0)] == 4
     with pytest.raises(SimulationError, match="Step 4: S2MM channel 0 of column 0 has 4 tasks queued already"):
-        launch(copier(*calling("copy", "in", "out")), *outputs, send_all, Await("y4"), x=x, y=y)
+        launch(copier(), *outputs, send_all, Await("y4"), x=x, y=y)
 
 
 def test_a_descriptor_written_again_while_it_is_queued_is_refused() -> None:
-    """Two streams of one task each, glued: the second writes BD 0 while the first still uses it."""
+    """Two joined streams of one task each: the second writes BD 0 while the first still uses it."""
     x, y = objects(2), np.zeros((2, N), np.int32)
-    simulation = copier(*calling("copy", "in", "out"))
-    one = decode(stream(simulation.design, (receive("y", "out", "y", N),), {"x": x, "y": y}))
-    twice = assemble(Stream(one.columns, one.instructions * 2))
+    simulation = copier()
+    once = decode(stream(simulation.design, (receive("y", "out", "y", N),), {"x": x, "y": y}))
+    twice = assemble(InstructionStream(once.columns, once.instructions * 2))
     assert len(tasks(decode(twice))) == 2
     with pytest.raises(SimulationError, match="Step 1: BD 0 of column 0 is written again while a task that uses it"):
         simulation.run(twice, [x.reshape(-1).view(np.uint8), y.reshape(-1).view(np.uint8)])
@@ -74,8 +68,8 @@ def test_a_descriptor_written_again_while_it_is_queued_is_refused() -> None:
     ],
 )
 def test_a_transfer_beyond_its_argument_is_refused(words: int, message: str) -> None:
-    """The stream was made for a larger buffer than the launch brings; the last pass counts."""
-    simulation = copier(*calling("copy", "in", "out"))
+    """The stream was encoded for a larger buffer than the launch has; the last pass counts."""
+    simulation = copier()
     x, y = objects(4), np.zeros((3, N), np.int32)
     repeat = 0 if words < N else 2
     dims = (Dim(3, N + 4), Dim(2, 8), Dim(2, 4), Dim(4, 1)) if repeat else ()
@@ -87,7 +81,7 @@ def test_a_transfer_beyond_its_argument_is_refused(words: int, message: str) -> 
 
 
 def test_arguments_are_flat_bytes_and_as_many_as_the_stream_names() -> None:
-    simulation = copier(*calling("copy", "in", "out"))
+    simulation = copier()
     x = objects(1)
     data = stream(simulation.design, through(1), {"x": x, "y": x})
     with pytest.raises(ValueError, match="flat uint8 buffer, not int32"):
@@ -129,7 +123,7 @@ def test_links_that_the_compiler_would_get_wrong_are_refused() -> None:
 
 
 def test_faults_can_be_put_in_place_of_kernels() -> None:
-    """Wrong data goes through as it is; a kernel that fails takes the launch with it."""
+    """Wrong data passes unchanged; an exception of a kernel ends the launch."""
 
     def wrong(source: Int32, target: Int32) -> None:
         target[:] = source

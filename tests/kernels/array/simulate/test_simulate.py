@@ -1,4 +1,4 @@
-"""What a launch does to its arguments and to the array: commands in band, patterns, state that stays."""
+"""The effects of a launch on its arguments and on the array: commands in band, patterns, state that is kept."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import numpy as np
 from kernels.array.design import (
     Acquire,
     Await,
-    Block,
-    Buffer,
+    BufferWord,
     Call,
     Dim,
     Held,
@@ -18,8 +17,8 @@ from kernels.array.design import (
     Loop,
     Release,
     Start,
+    TileBuffer,
     Transfer,
-    Word,
 )
 from kernels.array.simulate.simulate import Simulation
 from tests.kernels.array.arrays import (
@@ -41,10 +40,6 @@ from tests.kernels.array.arrays import (
     through,
 )
 
-COPY = (kernel("copy", OBJECT, OBJECT),)
-QUARTERS = tuple(quarter * N for quarter in range(4))
-LARGE = Block("i32", 4 * N)
-
 
 def test_a_command_in_band_says_how_often_a_core_loops() -> None:
     """The first object has the number of rows and of columns; a section of 0 rows is skipped, its columns unread."""
@@ -59,11 +54,11 @@ def test_a_command_in_band_says_how_often_a_core_loops() -> None:
     inner = holding(("in", "out"), Call("mark", (Held("in"), Held("out"), Index("row"), Index("column"))))
     body = (
         *holding(("in",), Call("command", (Held("in"), Local("words")))),
-        Loop("row", Word("words", 0), (Loop("column", Word("words", 1), inner),)),
+        Loop("row", BufferWord("words", 0), (Loop("column", BufferWord("words", 1), inner),)),
     )
     kernels = (kernel("command", OBJECT, OBJECT), kernel("mark", OBJECT, OBJECT, "i32", "i32"))
     parts = (fifo("in", SHIM, one), fifo("out", one, SHIM))
-    built = design(parts, (core(one, *body),), kernels, buffers=(Buffer("words", one, OBJECT),))
+    built = design(parts, (core(one, *body),), kernels, buffers=(TileBuffer("words", one, OBJECT),))
     simulation = Simulation(built, {"command": command, "mark": mark})
     for rows, columns in ((2, 3), (0, 7), (1, 1), (3, 0)):
         count = rows * columns
@@ -86,7 +81,7 @@ def test_state_stays_on_the_array_between_launches() -> None:
         target[:] = source + total[0]
 
     body = holding(("in", "out"), Call("count", (Held("in"), Held("out"), Local("total"))))
-    buffer = Buffer("total", one, OBJECT, np.full(N, 100, np.int32))
+    buffer = TileBuffer("total", one, OBJECT, np.full(N, 100, np.int32))
     parts = (fifo("in", SHIM, one), fifo("out", one, SHIM))
     built = design(parts, (core(one, *body),), (kernel("count", OBJECT, OBJECT, OBJECT),), buffers=(buffer,))
     simulation = Simulation(built, {"count": count})
@@ -110,7 +105,7 @@ def test_memory_that_nothing_stored_to_is_poison() -> None:
         parts,
         (core(one, *body),),
         (kernel("show", OBJECT, OBJECT, OBJECT),),
-        buffers=(Buffer("spare", one, OBJECT),),
+        buffers=(TileBuffer("spare", one, OBJECT),),
     )
     x, y = np.zeros(N, np.int32), np.zeros(N, np.int32)
     launch(Simulation(built, {"show": show}), *through(1), x=x, y=y)

@@ -14,27 +14,28 @@ from numpy.typing import NDArray
 
 from kernels.array.design import Design, Sequence
 from kernels.array.lower.encode import encode
-from kernels.array.simulate.simulate import Launch, Simulation
+from kernels.array.simulate.simulate import LaunchReport, Simulation
 from kernels.encoder.core import Op
 from kernels.encoder.overlay import ENCODER_OPS, overlay
 from kernels.encoder.pack import pack_commands
 from kernels.encoder.plan import plan
 from kernels.encoder.shapes import SHAPES
-from kernels.encoder.window import convolutions, layers, sequence
-from kernels.mel.design import batch, window
+from kernels.encoder.window_ops import convolutions, layers, sequence
+from kernels.mel.overlay import mel_overlay, window_overlay
+from kernels.mel.plan import MelPlan
 
 WITHOUT_ROWS: tuple[Op, ...] = ("matmul", "attention")  # row ops need four columns
 
 
 def empty(*_: object) -> None:
-    """A kernel that leaves everything as it is."""
+    """A kernel that changes nothing."""
 
 
 def command(source: NDArray[np.uint16], words: NDArray[np.int32]) -> None:
     words[:] = source.view(np.int32)[: words.size]
 
 
-def run(design: Design, steps: Sequence, **given: NDArray[np.uint16]) -> Launch:
+def run(design: Design, steps: Sequence, **given: NDArray[np.uint16]) -> LaunchReport:
     loaded = replace(design, sequences=(steps,))
     kernels = {kernel.name: empty for kernel in design.kernels} | {"gemm_cmd": command}
     arguments = []
@@ -78,7 +79,7 @@ def test_every_size_flows_to_its_end(size: str, columns: int) -> None:
 @pytest.mark.parametrize("columns", [1, 2, 4])
 @pytest.mark.parametrize("n_mels", [80, 128])
 def test_a_window_of_mel_flows_to_its_end(n_mels: int, columns: int) -> None:
-    design = window(n_mels, columns)
+    design = window_overlay(n_mels, columns)
     (steps,) = design.sequences
     objects = -(-3000 // (4 * columns))  # of four frames, for each column
     assert run(design, steps).total_calls == {"mel_frames": 4 * columns * objects}
@@ -88,6 +89,6 @@ def test_a_window_of_mel_flows_to_its_end(n_mels: int, columns: int) -> None:
     ("frames", "columns", "per_object"), [(1, 1, 1), (10, 1, 10), (20, 1, 10), (30, 1, 10), (100, 4, 5)]
 )
 def test_batches_of_mel_flow_to_their_end(frames: int, columns: int, per_object: int) -> None:
-    design = batch(frames, columns=columns, per_object=per_object)
+    design = mel_overlay("batch", MelPlan(80, columns, per_object, frames))
     (steps,) = design.sequences
     assert run(design, steps).total_calls == {"mel_frames": 4 * frames // per_object}

@@ -1,0 +1,31 @@
+"""The cycles of one call of every kernel of the encoder's overlays, collected from the kernels' own folders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from kernels.attention import cycles as attention
+from kernels.cost.assumptions import Assumptions
+from kernels.encoder.command import GELU, CommandWords, MatmulWord
+from kernels.matmul import cycles as matmul
+from kernels.rows import cycles as rows
+from kernels.schedule import Cycles
+
+KernelCycles = Callable[[CommandWords], Mapping[str, float]]  # by name of the kernel, under a command
+
+
+def kernel_cycles(given: Assumptions) -> KernelCycles:
+    """Return the function from a command to the cycles of each kernel: GELU makes matmul's epilogue longer."""
+    return partial(_kernel_cycles, given)
+
+
+def between(cycles: Cycles, given: Assumptions) -> float:
+    """Return the cycles of one call under these assumptions."""
+    return cycles.best + given.lag * (cycles.nominal - cycles.best)
+
+
+def _kernel_cycles(given: Assumptions, words: CommandWords) -> dict[str, float]:
+    gelu = bool(int(words.get(MatmulWord.FLAGS, 0)) & GELU)
+    every: dict[str, Cycles] = {**matmul.cycles(gelu), **attention.cycles(), **rows.cycles()}
+    return {name: between(cycles, given) for name, cycles in every.items()}

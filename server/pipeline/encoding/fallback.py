@@ -1,0 +1,59 @@
+"""A stage on the NPU with the CPU's behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
+
+from npu.errors import NpuError
+from npu.runtime.npu import Npu
+from server.pipeline.stages.protocols import Retired
+
+T = TypeVar("T")
+R = TypeVar("R")
+T_contra = TypeVar("T_contra", contravariant=True)
+R_co = TypeVar("R_co", covariant=True)
+
+
+class BatchStage(Protocol[T_contra, R_co]):
+    """mel or encoder, on either device."""
+
+    @property
+    def device(self) -> str: ...
+    def __call__(self, batch: T_contra, /) -> R_co: ...
+
+
+class StageWithFallback(Generic[T, R]):
+    """A stage that runs on the NPU from ``serve`` on until the NPU is retired, and on the CPU otherwise."""
+
+    def __init__(self, cpu: BatchStage[T, R]) -> None:
+        self.cpu = cpu
+        self._npu: Npu | None = None
+        self._run_on_npu: Callable[[T], R] = cpu
+
+    def serve(self, npu: Npu, run: Callable[[T], R]) -> None:
+        """Run the following batches by ``run``, on the NPU."""
+        self._npu, self._run_on_npu = npu, run
+
+    @property
+    def served(self) -> bool:
+        """True once the NPU was chosen, even if it has been retired since."""
+        return self._npu is not None
+
+    @property
+    def device(self) -> str:
+        """The device that the next batch will run on: "cpu", or the NPU's name."""
+        return self._npu.device if self._npu is not None and self._npu.retired is None else self.cpu.device
+
+    def __call__(self, batch: T, /) -> R:
+        """Run a batch on the current device.
+
+        Raises Retired where the NPU fails, or computed the batch and has failed since: nothing of the batch is to be
+        used, and ``device`` is the CPU's from then on.
+        """
+        serves = self._npu is not None and self._npu.retired is None
+        try:
+            return self._run_on_npu(batch) if serves else self.cpu(batch)
+        except NpuError as error:
+            reason = error.reason
+        raise Retired(reason)
