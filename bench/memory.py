@@ -102,27 +102,29 @@ def measure(child: str, hours: float, model: str, cache: Path) -> Growth:
 
 def _windows(recording: Path) -> Iterator[float]:
     """Yield the end of each window, in seconds."""
-    from server.pipeline.cutting import speech_windows
     from server.pipeline.stages.decode import AudioStream
     from server.pipeline.stages.vad import SileroDetector
+    from server.pipeline.window_reader import WindowReader
     from server.settings.stages import VadSettings
 
-    for window in speech_windows(AudioStream(recording), SileroDetector(VadSettings())):
-        yield window.end
+    reader = WindowReader(AudioStream(recording), SileroDetector(VadSettings()))
+    while (windows := reader.read()) is not None:
+        for window in windows:
+            yield window.end
 
 
 def _session(recording: Path, model: str, cache: Path) -> Iterator[float]:
     """Yield the end of each segment, in seconds."""
-    from server.pipeline.loaded_model import Parts, StageSettings
-    from server.pipeline.session import Session
-    from server.settings.stages import DecodeSettings
+    from server.pipeline.alone import transcribe
+    from server.pipeline.loaded_model import LoadedModel
+    from server.settings.stages import DecodeSettings, StageSettings
     from server.transcript import Options, SegmentReady
 
     directory = checkpoints.whisper(model, cache)
     if directory is None:
         sys.exit(f"the model {model} is not here")
     settings = StageSettings(decode=DecodeSettings.model_validate({"beam_size": 1, "temperatures": (0.0,)}))
-    for event in Session(Parts(model, directory, settings), Options(language="en")).run(recording):
+    for event in transcribe(LoadedModel(model, directory, settings), recording, Options(language="en")):
         if isinstance(event, SegmentReady):
             yield event.segment.end
 

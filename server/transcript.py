@@ -75,6 +75,20 @@ class StageTime:
 
 
 @dataclass(frozen=True, slots=True)
+class StageChoice:
+    """The device that serves a stage; ``reason`` names the measurement or the fallback that decided it."""
+
+    stage: str
+    device: str
+    reason: str
+
+    @property
+    def on_npu(self) -> bool:
+        """True where the NPU or the simulated NPU runs the stage; every other stage runs on the CPU."""
+        return self.device != "cpu"
+
+
+@dataclass(frozen=True, slots=True)
 class DiarizeOptions:
     """The options of diarization: bounds for the number of speakers; None leaves the number to the clustering."""
 

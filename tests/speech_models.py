@@ -1,4 +1,4 @@
-"""Models of the WhisperX parts with random weights, in the formats in which users have the real ones."""
+"""Models for the WhisperX stages with random weights, in the formats in which users have the real ones."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from bench.npu.results import ClipResult, Transcripts, read, report
 from bench.npu.variants import VARIANTS, checkpoint, on_cpu, variant
 from kernels.mel.audio import Float32
 from server.pipeline.encoding.ct2_encoder import Ct2Encoder
-from server.pipeline.stages.decoder import Ct2Decoder, Decoded, Search, prompt_tokens
+from server.pipeline.stages.decoder import Attempts, Ct2Decoder, Decoded, Search, prompt_tokens
 from server.pipeline.stages.whisper import Checkpoint, storage
 from server.settings.stages import DecodeSettings
 
@@ -42,14 +42,21 @@ class TextDecoder:
         self.checkpoint = checkpoint
         tokenizer = checkpoint.tokenizer("en", "transcribe")
         self.search = Search(tokenizer, prompt_tokens(tokenizer, None, None), BEAM, temperatures=(0.0,))
-        self.decode = Ct2Decoder(checkpoint, DecodeSettings.model_validate({"beam_size": BEAM, "temperatures": (0.0,)}))
+        self.settings = DecodeSettings.model_validate({"beam_size": BEAM, "temperatures": (0.0,)})
+        self.decoder = Ct2Decoder(checkpoint, self.settings)
 
     def compare(self, cpu: Float32, npu: Float32) -> Transcripts:
         """Decode the states of both encoders, float32 [1, 1500, d]."""
-        mine, theirs = (self.decode(states, self.search)[0] for states in (cpu, npu))
+        mine, theirs = self.decode(cpu), self.decode(npu)
         same = mine.text == theirs.text
         gap = None if same else self.likelihood(cpu, mine) - self.likelihood(cpu, theirs)
         return Transcripts(mine.text.strip(), theirs.text.strip(), gap)
+
+    def decode(self, states: Float32) -> Decoded:
+        """Decode one window's encoder states, float32 [1, 1500, d]."""
+        attempts = Attempts(self.search, self.settings)
+        attempts.add(self.decoder.generate(states, [self.search], 0.0)[0])
+        return attempts.result()
 
     def likelihood(self, states: Float32, text: Decoded) -> float:
         """Return the mean log probability of a token of ``text``, each given those before it; 0 for no text."""

@@ -24,7 +24,7 @@ from server.errors import EngineFailure, InvalidInput, WhisperXError
 
 if TYPE_CHECKING:
     from server.engine.contract import Job
-    from server.pipeline.loaded_model import Parts
+    from server.pipeline.loaded_model import LoadedModel
     from server.settings.load import Settings
     from server.transcript import Event, Options, Transcript
 
@@ -105,22 +105,22 @@ def _transcribe_all(
     return failed
 
 
-def _load(settings: Settings) -> Parts:
+def _load(settings: Settings) -> LoadedModel:
     from server.checkpoints.catalog import Catalog
-    from server.pipeline.loaded_model import Parts
+    from server.pipeline.loaded_model import LoadedModel
     from server.settings.stages import DEMO_MODEL
 
     catalog = Catalog(settings.model)
     name = catalog.default
-    return Parts(name, catalog.resolve(name), settings.stages, demo=name == DEMO_MODEL)
+    return LoadedModel(name, catalog.resolve(name), settings.stages, demo=name == DEMO_MODEL)
 
 
-def _events(model: Parts, job: Job, max_seconds: float) -> Iterator[Event]:
+def _events(model: LoadedModel, job: Job, max_seconds: float) -> Iterator[Event]:
     """Run the pipeline on one file. An error that is not of this project becomes an EngineFailure and a log entry."""
-    from server.pipeline.session import Session
+    from server.pipeline import alone
 
     try:
-        yield from Session(model, job.options, max_seconds=max_seconds).run(job.path)
+        yield from alone.transcribe(model, job.path, job.options, max_seconds=max_seconds)
     except WhisperXError:
         raise
     except Exception as error:  # the outermost edge of the computation

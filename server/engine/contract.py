@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-from server.transcript import Event, Options, StageTime
+from server.transcript import Event, Options, StageChoice, StageTime
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +39,6 @@ class ModelCard:
     demo: bool
     multilingual: bool | None
     aliases: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class StageChoice:
-    """The device that serves a stage; ``reason`` names the measurement or the fallback that decided it."""
-
-    stage: str
-    device: str
-    reason: str
-
-    @property
-    def on_npu(self) -> bool:
-        """True where the NPU or the simulated NPU runs the stage; every other stage runs on the CPU."""
-        return self.device != "cpu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +110,20 @@ class QueueTime:
     seconds: float
 
 
+FallbackReason = Literal["npu_retired", "log_prob", "compression_ratio", "repeats"]
+
+
 @dataclass(frozen=True, slots=True)
 class Fallback:
-    """A window that was computed again, or on another device; ``reason`` is one of a few fixed words."""
+    """A window that was computed again, or on another device.
+
+    ``reason`` is ``npu_retired`` for the encoder: the CPU computed the batch once more. For the decoder it is the
+    threshold that a window failed before it was decoded at the next temperature.
+    """
 
     model: str
     stage: str
-    reason: str
+    reason: FallbackReason
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Literal
 
-from server.engine.contract import Observation, Pull, StageChoice
+from server.engine.contract import Observation, Pull
 from server.errors import WhisperXError
 from server.settings.stages import StageSettings
-from server.transcript import Options, Resume, Segment, StageTime, Transcript
+from server.transcript import Options, Resume, Segment, StageChoice, StageTime, Transcript
 
 HEADER = struct.Struct(">I")
 GAIN = 0.1  # share of a window's time that a larger batch must save: it makes every other request wait for longer

@@ -1,19 +1,19 @@
-"""Wall time by stage and device, each moment charged to one stage only."""
+"""Wall time by stage and device; each moment is charged to one stage only."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter
-from typing import TypeVar
 
 from server.transcript import StageTime
 
-T = TypeVar("T")
-
 
 class StageClock:
-    """Stages may nest (speech detection pulls audio from the decoder): the inner one stops the outer one's clock."""
+    """The time that the stages of one request have taken.
+
+    Stages may nest (speech detection pulls audio from the decoder): the inner stage stops the outer one's clock.
+    """
 
     def __init__(self) -> None:
         self._seconds: dict[tuple[str, str], float] = {}
@@ -22,6 +22,7 @@ class StageClock:
 
     @contextmanager
     def stage(self, stage: str, device: str) -> Iterator[None]:
+        """Charge the time inside to a stage on a device."""
         self._charge()
         self._running.append((stage, device))
         try:
@@ -30,19 +31,8 @@ class StageClock:
             self._charge()
             self._running.pop()
 
-    def iterate(self, stage: str, device: str, items: Iterable[T]) -> Iterator[T]:
-        """Pass ``items`` on, charging the time it takes to make each."""
-        iterator = iter(items)
-        while True:
-            with self.stage(stage, device):
-                try:
-                    item = next(iterator)
-                except StopIteration:
-                    return
-            yield item
-
     def add(self, stage: str, device: str, seconds: float) -> None:
-        """Charge time that was measured elsewhere: a share of a batch."""
+        """Charge seconds that were measured elsewhere, such as a share of a batch."""
         key = (stage, device)
         self._seconds[key] = self._seconds.get(key, 0.0) + seconds
 
@@ -53,7 +43,7 @@ class StageClock:
         self._mark = now
 
     def times(self) -> tuple[StageTime, ...]:
-        """In the order in which the stages first ran."""
+        """Return the times in milliseconds, in the order in which the stages first ran."""
         return tuple(
             StageTime(stage, device, round(seconds * 1000, 3)) for (stage, device), seconds in self._seconds.items()
         )

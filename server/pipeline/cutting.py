@@ -1,8 +1,7 @@
-"""Cuts a recording into windows of at most 30 s, as it is read, holding little more than one window of audio."""
+"""Cut a recording into windows of at most 30 s while it is read, holding little more than one window of audio."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from itertools import count
 
 import numpy as np
@@ -11,12 +10,12 @@ from kernels.mel.audio import SAMPLE_RATE, WINDOW_SAMPLES, Float32
 from server.pipeline.stages.protocols import Span, SpeechDetector
 from server.pipeline.window import Window
 
-QUIET_SEARCH = 3 * SAMPLE_RATE  # without a detector, the cut is laid at the quietest place of the last 3 s
+QUIET_SEARCH = 3 * SAMPLE_RATE  # without a detector, a window ends at the quietest place of its last 3 s
 QUIET_FRAME = SAMPLE_RATE // 50  # 20 ms
 
 
 class SpeechCutter:
-    """Windows that hold the speech that ``detector`` finds, filled up to 30 s with the pauses between.
+    """Cuts windows that hold the speech that ``detector`` finds: as many spans as fit into 30 s, pauses included.
 
     Silence before, between and after windows is dropped.
     """
@@ -28,14 +27,14 @@ class SpeechCutter:
         self._count = count()
 
     def push(self, block: Float32) -> list[Window]:
-        """Take the next samples, float32 [n]; return the windows that are whole by now."""
+        """Take the next samples, float32 [n]; return the windows that are complete now."""
         self._audio.append(block)
         cut = self._cut(self._packer.push(self._detector.feed(block)))
         self._audio.drop(self._packer.start if self._packer.start is not None else self._detector.undecided)
         return cut
 
     def flush(self) -> list[Window]:
-        """The recording has ended: the remaining windows."""
+        """End the recording; return the remaining windows."""
         return self._cut([*self._packer.push(self._detector.flush()), *self._packer.flush()])
 
     def _cut(self, groups: list[list[Span]]) -> list[Window]:
@@ -43,14 +42,14 @@ class SpeechCutter:
 
 
 class FixedCutter:
-    """Windows that cover everything, cut at the quietest 20 ms of the last 3 s."""
+    """Cuts windows that cover the whole recording, each ending in the quietest 20 ms of its last 3 s."""
 
     def __init__(self) -> None:
         self._audio = _Tail()
         self._count = count()
 
     def push(self, block: Float32) -> list[Window]:
-        """Take the next samples, float32 [n]; return the windows that are whole by now."""
+        """Take the next samples, float32 [n]; return the windows that are complete now."""
         audio, cut = self._audio, []
         audio.append(block)
         while audio.length > WINDOW_SAMPLES:
@@ -60,29 +59,10 @@ class FixedCutter:
         return cut
 
     def flush(self) -> list[Window]:
-        """The recording has ended: what is left."""
+        """End the recording; return the remaining window, if there is one."""
         audio = self._audio
         rest = [(audio.offset, audio.offset + audio.length)]
         return [_window(next(self._count), audio, rest)] if audio.length else []
-
-
-Cutter = SpeechCutter | FixedCutter
-
-
-def speech_windows(blocks: Iterable[Float32], detector: SpeechDetector) -> Iterator[Window]:
-    """SpeechCutter over a whole recording; ``blocks`` are float32 [n] in order."""
-    return _windows(blocks, SpeechCutter(detector))
-
-
-def fixed_windows(blocks: Iterable[Float32]) -> Iterator[Window]:
-    """FixedCutter over a whole recording."""
-    return _windows(blocks, FixedCutter())
-
-
-def _windows(blocks: Iterable[Float32], cutter: Cutter) -> Iterator[Window]:
-    for block in blocks:
-        yield from cutter.push(block)
-    yield from cutter.flush()
 
 
 def _window(index: int, audio: _Tail, spans: list[Span]) -> Window:
@@ -98,7 +78,7 @@ def _quietest(samples: Float32) -> int:
 
 
 class _Packer:
-    """Groups spans into runs that last at most a window from first sample to last."""
+    """Groups spans of speech that fit into one window, from the first sample of a group to its last."""
 
     def __init__(self) -> None:
         self._group: list[Span] = []
@@ -121,7 +101,7 @@ class _Packer:
 
 
 class _Tail:
-    """The last samples of a stream, addressed by their place in the whole."""
+    """The last samples of a stream, addressed by their position in the whole stream."""
 
     def __init__(self) -> None:
         self.offset = 0
@@ -135,7 +115,7 @@ class _Tail:
         self._samples = np.concatenate([self._samples, block])
 
     def drop(self, until: int) -> None:
-        """Forget what lies before sample ``until``."""
+        """Drop the samples before sample ``until``."""
         count = min(max(0, until - self.offset), self.length)
         self._samples = self._samples[count:]
         self.offset += count

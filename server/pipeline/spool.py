@@ -1,9 +1,9 @@
-"""Keeps a whole recording on disk for the one stage that needs it whole."""
+"""A copy of a recording's samples on disk, for the one stage that needs the whole recording: diarization."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import IO
 
 import numpy as np
@@ -12,25 +12,25 @@ from kernels.mel.audio import Float32
 
 
 class Spool:
-    """Does nothing unless ``enabled``."""
+    """A temporary file that keeps the samples that pass through; without ``enabled`` nothing is kept."""
 
     def __init__(self, *, enabled: bool) -> None:
         self._file: IO[bytes] | None = tempfile.TemporaryFile() if enabled else None  # noqa: SIM115  closed by close()
 
     def close(self) -> None:
-        """The copy is gone."""
+        """Delete the copy."""
         if self._file is not None:
             self._file.close()
 
-    def through(self, blocks: Iterable[Float32]) -> Iterator[Float32]:
-        """Pass the blocks on, keeping a copy of each."""
+    def through(self, blocks: Iterable[Float32]) -> Generator[Float32, None, None]:
+        """Pass blocks of float32 [n] on, keeping a copy of each."""
         for block in blocks:
             if self._file is not None:
                 self._file.write(block.tobytes())
             yield block
 
     def samples(self) -> Float32:
-        """Everything that passed: float32 [n], mapped from disk."""
+        """Return all samples that have passed, float32 [n], mapped from disk."""
         if self._file is None or self._file.tell() == 0:
             return np.zeros(0, np.float32)
         self._file.flush()

@@ -7,9 +7,20 @@ import threading
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, replace
 
-from server.engine.contract import EngineStatus, Job, ModelCard, Observer, StageChoice
+from server.engine.contract import EngineStatus, Job, ModelCard, Observer
 from server.errors import ModelNotFound
-from server.transcript import Event, Finished, Progress, Segment, SegmentReady, StageTime, TokenScore, Transcript, Word
+from server.transcript import (
+    Event,
+    Finished,
+    Progress,
+    Segment,
+    SegmentReady,
+    StageChoice,
+    StageTime,
+    TokenScore,
+    Transcript,
+    Word,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kernels.mel.audio import SAMPLE_RATE, WINDOW_SAMPLES, Float32
-from server.pipeline.cutting import fixed_windows, speech_windows
+from server.pipeline.cutting import FixedCutter, SpeechCutter
 from server.pipeline.stages.protocols import Span
+from server.pipeline.window import Window
 from tests.audio_files import joined
 
 
 class Scripted:
-    """A detector that knows the spans beforehand and tells each once its end was fed."""
+    """A detector that is given the spans beforehand and returns each of them once its end was fed."""
 
     device = "cpu"
 
@@ -39,13 +40,20 @@ class Scripted:
 
 
 def ramp(length: int) -> Float32:
-    """Every sample tells where it stands (exact in float32 up to 2^24)."""
+    """Samples whose values are their positions, which float32 holds exactly up to 2^24."""
     return np.arange(length, dtype=np.float32)
 
 
 def blocks(samples: Float32, size: int) -> Iterator[Float32]:
     for start in range(0, len(samples), size):
         yield samples[start : start + size]
+
+
+def cut(blocks: Iterable[Float32], cutter: SpeechCutter | FixedCutter) -> Iterator[Window]:
+    """Windows of a whole recording, each as soon as it is whole."""
+    for block in blocks:
+        yield from cutter.push(block)
+    yield from cutter.flush()
 
 
 @st.composite
@@ -61,7 +69,7 @@ def speech(draw: st.DrawFn) -> list[Span]:
 @given(speech(), st.integers(10_000, 400_000))
 def test_every_span_is_in_one_window_whole(spans: list[Span], size: int) -> None:
     end = spans[-1][1] if spans else 0
-    windows = list(speech_windows(blocks(ramp(end + 5000), size), Scripted(list(spans))))
+    windows = list(cut(blocks(ramp(end + 5000), size), SpeechCutter(Scripted(list(spans)))))
     told = [span for window in windows for span in window.speech]
     assert told == [(a / SAMPLE_RATE, b / SAMPLE_RATE) for a, b in spans]
     for index, window in enumerate(windows):
@@ -84,14 +92,14 @@ def test_a_window_is_passed_on_before_the_stream_ends() -> None:
             fed += len(block)
             yield block
 
-    next(speech_windows(counted(), Scripted(spans)))
+    next(cut(counted(), SpeechCutter(Scripted(spans))))
     assert fed == 700_000
 
 
 @given(st.integers(0, 2_500_000), st.integers(5_000, 500_000))
 def test_fixed_windows_leave_nothing_out(length: int, size: int) -> None:
     samples = ramp(length)
-    windows = list(fixed_windows(blocks(samples, size)))
+    windows = list(cut(blocks(samples, size), FixedCutter()))
     assert np.array_equal(joined(window.samples for window in windows), samples)
     assert all(len(window.samples) <= WINDOW_SAMPLES for window in windows)
 
@@ -99,5 +107,5 @@ def test_fixed_windows_leave_nothing_out(length: int, size: int) -> None:
 def test_fixed_windows_are_cut_where_it_is_quiet() -> None:
     samples = np.random.default_rng(0).uniform(-0.5, 0.5, 40 * SAMPLE_RATE).astype(np.float32)
     samples[28 * SAMPLE_RATE : 28 * SAMPLE_RATE + 3200] = 0.0
-    first = next(fixed_windows(blocks(samples, SAMPLE_RATE)))
+    first = next(cut(blocks(samples, SAMPLE_RATE), FixedCutter()))
     assert 28.0 <= first.end <= 28.2

@@ -1,4 +1,4 @@
-"""Libraries that report to their makers are told not to before they are loaded."""
+"""The telemetry of libraries is switched off before they are loaded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SUPPRESSED_BY = ("CI", "GITHUB_ACTIONS", "PYTEST_CURRENT_TEST", "PYTEST_VERSION"
 
 
 def test_onnxruntime_makes_no_device_id_and_queues_no_event(tmp_path: Path) -> None:
-    """Since 1.29 it leaves both in the user's cache, and sends the events, unless told not to."""
+    """onnxruntime leaves both in the user's cache since 1.29, and sends the events, unless they are switched off."""
     folders = {name: str(tmp_path / name.lower()) for name in ("HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "TMPDIR")}
     for folder in folders.values():
         Path(folder).mkdir()

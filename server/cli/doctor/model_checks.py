@@ -35,11 +35,11 @@ def waits_for_a_pull(settings: Settings) -> bool:
 
 def check_stages(settings: Settings) -> Iterator[Check]:
     """Load the default model as the server does; report the devices of mel and encoder, and the reasons."""
-    from server.pipeline.loaded_model import Parts
+    from server.pipeline.loaded_model import LoadedModel
 
     try:
         directory = Catalog(settings.model).resolve(settings.model.name)
-        model = Parts(settings.model.name, directory, StageSettings(model=settings.model, npu=settings.npu))
+        model = LoadedModel(settings.model.name, directory, StageSettings(model=settings.model, npu=settings.npu))
     except WhisperXError as error:
         yield Check("stages", "fatal", error.message, error.cure)
         return

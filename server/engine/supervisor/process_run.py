@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Literal
 
-from server.engine.contract import EngineProcess, Observer, Pull, StageChoice
+from server.engine.contract import EngineProcess, Observer, Pull
 from server.engine.messages import (
     DevicesChanged,
     Diarizing,
@@ -30,7 +30,7 @@ from server.engine.supervisor.worker_process import WorkerProcess
 from server.errors import WhisperXError
 from server.machine.memory import rss_bytes
 from server.settings.service import EngineSettings
-from server.transcript import StageTime
+from server.transcript import StageChoice, StageTime
 
 log = logging.getLogger(__name__)
 

@@ -1,53 +1,60 @@
-"""One request as the scheduler sees it."""
+"""One request as the worker sees it."""
 
 from __future__ import annotations
 
 from server.engine.messages import Submit
-from server.pipeline.batches import Work
 from server.pipeline.session import Session
 from server.pipeline.stages.decode import claimed_seconds
 
 SHORT_SECONDS = 60.0
-SHORT_BYTES = 480_000  # the same at 64 kbit/s, for files that do not say how long they are: browsers write such
+SHORT_BYTES = 480_000  # SHORT_SECONDS at 64 kbit/s, for files without a length, as browsers write them
 
 
 class Request:
-    """``urgent`` ones, interactive or short, go first; ``undelivered`` counts windows cut and not delivered yet."""
+    """A submitted request and its state.
 
-    def __init__(self, submit: Submit, session: Session) -> None:
+    ``probed``: the length that the file claims was looked at. ``urgent``: the request is interactive or short, so it
+    goes first. ``read_whole``: all windows were cut. ``undelivered`` counts windows cut and not delivered yet.
+    """
+
+    def __init__(self, submit: Submit) -> None:
         self.id = submit.request
-        self.path = submit.path
-        self.session = session
-        self.solo = submit.solo
-        self.diarize = submit.options.diarize is not None
+        self.submit = submit
         self.seconds: float | None = None
         self.urgent = submit.interactive
-        self.probed = self.opened = self.read_whole = self.over = False
+        self.probed = self.read_whole = False
         self.undelivered = 0
+        self._session: Session | None = None
+
+    @property
+    def diarize(self) -> bool:
+        """True if speakers are to be labelled at the end."""
+        return self.submit.options.diarize is not None
 
     def probe(self) -> None:
-        """Look at how long the file claims to be."""
-        self.seconds = claimed_seconds(self.path)
-        short = self.path.stat().st_size <= SHORT_BYTES if self.seconds is None else self.seconds <= SHORT_SECONDS
+        """Look at the length that the file claims, in seconds, and decide whether the request is urgent."""
+        path = self.submit.path
+        self.seconds = claimed_seconds(path)
+        short = path.stat().st_size <= SHORT_BYTES if self.seconds is None else self.seconds <= SHORT_SECONDS
         self.urgent = self.urgent or short
         self.probed = True
 
-    def encoder_key(self) -> object:
-        """Equal for requests whose windows may share an encoder batch."""
-        return self.id if self.solo else None
+    def begin(self, session: Session) -> None:
+        """Take the open session; the request waits no longer."""
+        self._session = session
 
+    @property
+    def begun(self) -> bool:
+        """True once the session is open."""
+        return self._session is not None
 
-class Item:
-    """A window in the queues."""
+    @property
+    def session(self) -> Session:
+        """The open session."""
+        assert self._session, "a request begins before it is computed"  # noqa: S101
+        return self._session
 
-    __slots__ = ("request", "work")
-
-    def __init__(self, request: Request, work: Work) -> None:
-        self.request = request
-        self.work = work
-
-    def encoder_key(self) -> object:
-        return self.request.encoder_key()
-
-    def decoder_key(self) -> object:
-        return self.request.encoder_key(), self.work.alike
+    def close(self) -> None:
+        """Close the session if there is one."""
+        if self._session:
+            self._session.close()

@@ -1,6 +1,6 @@
-"""The stages as Protocols: each has a CPU implementation here, and mel and encoder may have one on the NPU.
+"""The stages as Protocols: each has an implementation for the CPU, and mel and encoder may have one for the NPU.
 
-``device`` is what really computes ("cpu", "npu"): it is copied into every answer, so it must be true.
+``device`` is the device that really computes ("cpu", "npu"); it is copied into every answer, so it must be true.
 """
 
 from __future__ import annotations
@@ -11,33 +11,49 @@ from typing import Protocol
 
 from kernels.mel.audio import Float32
 from kernels.mel.features import Features
+from server.pipeline.stages.decoder import Decoded
 from server.pipeline.stages.text import TokenWord
 from server.pipeline.window import Window
+from server.transcript import TokenScore, Word
 
 Span = tuple[int, int]  # first sample and the one after the last, counted from the start of the recording
 Times = tuple[float, float, float | None]  # start and end in seconds from the window's start, score in [0, 1]
 
 
 class SpeechDetector(Protocol):
-    """Finds speech in a stream. One object per recording."""
+    """Finds speech in a stream; one object serves one recording. A span is at most 30 s, or 480,000 samples, long.
+
+    A detector that takes every block of 10 s for speech::
+
+        class Everything:
+            device = "cpu"
+            undecided = 0
+
+            def feed(self, samples):
+                start, self.undecided = self.undecided, self.undecided + len(samples)
+                return [(start, self.undecided)]
+
+            def flush(self):
+                return []
+    """
 
     device: str
 
     def feed(self, samples: Float32) -> list[Span]:
-        """Take the next samples (float32 [n], 16 kHz); return the spans of speech that are final by now, in order."""
+        """Take the next samples (float32 [n], 16 kHz); return the spans of speech that are final now, in order."""
 
     def flush(self) -> list[Span]:
-        """The recording has ended: the remaining spans."""
+        """End the recording; return the remaining spans."""
 
     @property
     def undecided(self) -> int:
-        """First sample that a later span may still contain; audio before it can be dropped."""
+        """The first sample that a later span may still contain; audio before it can be dropped."""
 
 
 class Retired(Exception):
-    """The device of mel or encoder failed in the middle of a batch; the message is the reason, one clause.
+    """The device of mel or encoder has failed in the middle of a batch; the message is the reason, one clause.
 
-    Whatever the batch has gone through in both stages is to be done again: ``device`` names another one by now.
+    The caller repeats both stages of the batch: ``device`` names another device from now on.
     """
 
 
@@ -63,7 +79,7 @@ class Encoder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """Words to be found in a window. ``states`` is its encoder output, float32 [1500, d_model]."""
+    """The known words of a window, for an aligner. ``states`` is the encoder output, float32 [1500, d_model]."""
 
     window: Window
     states: Float32
@@ -71,10 +87,53 @@ class Spoken:
 
 
 class Aligner(Protocol):
-    """Finds the times of known words."""
+    """Finds the times of known words. ``method`` is the name of the aligner in the option ``align``."""
 
     device: str
     method: str
 
     def __call__(self, windows: Sequence[Spoken]) -> list[list[Times | None]]:
-        """Times of each word of each window, None for a word that cannot be placed (a number, say)."""
+        """Return the times of each word of each window, None for a word that cannot be placed, such as a number."""
+
+
+@dataclass(frozen=True, slots=True)
+class WindowText:
+    """The text of one window, with what the stages after the decoder have added so far.
+
+    ``words`` are words with times, one for each of ``decoded.words``, or None; ``scores`` are the log probabilities of
+    ``decoded.tokens``, one for each, or nothing.
+    """
+
+    window: Window
+    decoded: Decoded
+    words: tuple[Word, ...] | None = None
+    scores: tuple[TokenScore, ...] = ()
+
+
+class TextStage(Protocol):
+    """A stage after the decoder: it adds something to the texts of decoded windows, or changes them.
+
+    A stage that writes the words in capitals::
+
+        class Capitals:
+            name = "capitals"
+            device = "cpu"
+
+            def __call__(self, texts, states):
+                return [replace(text, decoded=capitals(text.decoded)) for text in texts]
+
+    The function ``decoding_plan`` makes the list of these stages for a request.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name of the stage in the times of every answer and in the metrics."""
+
+    @property
+    def device(self) -> str: ...
+
+    def __call__(self, texts: Sequence[WindowText], states: Sequence[Float32], /) -> list[WindowText]:
+        """Return the texts as they are after this stage, one for each window, in order.
+
+        ``states`` are the encoder outputs of the windows, float32 [1500, d_model] each.
+        """

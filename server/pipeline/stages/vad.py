@@ -1,7 +1,7 @@
 """Voice activity detection by Silero's network, streaming.
 
-The network (silero_vad_v6.onnx, as faster-whisper ships it) takes 512 new samples after 64 old ones and a state, and
-gives the probability of speech in those 32 ms.
+The network (silero_vad_v6.onnx, as faster-whisper ships it) takes a state and 512 new samples after 64 old ones, and
+gives the probability of speech in the 32 ms of the new ones.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from server.settings.stages import VadSettings
 
 FRAME = 512  # samples: 32 ms
 CONTEXT = 64  # samples
-HYSTERESIS = 0.15  # speech goes on until its probability is this much under the threshold (Silero's own default)
+HYSTERESIS = 0.15  # speech ends when its probability is this much below the threshold (Silero's own default)
 LONGEST = WINDOW_SAMPLES // FRAME  # frames of speech without a pause before it is cut
 
 
 class SileroDetector:
-    """Spans of speech in a stream of float32 samples at 16 kHz.
+    """Finds speech by Silero's network: a SpeechDetector for one recording.
 
     Speech that goes on for 30 s without a pause is cut at the least likely moment of its second half, so that no span
     is longer than a window.
@@ -56,7 +56,7 @@ class SileroDetector:
         return self.hangover.undecided
 
     def _probabilities(self, samples: Float32) -> Float32:
-        """float32 [n * 512] -> float32 [n]."""
+        """Turn samples, float32 [n * 512], into probabilities of speech, float32 [n]."""
         if not len(samples):
             return np.zeros(0, np.float32)
         frames = samples.reshape(-1, FRAME)
@@ -139,7 +139,7 @@ class Hangover:
 
 @cache
 def _session() -> Any:
-    """The network is stateless between calls and shared by all requests."""
+    """Return the network. It keeps no state between calls, so all requests share it."""
     import onnxruntime
     from faster_whisper.utils import get_assets_path
 

@@ -1,4 +1,4 @@
-"""A loaded Whisper checkpoint: CTranslate2 model, tokenizer, and what they can do."""
+"""A loaded Whisper checkpoint: CTranslate2 model, tokenizer, CTC head and languages."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ LANGUAGE_CODES: tuple[str, ...] = tuple(_LANGUAGE_CODES)
 
 
 class Checkpoint:
-    """One model in memory, shared by all requests: nothing of a request is ever kept in it.
+    """A model in memory, shared by all requests; it keeps nothing of a request.
 
-    Raises ModelUnavailable when the directory cannot be loaded.
+    ``directory`` holds a checkpoint converted for CTranslate2, and a CTC head if the model has one. Raises
+    ModelUnavailable if it cannot be loaded.
     """
 
     def __init__(self, directory: Path, settings: ModelSettings) -> None:
@@ -46,11 +47,11 @@ class Checkpoint:
         return tuple(code for code in LANGUAGE_CODES if self.text.token_to_id(f"<|{code}|>") is not None)
 
     def tokenizer(self, language: str, task: Task) -> Tokenizer:
-        """faster-whisper's view of the tokenizer for one language and task; an English-only model has one view."""
+        """Return faster-whisper's tokenizer for a language and task, both of which an English-only model ignores."""
         return Tokenizer(self.text, self.multilingual, task=task, language=language)
 
     def require_language(self, language: str) -> None:
-        """Raises InvalidInput where the checkpoint does not know ``language``."""
+        """Check that the checkpoint knows ``language``; raise InvalidInput if it does not."""
         if language not in self.languages:
             known = "speaks English only" if not self.multilingual else f"knows {', '.join(self.languages)}"
             raise InvalidInput(
@@ -60,7 +61,7 @@ class Checkpoint:
             )
 
     def detect_language(self, states: Float32) -> tuple[str, float]:
-        """Most likely language of one window's encoder states [1500, d], and its probability."""
+        """Return the most likely language of one window's encoder states [1500, d], and its probability."""
         if not self.multilingual:
             return "en", 1.0
         token, probability = self.whisper.detect_language(storage(states[None]))[0][0]
@@ -68,5 +69,5 @@ class Checkpoint:
 
 
 def storage(array: Float32) -> Any:
-    """A CTranslate2 view of ``array``, which must stay unchanged until the call that reads it is over (no copy)."""
+    """Return a CTranslate2 view of ``array`` without a copy; the array must not change while CTranslate2 reads it."""
     return ctranslate2.StorageView.from_array(np.ascontiguousarray(array, np.float32))

@@ -22,9 +22,9 @@ from tests.engine.supervisor.conftest import job, python, run, running, transcri
 # The real worker, but for recordings of some names. Run as ``python -c BOMB FD``.
 BOMB = """
 import os, signal, socket, sys, time
-from server.pipeline.session import Session
+from server.pipeline.window_reader import WindowReader
 from server.engine.worker.main import serve
-read = Session.read
+read = WindowReader.read
 def bomb(self):
     name = self._audio.source.name
     if self.seconds >= 40:
@@ -35,7 +35,7 @@ def bomb(self):
         if name == "bug.wav":
             raise ZeroDivisionError
     return read(self)
-Session.read = bomb
+WindowReader.read = bomb
 serve(socket.socket(fileno=int(sys.argv[1])))
 """
 

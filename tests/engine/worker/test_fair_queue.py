@@ -1,4 +1,4 @@
-"""Turns between requests, as numbers: who is served when, whatever the windows hold."""
+"""Turns between requests, as numbers: the order of service, whatever the windows hold."""
 
 from __future__ import annotations
 

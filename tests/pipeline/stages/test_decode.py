@@ -1,4 +1,4 @@
-"""Any container in, float32 mono 16 kHz out; nothing in a file makes the server open another one."""
+"""Audio decoding: any container gives float32 mono at 16 kHz, and no file makes the server open another file."""
 
 from __future__ import annotations
 

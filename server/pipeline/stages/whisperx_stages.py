@@ -1,7 +1,7 @@
-"""The parts that WhisperX brings: wav2vec2 alignment, pyannote speech detection, diarization.
+"""The stages that WhisperX brings: wav2vec2 alignment, pyannote speech detection and diarization.
 
-The only file that imports whisperx. It is imported when such a part is first asked for: torch, transformers and
-pyannote take seconds and half a gigabyte. Before that, telemetry is switched off for good.
+No other file imports whisperx. This one is imported when a request first needs such a stage, because torch,
+transformers and pyannote take seconds and half a gigabyte. It switches their telemetry off before it loads them.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ _loading = Lock()
 
 
 class Wav2Vec2Aligner:
-    """Times by WhisperX's forced alignment with a wav2vec2 CTC model of the language.
+    """Word times by WhisperX's forced alignment with a wav2vec2 CTC model of the language.
 
     ``model`` is a local directory or a Hugging Face id, None for WhisperX's default of the language.
-    Raises ModelUnavailable when it cannot be loaded.
+    Raises ModelUnavailable if it cannot be loaded.
     """
 
     device = "cpu"
@@ -59,7 +59,7 @@ class Wav2Vec2Aligner:
         segment = {"text": joined, "start": 0.0, "end": length}
         result = align([segment], self._model, self._metadata, spoken.window.samples, "cpu")
         found = result["word_segments"]
-        if len(found) != len(words):  # WhisperX split the text differently: nothing can be said of single words
+        if len(found) != len(words):  # WhisperX split the text differently, so its times belong to other words
             return [None] * len(words)
         return [
             (float(item["start"]), float(item["end"]), float(item["score"])) if "start" in item else None
@@ -68,7 +68,7 @@ class Wav2Vec2Aligner:
 
 
 class PyannoteDetector:
-    """Spans of speech by the segmentation network that WhisperX ships, in stretches of five minutes."""
+    """Finds speech by the segmentation network that WhisperX ships, in stretches of five minutes: a SpeechDetector."""
 
     device = "cpu"
     stretch = 300 * SAMPLE_RATE
@@ -109,10 +109,7 @@ class PyannoteDetector:
 
 
 class Diarizer:
-    """Speaker turns by WhisperX's pyannote pipeline.
-
-    The pipeline is loaded at the first use; ModelUnavailable is raised then when that fails.
-    """
+    """Speaker labels by WhisperX's pyannote pipeline, which is loaded when the first recording is labelled."""
 
     device = "cpu"
 
@@ -121,7 +118,11 @@ class Diarizer:
         self._settings = settings
 
     def label(self, segments: Sequence[Segment], samples: Float32, options: DiarizeOptions) -> list[Segment]:
-        """The segments of a whole recording, float32 [n], each word and segment with the speaker of most of it."""
+        """Return the segments with a speaker for each segment and word: the one who speaks for most of its time.
+
+        ``samples`` is the whole recording, float32 [n] at 16 kHz. Raises ModelUnavailable if the pipeline cannot be
+        loaded.
+        """
         from whisperx.diarize import assign_word_speakers
 
         turns = self._pipeline(samples, min_speakers=options.min_speakers, max_speakers=options.max_speakers)
@@ -160,7 +161,7 @@ def _load_align_model(language: str, model: str | None, cache_dir: Path, offline
     from nltk.tokenize.punkt import PunktParameters, PunktSentenceTokenizer
     from whisperx import alignment
 
-    # align() wants nltk's sentence model from the network; ours are cut by server.pipeline.text anyway.
+    # align() would load nltk's sentence model from the network; server.pipeline.stages.text finds sentences here.
     alignment.nltk_load = lambda _path: PunktSentenceTokenizer(PunktParameters())
     source = model or alignment.DEFAULT_ALIGN_MODELS_HF.get(language)
     if source is None and offline:
@@ -182,7 +183,10 @@ def _no_align_model(language: str, why: str) -> ModelUnavailable:
 
 
 def _offset(settings: VadSettings) -> float:
-    """Where speech ends: as far under the onset as 0.363 is under 0.500 in whisperx.vads.pyannote."""
+    """Return the probability at which speech ends.
+
+    It is as far below the onset as 0.363 is below 0.500, the defaults of whisperx.vads.pyannote.
+    """
     return settings.threshold - 0.137
 
 

@@ -1,10 +1,11 @@
-"""WhisperX's own parts, run for real and without a network: random weights in the true formats."""
+"""WhisperX's own stages, without mocks and without a network: models with random weights in the true formats."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +13,22 @@ import pytest
 
 from kernels.mel.audio import SAMPLE_RATE
 from server.errors import ModelUnavailable
+from server.pipeline.alone import transcribe
 from server.pipeline.encoding.cpu_mel import CpuMel
-from server.pipeline.loaded_model import Parts, StageSettings
-from server.pipeline.session import Session
+from server.pipeline.loaded_model import LoadedModel
 from server.pipeline.stages.decode import AudioStream
 from server.pipeline.stages.protocols import Spoken
 from server.pipeline.stages.text import TokenWord
 from server.pipeline.window import Window
-from server.settings.stages import AlignSettings, DecodeSettings, DiarizeSettings, ModelSettings, VadSettings
+from server.pipeline.window_reader import WindowReader
+from server.settings.stages import (
+    AlignSettings,
+    DecodeSettings,
+    DiarizeSettings,
+    ModelSettings,
+    StageSettings,
+    VadSettings,
+)
 from server.transcript import DiarizeOptions, Finished, Options, Segment, Transcript, Word
 from tests.audio_files import joined, tone, write
 from tests.speech_models import build_diarization, build_wav2vec2
@@ -43,7 +52,7 @@ def spoken(text: str, seconds: float = 4.0) -> Spoken:
 
 
 def test_wav2vec2_gives_every_word_a_place(wav2vec2: Path, no_network: None, tmp_path: Path) -> None:
-    from server.pipeline.stages.whisperx_parts import Wav2Vec2Aligner
+    from server.pipeline.stages.whisperx_stages import Wav2Vec2Aligner
 
     align = Wav2Vec2Aligner("en", str(wav2vec2), cache_dir=tmp_path, offline=True)
     first, second = align([spoken("Hello there. It's well-known, 42 $."), spoken("")])
@@ -59,7 +68,7 @@ def test_wav2vec2_gives_every_word_a_place(wav2vec2: Path, no_network: None, tmp
 
 
 def test_offline_the_default_model_is_refused_at_once(no_network: None, tmp_path: Path) -> None:
-    from server.pipeline.stages.whisperx_parts import Wav2Vec2Aligner
+    from server.pipeline.stages.whisperx_stages import Wav2Vec2Aligner
 
     for language in ("en", "nl", "xx"):
         with pytest.raises(ModelUnavailable) as caught:
@@ -69,7 +78,7 @@ def test_offline_the_default_model_is_refused_at_once(no_network: None, tmp_path
 
 def test_pyannote_finds_the_same_speech_as_silero(shared_audio: Path, no_network: None) -> None:
     from server.pipeline.stages.vad import SileroDetector
-    from server.pipeline.stages.whisperx_parts import PyannoteDetector
+    from server.pipeline.stages.whisperx_stages import PyannoteDetector
 
     samples = joined(AudioStream(shared_audio / "en" / "openai_whisper__jfk.flac"))
     covered = []
@@ -83,7 +92,7 @@ def test_pyannote_finds_the_same_speech_as_silero(shared_audio: Path, no_network
 
 
 def test_pyannote_works_in_stretches(shared_audio: Path) -> None:
-    from server.pipeline.stages.whisperx_parts import PyannoteDetector
+    from server.pipeline.stages.whisperx_stages import PyannoteDetector
 
     samples = joined(AudioStream(shared_audio / "vad" / "readbeyond_aeneas__nsn.wav"))
     detector = PyannoteDetector(VadSettings(method="pyannote"))
@@ -97,7 +106,7 @@ def test_pyannote_works_in_stretches(shared_audio: Path) -> None:
 def transcript(tiny: Path, speech: Path, options: Options, **groups: object) -> Transcript:
     decode = DecodeSettings(max_new_tokens=12, temperatures=(0.0,), no_speech_threshold=None, log_prob_threshold=None)
     settings = StageSettings(model=ModelSettings(offline=True), decode=decode, **groups)  # type: ignore[arg-type]
-    last = list(Session(Parts("tiny", tiny, settings), options).run(speech))[-1]
+    *_, last = transcribe(LoadedModel("tiny", tiny, settings), speech, options)
     assert isinstance(last, Finished)
     return last.transcript
 
@@ -121,7 +130,7 @@ def test_speakers(
 
 
 def test_everybody_gets_the_speaker_of_the_time(diarization: Path, shared_audio: Path, no_network: None) -> None:
-    from server.pipeline.stages.whisperx_parts import Diarizer
+    from server.pipeline.stages.whisperx_stages import Diarizer
 
     samples = joined(AudioStream(shared_audio / "derived" / "three_speakers.flac"))[: 6 * SAMPLE_RATE]
     words = [Word(str(n), n / 2, n / 2 + 0.4) for n in range(12)]
@@ -138,7 +147,7 @@ def test_everybody_gets_the_speaker_of_the_time(diarization: Path, shared_audio:
 
 
 def test_a_diarization_model_that_is_not_there(tmp_path: Path, no_network: None) -> None:
-    from server.pipeline.stages.whisperx_parts import Diarizer
+    from server.pipeline.stages.whisperx_stages import Diarizer
 
     (tmp_path / "empty").mkdir()
     with pytest.raises(ModelUnavailable, match=r"hf_token_file"):
@@ -154,13 +163,13 @@ def test_wav2vec2_through_a_session(tiny_english: Path, wav2vec2: Path, shared_a
 
 
 def test_nobody_is_told_about_it(wav2vec2: Path) -> None:
-    """pyannote.audio 4 sends telemetry unless told not to: in a fresh process, no socket is opened."""
+    """A fresh process opens no socket, although pyannote.audio 4 sends telemetry unless it is switched off."""
     script = (
         "import socket, sys\n"
         "def refuse(*a, **k): sys.exit(f'reached for the network: {a}')\n"
         "socket.getaddrinfo = refuse; socket.socket.connect = refuse\n"
         "from server.settings.stages import VadSettings\n"
-        "from server.pipeline.whisperx_parts import PyannoteDetector\n"
+        "from server.pipeline.stages.whisperx_stages import PyannoteDetector\n"
         "import numpy as np\n"
         "d = PyannoteDetector(VadSettings(method='pyannote')); d.feed(np.zeros(32000, np.float32)); d.flush()\n"
     )
@@ -172,11 +181,11 @@ def test_nobody_is_told_about_it(wav2vec2: Path) -> None:
 def test_serving_without_these_parts_imports_no_torch(tiny_english: Path, shared_audio: Path) -> None:
     script = (
         "import sys\nfrom pathlib import Path\n"
-        "from server.pipeline.loaded_model import Parts, StageSettings\n"
-        "from server.settings.stages import ModelSettings\n"
-        "from server.pipeline.session import Session\nfrom server.transcript import Options\n"
-        f"parts = Parts('t', Path({str(tiny_english)!r}), StageSettings(ModelSettings(encoder='ctranslate2')))\n"
-        f"list(Session(parts, Options()).run(Path({str(shared_audio / 'en' / 'openai_whisper__jfk.flac')!r})))\n"
+        "from server.pipeline.alone import transcribe\n"
+        "from server.pipeline.loaded_model import LoadedModel, StageSettings\n"
+        "from server.settings.stages import ModelSettings\nfrom server.transcript import Options\n"
+        f"model = LoadedModel('t', Path({str(tiny_english)!r}), StageSettings(ModelSettings(encoder='ctranslate2')))\n"
+        f"list(transcribe(model, Path({str(shared_audio / 'en' / 'openai_whisper__jfk.flac')!r}), Options()))\n"
         "heavy = {'torch', 'transformers', 'whisperx', 'pyannote'} & set(sys.modules)\n"
         "sys.exit(f'imported: {heavy}' if heavy else 0)\n"
     )
@@ -185,9 +194,10 @@ def test_serving_without_these_parts_imports_no_torch(tiny_english: Path, shared
 
 
 def whisperx_texts(model: Path, windows: list[Window], beams: int) -> list[str]:
-    """What WhisperX's own model class says of the same windows.
+    """The texts of the same windows by WhisperX's own model class.
 
-    Given our spectrogram, 1e-5 from its own: on speech that the demo model does not know, that decides between words.
+    It is given this project's spectrogram, which differs from its own by 1e-5: on speech that the demo model does not
+    know, that difference decides between words.
     """
     import torch
     from faster_whisper.tokenizer import Tokenizer
@@ -219,17 +229,17 @@ def whisperx_texts(model: Path, windows: list[Window], beams: int) -> list[str]:
 def test_the_text_is_whisperxs_own(
     request: pytest.FixtureRequest, shared_audio: Path, no_network: None, beams: int
 ) -> None:
-    from server.pipeline.cutting import speech_windows
     from server.pipeline.stages.vad import SileroDetector
 
     model: Path = request.getfixturevalue("demo_model")
     source = shared_audio / "derived" / "three_speakers.flac"
-    windows = list(speech_windows(AudioStream(source), SileroDetector(VadSettings())))
+    reader = WindowReader(AudioStream(source), SileroDetector(VadSettings()))
+    windows = list(chain.from_iterable(iter(reader.read, None)))
     same = ModelSettings(encoder="ctranslate2")  # and window by window, as WhisperX's side below
     decode = DecodeSettings(
         beam_size=beams, temperatures=(0.0,), no_speech_threshold=None, max_repeats=500, batch_size=1
     )
-    parts = Parts("demo", model, StageSettings(model=same, decode=decode))
-    last = list(Session(parts, Options(align="off", language="en")).run(source))[-1]
+    loaded = LoadedModel("demo", model, StageSettings(model=same, decode=decode))
+    *_, last = transcribe(loaded, source, Options(align="off", language="en"))
     assert isinstance(last, Finished)
     assert [segment.text for segment in last.transcript.segments] == whisperx_texts(model, windows, beams)
