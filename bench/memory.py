@@ -104,7 +104,7 @@ def _windows(recording: Path) -> Iterator[float]:
     """Yield the end of each window, in seconds."""
     from server.pipeline.stages.decode import AudioStream
     from server.pipeline.stages.vad import SileroDetector
-    from server.pipeline.window_reader import WindowReader
+    from server.pipeline.windows.reader import WindowReader
     from server.settings.stages import VadSettings
 
     reader = WindowReader(AudioStream(recording), SileroDetector(VadSettings()))

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, partial
 
-from kernels.array.design import Design, Sequence
+from kernels.array.design import Design
+from kernels.array.sequence import Sequence
 from kernels.encoder.core import Op
 from kernels.encoder.overlay import ENCODER_OPS, overlay
 from kernels.encoder.plan import plan

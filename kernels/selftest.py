@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.array.design import Block, Design
+from kernels.array.design import Design
 from kernels.array.lower.encode import encode
 from kernels.array.simulate.simulate import Simulation
+from kernels.array.tile import Block
 
 Bytes = NDArray[np.uint8]
 

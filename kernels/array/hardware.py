@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from kernels.array.design import Tile
+from kernels.array.tile import Tile
 
 TileDirection = Literal["in", "out"]  # as seen from the tile: "in" is S2MM (stream to memory), "out" MM2S
 

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.array.design import Dim, Start, Transfer
+from kernels.array.sequence import Start, Transfer
+from kernels.array.tile import Dim
 
 ONCE = Dim(1, 0)
 

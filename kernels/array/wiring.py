@@ -12,8 +12,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kernels.array.design import Block, Design, Link, ObjectFifo, Tile
+from kernels.array.design import Design, Link, ObjectFifo
 from kernels.array.hardware import LIMITS, MAX_LOCK_VALUE, MEMTILE_CHANNEL_DESCRIPTORS, TileDirection
+from kernels.array.tile import Block, Tile
 from kernels.errors import Violation
 
 

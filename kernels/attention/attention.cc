@@ -12,7 +12,7 @@
 #include <aie_api/aie.hpp>
 #include <stdint.h>
 
-#include "encoder/command.h"
+#include "command.h"
 #include "loops.h"
 #include "rows/floats.h"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
-from kernels.array.design import Acquire, BufferWord, Call, Core, Loop, Statement
+from kernels.array.program import Acquire, BufferWord, Call, Core, Loop, Statement
 
 
 def count(core: Core, value: Callable[[BufferWord], int]) -> Counter[str]:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from kernels.attention import cycles as attention
+from kernels.command import GELU, CommandWords, MatmulWord
 from kernels.cost.assumptions import Assumptions
-from kernels.encoder.command import GELU, CommandWords, MatmulWord
 from kernels.matmul import cycles as matmul
 from kernels.rows import cycles as rows
 from kernels.schedule import Cycles

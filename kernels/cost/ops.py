@@ -11,11 +11,12 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kernels.array.design import Design, Start, Step
+from kernels.array.design import Design
+from kernels.array.sequence import Start, Step
+from kernels.command import AttentionWord, MatmulWord, QuantiseWord, RowsWord
 from kernels.cost.assumptions import STREAM_BYTES, Assumptions
 from kernels.cost.counting import count
 from kernels.cost.kernel_cycles import KernelCycles
-from kernels.encoder.command import AttentionWord, MatmulWord, QuantiseWord, RowsWord
 from kernels.encoder.plan import EncoderPlan
 from kernels.encoder.window_ops import OpStep, convolutions, layers, run
 

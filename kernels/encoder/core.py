@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from kernels.array.design import Acquire, BufferWord, Call, Core, Held, Index, Local, Loop, Release, Statement, Tile
-from kernels.encoder.command import AttentionWord, CommandWord, MatmulWord, QuantiseWord, RowsWord
+from kernels.array.program import Acquire, BufferWord, Call, Core, Held, Index, Local, Loop, Release, Statement
+from kernels.array.tile import Tile
+from kernels.command import AttentionWord, CommandWord, MatmulWord, QuantiseWord, RowsWord
 
 Op = Literal["matmul", "matmul_i8", "attention", "rows", "quantise"]
 STACK_BYTES = 2048

@@ -17,8 +17,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence as Ordered
 
-from kernels.array.design import Block, Design, KernelFunction, Link, ObjectFifo, Sequence, Tile, TileBuffer
-from kernels.encoder.command import WORDS
+from kernels.array.design import Design, KernelFunction, Link, ObjectFifo, TileBuffer
+from kernels.array.sequence import Sequence
+from kernels.array.tile import Block, Tile
+from kernels.command import WORDS
 from kernels.encoder.core import Op, Place, core
 from kernels.errors import DesignError
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kernels.array.design import Block
-from kernels.encoder.command import GELU, AttentionWord, CommandWords, MatmulWord, QuantiseWord, RowsWord
+from kernels.array.tile import Block
+from kernels.command import GELU, AttentionWord, CommandWords, MatmulWord, QuantiseWord, RowsWord
 from kernels.encoder.overlay import TABLE
 from kernels.encoder.regions import BLOCK, TILE, Matrix, Residual, RowBlocks
 from kernels.encoder.shapes import HEAD, Shape

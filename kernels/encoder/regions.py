@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kernels.array.design import Dim, Transfer
+from kernels.array.sequence import Transfer
+from kernels.array.tile import Dim
 
 TILE = 64
 BLOCK = TILE * TILE  # elements

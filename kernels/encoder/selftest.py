@@ -10,7 +10,8 @@ from collections.abc import Collection
 
 import numpy as np
 
-from kernels.array.design import Block, Sequence
+from kernels.array.sequence import Sequence
+from kernels.array.tile import Block
 from kernels.encoder.core import Op
 from kernels.encoder.pack import pack_commands, pack_weights, store
 from kernels.encoder.plan import ACTIVATIONS, EncoderPlan, plan

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kernels.array.design import Await, Free, Start, Step, Transfer
+from kernels.array.sequence import Await, Free, Start, Step, Transfer
 from kernels.encoder.overlay import rows_of
 from kernels.encoder.regions import BLOCK, ROWS, Matrix, Residual, RowBlocks, transfer
 

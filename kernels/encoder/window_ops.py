@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from itertools import groupby
 
-from kernels.array.design import Sequence
+from kernels.array.sequence import Sequence
 from kernels.encoder.core import Op
 from kernels.encoder.plan import (
     SETS,

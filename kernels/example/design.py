@@ -7,25 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from kernels.array.design import (
-    Acquire,
-    Await,
-    Block,
-    Call,
-    Core,
-    Design,
-    Free,
-    Held,
-    KernelFunction,
-    Local,
-    ObjectFifo,
-    Release,
-    Sequence,
-    Start,
-    Tile,
-    TileBuffer,
-    Transfer,
-)
+from kernels.array.design import Design, KernelFunction, ObjectFifo, TileBuffer
+from kernels.array.program import Acquire, Call, Core, Held, Local, Release
+from kernels.array.sequence import Await, Free, Sequence, Start, Transfer
+from kernels.array.tile import Block, Tile
 from kernels.host.numerics import Bits16, Rounding, to_bfloat16
 
 WIDTH = 256  # values of a row, as in gain.cc

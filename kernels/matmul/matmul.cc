@@ -5,7 +5,7 @@
 // in which the inner loop needs them.
 #include <aie_api/aie.hpp>
 
-#include "encoder/command.h"
+#include "command.h"
 #include "gelu/gelu.h"
 #include "loops.h"
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.encoder.command import GELU, WORDS, MatmulWord
+from kernels.command import GELU, WORDS, MatmulWord
 from kernels.gelu import reference as gelu_reference
 from kernels.host.buffers import aligned, buffer
 from kernels.host.compile import build

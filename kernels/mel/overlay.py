@@ -15,28 +15,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from kernels.array.design import (
-    Acquire,
-    Await,
-    Block,
-    Call,
-    Core,
-    Design,
-    Dim,
-    Free,
-    Held,
-    KernelFunction,
-    Link,
-    Local,
-    ObjectFifo,
-    Release,
-    Sequence,
-    Start,
-    Step,
-    Tile,
-    TileBuffer,
-    Transfer,
-)
+from kernels.array.design import Design, KernelFunction, Link, ObjectFifo, TileBuffer
+from kernels.array.program import Acquire, Call, Core, Held, Local, Release
+from kernels.array.sequence import Await, Free, Sequence, Start, Step, Transfer
+from kernels.array.tile import Block, Dim, Tile
 from kernels.mel.audio import HOP_LENGTH
 from kernels.mel.plan import MelPlan
 from kernels.mel.shares import CORES, Share, shares

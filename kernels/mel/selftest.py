@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kernels.array.design import Block
+from kernels.array.tile import Block
 from kernels.mel.audio import WINDOW_SAMPLES
 from kernels.mel.host import gain, pack
 from kernels.mel.overlay import SEQUENCE

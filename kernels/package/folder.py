@@ -14,9 +14,10 @@ from pathlib import Path
 from uuid import UUID
 
 from kernels.array.check.check import check
-from kernels.array.design import Design, Sequence
+from kernels.array.design import Design
 from kernels.array.lower.encode import encode_all
 from kernels.array.lower.mlir import to_mlir
+from kernels.array.sequence import Sequence
 from kernels.package import manifest as manifests
 from kernels.package import verify
 from kernels.package import xclbin as xclbins

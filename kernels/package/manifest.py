@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from kernels.array.design import DType
+from kernels.array.tile import DType
 from kernels.errors import KernelsError
 from kernels.toolchain.compile import CoreUse
 

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from kernels.array.design import ITEM_BYTES
 from kernels.array.hardware import WORD_BYTES
 from kernels.array.lower.stream import ShimTask, tasks
 from kernels.array.lower.transaction import decode
+from kernels.array.tile import ITEM_BYTES
 from kernels.errors import StreamError
 from kernels.package import manifest as manifests
 from kernels.package import xclbin as xclbins

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.encoder.command import WORDS, RowsWord
+from kernels.command import WORDS, RowsWord
 from kernels.host.buffers import buffer, pointer
 from kernels.host.compile import build
 from kernels.matmul.blocks import TILE, Bits, activation_blocks, activation_matrix, from_bf16, to_bf16

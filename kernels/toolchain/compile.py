@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from kernels.array.design import Core, Design
+from kernels.array.design import Design
 from kernels.array.hardware import PROGRAM_BYTES
 from kernels.array.lower.encode import encode_all
 from kernels.array.lower.mlir import object_file, to_mlir
+from kernels.array.program import Core
 from kernels.toolchain import elf
 from kernels.toolchain.toolchain import ProgramTooLarge, Toolchain, ToolchainError, run
 

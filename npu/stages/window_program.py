@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kernels.array.design import Sequence
 from kernels.array.lower.encode import encode_all
+from kernels.array.sequence import Sequence
 from kernels.encoder.overlay import overlay
 from kernels.encoder.plan import EncoderPlan
 from kernels.encoder.selftest import NAME, trial_sequence

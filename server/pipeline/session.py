@@ -16,7 +16,7 @@ from server.pipeline.stages.decode import AudioStream
 from server.pipeline.stages.decoder import Attempts
 from server.pipeline.stages.protocols import WindowText
 from server.pipeline.window import Window
-from server.pipeline.window_reader import WindowReader
+from server.pipeline.windows.reader import WindowReader
 from server.pipeline.work import Watch, Work, charged
 from server.transcript import Options, Resume, Segment, Transcript
 

@@ -19,8 +19,9 @@ from kernels.array.check.memory_map import MemoryMap, memory_maps
 from kernels.array.check.program_memory import ProgramEstimate
 from kernels.array.check.routing import Cut
 from kernels.array.check.sequences import SequenceUse
-from kernels.array.design import Design, Tile
+from kernels.array.design import Design
 from kernels.array.hardware import LIMITS, MEMTILE_CHANNEL_DESCRIPTORS, QUEUED_TASKS, SHIM
+from kernels.array.tile import Tile
 from kernels.array.wiring import Wiring
 from kernels.errors import DesignError
 

@@ -8,24 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kernels.array.design import (
+from kernels.array.design import Design, KernelFunction, ObjectFifo, TileBuffer
+from kernels.array.program import (
     Acquire,
-    Block,
     BufferWord,
     Call,
     Core,
-    Design,
     Held,
     Index,
-    KernelFunction,
     Local,
     Loop,
-    ObjectFifo,
     Release,
     Statement,
-    TileBuffer,
     statements,
 )
+from kernels.array.tile import Block
 from kernels.errors import Violation
 
 I32 = range(-(1 << 31), 1 << 31)

@@ -12,8 +12,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from kernels.array.design import ITEM_BYTES, Design, Link, ObjectFifo, Tile
+from kernels.array.design import Design, Link, ObjectFifo
 from kernels.array.hardware import LIMITS, STATIC_DIM, WORD_BYTES, neighbours
+from kernels.array.tile import ITEM_BYTES, Tile
 from kernels.errors import Violation
 
 

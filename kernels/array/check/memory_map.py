@@ -11,8 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from kernels.array.design import Acquire, Call, Core, Design, Held, KernelFunction, Local, Tile, statements
+from kernels.array.design import Design, KernelFunction
 from kernels.array.hardware import LIMITS, STACK_ALIGNMENT, WORD_BYTES
+from kernels.array.program import Acquire, Call, Core, Held, Local, statements
+from kernels.array.tile import Tile
 from kernels.array.wiring import Wiring
 from kernels.errors import Violation
 

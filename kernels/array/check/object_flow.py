@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from kernels.array.design import ITEM_BYTES, Acquire, Await, BufferWord, Core, Design, Loop, Sequence, Start, Statement
+from kernels.array.design import Design
+from kernels.array.program import Acquire, BufferWord, Core, Loop, Statement
+from kernels.array.sequence import Await, Sequence, Start
+from kernels.array.tile import ITEM_BYTES
 from kernels.errors import Violation
 
 

@@ -11,8 +11,10 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kernels.array.design import Acquire, Call, Core, Design, Loop, Release, Statement, Tile, statements
+from kernels.array.design import Design
 from kernels.array.hardware import PROGRAM_BYTES
+from kernels.array.program import Acquire, Call, Core, Loop, Release, Statement, statements
+from kernels.array.tile import Tile
 from kernels.errors import Violation
 
 START_BYTES = 256  # start-up code and the endless loop [guess]

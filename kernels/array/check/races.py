@@ -12,8 +12,8 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.array.design import Start
 from kernels.array.pattern import Pattern, pattern
+from kernels.array.sequence import Start
 
 
 @dataclass(frozen=True, slots=True)

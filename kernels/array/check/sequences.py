@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 
 from kernels.array.check.races import Touched, shared, touched
 from kernels.array.check.transfers import violations as transfer_violations
-from kernels.array.design import ITEM_BYTES, Await, Free, Sequence, Start, Tile
 from kernels.array.hardware import LAUNCH_ARGUMENTS, MAX_PASSES, QUEUED_TASKS, SHIM
 from kernels.array.pattern import unfolded
+from kernels.array.sequence import Await, Free, Sequence, Start
+from kernels.array.tile import ITEM_BYTES, Tile
 from kernels.array.wiring import End, Wiring
 from kernels.errors import Violation
 

@@ -5,22 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from kernels.array.design import (
-    SYMBOL,
-    Acquire,
-    BufferWord,
-    Call,
-    Core,
-    Design,
-    Held,
-    Local,
-    Loop,
-    Release,
-    Start,
-    Statement,
-    statements,
-)
+from kernels.array.design import Design
 from kernels.array.hardware import COLUMNS, exists
+from kernels.array.program import Acquire, BufferWord, Call, Core, Held, Local, Loop, Release, Statement, statements
+from kernels.array.sequence import Start
+from kernels.array.tile import SYMBOL
 from kernels.errors import Violation
 
 

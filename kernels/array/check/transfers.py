@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from kernels.array.design import ITEM_BYTES, Block, Dim, Transfer
 from kernels.array.hardware import ARGUMENT_BYTES, MAX_STEPS, SHIM, WORD_BYTES
+from kernels.array.sequence import Transfer
+from kernels.array.tile import ITEM_BYTES, Block, Dim
 from kernels.errors import Violation
 
 

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from kernels.array.design import ITEM_BYTES, Block, Design, Dim, Free, Sequence, Start, Step, Transfer
+from kernels.array.design import Design
 from kernels.array.hardware import SHIM, WORD_BYTES
 from kernels.array.lower.shim_registers import (
     CONTROLLER,
@@ -33,6 +33,8 @@ from kernels.array.lower.transaction import (
     assemble,
 )
 from kernels.array.pattern import Pattern, pattern, unfolded
+from kernels.array.sequence import Free, Sequence, Start, Step, Transfer
+from kernels.array.tile import ITEM_BYTES, Block, Dim
 from kernels.errors import DesignError
 
 

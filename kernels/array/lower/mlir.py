@@ -11,25 +11,12 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from kernels.array.design import (
-    SYMBOL,
-    Await,
-    Block,
-    Design,
-    Dim,
-    Free,
-    KernelFunction,
-    Link,
-    Loop,
-    ObjectFifo,
-    Sequence,
-    Start,
-    TileBuffer,
-    Transfer,
-    statements,
-)
+from kernels.array.design import Design, KernelFunction, Link, ObjectFifo, TileBuffer
 from kernels.array.lower.mlir_core import buffer_name, core_text, tile_name, types_of
 from kernels.array.pattern import unfolded
+from kernels.array.program import Loop, statements
+from kernels.array.sequence import Await, Free, Sequence, Start, Transfer
+from kernels.array.tile import SYMBOL, Block, Dim
 from kernels.errors import DesignError
 
 

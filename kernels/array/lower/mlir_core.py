@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kernels.array.design import (
+from kernels.array.design import Design, KernelFunction, ObjectFifo
+from kernels.array.program import (
     Acquire,
     BufferWord,
     Call,
     Core,
-    Design,
     Held,
     Index,
-    KernelFunction,
     Local,
     Loop,
-    ObjectFifo,
     Release,
     Statement,
-    Tile,
     statements,
 )
+from kernels.array.tile import Tile
 from kernels.errors import DesignError
 
 ENDLESS = 4_294_967_295

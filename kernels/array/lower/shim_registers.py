@@ -11,10 +11,10 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from kernels.array.design import Dim
 from kernels.array.hardware import ARGUMENT_BYTES, MAX_PASSES, MAX_STEPS, SHIM, WORD_BYTES
 from kernels.array.lower.transaction import column_of, row_of
 from kernels.array.pattern import ONCE, Pattern
+from kernels.array.tile import Dim
 from kernels.errors import DesignError, StreamError
 
 DmaDirection = Literal["S2MM", "MM2S"]

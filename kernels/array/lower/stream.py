@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from kernels.array.design import Design, Tile
+from kernels.array.design import Design
 from kernels.array.hardware import SHIM
 from kernels.array.lower.shim_registers import (
     BD_WORDS,
@@ -24,6 +24,7 @@ from kernels.array.lower.shim_registers import (
 )
 from kernels.array.lower.transaction import BlockWrite, Instruction, InstructionStream, MaskWrite, Patch, Sync, Write
 from kernels.array.pattern import Pattern
+from kernels.array.tile import Tile
 from kernels.errors import DesignError, StreamError
 
 QUEUE_BITS = TOKEN | MAX_REPEAT << 16 | 0xF

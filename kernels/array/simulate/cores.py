@@ -13,21 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.array.design import (
-    Acquire,
-    BufferWord,
-    Call,
-    Core,
-    DType,
-    Held,
-    Index,
-    Local,
-    Loop,
-    Release,
-    Statement,
-    Tile,
-)
+from kernels.array.program import Acquire, BufferWord, Call, Core, Held, Index, Local, Loop, Release, Statement
 from kernels.array.simulate.fifos import Ready, Ring, Words
+from kernels.array.tile import DType, Tile
 from kernels.errors import DesignError
 
 Operation = Callable[[], int]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from kernels.array.design import Tile
 from kernels.array.simulate.controller import Controller
 from kernels.array.simulate.cores import CoreProcess
 from kernels.array.simulate.fifos import Process, Ring, Route
 from kernels.array.simulate.shim_dma import ChannelProcess
+from kernels.array.tile import Tile
 from kernels.errors import DeadlockError
 
 Rings = Mapping[tuple[str, Tile], Sequence[Ring]]

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.array.design import ITEM_BYTES, Design, Dim, Link, ObjectFifo, Tile
+from kernels.array.design import Design, Link, ObjectFifo
 from kernels.array.hardware import WORD_BYTES, neighbours
 from kernels.array.pattern import Pattern
 from kernels.array.simulate.fifos import Ready, Ring, Route, Words, memory
+from kernels.array.tile import ITEM_BYTES, Dim, Tile
 from kernels.array.wiring import own_pool
 from kernels.errors import DesignError
 

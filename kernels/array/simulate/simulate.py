@@ -17,17 +17,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.array.check import core_programs, structure
-from kernels.array.design import Block, Core, Design, KernelFunction, Tile
+from kernels.array.design import Design, KernelFunction
 from kernels.array.hardware import WORD_BYTES
 from kernels.array.lower.shim_registers import ShimChannel
 from kernels.array.lower.stream import channels, tasks
 from kernels.array.lower.transaction import decode
+from kernels.array.program import Core
 from kernels.array.simulate.controller import Controller
 from kernels.array.simulate.cores import VIEWS, CoreProcess, HostFunction, Surroundings
 from kernels.array.simulate.deadlock import explain, leftovers
 from kernels.array.simulate.fifos import Ready, Words, memory
 from kernels.array.simulate.network import network
 from kernels.array.simulate.shim_dma import ChannelProcess, InputChannel, OutputChannel
+from kernels.array.tile import Block, Tile
 from kernels.errors import DeadlockError, DesignError, SimulationError
 from kernels.host.compile import KERNELS, build
 

@@ -22,7 +22,7 @@ from tests.engine.supervisor.conftest import job, python, run, running, transcri
 # The real worker, but for recordings of some names. Run as ``python -c BOMB FD``.
 BOMB = """
 import os, signal, socket, sys, time
-from server.pipeline.window_reader import WindowReader
+from server.pipeline.windows.reader import WindowReader
 from server.engine.worker.main import serve
 read = WindowReader.read
 def bomb(self):

@@ -9,29 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.array.design import (
-    Acquire,
-    Await,
-    Block,
-    Call,
-    Core,
-    Design,
-    Dim,
-    Held,
-    KernelFunction,
-    Link,
-    ObjectFifo,
-    Release,
-    Sequence,
-    Start,
-    Statement,
-    Step,
-    Tile,
-    TileBuffer,
-    Transfer,
-)
+from kernels.array.design import Design, KernelFunction, Link, ObjectFifo, TileBuffer
 from kernels.array.lower.encode import encode
+from kernels.array.program import Acquire, Call, Core, Held, Release, Statement
+from kernels.array.sequence import Await, Sequence, Start, Step, Transfer
 from kernels.array.simulate.simulate import LaunchReport, Simulation
+from kernels.array.tile import Block, Dim, Tile
 
 N = 16
 OBJECT = Block("i32", N)

@@ -7,26 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from kernels.array.check.check import check
-from kernels.array.design import (
-    Await,
-    Block,
-    BufferWord,
-    Call,
-    Core,
-    Design,
-    Free,
-    Held,
-    KernelFunction,
-    Link,
-    Local,
-    Loop,
-    ObjectFifo,
-    Sequence,
-    Start,
-    Tile,
-    TileBuffer,
-    Transfer,
-)
+from kernels.array.design import Design, KernelFunction, Link, ObjectFifo, TileBuffer
+from kernels.array.program import BufferWord, Call, Core, Held, Local, Loop
+from kernels.array.sequence import Await, Free, Sequence, Start, Transfer
+from kernels.array.tile import Block, Tile
 from kernels.errors import DesignError, Violation
 from tests.kernels.array.arrays import holding
 

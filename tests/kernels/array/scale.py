@@ -7,30 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from kernels.array.design import (
-    Acquire,
-    Await,
-    Block,
-    BufferWord,
-    Call,
-    Core,
-    Design,
-    Dim,
-    Free,
-    Held,
-    Index,
-    KernelFunction,
-    Link,
-    Local,
-    Loop,
-    ObjectFifo,
-    Release,
-    Sequence,
-    Start,
-    Tile,
-    TileBuffer,
-    Transfer,
-)
+from kernels.array.design import Design, KernelFunction, Link, ObjectFifo, TileBuffer
+from kernels.array.program import Acquire, BufferWord, Call, Core, Held, Index, Local, Loop, Release
+from kernels.array.sequence import Await, Free, Sequence, Start, Transfer
+from kernels.array.tile import Block, Dim, Tile
 from kernels.selftest import ResultPart, Trial
 
 SOURCE = "../tests/kernels/array/scale.cc"  # sources are relative to the package kernels

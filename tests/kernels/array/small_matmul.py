@@ -4,28 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kernels.array.design import (
-    Acquire,
-    Await,
-    Block,
-    BufferWord,
-    Call,
-    Core,
-    Design,
-    Dim,
-    Held,
-    KernelFunction,
-    Link,
-    Local,
-    Loop,
-    ObjectFifo,
-    Release,
-    Sequence,
-    Start,
-    Tile,
-    TileBuffer,
-    Transfer,
-)
+from kernels.array.design import Design, KernelFunction, Link, ObjectFifo, TileBuffer
+from kernels.array.program import Acquire, BufferWord, Call, Core, Held, Local, Loop, Release
+from kernels.array.sequence import Await, Sequence, Start, Transfer
+from kernels.array.tile import Block, Dim, Tile
 from tests.kernels.array.arrays import holding
 
 SIDE = 8

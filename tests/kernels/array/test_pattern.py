@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels.array.design import Dim, Start, Transfer
 from kernels.array.pattern import Pattern, pattern, unfolded
+from kernels.array.sequence import Start, Transfer
+from kernels.array.tile import Dim
 
 dims = st.lists(st.builds(Dim, st.integers(1, 5), st.integers(0, 40)), max_size=4).map(tuple)
 

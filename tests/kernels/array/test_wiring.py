@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from kernels.array.check.check import check
-from kernels.array.design import Block, Call, Core, Design, Held, KernelFunction, Link, ObjectFifo, Tile
+from kernels.array.design import Design, KernelFunction, Link, ObjectFifo
+from kernels.array.program import Call, Core, Held
+from kernels.array.tile import Block, Tile
 from kernels.array.wiring import Wiring
 from tests.kernels.array.arrays import holding
 from tests.kernels.array.designs import CORE, MEMTILE, SHIM, forward, names, seed_mel_tiles, violations

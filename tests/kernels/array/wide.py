@@ -6,26 +6,10 @@ aiecc --no-compile --no-link --aie-generate-npu-insts --npu-insts-name=wide_{1}.
 
 from __future__ import annotations
 
-from kernels.array.design import (
-    Acquire,
-    Await,
-    Block,
-    Call,
-    Core,
-    Design,
-    Dim,
-    Free,
-    Held,
-    KernelFunction,
-    Link,
-    ObjectFifo,
-    Release,
-    Sequence,
-    Start,
-    Step,
-    Tile,
-    Transfer,
-)
+from kernels.array.design import Design, KernelFunction, Link, ObjectFifo
+from kernels.array.program import Acquire, Call, Core, Held, Release
+from kernels.array.sequence import Await, Free, Sequence, Start, Step, Transfer
+from kernels.array.tile import Block, Dim, Tile
 
 OBJECT = Block("bf16", 512)
 WORDS, HALVES, BYTES = Block("i32", 1 << 20), Block("bf16", 1 << 20), Block("i8", 1 << 20)

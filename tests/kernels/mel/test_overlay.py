@@ -9,9 +9,10 @@ import pytest
 from numpy.typing import NDArray
 
 from kernels.array.check.check import check
-from kernels.array.design import Design, ObjectFifo, Start
+from kernels.array.design import Design, ObjectFifo
 from kernels.array.lower.encode import encode
 from kernels.array.lower.mlir import to_mlir
+from kernels.array.sequence import Start
 from kernels.array.simulate.simulate import Simulation
 from kernels.cost.assumptions import LAUNCH_MS
 from kernels.errors import DeadlockError, DesignError

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kernels.array.design import Sequence, Start
 from kernels.array.lower.encode import encode
 from kernels.array.lower.transaction import InstructionStream, assemble, decode
+from kernels.array.sequence import Sequence, Start
 from kernels.package.verify import KernelFolder
 from npu.errors import FolderRefused, LaunchTimeout
 from npu.simulated import Machine

@@ -20,7 +20,7 @@ from server.pipeline.stages.decode import AudioStream
 from server.pipeline.stages.protocols import Spoken
 from server.pipeline.stages.text import TokenWord
 from server.pipeline.window import Window
-from server.pipeline.window_reader import WindowReader
+from server.pipeline.windows.reader import WindowReader
 from server.settings.stages import (
     AlignSettings,
     DecodeSettings,

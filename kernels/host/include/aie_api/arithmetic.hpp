@@ -7,7 +7,7 @@
 #pragma once
 
 #include "accum.hpp"
-#include "float_fast.hpp"
+#include "detail/float_fast.hpp"
 
 namespace aie {
 

@@ -18,22 +18,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from kernels.array.design import (
-    ITEM_BYTES,
-    Await,
-    Block,
-    Design,
-    Dim,
-    Free,
-    KernelFunction,
-    ObjectFifo,
-    Sequence,
-    Start,
-    Step,
-    Tile,
-    Transfer,
-)
+from kernels.array.design import Design, KernelFunction, ObjectFifo
 from kernels.array.lower.mlir import to_mlir
+from kernels.array.sequence import Await, Free, Sequence, Start, Step, Transfer
+from kernels.array.tile import ITEM_BYTES, Block, Dim, Tile
 from tests.kernels.array.check.test_links import ORDERS, change
 from tests.kernels.array.check.test_sequences import get, run, send
 from tests.kernels.array.designs import CORE, SHIM, forward, matmul, one_tile, seed_mel, seed_mel_tiles

@@ -10,8 +10,10 @@ import numpy as np
 from hypothesis import event, given
 
 from kernels.array.check.check import check
-from kernels.array.design import Await, Block, Free, Link, Sequence, Step
+from kernels.array.design import Link
+from kernels.array.sequence import Await, Free, Sequence, Step
 from kernels.array.simulate.simulate import Simulation
+from kernels.array.tile import Block
 from kernels.errors import DesignError
 from tests.kernels.array.arrays import (
     CORES,

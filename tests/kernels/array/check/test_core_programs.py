@@ -10,24 +10,9 @@ from hypothesis import given
 
 from kernels.array.check import core_programs as programs
 from kernels.array.check.check import check
-from kernels.array.design import (
-    Acquire,
-    Block,
-    Call,
-    Core,
-    Design,
-    Held,
-    Index,
-    KernelFunction,
-    Local,
-    Loop,
-    ObjectFifo,
-    Release,
-    Statement,
-    Tile,
-    TileBuffer,
-    statements,
-)
+from kernels.array.design import Design, KernelFunction, ObjectFifo, TileBuffer
+from kernels.array.program import Acquire, Call, Core, Held, Index, Local, Loop, Release, Statement, statements
+from kernels.array.tile import Block, Tile
 from tests.kernels.array.arrays import holding
 from tests.kernels.array.designs import CORE, SHIM, forward, names, violations
 

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 
 from kernels.array.check.transfers import contiguous, violations
-from kernels.array.design import ITEM_BYTES, Block, Dim, DType, Transfer
 from kernels.array.pattern import pattern
+from kernels.array.sequence import Transfer
+from kernels.array.tile import ITEM_BYTES, Block, Dim, DType
 
 
 def found(transfer: Transfer, argument: Block, repeat: int = 0) -> set[str]:

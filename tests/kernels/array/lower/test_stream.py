@@ -12,19 +12,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from kernels.array.design import (
-    ITEM_BYTES,
-    Await,
-    Design,
-    Dim,
-    Free,
-    ObjectFifo,
-    Sequence,
-    Start,
-    Step,
-    Tile,
-    Transfer,
-)
+from kernels.array.design import Design, ObjectFifo
 from kernels.array.lower.encode import encode, encode_all, planned
 from kernels.array.lower.shim_registers import ShimChannel, bd_address, bd_words, queue_word
 from kernels.array.lower.stream import ShimTask, Wait, channels, tasks
@@ -40,6 +28,8 @@ from kernels.array.lower.transaction import (
     decode,
 )
 from kernels.array.pattern import Pattern, unfolded
+from kernels.array.sequence import Await, Free, Sequence, Start, Step, Transfer
+from kernels.array.tile import ITEM_BYTES, Dim, Tile
 from kernels.errors import DesignError, StreamError
 from tests.kernels.array import scale, wide
 

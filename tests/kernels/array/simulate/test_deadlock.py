@@ -7,20 +7,11 @@ import pickle
 import numpy as np
 import pytest
 
-from kernels.array.design import (
-    Acquire,
-    Await,
-    Block,
-    Call,
-    Design,
-    Held,
-    Link,
-    Loop,
-    ObjectFifo,
-    Release,
-    Tile,
-)
+from kernels.array.design import Design, Link, ObjectFifo
+from kernels.array.program import Acquire, Call, Held, Loop, Release
+from kernels.array.sequence import Await
 from kernels.array.simulate.simulate import Simulation
+from kernels.array.tile import Block, Tile
 from kernels.errors import DeadlockError, SimulationError
 from tests.kernels.array.arrays import (
     COPY,

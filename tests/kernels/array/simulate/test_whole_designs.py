@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from kernels.array.design import Design, Sequence
+from kernels.array.design import Design
 from kernels.array.lower.encode import encode
+from kernels.array.sequence import Sequence
 from kernels.array.simulate.simulate import LaunchReport, Simulation
 from kernels.encoder.core import Op
 from kernels.encoder.overlay import ENCODER_OPS, overlay

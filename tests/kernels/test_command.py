@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import kernels.encoder
-from kernels.encoder.command import GELU, OPS, WORDS, CommandWord, MatmulWord, RowsWord, command, header
+from kernels.command import GELU, OPS, WORDS, CommandWord, MatmulWord, RowsWord, command, header
 
 
 def test_a_command_is_words() -> None:
@@ -23,7 +23,7 @@ def test_a_command_is_words() -> None:
 
 def test_the_header_is_fresh() -> None:
     stored = Path(kernels.encoder.__path__[0], "command.h").read_text(encoding="utf-8")
-    assert stored == header(), "run python -m kernels.encoder.command > kernels/encoder/command.h"
+    assert stored == header(), "run python -m kernels.command > kernels/command.h"
 
 
 @pytest.mark.parametrize("words", [words for _, words in OPS], ids=[op for op, _ in OPS])

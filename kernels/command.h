@@ -1,5 +1,5 @@
 // The words of the command in front of an op's data, by index: command.py describes the command.
-// Generated: python -m kernels.encoder.command > kernels/encoder/command.h
+// Generated: python -m kernels.command > kernels/command.h
 #pragma once
 
 namespace command {

@@ -6,7 +6,7 @@ not depend on the address that the compiler chose for a buffer.
 The same index has another meaning for each op, so each op has an enumeration of its own. The C++ kernels include these
 names from ``command.h``. To regenerate that header after a change here:
 
-    python -m kernels.encoder.command > kernels/encoder/command.h
+    python -m kernels.command > kernels/command.h
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def header() -> str:
 
 def _header_lines() -> Iterator[str]:
     yield "// The words of the command in front of an op's data, by index: command.py describes the command."
-    yield "// Generated: python -m kernels.encoder.command > kernels/encoder/command.h"
+    yield "// Generated: python -m kernels.command > kernels/command.h"
     yield "#pragma once"
     yield ""
     yield "namespace command {"

@@ -4,7 +4,7 @@
 // aligned to the largest exponent with 23 fraction bits, rounded to nearest even each, summed exactly, normalised once.
 #pragma once
 
-#include "types.hpp"
+#include "../types.hpp"
 
 namespace aie::host {
 

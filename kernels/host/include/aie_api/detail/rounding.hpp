@@ -5,7 +5,7 @@
 // so the modes that look at the sign are mirrored there.
 #pragma once
 
-#include "modes.hpp"
+#include "../modes.hpp"
 
 namespace aie::host {
 

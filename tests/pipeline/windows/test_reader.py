@@ -11,7 +11,7 @@ from kernels.mel.audio import SAMPLE_RATE
 from server.pipeline.stages.decode import AudioStream
 from server.pipeline.stages.vad import SileroDetector
 from server.pipeline.window import Window
-from server.pipeline.window_reader import WindowReader
+from server.pipeline.windows.reader import WindowReader
 from server.settings.stages import VadSettings
 from tests.audio_files import tone, write
 

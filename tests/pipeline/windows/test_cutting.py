@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernels.mel.audio import SAMPLE_RATE, WINDOW_SAMPLES, Float32
-from server.pipeline.cutting import FixedCutter, SpeechCutter
 from server.pipeline.stages.protocols import Span
 from server.pipeline.window import Window
+from server.pipeline.windows.cutting import FixedCutter, SpeechCutter
 from tests.audio_files import joined
 
 

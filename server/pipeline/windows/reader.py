@@ -6,11 +6,11 @@ from contextlib import nullcontext
 
 from kernels.mel.audio import Float32
 from server.pipeline.clock import StageClock
-from server.pipeline.cutting import FixedCutter, SpeechCutter
-from server.pipeline.spool import Spool
 from server.pipeline.stages.decode import AudioStream
 from server.pipeline.stages.protocols import SpeechDetector
 from server.pipeline.window import Window
+from server.pipeline.windows.cutting import FixedCutter, SpeechCutter
+from server.pipeline.windows.spool import Spool
 
 
 class WindowReader:

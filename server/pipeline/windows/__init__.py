@@ -1,0 +1,1 @@
+"""A recording cut into windows: reading, speech, and the audio that diarization keeps."""
