@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import kernels.encoder
+import kernels
 from kernels.command import GELU, OPS, WORDS, CommandWord, MatmulWord, RowsWord, command, header
 
 
@@ -22,7 +22,7 @@ def test_a_command_is_words() -> None:
 
 
 def test_the_header_is_fresh() -> None:
-    stored = Path(kernels.encoder.__path__[0], "command.h").read_text(encoding="utf-8")
+    stored = Path(kernels.__path__[0], "command.h").read_text(encoding="utf-8")
     assert stored == header(), "run python -m kernels.command > kernels/command.h"
 
 
