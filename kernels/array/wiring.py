@@ -108,7 +108,10 @@ class Wiring:
 
 
 def own_pool(fifo: ObjectFifo, tile: Tile, parts: int = 1) -> Pool:
-    """Return the pool that the FIFO itself describes for its end on a core or memtile, whatever a link makes of it."""
+    """Return the pool of the FIFO's end on a core or memtile, with the depth and block that the FIFO names.
+
+    The two sides of a link share one pool; ``Wiring`` chooses which.
+    """
     if tile == fifo.source:
         return Pool(f"{fifo.name}_buff", tile, fifo.block, fifo.depths[0], parts)
     number = fifo.targets.index(tile)

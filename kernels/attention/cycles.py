@@ -52,7 +52,7 @@ def cycles_per_score() -> tuple[float, float]:
 
 
 def _weigh() -> Schedule:
-    """The steps from scores to u and P for 16 keys x 8 queries."""
+    """Schedule the steps from scores to u and P for 16 keys x 8 queries."""
     code = Schedule()
     sums = _product(code, [code.issue(ALU, code.issue(ALU)) for _ in range(8)], left=4, right=2)
     for pair in (sums[0:4:2], sums[1:4:2], sums[4::2], sums[5::2]):
@@ -68,7 +68,7 @@ def _weigh() -> Schedule:
 
 
 def _values() -> Schedule:
-    """The product of P and V for sixteen queries x eight dims of O, over the tile's keys."""
+    """Schedule the product of P and V for sixteen queries x eight dims of O, over the tile's keys."""
     code = Schedule()
     sums = [code.issue(LOAD_SUM, times=2) for _ in range(8)]
     for done in _product(code, sums, left=4, right=2, turned=True):
@@ -77,7 +77,7 @@ def _values() -> Schedule:
 
 
 def _totals() -> Schedule:
-    """The sums of P of sixteen queries."""
+    """Schedule the sums of P of sixteen queries."""
     code = Schedule()
     sums = [code.issue(LOAD_SUM, times=2) for _ in range(4)]
     for done in _product(code, sums, left=4, right=1):
@@ -100,7 +100,7 @@ def _product(code: Schedule, sums: list[int], left: int, right: int, *, turned: 
 
 
 def _pair() -> Schedule:
-    """The loads of eight queries' offsets and the stores of their peaks."""
+    """Schedule the loads of eight queries' offsets and the stores of their peaks."""
     code = Schedule()
     for _ in range(2):
         code.issue(LOAD_SUM, times=2)
@@ -109,7 +109,7 @@ def _pair() -> Schedule:
 
 
 def _compare_peaks() -> Schedule:
-    """The reduction and comparison of four queries' peaks; two results of comparisons become scalars."""
+    """Schedule the reduction and comparison of four queries' peaks; two results of comparisons become scalars."""
     code = Schedule()
     peak = code.issue(LOAD, times=2)
     for _ in range(6):
@@ -133,7 +133,7 @@ def _zero() -> Schedule:
 
 
 def _out() -> Schedule:
-    """The division of four sub-tiles of four queries x eight dims: three products of parts for each half."""
+    """Schedule the division of four sub-tiles of four queries x eight dims: three products of parts for each half."""
     code = Schedule()
     for _ in range(4):
         halves = []
@@ -151,7 +151,7 @@ def _out() -> Schedule:
 
 
 def _reciprocal() -> Schedule:
-    """The reciprocals of sixteen sums: a chain with almost nothing beside it."""
+    """Schedule the reciprocals of sixteen sums: a chain with almost nothing beside it."""
     code = Schedule()
     x = code.issue(LOAD_SUM, times=2)
     for unit in (CONVERT, ADD_FLOAT, CONVERT, ALU, *(MULTIPLY_BF16, CONVERT, ALU) * 5):  # split, bfloat16 reciprocal

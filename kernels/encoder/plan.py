@@ -162,7 +162,7 @@ def _layer(stored: _Arena, shape: Shape, columns: int, *, int8: bool) -> LayerWe
 def _commands(
     shape: Shape, columns: int, conv1: Parts, conv2: Parts, layer: LayerWeights, *, int8: bool
 ) -> list[CommandWords]:
-    """Return each command once: all layers have the same commands."""
+    """Return the different commands of a window's ops; the layers have the same ones, so ``layer`` stands for all."""
     groups = shape.groups
     words = [matmul_words(part, SETS * groups, gelu=True) for part in conv1]
     words += [matmul_words(part, groups, gelu=True) for part in conv2]

@@ -106,9 +106,10 @@ def _shift_to_even(value: Ints, shift: Ints) -> Ints:
 
 
 class Terms:
-    """Terms of a sum along the last axis: signed mantissas (23 bits below the leading place) and biased exponents.
+    """The terms of sums along the last axis, taken apart so that ``total`` can add them as AIE2's adder does.
 
-    ``nan``, ``up`` and ``down`` mark NaN, +infinity and -infinity.
+    ``mantissa`` is signed and has 23 bits below the leading place; ``exponent`` is fp32's biased exponent plus 128, and
+    0 for a zero. ``nan``, ``up`` and ``down`` mark NaN, +infinity and -infinity.
     """
 
     def __init__(self, mantissa: Ints, exponent: Ints, nan: Bools, up: Bools, down: Bools) -> None:

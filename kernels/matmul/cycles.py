@@ -54,7 +54,7 @@ def _copy(stores: int, *, zeros: bool = False) -> Schedule:
 
 
 def _square(steps: int, columns: int, sums: int) -> Schedule:
-    """The product of 16 x 16 sums, ``sums`` registers of 32 bytes for each sub-tile, over ``steps`` sub-tiles of k."""
+    """Schedule the product of 16 x 16 sums, ``sums`` registers of 32 bytes each, over ``steps`` sub-tiles of k."""
     code = Schedule()
     mac = MULTIPLY_BF16 if columns == 4 else MULTIPLY
     bytes_32 = 2 if columns == 4 else 1  # of an activation sub-tile
@@ -84,7 +84,7 @@ def _scales() -> Schedule:
 
 
 def _out(at_once: int, gelu: bool) -> Schedule:
-    """The epilogue of ``at_once`` sub-tiles of 4 x 8 results: bias, GELU, bf16, two halves zipped."""
+    """Schedule the epilogue of ``at_once`` sub-tiles of 4 x 8 results: bias, GELU, bf16, two halves interleaved."""
     code = Schedule()
     sums = [[code.issue(LOAD_SUM, times=2) for _ in HALVES] for _ in range(at_once)]
     x = [[code.issue(ADD_FLOAT, half) for half in each] for each in sums]
@@ -95,7 +95,7 @@ def _out(at_once: int, gelu: bool) -> Schedule:
 
 
 def _out_i8(at_once: int, gelu: bool) -> Schedule:
-    """The epilogue from int32: to float, column scale, row scale, bias. A bf16 operand's upper half is zeroed."""
+    """Schedule the epilogue from int32: float, column scale, row scale, bias. A bf16 operand's upper half is zeroed."""
     code = Schedule()
     sums = [code.issue(LOAD_SUM, times=4) for _ in range(at_once)]
     high = [code.issue(CONVERT, each) for each in sums]

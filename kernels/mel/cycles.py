@@ -58,7 +58,7 @@ def window_cycles(plan: MelPlan, acquire_cycles: int) -> Cycles:
 
 @cache
 def _fold() -> Schedule:
-    """One block of 16 samples of four frames and its mirror image: four sub-tiles."""
+    """Schedule the fold of one block of 16 samples of four frames and its mirror image: four sub-tiles."""
     code = Schedule()
     near, far = (_transposed(code) for _ in range(2))
     forward, backward, first = (code.issue(LOAD) for _ in range(3))
@@ -82,7 +82,7 @@ def _transposed(code: Schedule) -> tuple[int, int]:
 
 @cache
 def _dft() -> Schedule:
-    """The unrolled steps of eight bins: four products of each plane."""
+    """Schedule the unrolled steps of eight bins: four products of each plane."""
     code = Schedule()
     sums = [0] * (2 * PLANES * 2)
     for _ in range(UNROLLED):
@@ -93,7 +93,7 @@ def _dft() -> Schedule:
 
 @cache
 def _power() -> Schedule:
-    """The power of eight bins of four frames, from eight sums."""
+    """Schedule the power of eight bins of four frames, from eight sums."""
     code = Schedule()
     parts = []
     for _ in range(2):  # real, imaginary
@@ -119,7 +119,7 @@ def _to_bf16(code: Schedule, ready: int) -> tuple[int, int]:
 
 @cache
 def _mel() -> Schedule:
-    """The product of eight bins and the weights of four bands."""
+    """Schedule the product of the power of eight bins and the weights of four bands: four loads, one accumulation."""
     code = Schedule()
     code.issue(ACCUMULATE, *(code.issue(LOAD) for _ in range(4)))
     return code
@@ -127,7 +127,7 @@ def _mel() -> Schedule:
 
 @cache
 def _energies() -> Schedule:
-    """The end of a group of bands."""
+    """Schedule the end of a group of bands: scale, convert and store its energies."""
     code = Schedule()
     code.issue(STORE, code.issue(CONVERT, code.issue(MULTIPLY_BF16)))
     return code

@@ -58,9 +58,11 @@ def call_kernel(argument: Int16, plan: MelPlan) -> Bits:
 
 
 def kernel_log_mel(samples: NDArray[Any], n_mels: int) -> Float32:
-    """Return a window's log-mel by host and kernel: samples [n <= 480,000] -> float32 [n_mels, 3000].
+    """Return the log-mel that the NPU stage would give a window: samples [n <= 480,000] -> float32 [n_mels, 3000].
 
-    Only frames that see audio are computed. Raises ValueError for more than a window, CompileError.
+    The kernel is compiled for this machine and called in a plain loop; the steps on the host are those of the stage.
+    The frames after the end of the audio are silence and are not computed. Raises ValueError for more than 480,000
+    samples, CompileError if the kernel does not compile.
     """
     frames = min(MEL_FRAMES, -(-(len(samples) + N_FFT // 2) // HOP_LENGTH))
     plan = MelPlan(n_mels, columns=1, frames=frames)

@@ -95,7 +95,7 @@ def _normalise() -> Schedule:
 
 
 def _totals() -> Schedule:
-    """The two sums of two rows over eight lanes each, from memory and back; a call, not inlined."""
+    """Schedule the two sums of two rows over eight lanes each, from memory and back; a call, not inlined."""
     code = Schedule()
     x = code.issue(ADD_FLOAT, code.issue(ALU, code.issue(LOAD)))
     for _ in range(2):
@@ -108,7 +108,7 @@ def _totals() -> Schedule:
 
 
 def _finish() -> Schedule:
-    """The mean, variance and reciprocal root with two Newton steps of sixteen rows: a chain."""
+    """Schedule the mean, variance and reciprocal root with two Newton steps of sixteen rows: a chain."""
     code = Schedule()
     mean = _times(code, _split(code, code.issue(LOAD_SUM, times=2)))
     squares = _times(code, _split(code, code.issue(LOAD_SUM, times=2)))
@@ -125,7 +125,7 @@ def _finish() -> Schedule:
 
 
 def _largest() -> Schedule:
-    """The largest magnitudes of four rows of 64 columns."""
+    """Schedule the largest magnitudes of four rows of 64 columns."""
     code = Schedule()
     most = 0
     for _ in range(8):
@@ -135,7 +135,7 @@ def _largest() -> Schedule:
 
 
 def _scale() -> Schedule:
-    """The scales of sixteen rows: maxima over lanes, to memory one by one, then a product and a reciprocal."""
+    """Schedule the scales of sixteen rows: maxima over lanes, to memory one by one, then a product and a reciprocal."""
     code = Schedule()
     for _ in range(4):
         most = code.issue(LOAD, times=2)

@@ -92,7 +92,7 @@ def _pieces(segment: Segment) -> Iterator[Cue]:
 
 
 def _readable(cue: Cue) -> bool:
-    """Tell whether a cue fits on the lines and in the time.
+    """Return whether a cue fits on CUE_LINES lines and lasts no longer than CUE_MS.
 
     Breaking text into lines takes time, so it is done only if the number of characters does not decide.
     """

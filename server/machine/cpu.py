@@ -27,7 +27,10 @@ def thread_limits(root: Path = ROOT) -> dict[str, str]:
 
 
 def cpu_flags(cpuinfo: Path = CPUINFO) -> frozenset[str]:
-    """Return the feature flags that every core has, in the kernel's names; empty where there is no such list."""
+    """Return the feature flags that every core has, by Linux's names, such as avx512_bf16.
+
+    The set is empty where ``cpuinfo`` cannot be read or has no flags.
+    """
     try:
         lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

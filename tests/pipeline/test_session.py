@@ -11,6 +11,7 @@ from server.pipeline import batches
 from server.pipeline.loaded_model import LoadedModel
 from server.pipeline.session import Session
 from server.pipeline.work import Work
+from server.settings.group import Group
 from server.settings.stages import DecodeSettings, ModelSettings, StageSettings
 from server.transcript import DiarizeOptions, Options
 from tests.audio_files import tone, write
@@ -25,10 +26,15 @@ DECODE = DecodeSettings(
 )
 
 
+def loaded(directory: Path, **groups: Group) -> LoadedModel:
+    """Load the model with groups of settings, by name, in place of the usual ones."""
+    settings = ModelSettings(compute_type="float32", encoder="ctranslate2", offline=True)
+    return LoadedModel("tiny", directory, StageSettings(**{"model": settings, "decode": DECODE, **groups}))  # type: ignore[arg-type]
+
+
 @pytest.fixture(scope="module")
 def model(tiny_multilingual: Path) -> LoadedModel:
-    settings = ModelSettings(compute_type="float32", encoder="ctranslate2", offline=True)
-    return LoadedModel("tiny", tiny_multilingual, StageSettings(model=settings, decode=DECODE))
+    return loaded(tiny_multilingual)
 
 
 @pytest.fixture

@@ -68,7 +68,10 @@ class _Walk:
         self.use = SequenceUse(sequence.name, 0, 0, 0)
 
     def violations(self) -> Iterator[Violation]:
-        """Walk the sequence, once, and yield its violations; afterwards ``use`` is complete."""
+        """Yield the violations of the sequence's steps, in order; ``use`` has the final counts after the last one.
+
+        A walk can be made only once, because the steps change its state.
+        """
         count = len(self.sequence.arguments)
         if count > LAUNCH_ARGUMENTS:
             limit = f"an xclbin takes {LAUNCH_ARGUMENTS}"

@@ -77,7 +77,7 @@ class SupervisedModel:
         return self._run.pull if self._run else None
 
     def process(self) -> EngineProcess | None:
-        """The model's process as ``/v1/status`` shows it, None while there is none."""
+        """Return the model's process and its memory, for ``/metrics``; None while there is none."""
         return self._run.status(self.restarts) if self._run else None
 
     def wake(self) -> None:

@@ -124,7 +124,7 @@ class ProcessRun:
         return self.worker.pull
 
     def status(self, restarts: int) -> EngineProcess:
-        """Describe the process as ``/v1/status`` shows it."""
+        """Return the process and its memory, for ``/metrics``; ``restarts`` counts those that failed before it."""
         state: Literal["starting", "ready"] = "ready" if self.ready else "starting"
         pid = self.worker.pid
         return EngineProcess(self._record.name, pid, state, rss_bytes(pid), restarts)

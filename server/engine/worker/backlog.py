@@ -64,7 +64,7 @@ class Backlog:
             return to_close, self._queues.next_to_read()
 
     def cut(self, request: Request, works: Sequence[Work] | None) -> None:
-        """Take the windows that a read has completed; None at the end of the recording."""
+        """Queue the windows that a read has completed for the encoder; ``works`` is None at the recording's end."""
         with self._changed:
             if request.id in self._queues.requests:
                 request.read_whole = works is None
@@ -79,13 +79,13 @@ class Backlog:
         return step
 
     def encoded(self, step: Step) -> None:
-        """Take the windows of a batch that the encoder has computed."""
+        """Queue the windows of a batch, which the encoder has computed, for the decoder."""
         with self._changed:
             self._queues.encoded(step.entries)
             self._changed.notify_all()
 
     def decode_again(self, entries: Sequence[tuple[float, Work]]) -> None:
-        """Take windows, with their tags, that want a further temperature."""
+        """Queue windows, with their tags, for the decoder at their next temperature."""
         with self._changed:
             self._queues.decode_again(entries)
             self._changed.notify_all()

@@ -65,7 +65,10 @@ def overlap_gain(encode: Callable[[], None], decode: Callable[[], None]) -> floa
 
 
 def measure_stages(model: LoadedModel) -> Measured:
-    """Measure encoder and decoder of a model on noise, which takes a few seconds."""
+    """Time encoder and decoder on noise, in batches of 1, 2, 4, ... windows; then both at once unless they are slow.
+
+    The measurement takes a few seconds.
+    """
     largest = model.settings.decode.batch_size
     mel = np.random.default_rng(0).uniform(-1, 1, (largest, model.checkpoint.n_mels, MEL_FRAMES)).astype(np.float32)
     states = np.repeat(model.encoder(mel[:1]), largest, axis=0)

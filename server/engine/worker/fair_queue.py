@@ -84,7 +84,7 @@ class TagQueue(Generic[T]):
 
     @property
     def head(self) -> tuple[float, T] | None:
-        """The item with the lowest tag, and this tag; None if the queue is empty."""
+        """The item whose turn is next, that of the lowest tag, as (tag, item); None if the queue is empty."""
         return (self._items[0][0], self._items[0][3]) if self._items else None
 
     def alike(self, key: Callable[[T], Hashable]) -> int:

@@ -151,20 +151,20 @@ class Queues:
         return self._clocks[request.urgent].next_tag(request.id), not request.begun, request.id
 
     def cut(self, request: Request, works: Iterable[Work]) -> None:
-        """Take the windows that a read of 10 s has completed."""
+        """Queue the windows that a read of 10 s has completed for the encoder."""
         self._reading.serve(urgent=request.urgent)
         for work in works:
             self._encoder.push(self._clocks[request.urgent].tag(request.id), work, urgent=request.urgent)
             request.undelivered += 1
 
     def encoded(self, entries: Iterable[tuple[float, Work]]) -> None:
-        """Take windows that the encoder has computed; those of requests that are over are dropped."""
+        """Queue windows that the encoder has computed for the decoder; those of requests that are over are dropped."""
         for tag, work in entries:
             if request := self.requests.get(work.request):
                 self._decoder.push(tag, work, urgent=request.urgent)
 
     def decode_again(self, entries: Iterable[tuple[float, Work]]) -> None:
-        """Take windows that want a further temperature: they keep their place, but their request pays for it."""
+        """Queue windows for the decoder at their next temperature: they keep their place, but their request pays."""
         entries = list(entries)
         for _, work in entries:
             if request := self.requests.get(work.request):

@@ -70,7 +70,11 @@ class SileroDetector:
 
 
 class Hangover:
-    """Probabilities of 32 ms frames -> padded spans, with hysteresis, least lengths and a cut of endless speech."""
+    """Turns the speech probabilities of 32 ms frames into padded spans of speech.
+
+    Speech begins at ``vad.threshold`` and ends below a lower threshold. Too short speech or silence does not count, and
+    speech that is longer than a window is cut where it is least probable in its second half.
+    """
 
     def __init__(self, settings: VadSettings) -> None:
         self.on = settings.threshold
