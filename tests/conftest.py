@@ -21,6 +21,7 @@ from bench.random_checkpoints import build_tiny_whisper
 from server.checkpoints.catalog import DEMO_DIR
 from server.settings.load import ENV_PREFIX
 from tests.hub import LocalHub, serving
+from tests.real_models import real_base, real_tiny_en  # noqa: F401  fixtures for every test
 
 # A slow machine must not fail a test, and in CI the same commit must give the same result.
 hypothesis.settings.register_profile("house", deadline=None, derandomize="CI" in os.environ)

@@ -23,7 +23,9 @@ class LocalHub(ThreadingHTTPServer):
     ``break_after`` bytes of a file, once, the connection breaks. After ``stall_after`` bytes of it, nothing more comes.
     ``rate`` limits the bytes per second. ``gated``: nobody here has accepted the terms. ``xet``: files are said to
     be in another store as well, which does not exist. It is its own proxy: requests for any host are answered.
-    ``ranges`` are the Range headers that were sent, ``sent`` the bytes of files that went out.
+    ``withdrawn`` are revisions that no repository has any longer, ``licence`` is named on every model's page.
+    ``revisions`` are those that were asked for, ``ranges`` the Range headers that were sent, ``sent`` the bytes of
+    files that went out.
     """
 
     daemon_threads = True
@@ -36,6 +38,9 @@ class LocalHub(ThreadingHTTPServer):
         self.rate: int | None = None
         self.gated = False
         self.xet = False
+        self.withdrawn: set[str] = set()
+        self.licence: str | None = None
+        self.revisions: list[str] = []
         self.ranges: list[str] = []
         self.scheme = "http"
         self.requests = 0
@@ -82,7 +87,7 @@ class _Handler(BaseHTTPRequestHandler):
         if parts[:2] == ["api", "models"]:
             self._describe("/".join(parts[2:4]), asked_for=parts[4:])
         else:
-            self._send_file("/".join(parts[:2]), parts[-1], with_body=with_body)
+            self._send_file("/".join(parts[:2]), parts[3], parts[-1], with_body=with_body)
 
     def _describe(self, repository: str, asked_for: list[str]) -> None:
         directory = self.server.repositories.get(repository)
@@ -92,14 +97,22 @@ class _Handler(BaseHTTPRequestHandler):
         if asked_for == ["auth-check"]:
             self._send(*((403, {"X-Error-Code": "GatedRepo"}) if self.server.gated else (200, {})), b"{}")
             return
+        revision = REVISION
+        if asked_for[:1] == ["revision"]:
+            revision = asked_for[1]
+            self.server.revisions.append(revision)
+        if revision in self.server.withdrawn:
+            self._send(404, {"X-Error-Code": "RevisionNotFound"}, b"{}")
+            return
         siblings = [{"rfilename": path.name, "size": path.stat().st_size} for path in sorted(directory.iterdir())]
-        body = {"id": repository, "modelId": repository, "sha": REVISION, "siblings": siblings}
+        body: dict[str, object] = {"id": repository, "modelId": repository, "sha": revision, "siblings": siblings}
         body |= {"gated": "auto"} if self.server.gated else {}
+        body |= {"cardData": {"license": self.server.licence}} if self.server.licence else {}
         self._send(200, {"Content-Type": "application/json"}, json.dumps(body).encode())
 
-    def _send_file(self, repository: str, name: str, *, with_body: bool) -> None:
+    def _send_file(self, repository: str, revision: str, name: str, *, with_body: bool) -> None:
         data = (self.server.repositories[repository] / name).read_bytes()
-        headers = {"X-Repo-Commit": REVISION, "ETag": f'"{hashlib.sha256(data).hexdigest()}"', "Accept-Ranges": "bytes"}
+        headers = {"X-Repo-Commit": revision, "ETag": f'"{hashlib.sha256(data).hexdigest()}"', "Accept-Ranges": "bytes"}
         if self.server.xet:
             headers |= {"X-Xet-Hash": "0" * 64, "X-Xet-Refresh-Route": f"{self.server.url}/no/such/route"}
         start = 0
