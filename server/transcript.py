@@ -125,6 +125,7 @@ class Transcript:
 
     ``duration`` is that of the decoded audio, ``processing_time`` the wall time from decode to the last stage, both in
     seconds. ``model`` is the model that ran and ``demo`` says whether it is the embedded demonstration model.
+    ``stand_in`` is why that model ran in the place of the default one, None where it did not.
     ``warnings`` name the parts of the request that were not done as asked (a missing aligner, for example) and why.
     ``input_tokens`` counts the decoder's input: encoder frames that hold audio, and prompt tokens. ``queue_seconds`` is
     the time that the request waited before its audio was first read.
@@ -139,6 +140,7 @@ class Transcript:
     model: str
     task: Task = "transcribe"
     demo: bool = False
+    stand_in: str | None = None
     stages: tuple[StageTime, ...] = ()
     warnings: tuple[str, ...] = ()
     input_tokens: int = 0

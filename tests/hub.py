@@ -21,11 +21,12 @@ class LocalHub(ThreadingHTTPServer):
     """Serves ``repositories``, a mapping of id to directory.
 
     ``break_after`` bytes of a file, once, the connection breaks. After ``stall_after`` bytes of it, nothing more comes.
-    ``rate`` limits the bytes per second. ``gated``: nobody here has accepted the terms. ``xet``: files are said to
-    be in another store as well, which does not exist. It is its own proxy: requests for any host are answered.
-    ``withdrawn`` are revisions that no repository has any longer, ``licence`` is named on every model's page.
-    ``revisions`` are those that were asked for, ``ranges`` the Range headers that were sent, ``sent`` the bytes of
-    files that went out.
+    ``rate`` limits the bytes per second. ``silent``: connections are accepted and never answered. ``gated``: nobody
+    here has accepted the terms. ``xet``: files are said to be in another store as well, which does not exist. It is its
+    own proxy: requests for any host are answered. ``withdrawn`` are revisions that no repository has any longer,
+    ``licence`` is named on every model's page. ``revisions`` are those that were asked for, ``ranges`` the Range
+    headers that were sent, ``sent`` the bytes of files that went out, ``first_request`` when the first request came, by
+    ``monotonic``.
     """
 
     daemon_threads = True
@@ -36,6 +37,7 @@ class LocalHub(ThreadingHTTPServer):
         self.break_after: int | None = None
         self.stall_after: int | None = None
         self.rate: int | None = None
+        self.silent = False
         self.gated = False
         self.xet = False
         self.withdrawn: set[str] = set()
@@ -44,6 +46,7 @@ class LocalHub(ThreadingHTTPServer):
         self.ranges: list[str] = []
         self.scheme = "http"
         self.requests = 0
+        self.first_request = 0.0
         self.sent = 0
 
     def use_tls(self, certificate: Path) -> None:
@@ -65,6 +68,7 @@ def serving(port: int = 0, host: str = "127.0.0.1") -> Iterator[LocalHub]:
         thread.start()
         yield hub
         hub.stall_after = hub.rate = None
+        hub.silent = False
         hub.shutdown()
         thread.join()
 
@@ -82,7 +86,10 @@ class _Handler(BaseHTTPRequestHandler):
         """Log nothing."""
 
     def _answer(self, *, with_body: bool) -> None:
+        self.server.first_request = self.server.first_request or time.monotonic()
         self.server.requests += 1
+        while self.server.silent:
+            time.sleep(0.05)
         parts = urlsplit(self.path).path.strip("/").split("/")
         if parts[:2] == ["api", "models"]:
             self._describe("/".join(parts[2:4]), asked_for=parts[4:])

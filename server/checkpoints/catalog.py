@@ -3,8 +3,8 @@
 A name is ``demo``, a Whisper name of the table of known models (tiny ... turbo, distil-*), a Hugging Face id, or, from
 the configuration and the command line only, a local directory. Only ``pull`` and ``ask`` use the network.
 
-An installed model is the directory ``<org>--<name>`` in ``model.cache_dir``. Directories there whose names begin with a
-dot are unfinished or derived from others.
+An installed model is the directory ``<org>--<name>`` in ``model.cache_dir`` or in one of the system's data directories.
+Directories whose names begin with a dot are unfinished or derived from others.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from server.checkpoints.fetch import Wanted, ask, fetch
 from server.checkpoints.install import install, uninstall
 from server.checkpoints.installers import Installer, find_installer
 from server.checkpoints.names import directory_name, is_repository, repository_in
+from server.checkpoints.places import installed_names, place_of
 from server.checkpoints.progress import Progress
 from server.checkpoints.record import Record, read_record
 from server.checkpoints.sources import KnownModels, known_models
@@ -200,11 +201,11 @@ class Catalog:
     def remove(self, name: str) -> None:
         """Delete an installed model.
 
-        Raises InvalidInput for the demo model and for the user's own directories, ModelNotFound for a model that is
-        not installed.
+        Raises InvalidInput for the demo model, for the system's models and for the user's own directories,
+        ModelNotFound for a model that is not installed.
         """
         source = self._source(name)
-        if source.repository is None:
+        if source.repository is None or (source.directory.is_dir() and source.directory.parent != self._cache_dir):
             raise InvalidInput(f"{source.directory} is not the catalogue's to delete.", param="model")
         if not source.directory.is_dir():
             raise ModelNotFound(f"The model {source.id} is not installed.", param="model")
@@ -250,15 +251,13 @@ class Catalog:
                 "`whisperx-npu models list` shows what is installed.",
             )
         known = self._known_models.at(repository)
-        directory = self._cache_dir / directory_name(repository)
+        directory = place_of(directory_name(repository), self._cache_dir)
         return _Source(known.name if known else repository, directory, repository)
 
     def _installed(self) -> list[_Source]:
         sources = [_Source(DEMO_MODEL, self._demo_dir)] if self._demo_dir.is_dir() else []
-        if self._cache_dir.is_dir():
-            found = (repository_in(path.name) for path in self._cache_dir.iterdir() if path.is_dir())
-            sources += [self._known(repository) for repository in found if repository]
-        return sources
+        found = map(repository_in, installed_names(self._cache_dir))
+        return sources + [self._known(repository) for repository in found if repository]
 
     def _entry(self, source: _Source) -> InstalledModel:
         """Inspect a model, but only when a file has changed since: the server asks for every status."""

@@ -11,11 +11,13 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from server.cli.default_model import pulled_or_demo
 from server.cli.errors import FAILED, INTERRUPTED
 from server.cli.logs import log_to_stderr
 from server.cli.options import ConfigFile, ModelName, configured
@@ -57,7 +59,6 @@ def transcribe(
 
     Example: whisperx-npu transcribe talk.mp3 --format srt > talk.srt
     """
-    from server.checkpoints.catalog import Catalog
     from server.machine.optional_packages import check_extra
     from server.transcript import DiarizeOptions, Options
 
@@ -72,17 +73,25 @@ def transcribe(
         diarize=DiarizeOptions(min_speakers, max_speakers) if diarize else None,
     )
     write = _to_directory(files, output_dir, format) if output_dir else _to_stdout(files, format)
-    Catalog(settings.model).resolve(settings.model.name)  # a missing model is reported once, not for each file
     check_extra(settings.stages)
-    failed = _transcribe_all(settings, files, options, format, write)
+    settings, stand_in = pulled_or_demo(settings, named=model is not None)  # reported once, not for each file
+    failed = _transcribe_all(settings, files, options, format, write, stand_in)
     if failed:
         raise typer.Exit(FAILED)
 
 
 def _transcribe_all(
-    settings: Settings, files: list[str], options: Options, output_format: OutputFormat, write: Write
+    settings: Settings,
+    files: list[str],
+    options: Options,
+    output_format: OutputFormat,
+    write: Write,
+    stand_in: str | None,
 ) -> int:
-    """Transcribe the files in turn, report those that fail on standard error, and return the number of failures."""
+    """Transcribe the files in turn, report those that fail on standard error, and return the number of failures.
+
+    ``stand_in`` is why the demo model does it in the place of the default one, None where it does not.
+    """
     from server.engine.contract import Job
 
     compute = ThreadPoolExecutor(1, thread_name_prefix="compute")  # Ctrl-C cannot interrupt the native code in it
@@ -94,7 +103,8 @@ def _transcribe_all(
                 try:
                     job = Job(uuid.uuid4().hex, _path(source, Path(scratch)), options)
                     events = _events(model, job, settings.server.max_audio_seconds)
-                    transcript = _transcript(_stepped(events, compute), source)
+                    transcript = replace(_transcript(_stepped(events, compute), source), stand_in=stand_in)
+                    _warn(source, transcript)
                     write(source, _render(transcript, job, output_format))
                 except (WhisperXError, OSError) as error:
                     typer.echo(f"{source}: {error}", err=True)
@@ -142,7 +152,6 @@ def _transcript(events: Iterable[Event], source: str) -> Transcript:
             if isinstance(event, Progress):
                 update(event.done, event.total)
             elif isinstance(event, Finished):
-                _warn(source, event.transcript)
                 return event.transcript
     raise EngineFailure("The pipeline stopped without a result.")
 

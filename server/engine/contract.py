@@ -160,5 +160,8 @@ class Engine(Protocol):
         EngineFailure.
         """
 
+    def stand_in(self) -> str | None:
+        """Return why the demo model serves in the place of the default one now, None where it does not."""
+
     def status(self) -> EngineStatus:
         """Return the state of the engine now."""

@@ -15,6 +15,10 @@ DEMO_NOTICE = (
     "This text comes from the embedded demonstration model, which shows that the server works and is no "
     "general speech recognizer. Set model.name to a Whisper model for real use."
 )
+STAND_IN_NOTICE = (
+    "This text comes from the embedded demonstration model, which turns most speech into nonsense, because the default "
+    "model is not here. {why}"
+)
 
 
 class WordEntry(TypedDict):
@@ -105,13 +109,15 @@ def answer(transcript: Transcript, job: Job) -> Answer:
         "job_id": job.id,
         "npu_mel_time": npu_mel_seconds(transcript.stages),
     }
-    if transcript.demo:
-        entry["notice"] = DEMO_NOTICE
+    if remark := notice(transcript):
+        entry["notice"] = remark
     return entry
 
 
 def notice(transcript: Transcript) -> str | None:
     """Return the notice that goes with a transcript of the demonstration model, None for other models."""
+    if transcript.stand_in:
+        return STAND_IN_NOTICE.format(why=transcript.stand_in)
     return DEMO_NOTICE if transcript.demo else None
 
 

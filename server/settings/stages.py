@@ -19,9 +19,9 @@ class ModelSettings(Group):
     """The Whisper checkpoint that serves, and the place of installed checkpoints."""
 
     name: str = Field(
-        DEMO_MODEL,
-        description="Default model: demo, a Whisper name (tiny ... large-v3, turbo, distil-large-v3), "
-        "a Hugging Face id, or a local directory.",
+        "base",
+        description="Default model: a Whisper name (tiny ... large-v3, turbo, distil-large-v3), a Hugging Face id, a "
+        "local directory, or demo.",
     )
     aliases: tuple[str, ...] = Field(
         (
@@ -38,12 +38,14 @@ class ModelSettings(Group):
         description="Directory of pulled models.",
         examples=["~/.cache/whisperx-npu/models"],
     )
-    offline: bool = Field(False, description="Never use the network, not even to pull a model.")
+    offline: bool = Field(
+        False, description="Never use the network, not even to pull a model from the hub or the package registry."
+    )
     missing: Literal["refuse", "pull", "pull_or_demo"] = Field(
-        "refuse",
-        description="Action of `serve` when the default model is not installed. refuse: do not start. pull: start, "
-        "download the model, and serve it once it is here. pull_or_demo: the same, but serve the demo model if the "
-        "Hugging Face Hub cannot be reached.",
+        "pull_or_demo",
+        description="Action of `serve` and `transcribe` when the default model is not installed. refuse: fail. pull: "
+        "download the model, while the server listens already, and use it. pull_or_demo: the same, but where no source "
+        "answers, use the demo model, with a warning, until the default model can be had.",
     )
     compute_type: Literal["auto", "int8", "int8_float32", "float32", "int16"] = Field(
         "auto",

@@ -120,7 +120,10 @@ def steps(transcript: Transcript) -> list[Step]:
 
 
 class ScriptedEngine:
-    """An engine that plays ``steps`` for every job, and keeps the jobs and the bytes of their files."""
+    """An engine that plays ``steps`` for every job, and keeps the jobs and the bytes of their files.
+
+    ``reason`` is why the demo model stands in for the default one.
+    """
 
     def __init__(self) -> None:
         self.reset()
@@ -132,6 +135,7 @@ class ScriptedEngine:
     def reset(self) -> None:
         self.steps: list[Step] = steps(TRANSCRIPT)
         self.state = READY
+        self.reason: str | None = None
         self.jobs: list[Job] = []
         self.bytes: list[bytes] = []
         self.hanging = threading.Event()
@@ -143,6 +147,9 @@ class ScriptedEngine:
 
     async def stop(self) -> None:
         self.started = False
+
+    def stand_in(self) -> str | None:
+        return self.reason
 
     def status(self) -> EngineStatus:
         return self.state

@@ -39,7 +39,7 @@ class Packaged:
         installer: Callable[[], Installer | None] = find_installer,
         offline: bool = False,
     ) -> Catalog:
-        settings = ModelSettings(cache_dir=self.cache_dir, offline=offline)
+        settings = ModelSettings(name="demo", cache_dir=self.cache_dir, offline=offline)
         table = KnownModels([known or self.known])
         return Catalog(settings, self.cache_dir / "no-demo-here", table, installer)
 

@@ -368,7 +368,7 @@ def test_a_known_file_that_differs_is_refused_and_fetched_again(
     remote = local_hub.repositories[REPOSITORY] = Path(shutil.copytree(tiny_multilingual, tmp_path / "remote"))
     whole = (remote / "config.json").read_bytes()
     (remote / "config.json").write_bytes(whole[:-1] + b" }")
-    models = Catalog(ModelSettings(cache_dir=cache_dir), known=KnownModels([known]))
+    models = Catalog(ModelSettings(name="demo", cache_dir=cache_dir), known=KnownModels([known]))
     with pytest.raises(ModelUnavailable, match=r"config\.json from the Hugging Face Hub is refused") as raised:
         models.pull("mine")
     assert not isinstance(raised.value, HubUnreachable)

@@ -92,24 +92,6 @@ def restarted(environment: dict[str, str]) -> list[str]:
         return server.said
 
 
-@pytest.mark.parametrize("why", ["the Hugging Face Hub does not answer", "the network is off"])
-def test_without_a_network_the_demo_stands_in(
-    online: dict[str, str], demo_model: Path, recording: Path, why: str
-) -> None:
-    online |= {"WHISPERX_NPU_MODEL__MISSING": "pull_or_demo", "HF_ENDPOINT": NOBODY}
-    online |= {"HF_HUB_OFFLINE": "1"} if "off" in why else {}
-    with running(online, "--port", "0") as server:
-        assert any("WARNING" in line and why in line for line in server.said)
-        assert any("demonstration model" in line for line in server.said)
-        until(lambda: get(server, "/readyz")[0] == 200)
-        status = get(server, "/v1/status")[1]
-        with urlopen(f"{server.address}/transcribe", recording.read_bytes()) as answer:  # noqa: S310
-            heard = json.load(answer)
-    assert status["default_model"] == heard["model"] == "demo"
-    (note,) = (note for note in status["notes"] if why in note)
-    assert note.endswith("The demo model serves until the next start.")
-
-
 def test_with_a_network_the_demo_does_not_stand_in(online: dict[str, str], hub: LocalHub) -> None:
     online |= {"WHISPERX_NPU_MODEL__MISSING": "pull_or_demo"}
     with running(online, "--port", "0") as server:

@@ -31,7 +31,10 @@ def test_pull_list_and_remove(
     assert "base.en " not in cli("models", "list").stdout
 
 
-def test_the_default_is_marked(cli: CommandLine, tiny_multilingual: Path, tmp_path: Path) -> None:
+def test_the_default_is_marked(
+    cli: CommandLine, tiny_multilingual: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WHISPERX_NPU_MODEL__NAME")
     config = tmp_path / "config.yaml"
     config.write_text(f"model:\n  name: {tiny_multilingual}\n")
     lines = cli("models", "list", "--config", config).stdout.splitlines()

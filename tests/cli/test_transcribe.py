@@ -90,7 +90,8 @@ def test_wrong_use_is_status_2(cli: CommandLine, arguments: list[str], message: 
     assert result.stdout == ""
 
 
-def test_a_missing_model_is_said_once(cli: CommandLine, recording: Path) -> None:
+def test_a_missing_model_is_said_once(cli: CommandLine, recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHISPERX_NPU_MODEL__MISSING", "refuse")
     result = cli("transcribe", recording, recording, "--model", "large-v3")
     assert result.exit_code == 1
     assert result.stderr == "Error: The model large-v3 is not installed. Run `whisperx-npu models pull large-v3`.\n"

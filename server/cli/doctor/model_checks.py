@@ -73,7 +73,7 @@ def _default_model(catalog: Catalog, settings: Settings) -> Check:
     if not waits_for_a_pull(settings):
         return Check("default model", "ok", f"{name} in {catalog.resolve(settings.model.name)}")
     cure = f"To have it before: `whisperx-npu models pull {name}`."
-    then = "serve pulls it" if missing == "pull" else "serve pulls it, or serves the demo without the hub"
+    then = "serve pulls it" if missing == "pull" else "serve pulls it, or serves the demo where no source answers"
     if catalog.offline:
         cure = f"Set model.offline to false and unset HF_HUB_OFFLINE to pull {name}."
         then = "serve cannot pull it" if missing == "pull" else "serve serves the demo"

@@ -38,12 +38,14 @@ class Launch:
 
     ``command`` gets the number of its socket as the last argument. ``load_seconds`` is the time in which a model must
     be ready, conversion included; while the model is pulled, the time in which the next byte must arrive.
-    ``pull_again_seconds`` is the wait after a pull that failed.
+    ``pull_again_seconds`` is the wait after a pull that failed, ``ask_again_seconds`` the first wait after no source of
+    a model has answered.
     """
 
     command: tuple[str, ...] = (sys.executable, "-P", "-m", "server.engine.worker")
     load_seconds: float = 900.0
     pull_again_seconds: float = 60.0
+    ask_again_seconds: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,15 +31,19 @@ CALM = {
 MODEL = {"offline": True, "encoder": "ctranslate2", "compute_type": "float32"}
 
 
-def supervised(model: Path | str, /, launch: Launch = LAUNCH, **groups: Any) -> SupervisedEngine:
+def supervised(
+    model: Path | str, /, launch: Launch = LAUNCH, stand_in: str | None = None, **groups: Any
+) -> SupervisedEngine:
     groups = {"decode": CALM, "engine": {}} | groups
     settings = load_settings(model=MODEL | {"name": str(model)} | groups.pop("model", {}), **groups)
-    return SupervisedEngine(settings, launch=launch)
+    return SupervisedEngine(settings, stand_in, launch)
 
 
 @asynccontextmanager
-async def running(model: Path | str, /, launch: Launch = LAUNCH, **groups: Any) -> AsyncIterator[SupervisedEngine]:
-    engine = supervised(model, launch=launch, **groups)
+async def running(
+    model: Path | str, /, launch: Launch = LAUNCH, stand_in: str | None = None, **groups: Any
+) -> AsyncIterator[SupervisedEngine]:
+    engine = supervised(model, launch, stand_in, **groups)
     await engine.start()
     try:
         yield engine
