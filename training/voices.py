@@ -29,7 +29,10 @@ PLAIN_SHARE = 0.25  # share of eSpeak's default voices, without a variant, which
 
 
 class Speakers:
-    """Both synthesizers, which speak with random voices of one cast."""
+    """The synthesizers eSpeak and Flite, which speak with random voices.
+
+    A cast is a group of voices: those that training hears ("seen"), or those kept back for tests ("unseen").
+    """
 
     def __init__(self) -> None:
         self._espeak = Espeak()
