@@ -18,12 +18,13 @@ REVISION = "0123456789abcdef0123456789abcdef01234567"
 
 
 class LocalHub(ThreadingHTTPServer):
-    """Serves ``repositories``, a mapping of id to directory.
+    """A Hugging Face Hub that serves ``repositories``, a mapping of id to directory.
 
-    ``break_after`` bytes of a file, once, the connection breaks. After ``stall_after`` bytes of it, nothing more comes.
-    ``rate`` limits the bytes per second. ``gated``: nobody here has accepted the terms. ``xet``: files are said to
-    be in another store as well, which does not exist. It is its own proxy: requests for any host are answered.
-    ``ranges`` are the Range headers that were sent, ``sent`` the bytes of files that went out.
+    If ``break_after`` is set, the connection breaks, once, after that many bytes of a file. If ``stall_after`` is set,
+    nothing is sent after that many bytes of a file. ``rate`` limits the bytes per second. ``gated`` refuses every
+    repository, as if the user had not accepted its terms. ``xet`` announces files in another store as well, which does
+    not exist. Requests for any host are answered, so that the hub can serve as a proxy. ``ranges`` are the Range
+    headers of requests, and ``sent`` counts the bytes of files that were sent.
     """
 
     daemon_threads = True

@@ -68,7 +68,7 @@ def test_the_announced_curl_line_works_and_answers_like_the_command_line(
 
 
 def alike(answer: Any, key: str = "") -> Any:
-    """The answer without what differs between two runs: times, ids, and the last digits of scores."""
+    """Return a JSON answer with its floats and its job id, which differ between two runs, replaced by their types."""
     if isinstance(answer, dict):
         return {name: alike(value, name) for name, value in answer.items()}
     if isinstance(answer, list):

@@ -16,7 +16,7 @@ COMMITTED = ROOT / "config.yaml"
 
 @pytest.fixture(autouse=True)
 def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A directory without a config.yaml, and the default cache directory."""
+    """Run each test in a directory without a config.yaml, and with the default cache directory."""
     monkeypatch.delenv(f"{ENV_PREFIX}MODEL__CACHE_DIR")
     monkeypatch.chdir(tmp_path)
 
