@@ -19,7 +19,7 @@ class CountingModel:
         self.reset()
 
     def reset(self) -> None:
-        """Start counting from zero."""
+        """Set both counts to zero."""
         self.windows = 0
         self.tokens = 0
 

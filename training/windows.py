@@ -38,9 +38,11 @@ class TrainingWindow:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A batch: mel [B, 80, T]; tokens, targets, places [B, N]; phones [B, T/2]; all texts' characters and their counts.
+    """A batch of training windows.
 
-    ``places`` are the encoder frames in which the targets are spoken, IGNORED for those that are not spoken.
+    The shapes are: mel [B, 80, T]; tokens, targets, places [B, N]; phones [B, T/2]; the characters of all texts end to
+    end, and their counts [B]. ``places`` are the encoder frames in which the targets are spoken, IGNORED for those that
+    are not spoken.
     """
 
     mel: Tensor

@@ -128,7 +128,7 @@ def _half_right(result: ClipResult, decoder: str) -> bool:
 
 
 def goals(rates: Rates) -> list[Goal]:
-    """Return the goals of the NPU: its share of identical texts, and its word error rate beside the CPU's."""
+    """Return two goals, met or missed: the share of identical transcripts, and the word error rate beside the CPU's."""
     worse = rates.npu - rates.cpu
     return [
         Goal(f"identical at least {IDENTICAL:.0%}", rates.share >= IDENTICAL, f"{rates.share:.1%}"),

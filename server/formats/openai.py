@@ -16,14 +16,14 @@ UNKNOWN_SPEAKER = "unknown"  # for a segment without a speaker: OpenAI's type re
 
 
 class DurationUsage(TypedDict):
-    """The usage of whisper-1, which OpenAI bills by the second."""
+    """The ``usage`` of an answer in seconds of audio, as OpenAI bills whisper-1."""
 
     type: Literal["duration"]
     seconds: float
 
 
 class TokenUsage(TypedDict):
-    """The usage of a stream: tokens that the decoder read and wrote."""
+    """The ``usage`` of a streamed answer: the numbers of tokens that the decoder read and wrote."""
 
     type: Literal["tokens"]
     input_tokens: int
@@ -46,7 +46,7 @@ class LanguageEntry(TypedDict):
 
 
 class Transcription(TypedDict):
-    """The answer with response_format=json."""
+    """OpenAI's answer to a transcription with response_format=json."""
 
     text: str
     languages: list[LanguageEntry]
@@ -55,7 +55,7 @@ class Transcription(TypedDict):
 
 
 class Translation(TypedDict):
-    """The answer to a translation with response_format=json."""
+    """OpenAI's answer to a translation with response_format=json."""
 
     text: str
 
@@ -84,7 +84,7 @@ class VerboseWord(TypedDict):
 
 
 class VerboseTranscription(TypedDict):
-    """The answer with response_format=verbose_json."""
+    """OpenAI's answer with response_format=verbose_json."""
 
     task: Task
     language: str
@@ -107,7 +107,7 @@ class DiarizedSegment(TypedDict):
 
 
 class DiarizedTranscription(TypedDict):
-    """The answer with response_format=diarized_json."""
+    """OpenAI's answer with response_format=diarized_json."""
 
     task: Literal["transcribe"]
     duration: float

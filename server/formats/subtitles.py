@@ -19,7 +19,10 @@ CUE_MS = 7_000  # longest time on the screen
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """A text shown from ``start`` to ``end``, in whole milliseconds, so that no time can be written with 1000 ms."""
+    """A subtitle: a text shown from ``start`` to ``end``.
+
+    The times are whole milliseconds, so that none can be written with 1000 ms.
+    """
 
     start: int
     end: int
