@@ -39,7 +39,7 @@ TEMPLATES = [template for templates in TOPICS.values() for template in templates
 
 
 def normalise(text: str) -> str:
-    """Normalise for word error rates: lower case, letters and apostrophes only, single spaces."""
+    """Normalise a text for word error rates: lower case, letters and apostrophes only, single spaces."""
     return " ".join(re.sub(r"[^a-z' ]", " ", text.lower().replace("’", "'")).split())
 
 

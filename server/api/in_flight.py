@@ -22,7 +22,7 @@ ENDED: tuple[RequestState, ...] = ("done", "failed", "cancelled")
 
 @dataclass(slots=True)
 class RequestProgress:
-    """The progress of one request.
+    """The progress of one request for a transcription.
 
     ``id`` is the id of the job, ``request_id`` the one that the client chose or the same, ``owner`` the name of its API
     key. ``begun`` is on the monotonic clock, in seconds. ``stage`` is the step that the request waits for: upload,

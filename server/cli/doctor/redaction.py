@@ -40,8 +40,7 @@ class Redaction:
 
     @staticmethod
     def of_this_process(files: Iterable[Path] = ()) -> Redaction:
-        """Return a redaction of this user and host, and of the secrets in the environment and the lines of
-        ``files``."""
+        """Return a redaction of this user and host, and of secrets in the environment and the lines of ``files``."""
         values = {value for name, value in os.environ.items() if SECRET_NAME.search(name)}
         values |= {line.strip() for path in files for line in _lines(path)}
         secrets = sorted((value for value in values if len(value) >= LEAST_LENGTH), key=len, reverse=True)

@@ -258,7 +258,7 @@ def test_a_canary_ends_it_between_two_windows(open_parts: Open, machine: Machine
 
     @dataclasses.dataclass
     class Second(Garbage):
-        """Strikes the launch after the window's own, which is right."""
+        """A fault that garbles the second launch, which is the self-test after the window's own launch."""
 
         def run(self, execution: Execution) -> bool:
             nonlocal launches
