@@ -18,7 +18,7 @@ REVISION = "0123456789abcdef0123456789abcdef01234567"
 
 
 class LocalHub(ThreadingHTTPServer):
-    """Serves ``repositories``, a mapping of id to directory.
+    """A Hugging Face Hub that serves ``repositories``, a mapping of id to directory.
 
     ``break_after`` bytes of a file, once, the connection breaks. After ``stall_after`` bytes of it, nothing more comes.
     ``rate`` limits the bytes per second. ``silent``: connections are accepted and never answered. ``gated``: nobody

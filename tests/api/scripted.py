@@ -25,12 +25,12 @@ from server.transcript import (
 
 @dataclass(frozen=True, slots=True)
 class Hang:
-    """A step that never ends; ``ScriptedEngine.closed`` is set when the generator is closed."""
+    """A step of a ScriptedEngine that never ends; its event ``closed`` is set when the generator is closed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """A step that only waits."""
+    """A step of a ScriptedEngine that only waits."""
 
     seconds: float
 
@@ -114,7 +114,7 @@ READY = EngineStatus(
 
 
 def steps(transcript: Transcript) -> list[Step]:
-    """Return the events of a run without trouble."""
+    """Return the steps of a transcription without a failure: progress, each segment, and the transcript."""
     segments: Sequence[Segment] = [replace(segment, speaker=None) for segment in transcript.segments]
     return [Progress(0.0, transcript.duration, "decode"), *map(SegmentReady, segments), Finished(transcript)]
 

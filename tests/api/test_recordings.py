@@ -56,7 +56,7 @@ def verbose(http: httpx2.Client, name: str, data: bytes) -> httpx2.Response:
 
 
 def well_formed(response: httpx2.Response) -> dict[str, Any]:
-    """Validate a verbose_json strictly, with times in order and inside the recording, and return it."""
+    """Return the body of a verbose_json response, validated strictly, with times in order and inside the recording."""
     assert response.status_code == 200, response.text
     TranscriptionVerbose.model_validate_json(response.content, strict=True)
     body: dict[str, Any] = response.json()

@@ -38,7 +38,7 @@ def catalog(cache_dir: Path, name: str = "demo", *, offline: bool = False, demo:
 
 
 def put(model: Path, cache_dir: Path, repository: str) -> Path:
-    """Install ``model`` as if it had been pulled."""
+    """Install ``model`` in the cache under the id ``repository``, as if it had been downloaded."""
     return Path(shutil.copytree(model, cache_dir / repository.replace("/", "--")))
 
 

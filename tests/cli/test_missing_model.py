@@ -33,7 +33,7 @@ def hub(tiny_multilingual: Path, tmp_path: Path) -> Iterator[LocalHub]:
 
 @pytest.fixture
 def online(environment: dict[str, str], hub: LocalHub) -> dict[str, str]:
-    """The environment of a server that pulls."""
+    """Environment variables of a server whose default model is tiny, to be downloaded from the local hub."""
     return environment | {
         "HF_HUB_OFFLINE": "0",
         "HF_ENDPOINT": hub.url,

@@ -115,7 +115,7 @@ def test_a_bar_on_the_terminal_and_the_result_in_the_pipe(
 
 
 def _until_closed(terminal: int) -> str:
-    """Read the terminal to its end; a terminal that nobody reads stops the program that writes to it."""
+    """Read a terminal to its end, and return the text; an unread terminal would stop the program that writes to it."""
     shown = b""
     with suppress(OSError):  # Linux's way of saying that the other end was closed
         while part := os.read(terminal, 4096):

@@ -17,7 +17,7 @@ MAX_SPEAKERS = 50
 
 
 def _language(value: object) -> object:
-    """Return Whisper's code of a language, and None for ``auto``, which means that the language is detected."""
+    """Convert a language as sent to Whisper's code, and ``auto`` to None, which means that the language is detected."""
     return None if value == "auto" else language_code(value) if isinstance(value, str) else value
 
 

@@ -38,7 +38,10 @@ class Chunking(BaseModel):
 
 
 def _chunking(value: object) -> object:
-    """Read ``auto``, keys in brackets (both as OpenAI's client sends them), or a JSON object (from HTML forms)."""
+    """Convert ``chunking_strategy`` as sent to the fields of ``Chunking``.
+
+    OpenAI's client sends ``auto`` or keys in brackets, and an HTML form may send a JSON object.
+    """
     if isinstance(value, str) and value.startswith("{"):
         return json.loads(value)
     return {"type": value} if isinstance(value, str) else value
@@ -65,7 +68,7 @@ class OpenAITranslationForm(Form):
     vad: bool = Field(True, description="Skip audio that is not speech.")
 
     def options(self, _settings: Settings) -> Options:
-        """Return the options of the job; no setting changes what a translation may ask for."""
+        """Return the transcription options that the fields ask for; no setting limits those of a translation."""
         return Options(
             model=self.model,
             task="translate",
@@ -100,7 +103,7 @@ class OpenAITranscriptionForm(Form):
     max_speakers: SpeakerCount | None = Field(None, description="With diarized_json: largest number of speakers.")
 
     def options(self, settings: Settings) -> Options:
-        """Return the options of the job.
+        """Return the transcription options that the fields ask for.
 
         Raises InvalidInput if fields contradict each other or ask for something that this server does not have.
         """
@@ -156,7 +159,10 @@ class OpenAITranscriptionForm(Form):
         check_speakers(self.min_speakers, self.max_speakers)
 
     def _language(self) -> str | None:
-        """Return the language; several candidates are refused, as Whisper's detection cannot be limited to them."""
+        """Return the language, None if it is to be detected.
+
+        Raises InvalidInput for several candidates, because Whisper's detection cannot be limited to them.
+        """
         candidates = {language for language in (self.language, *self.languages) if language}
         if len(candidates) > 1:
             raise InvalidInput(
@@ -167,7 +173,10 @@ class OpenAITranscriptionForm(Form):
         return candidates.pop() if candidates else None
 
     def _align(self, settings: Settings) -> AlignMethod | None:
-        """Return the alignment method: "off" if the answer shows no times, never "off" if the client asks for words."""
+        """Return the method of word alignment; None means the configured one.
+
+        The method is "off" if the answer shows no times, and it is not left "off" if the client asks for words.
+        """
         if self.align is None and self.response_format in ("json", "text"):
             return "off"
         if self.align is None and self.with_words and settings.align.method == "off":

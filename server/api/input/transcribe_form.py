@@ -32,7 +32,7 @@ class TranscribeForm(Form):
     enable_vad: bool | None = Field(None, description="The same as vad_filter.")
 
     def options(self, settings: Settings) -> Options:
-        """Return the options of the job.
+        """Return the transcription options that the fields ask for.
 
         Raises InvalidInput if fields contradict each other or ask for something that this server does not have.
         """

@@ -48,7 +48,7 @@ def search(checkpoint: Checkpoint, language: str = "en", beams: int = 1, ladder:
 
 
 def decoded(decoder: Ct2Decoder, states: Float32, search: Search) -> list[Decoded]:
-    """Windows of one request, decoded at one temperature after the other until each will do."""
+    """Decode windows of one request, at one temperature after the other until each result is good enough."""
     works = [
         Work(Window(n, 0.0, np.zeros(1, np.float32)), request=0, clock=StageClock(), warn=print)
         for n in range(len(states))
