@@ -100,12 +100,16 @@ class DiarizeOptions:
 class Options:
     """The options that one request may choose; None means the configured value.
 
+    Without ``language`` it is detected: among ``languages`` if there are any, else among those of ``decode.languages``.
+
     Options(language="de", beam_size=5, diarize=DiarizeOptions(max_speakers=2))
+    Options(languages=("de", "nl"))
     """
 
     model: str | None = None
     task: Task = "transcribe"
     language: str | None = None
+    languages: tuple[str, ...] = ()
     prompt: str | None = None
     hotwords: str | None = None
     temperature: float | None = None

@@ -45,6 +45,7 @@ def transcribe(
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Recordings; - is standard input.")],
     format: Annotated[OutputFormat, typer.Option(help="json is what POST /transcribe answers.")] = "text",  # noqa: A002
     language: Annotated[str | None, typer.Option(help="Code or English name; heard if not given.")] = None,
+    languages: Annotated[str | None, typer.Option(help="Codes or names: de,nl; one of them is heard.")] = None,
     task: Annotated[Literal["transcribe", "translate"], typer.Option(help="translate: into English.")] = "transcribe",
     align: Annotated[AlignChoice | None, typer.Option(help="How word times are found; else as configured.")] = None,
     no_align: Annotated[bool, typer.Option("--no-align", help="The same as --align off.")] = False,
@@ -66,9 +67,11 @@ def transcribe(
     log_to_stderr("warning")
     if diarize:
         _check_diarization(settings, min_speakers, max_speakers)
+    known, candidates = _languages(language, languages)
     options = Options(
         task=task,
-        language=_language(language),
+        language=known,
+        languages=candidates,
         align="off" if no_align else align,
         diarize=DiarizeOptions(min_speakers, max_speakers) if diarize else None,
     )
@@ -205,13 +208,20 @@ def _to_directory(files: list[str], directory: Path, output_format: OutputFormat
     return write
 
 
-def _language(name: str | None) -> str | None:
-    from server.formats.languages import language_code
+def _languages(language: str | None, candidates: str | None) -> tuple[str | None, tuple[str, ...]]:
+    from server.api.input.fields import known_or_candidates
+
+    codes = tuple(_code(name, "languages") for name in candidates.split(",")) if candidates else ()
+    return known_or_candidates(_code(language, "language") if language else None, codes)
+
+
+def _code(name: str, option: str) -> str:
+    from server.languages import language_code
 
     try:
-        return language_code(name) if name else None
+        return language_code(name)
     except ValueError as error:
-        raise InvalidInput(f"--language {name} {error}.", param="language") from error
+        raise InvalidInput(f"--{option} {name} {error}.", param=option) from error
 
 
 def _check_diarization(settings: Settings, least: int | None, most: int | None) -> None:

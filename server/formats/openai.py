@@ -8,8 +8,8 @@ from typing import Literal, NotRequired
 
 from typing_extensions import TypedDict
 
-from server.formats.languages import language_name
 from server.formats.rounding import seconds
+from server.languages import language_name
 from server.transcript import Segment, Task, TokenScore, Transcript
 
 UNKNOWN_SPEAKER = "unknown"  # for a segment without a speaker: OpenAI's type requires a label

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 TRANSCRIPTIONS = "/v1/audio/transcriptions"
 
 
-def post_transcribe(http: httpx2.Client, wav: bytes, **fields: str) -> httpx2.Response:
+def post_transcribe(http: httpx2.Client, wav: bytes, **fields: str | list[str]) -> httpx2.Response:
     """Send a recording and form fields to POST /transcribe, and return the response."""
     return http.post("/transcribe", files={"file": ("a.wav", wav)}, data=fields)
 

@@ -165,6 +165,16 @@ def test_logprobs(real: httpx2.Client) -> None:
     assert all(entry["logprob"] <= 0 for entry in body["logprobs"])
 
 
+@pytest.mark.parametrize("route", [URL, "/transcribe"])
+def test_the_language_is_one_of_the_candidates(real: httpx2.Client, route: str) -> None:
+    fields = {"vad": "false"} if route == URL else {"vad_filter": "false"}
+    for candidates in (["de", "nl"], ["ja", "ko"]):
+        body = real.post(route, files={"file": WAV}, data={**fields, "languages[]": candidates}).json()
+        assert (body["language"] if route != URL else body["languages"][0]["code"]) in candidates
+    response = real.post(route, files={"file": WAV}, data={"languages[]": ["de", "yue"]})
+    assert (response.status_code, response.json()["error"]["param"]) == (400, "languages"), "this model has no yue"
+
+
 def test_models_and_status(real: httpx2.Client, tiny_multilingual: Path) -> None:
     body = real.get("/v1/status").json()
     assert body["state"] == "ready"

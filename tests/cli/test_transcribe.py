@@ -78,6 +78,8 @@ def test_output_directory(cli: CommandLine, recording: Path, tiny_multilingual: 
         (["a.wav", "b.wav", "--format", "srt"], "Give --output-dir"),
         (["a/x.wav", "b/x.wav", "--output-dir", "out"], "under one name"),
         (["a.wav", "--language", "klingon"], "--language klingon is no language of Whisper"),
+        (["a.wav", "--languages", "de,klingon"], "--languages klingon is no language of Whisper"),
+        (["a.wav", "--languages", "de,nl", "--language", "en"], "language = 'en' is none of de, nl"),
         (["a.wav", "--diarize"], "Set diarize.model"),
         (["a.wav", "--format", "html"], "--format"),
         (["a.wav", "--align", "guess"], "--align"),

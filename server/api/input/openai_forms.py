@@ -8,12 +8,14 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from server.api.input.fields import (
+    CANDIDATES,
     Candidate,
     Language,
     Milliseconds,
     SpeakerCount,
     Text,
     check_speakers,
+    known_or_candidates,
     require_diarization,
 )
 from server.api.input.form import Form, without_null
@@ -86,7 +88,7 @@ class OpenAITranscriptionForm(Form):
 
     response_format: TranscriptionFormat = Field("json", description="Shape of the answer.")
     language: Language = Field(None, description="ISO 639-1 code or English name; detected if left out, or `auto`.")
-    languages: tuple[Candidate, ...] = Field((), description="Candidates; one means the same as language.")
+    languages: tuple[Candidate, ...] = Field((), description=CANDIDATES)
     keywords: tuple[Text, ...] = Field((), description="Words and names to expect, one per field.")
     timestamp_granularities: tuple[Literal["word", "segment"], ...] = Field(
         (), description="With verbose_json: which times to give; segment if left out."
@@ -110,10 +112,12 @@ class OpenAITranscriptionForm(Form):
         self._check()
         if self.diarized:
             require_diarization(settings, "response_format")
+        language, languages = known_or_candidates(self.language, self.languages)
         chunking = self.chunking_strategy
         return Options(
             model=self.model,
-            language=self._language(),
+            language=language,
+            languages=languages,
             prompt=self.prompt,
             hotwords=", ".join(filter(None, (self.hotwords, *self.keywords))) or None,
             temperature=self.single_temperature,
@@ -157,20 +161,6 @@ class OpenAITranscriptionForm(Form):
                 cure="Leave known_speaker_names and known_speaker_references out; speakers are then A, B, ...",
             )
         check_speakers(self.min_speakers, self.max_speakers)
-
-    def _language(self) -> str | None:
-        """Return the language, None if it is to be detected.
-
-        Raises InvalidInput for several candidates, because Whisper's detection cannot be limited to them.
-        """
-        candidates = {language for language in (self.language, *self.languages) if language}
-        if len(candidates) > 1:
-            raise InvalidInput(
-                f"Detection cannot be limited to {', '.join(sorted(candidates))}.",
-                param="languages",
-                cure="Give one language, or none to have it detected.",
-            )
-        return candidates.pop() if candidates else None
 
     def _align(self, settings: Settings) -> AlignMethod | None:
         """Return the method of word alignment; None means the configured one.

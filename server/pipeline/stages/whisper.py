@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,22 +51,28 @@ class Checkpoint:
         """Return faster-whisper's tokenizer for a language and task, both of which an English-only model ignores."""
         return Tokenizer(self.text, self.multilingual, task=task, language=language)
 
-    def require_language(self, language: str) -> None:
-        """Check that the checkpoint knows ``language``; raise InvalidInput if it does not."""
+    def require_language(self, language: str, *, param: str = "language") -> None:
+        """Check that the checkpoint knows ``language``; raise InvalidInput, with ``param``, if it does not."""
         if language not in self.languages:
             known = "speaks English only" if not self.multilingual else f"knows {', '.join(self.languages)}"
             raise InvalidInput(
                 f"The model cannot transcribe language {language!r}: it {known}.",
-                param="language",
+                param=param,
                 cure="Choose another model, or leave the language out.",
             )
 
-    def detect_language(self, states: Float32) -> tuple[str, float]:
-        """Return the most likely language of one window's encoder states [1500, d], and its probability."""
-        if not self.multilingual:
-            return "en", 1.0
-        token, probability = self.whisper.detect_language(storage(states[None]))[0][0]
-        return token.removeprefix("<|").removesuffix("|>"), float(probability)
+    def detect_language(self, states: Float32, candidates: Sequence[str]) -> tuple[str, float]:
+        """Return the likeliest of the candidates for one window's encoder states [1500, d], and its probability.
+
+        The probabilities of the candidates, codes that the checkpoint knows, sum to 1.
+        """
+        if len(candidates) == 1:
+            return candidates[0], 1.0
+        detected = self.whisper.detect_language(storage(states[None]))[0]
+        everywhere = {token.removeprefix("<|").removesuffix("|>"): float(share) for token, share in detected}
+        shares = {code: everywhere[code] for code in candidates}
+        likeliest = max(shares, key=lambda code: shares[code])
+        return likeliest, shares[likeliest] / (sum(shares.values()) or 1.0)
 
 
 def storage(array: Float32) -> Any:
