@@ -21,10 +21,10 @@ LANGUAGE_CODES: tuple[str, ...] = tuple(_LANGUAGE_CODES)
 
 
 class Checkpoint:
-    """A model in memory, shared by all requests; it keeps nothing of a request.
+    """A Whisper model in memory, shared by all requests; it stores nothing of a request.
 
-    ``directory`` holds a checkpoint converted for CTranslate2, and a CTC head if the model has one. Raises
-    ModelUnavailable if it cannot be loaded.
+    ``directory`` holds a checkpoint converted for CTranslate2, and a CTC head (a classifier for word times) if the
+    model has one. Raises ModelUnavailable if it cannot be loaded.
     """
 
     def __init__(self, directory: Path, settings: ModelSettings) -> None:
@@ -47,11 +47,11 @@ class Checkpoint:
         return tuple(code for code in LANGUAGE_CODES if self.text.token_to_id(f"<|{code}|>") is not None)
 
     def tokenizer(self, language: str, task: Task) -> Tokenizer:
-        """Return faster-whisper's tokenizer for a language and task, both of which an English-only model ignores."""
+        """Return faster-whisper's tokenizer for a language and task; an English-only model ignores both."""
         return Tokenizer(self.text, self.multilingual, task=task, language=language)
 
     def require_language(self, language: str) -> None:
-        """Check that the checkpoint knows ``language``; raise InvalidInput if it does not."""
+        """Raise InvalidInput unless the model knows ``language``."""
         if language not in self.languages:
             known = "speaks English only" if not self.multilingual else f"knows {', '.join(self.languages)}"
             raise InvalidInput(
@@ -61,7 +61,7 @@ class Checkpoint:
             )
 
     def detect_language(self, states: Float32) -> tuple[str, float]:
-        """Return the most likely language of one window's encoder states [1500, d], and its probability."""
+        """Return the most likely language and its probability, by a window's encoder states, float32 [1500, d]."""
         if not self.multilingual:
             return "en", 1.0
         token, probability = self.whisper.detect_language(storage(states[None]))[0][0]
