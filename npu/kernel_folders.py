@@ -43,7 +43,7 @@ def data_directories() -> tuple[Path, ...]:
 
 
 class Folders:
-    """A finder of the kernel folders for one target: "npu1" (the NPU) or "host" (the simulated device).
+    """A finder of kernel folders (compiled NPU kernels) for one target: "npu1", or "host" for the simulated device.
 
     The folders are searched in ``directory``, by default in all of ``data_directories``. ``cache`` (default:
     ``cache_directory``) receives what is built. The methods raise NpuUnavailable for a folder that does not exist, and

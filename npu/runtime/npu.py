@@ -53,7 +53,7 @@ class Npu:
 
     @property
     def residents(self) -> tuple[Resident, ...]:
-        """The loaded overlays, in the order of loading."""
+        """The overlays (configurations of the NPU's cores) that are loaded, in the order of loading."""
         return tuple(self._residents.values())
 
     def check_serving(self) -> None:

@@ -90,7 +90,7 @@ class Driver:
         return context
 
     def close_context(self, context: DriverContext) -> None:
-        """Unload a context's overlay, and end the launches that wait for that."""
+        """Unload the overlay of a hardware context, and end the launches that hang in it."""
         context.gone.set()
         with self._lock:
             self.contexts -= 1

@@ -50,7 +50,7 @@ class Execution:
     ended: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
-        """Execute the launch as a device without faults does, up to its end."""
+        """Run the launch to its end, as a device without faults does."""
         if self.compute():
             self.end(State.COMPLETED)
 
@@ -86,7 +86,10 @@ class Execution:
 
 
 class DeviceThread:
-    """A thread that runs submitted functions one after the other. It ends after a second without any, and restarts."""
+    """A thread that runs submitted functions one after the other.
+
+    The thread ends after a second without work, and the next submission starts another one.
+    """
 
     IDLE_S = 1.0
 

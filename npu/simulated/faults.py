@@ -55,7 +55,7 @@ class LaunchFault(Fault):
         return True
 
     def hits(self, execution: Execution) -> bool:
-        """Return True if this fault affects the launch."""
+        """Return True if this fault affects the launch ``execution``."""
         return self._matches(self.launch, execution.number) and self._matches(self.context, execution.context.number)
 
     def strike(self, execution: Execution) -> None:
@@ -68,7 +68,7 @@ class LaunchFault(Fault):
 
 @dataclass
 class Hang(LaunchFault):
-    """A launch that never ends, and that no watchdog of the driver ends."""
+    """A fault: the launch never ends, and no watchdog of the driver ends it."""
 
     def strike(self, execution: Execution) -> None:
         execution.hang()
@@ -76,7 +76,7 @@ class Hang(LaunchFault):
 
 @dataclass
 class Ends(LaunchFault):
-    """A launch that ends in ``state`` after ``seconds`` without having computed anything."""
+    """A fault: the launch ends in ``state`` after ``seconds`` without having computed anything."""
 
     state: State = State.ERROR
     seconds: float = 0.0
@@ -88,14 +88,14 @@ class Ends(LaunchFault):
 
 @dataclass
 class DriverTimeout(Ends):
-    """A launch that the driver's watchdog ends, in state TIMEOUT: after 2 s on the chip, sooner in tests."""
+    """A fault: the driver's watchdog ends the launch, in state TIMEOUT; after 2 s on the chip, sooner in tests."""
 
     state: State = State.TIMEOUT
 
 
 @dataclass
 class Garbage(LaunchFault):
-    """A launch that ends in COMPLETED with random bytes in the place of its results (seen: mlir-aie#3654)."""
+    """A fault: the launch ends in COMPLETED with random bytes in the place of its results (seen: mlir-aie#3654)."""
 
     seed: int = 0
 
@@ -111,7 +111,7 @@ class Garbage(LaunchFault):
 
 @dataclass
 class Slow(LaunchFault):
-    """Launches that take ``factor`` times as long as usual, and ``seconds`` more."""
+    """A fault: the launch takes ``factor`` times as long as usual, and ``seconds`` more."""
 
     factor: float = 1.0
     seconds: float = 0.0
@@ -125,7 +125,7 @@ class Slow(LaunchFault):
 
 @dataclass
 class Lost(LaunchFault):
-    """The loss of the device in the middle of a launch: that launch never ends, and every later driver call fails.
+    """A fault: the device is lost during the launch, which never ends, and every later driver call fails.
 
     ``gone`` is True once the device is lost; construct with True to lose the device at the next call.
     """
@@ -146,7 +146,7 @@ class Lost(LaunchFault):
 
 @dataclass
 class LoadError(Fault):
-    """A driver that refuses to open hardware context number ``context`` (None: any), with ``text`` as its error."""
+    """A fault: the driver refuses to open hardware context number ``context`` (None: any), with the error ``text``."""
 
     context: int | None = None
     text: str = "DRM_IOCTL_AMDXDNA_CREATE_HWCTX IOCTL failed (err=-5): Input/output error"
@@ -158,7 +158,7 @@ class LoadError(Fault):
 
 @dataclass
 class Memlock(Fault):
-    """A limit on locked memory: an allocation that would exceed ``limit`` bytes in all fails."""
+    """A fault: an allocation that would lock more than ``limit`` bytes of memory in all fails."""
 
     limit: int = 8 << 20
 

@@ -47,7 +47,10 @@ class CommandState:
 
 
 class Run:
-    """pyxrt.run: a launcher of a kernel, for one execution at a time. It keeps the kernel and so the context alive."""
+    """pyxrt.run: a launcher of a kernel, for one execution at a time.
+
+    The object keeps its kernel, and so the hardware context, alive.
+    """
 
     @takes(Kernel)
     def __init__(self, kernel: Kernel) -> None:

@@ -122,8 +122,8 @@ class NpuStage(ABC, Generic[B]):
     def _compute(self, batch: B, result: Float32, finished: Callable[[int], None] = _ignore) -> None:
         """Fill ``result`` window by window, and call ``finished`` with a window's index as soon as its row is complete.
 
-        A slot's buffers are written again only after their result has been read. Raises the first error, once no launch
-        is running any more.
+        The two slots (sets of buffers) alternate; one is written again only after its result has been read. Raises the
+        first error, once no launch is running any more.
         """
         with self._lock:
             began = perf_counter()

@@ -23,7 +23,7 @@ GIVEN_UP = "the overlay is given up; look into `dmesg` for the driver's report"
 
 
 class Overlay:
-    """A kernel folder loaded on the NPU, on which programs are launched.
+    """An overlay (a configuration of the NPU's cores), loaded from a kernel folder, on which programs are launched.
 
     Made by ``Device.load``; for one thread at a time. After a launch that failed, nothing more is launched (``broken``
     says why): close the overlay and load the folder again, or leave the NPU alone. ``watchdog_s`` is the time limit of

@@ -14,7 +14,7 @@ from typing import SupportsInt
 
 
 class State(IntEnum):
-    """The state of a launch, as XRT numbers it."""
+    """The states of a launch on the NPU, with XRT's numbers."""
 
     NEW = 1
     QUEUED = 2

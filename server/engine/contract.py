@@ -156,7 +156,7 @@ class Engine(Protocol):
         """Begin to load the default model and return at once. ``status()`` tells when it is ready."""
 
     async def stop(self) -> None:
-        """Cancel all jobs and unload the models."""
+        """Cancel all jobs and unload all models."""
 
     def transcribe(self, job: Job) -> AsyncGenerator[Event, None]:
         """Run one job and yield its events; closing the generator cancels the job within one batch of windows.
@@ -169,4 +169,4 @@ class Engine(Protocol):
         """
 
     def status(self) -> EngineStatus:
-        """Return the state of the engine now."""
+        """Return the state of the engine now: models, devices, queue and processes."""

@@ -97,11 +97,7 @@ class Pulled:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A message from a worker: its model is loaded.
-
-    ``stages`` are the devices of the stages with their reasons, ``warm_up`` the times of loading and of one window, and
-    ``notes`` the results of self-tests.
-    """
+    """A message from a worker: its model is loaded. ``warm_up`` are its first times, ``notes`` self-test results."""
 
     measured: Measured
     stages: tuple[StageChoice, ...]

@@ -119,7 +119,7 @@ class LoadedModel:
             return self._diarizer
 
     def stage_choices(self) -> tuple[StageChoice, ...]:
-        """Return for each stage the device that runs it now, and the reason."""
+        """Return for each processing stage the device that runs it now, and the reason."""
         encoder = f"{self.npu.reason('encoder')}; CPU: {self.encoder_reason}"
         return (
             StageChoice("vad", "cpu", self.settings.vad.method),

@@ -32,7 +32,7 @@ class Alignment:
 
 
 class TokenProbabilities:
-    """A stage that adds the log probability of every text token, computed by a decoder pass with the tokens given."""
+    """A stage that adds the log probability of every decoded token, from a further decoder pass over the tokens."""
 
     name = "logprobs"
 

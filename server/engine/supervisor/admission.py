@@ -20,11 +20,11 @@ class Rate:
         self._since: float | None = None
 
     def busy(self, busy: bool) -> None:
-        """Start or stop the clock, which must run only while there is work."""
+        """Start or stop the clock of this speed measurement; it must run only while requests are being transcribed."""
         self._since = (self._since or monotonic()) if busy else None
 
     def add(self, audio_seconds: float) -> None:
-        """Count seconds of audio as transcribed in the time since the last call."""
+        """Count these seconds of audio as transcribed since the call before."""
         now = monotonic()
         elapsed = now - (self._since or now)
         self._since = now

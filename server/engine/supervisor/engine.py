@@ -1,4 +1,4 @@
-"""The engine that serves: an implementation of server.engine.contract.Engine with one worker process for each model."""
+"""The engine behind the HTTP server (server.engine.contract.Engine), with one worker process for each model."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LAUNCH = Launch()
 
 
 class SupervisedEngine:
-    """An implementation of server.engine.contract.Engine with one worker process for each model.
+    """An engine that transcribes jobs (server.engine.contract.Engine), with one worker process for each model.
 
     ``notes`` are added to those of every status. Raises ConfigurationError when the settings ask for an NPU or for
     packages that are not there.

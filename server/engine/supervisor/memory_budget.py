@@ -10,7 +10,7 @@ SHARE = 0.75  # of the memory of the machine or container, unless engine.memory_
 
 
 class Evictable(Protocol):
-    """A model that takes memory and can be unloaded."""
+    """A loaded or loading model, as the memory limit sees it: it takes memory and can be unloaded."""
 
     @property
     def last_used(self) -> float:
@@ -41,7 +41,7 @@ class MemoryBudget:
 
     @property
     def contended(self) -> bool:
-        """True while a model waits for memory."""
+        """True while a model waits for other models to free memory, so that it can be loaded."""
         return bool(self._waiting)
 
     async def reserve(self, model: Evictable) -> None:

@@ -110,7 +110,7 @@ class SupervisedModel:
         return self.requests.last_used
 
     def memory_bytes(self) -> int:
-        """Return the memory of the worker process in bytes; before the model is loaded, its last or expected memory."""
+        """Return the memory of the worker process in bytes; while no model is loaded, the last or expected memory."""
         if self._run and self._run.ready:
             self.record.memory_bytes = rss_bytes(self._run.worker.pid)
         return self.record.memory_bytes

@@ -80,7 +80,7 @@ class ModelRequests:
                 self._end(ticket).fail(error)
 
     def fail_all(self, error: Exception) -> None:
-        """Fail every request with the same error."""
+        """Fail every request for this model with the same error."""
         for ticket in list(self.tickets.values()):
             self._end(ticket).fail(error)
 

@@ -86,7 +86,7 @@ class ProcessEnd:
 
     @property
     def restart_reason(self) -> str:
-        """The cause as the metrics name it: hang, load, killed or crash."""
+        """The cause of the end as the metrics name it: hang, killed, crash, or load (the model was not loaded yet)."""
         if self.ended_by == "hang":
             return "hang"
         if not self.was_ready:
@@ -116,7 +116,7 @@ class ProcessRun:
 
     @property
     def ready(self) -> bool:
-        """True once the model is loaded."""
+        """True once the process has loaded its model."""
         return self.worker.ready
 
     @property

@@ -34,7 +34,7 @@ class Backlog:
             return self._queues.requests.get(number)
 
     def remove(self, request: Request) -> bool:
-        """End a request: drop its queued windows, let its session be closed; return False if it was over before."""
+        """End a request: drop its queued windows and hand its session over for closing; return False if it was over."""
         with self._changed:
             if request.id not in self._queues.requests:
                 return False
@@ -44,9 +44,9 @@ class Backlog:
             return True
 
     def remove_if_complete(self, request: Request) -> bool:
-        """End a request if its file is read and all windows are delivered, and return True if so.
+        """End a request if its file is read and all its windows are delivered; return True if it was ended.
 
-        The request's session stays open until ``close``.
+        The request's session stays open until ``close`` is called with the request.
         """
         with self._changed:
             if request.id not in self._queues.requests or not request.read_whole or request.undelivered:

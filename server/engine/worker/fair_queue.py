@@ -31,11 +31,11 @@ class FairClock:
         self._last: dict[Hashable, float] = {}
 
     def next_tag(self, flow: Hashable) -> float:
-        """Return the tag that the flow's next window would get, without giving it."""
+        """Return the tag (place in the order) that the flow's next window would get, without assigning it."""
         return max(self.now, self._last.get(flow, 0.0)) + 1.0
 
     def tag(self, flow: Hashable) -> float:
-        """Give the flow's next window its tag and return it.
+        """Assign the flow's next window its tag (place in the order) and return it.
 
         A further call for a window that is computed again moves the flow's later windows back by one turn.
         """
@@ -43,11 +43,11 @@ class FairClock:
         return tag
 
     def serve(self, tag: float) -> None:
-        """Advance the virtual time to the tag of a window that is computed now."""
+        """Advance the virtual time to ``tag``, that of the window which is computed now."""
         self.now = max(self.now, tag)
 
     def forget(self, flow: Hashable) -> None:
-        """Drop the state of a flow that is over."""
+        """Drop the tags of a flow (request) that is over."""
         self._last.pop(flow, None)
 
 
@@ -63,16 +63,16 @@ class Classes:
         return self._streak >= SHARE - 1
 
     def next(self, *, urgent: object, other: object) -> bool | None:
-        """Return the class whose turn it is; an argument is true if a request of its class waits.
+        """Return the class of requests whose turn it is: True for urgent, False for other, None if none waits.
 
-        None if none waits.
+        Each argument is true if a request of that class waits.
         """
         if not urgent and not other:
             return None
         return bool(urgent) and not (other and self.due)
 
     def serve(self, *, urgent: bool) -> None:
-        """Record that a request of this class had its turn."""
+        """Record that a request of this class, urgent or other, had its turn."""
         self._streak = self._streak + 1 if urgent else 0
 
 
@@ -111,7 +111,7 @@ class TagQueue(Generic[T]):
         return [(entry[0], entry[3]) for entry in taken]
 
     def drop(self, flow: Hashable) -> list[T]:
-        """Remove and return all items of a flow."""
+        """Remove and return all items of a flow (request)."""
         dropped = [entry[3] for entry in self._items if entry[2] == flow]
         self._items = [entry for entry in self._items if entry[2] != flow]
         return dropped

@@ -26,7 +26,7 @@ class Finisher:
 
     @contextmanager
     def guarded(self, request: Request) -> Iterator[None]:
-        """Catch an error of the ``with`` block: fail the request with it, and let the thread go on."""
+        """Catch an error of the ``with`` block, and fail the request with it, so that the calling thread can go on."""
         try:
             yield
         except Exception as error:  # noqa: BLE001  the outermost edge of the computation

@@ -18,7 +18,7 @@ StageName = Literal["encoder", "decoder"]
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """The number of windows in a full batch of encoder and decoder, as measured."""
+    """The number of windows that encoder and decoder compute in one batch, chosen by a measurement."""
 
     encoder: int
     decoder: int
@@ -47,9 +47,9 @@ class Step:
 
 
 class StageQueue:
-    """The windows that wait for one stage; those of urgent requests wait apart from the others.
+    """The windows that wait for one stage, encoder or decoder, in two queues: those of urgent requests, and the others.
 
-    ``size`` is the number of windows in a full batch; windows with equal ``key`` may share one.
+    ``size`` is the number of windows in a full batch; ``key`` gives equal values for windows that may share a batch.
     """
 
     def __init__(self, stage: StageName, size: int, key: Callable[[Work], Hashable]) -> None:
@@ -66,19 +66,20 @@ class StageQueue:
         self._waiting[urgent].push(tag, work.request, work)
 
     def drop(self, request: Request) -> None:
-        """Remove all windows of a request."""
+        """Remove all windows of a request from the queue."""
         self._waiting[request.urgent].drop(request.id)
 
     @property
     def urgent(self) -> bool | None:
-        """True if the next batch is one of urgent requests, False if one of others; None if no window waits."""
+        """True if the next batch has windows of urgent requests, False if of others; None if no window waits."""
         return self._classes.next(urgent=self._waiting[True], other=self._waiting[False])
 
     def goes_before(self, other: StageQueue) -> bool:
-        """Return True if this stage should compute before ``other``, given that windows wait for both.
+        """Return True if this stage should compute its next batch before stage ``other`` does; windows wait for both.
 
-        If the next batches are of different classes, this stage goes first if its own is urgent, or if its urgent
-        requests have used up their turns. If both are of one class, this stage goes first if its own batch is full.
+        If one stage's batch is of urgent requests and the other's is not, this stage goes first if its own is the
+        urgent one, or if its urgent requests have used up their turns. Otherwise this stage goes first if its batch is
+        full.
         """
         urgent = self.urgent
         if urgent != other.urgent:
@@ -86,7 +87,10 @@ class StageQueue:
         return urgent is not None and self._waiting[urgent].alike(self._key) >= self._size
 
     def take(self) -> Step:
-        """Remove and return the next batch. Raises LookupError if no window waits."""
+        """Remove the windows of the next batch from the queue and return them.
+
+        Raises LookupError if no window waits.
+        """
         urgent = self.urgent
         if urgent is None:
             raise LookupError(f"no window waits for the {self._stage}")
@@ -171,7 +175,8 @@ class Queues:
     def decode_again(self, entries: Iterable[tuple[float, Work]]) -> None:
         """Queue windows for the decoder again, at their next temperature.
 
-        The windows keep their positions, but the next window of each request gets a later one in return.
+        The windows keep their positions in the queue, but the later windows of their requests move back by as many
+        turns.
         """
         entries = list(entries)
         for _, work in entries:

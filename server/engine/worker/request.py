@@ -40,12 +40,12 @@ class Request:
         self.probed = True
 
     def begin(self, session: Session) -> None:
-        """Store the open session; from then on the request has begun."""
+        """Store the session that was opened for this request, which begins it."""
         self._session = session
 
     @property
     def begun(self) -> bool:
-        """True once a session was opened for the request."""
+        """True once a session was opened for the request, so that its audio is being or has been read."""
         return self._session is not None
 
     @property
@@ -55,6 +55,6 @@ class Request:
         return self._session
 
     def close(self) -> None:
-        """Close the session if there is one."""
+        """Close the request's session, and with it the audio file, if one was opened."""
         if self._session:
             self._session.close()

@@ -62,6 +62,6 @@ class Scheduler:
         self._backlog.add(Request(submit))
 
     def cancel(self, request_id: int) -> None:
-        """Drop a request and its queued windows; a batch that runs goes on. No message is sent."""
+        """Drop a request and its queued windows; a batch that is being computed goes on. No message is sent."""
         if request := self._backlog.find(request_id):
             self._backlog.remove(request)

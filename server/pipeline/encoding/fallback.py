@@ -24,7 +24,7 @@ class BatchStage(Protocol[T_contra, R_co]):
 
 
 class StageWithFallback(Generic[T, R]):
-    """A stage that runs on the CPU, or after ``serve`` on the NPU until that fails."""
+    """A mel or encoder stage that runs on the CPU, or after ``serve`` on the NPU until that fails."""
 
     def __init__(self, cpu: BatchStage[T, R]) -> None:
         self.cpu = cpu

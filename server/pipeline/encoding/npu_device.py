@@ -14,7 +14,7 @@ from server.settings.stages import NpuSettings
 
 
 def kernel_folders(settings: NpuSettings) -> Folders:
-    """Return a finder of the NPU's compiled kernels in the directory and for the device that the settings name."""
+    """Return an object that finds the NPU's compiled kernels, in the directory and for the device of the settings."""
     return Folders(settings.kernels, "host" if settings.mode == "simulated" else "npu1")
 
 

@@ -106,16 +106,16 @@ class NpuStages:
 
     @property
     def mel(self) -> Mel:
-        """The mel stage, on the device that was chosen."""
+        """The mel stage, which runs on the NPU or the CPU as chosen."""
         return self._mel
 
     @property
     def encoder(self) -> Encoder:
-        """The encoder stage, on the device that was chosen."""
+        """The encoder stage, which runs on the NPU or the CPU as chosen."""
         return self._encoder
 
     def reason(self, stage: StageName) -> str:
-        """Return the reason why the stage runs on its present device."""
+        """Return the reason why the stage, mel or encoder, runs on its present device."""
         if self._npu is not None and self._npu.retired is not None:
             return f"no NPU: it was retired: {self._npu.retired}"
         served = self._mel.served if stage == "mel" else self._encoder.served

@@ -49,7 +49,10 @@ class CtcHead:
 
     @classmethod
     def load(cls, directory: Path) -> CtcHead | None:
-        """Read the head from a model's directory; None if it has none. Raises ValueError if the file is damaged."""
+        """Read the CTC head of a model from its directory; None if it has none.
+
+        Raises ValueError if the file is damaged.
+        """
         path = directory / HEAD_FILE
         if not path.is_file():
             return None
@@ -66,7 +69,7 @@ class CtcHead:
             raise ValueError(f"{path} is not a CTC head: {error}") from error
 
     def save(self, directory: Path) -> None:
-        """Write the head to a model's directory, in the file that ``load`` reads."""
+        """Write the CTC head to a model's directory, in the file that ``load`` reads."""
         np.savez(
             directory / HEAD_FILE,
             weight=self.weight,
@@ -77,7 +80,7 @@ class CtcHead:
         )
 
     def log_probs(self, states: Float32) -> Float32:
-        """Turn encoder states [T, d] into natural log probabilities [T, 1 + len(alphabet)]."""
+        """Compute natural log probabilities of characters, [T, 1 + len(alphabet)], from encoder states [T, d]."""
         logits = states @ self.weight.T + self.bias
         logits -= logits.max(axis=1, keepdims=True)
         logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))

@@ -40,14 +40,14 @@ def is_repetitive(text: str, settings: DecodeSettings) -> bool:
 
 
 def why_failed(text: str, avg_logprob: float, settings: DecodeSettings) -> Failure | None:
-    """Return the first check that a window's text fails, so that it should be decoded again; None if it passes."""
+    """Return the name of the first check that a window's text fails, so that it should be decoded again, or None."""
     if settings.log_prob_threshold is not None and avg_logprob < settings.log_prob_threshold:
         return "log_prob"
     return why_repetitive(text, settings)
 
 
 def why_repetitive(text: str, settings: DecodeSettings) -> Failure | None:
-    """Return the check by which the text repeats itself too much, None if it does not."""
+    """Return the name of the check by which the text repeats itself too much, None if it does not."""
     limit = settings.compression_ratio_threshold
     if limit is not None and compression_ratio(text) > limit:
         return "compression_ratio"

@@ -115,7 +115,7 @@ class _Tail:
         self._samples = np.concatenate([self._samples, block])
 
     def drop(self, until: int) -> None:
-        """Drop the samples before sample ``until``."""
+        """Drop the samples before sample ``until``, counted from the beginning of the stream."""
         count = min(max(0, until - self.offset), self.length)
         self._samples = self._samples[count:]
         self.offset += count

@@ -55,7 +55,7 @@ class WindowReader:
         return self._spool.samples()
 
     def close(self) -> None:
-        """Close the file and delete the copy on disk."""
+        """Close the audio file, and delete the copy of its samples on disk."""
         self._blocks.close()
         self._spool.close()
 

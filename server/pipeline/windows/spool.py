@@ -18,7 +18,7 @@ class Spool:
         self._file: IO[bytes] | None = tempfile.TemporaryFile() if enabled else None  # noqa: SIM115  closed by close()
 
     def close(self) -> None:
-        """Delete the temporary file."""
+        """Close the temporary file, which deletes it."""
         if self._file is not None:
             self._file.close()
 
