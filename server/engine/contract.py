@@ -30,7 +30,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """A model that this server can run. ``created`` is the modification time of its files, Unix seconds."""
+    """The description of a model that this server can run, for the list of models.
+
+    ``created`` is the modification time of its files in Unix seconds; ``multilingual`` is None if it is not known.
+    """
 
     id: str
     created: int
@@ -43,9 +46,10 @@ class ModelCard:
 
 @dataclass(frozen=True, slots=True)
 class EngineProcess:
-    """A process that holds one model.
+    """The state of a worker process, which has one model in memory.
 
-    ``rss_bytes`` is its resident memory now, ``restarts`` the number of earlier processes that ended unexpectedly.
+    ``rss_bytes`` is its resident memory now, ``restarts`` the number of the model's earlier processes that ended
+    unexpectedly.
     """
 
     model: str
@@ -57,7 +61,7 @@ class EngineProcess:
 
 @dataclass(frozen=True, slots=True)
 class Pull:
-    """The download of a model: ``bytes`` of ``total`` are here, those of earlier attempts included."""
+    """The progress of a model's download from the hub, in bytes; ``bytes`` includes those of earlier attempts."""
 
     model: str
     bytes: int
@@ -71,9 +75,10 @@ class Pull:
 class EngineStatus:
     """The state of the engine now; every value is measured or observed.
 
-    ``queued`` and ``running`` count requests that wait and requests whose audio is being read. ``waiting_seconds`` is
-    the admitted audio that is not yet transcribed, as far as its length is known. ``speed`` is the measured rate in
-    seconds of audio per second, None until something was measured. ``pull`` is the download of the default model.
+    ``queued`` counts requests whose audio was not read yet, ``running`` those whose audio is being or has been read.
+    ``waiting_seconds`` is the admitted audio that is not yet transcribed, as far as its length is known. ``speed`` is
+    the measured rate in seconds of audio per second, None until something was measured. ``stages`` and ``warm_up`` are
+    those of the default model, and ``pull`` is its download, None while there is none.
     """
 
     state: Literal["starting", "ready", "failed", "stopped"]
@@ -93,7 +98,7 @@ class EngineStatus:
 
 @dataclass(frozen=True, slots=True)
 class StageRun:
-    """A run of one stage over a batch of windows, which belong to one request or to several."""
+    """A measurement for the metrics: the wall time of one run of a stage over a batch of windows."""
 
     model: str
     stage: str
@@ -104,7 +109,7 @@ class StageRun:
 
 @dataclass(frozen=True, slots=True)
 class QueueTime:
-    """The wait of a request, from its admission until its audio was first read."""
+    """A measurement for the metrics: the wait of a request, from its admission until its audio was first read."""
 
     model: str
     seconds: float
@@ -115,10 +120,10 @@ FallbackReason = Literal["npu_retired", "log_prob", "compression_ratio", "repeat
 
 @dataclass(frozen=True, slots=True)
 class Fallback:
-    """A window that was computed again, or on another device.
+    """An observation for the metrics: a computation that was repeated because its result could not be used.
 
-    ``reason`` is ``npu_retired`` for the encoder: the CPU computed the batch once more. For the decoder it is the
-    threshold that a window failed before it was decoded at the next temperature.
+    For the encoder it is a batch that the CPU computed again because the NPU failed (``npu_retired``). For the decoder
+    it is a window that is decoded again at the next temperature; ``reason`` is the check that its text failed.
     """
 
     model: str
@@ -128,7 +133,10 @@ class Fallback:
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """A model's process that ended unexpectedly; ``reason`` is crash, killed, hang or load."""
+    """An observation for the metrics: a worker process ended unexpectedly.
+
+    ``reason`` is crash, killed, hang, or load if the model was not loaded yet.
+    """
 
     model: str
     reason: str
@@ -139,16 +147,16 @@ Observer = Callable[[Observation], None]
 
 
 class Engine(Protocol):
-    """Runs jobs. All methods are called from one event loop."""
+    """An engine that transcribes jobs. All methods are called from one event loop."""
 
     def observe(self, observer: Observer) -> None:
-        """Call ``observer`` with every later measurement. The call is made from the event loop and must be quick."""
+        """Register ``observer``, which is then called with every measurement, from the event loop; it must be quick."""
 
     async def start(self) -> None:
-        """Begin to load the default model and return at once. ``status()`` says when it is ready."""
+        """Begin to load the default model and return at once. ``status()`` tells when it is ready."""
 
     async def stop(self) -> None:
-        """Cancel all jobs and unload the models."""
+        """Cancel all jobs and unload all models."""
 
     def transcribe(self, job: Job) -> AsyncGenerator[Event, None]:
         """Run one job and yield its events; closing the generator cancels the job within one batch of windows.
@@ -164,4 +172,4 @@ class Engine(Protocol):
         """Return why the demo model serves in the place of the default one now, None where it does not."""
 
     def status(self) -> EngineStatus:
-        """Return the state of the engine now."""
+        """Return the state of the engine now: models, devices, queue and processes."""

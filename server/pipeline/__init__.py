@@ -1,4 +1,4 @@
-"""The stages that turn audio into text, and the Session that runs one request through them."""
+"""The computation that turns audio into text: its stages, and the Session that takes one request through them."""
 
 import os
 

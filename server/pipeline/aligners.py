@@ -1,4 +1,4 @@
-"""The aligners of one model, and the choice among them for a request."""
+"""The aligners (sources of word times) that requests of one model share, and the choice among them for a request."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from server.transcript import AlignMethod, Task
 
 
 class Aligners:
-    """The aligners that requests of one model share; a wav2vec2 model is loaded when a request first needs it.
+    """The aligners, which find word times, of one loaded model. Safe for threads.
 
-    ``name`` is the model's, for messages. Safe for threads.
+    A wav2vec2 model is loaded when a request first needs it. ``name`` is the Whisper model's name, for messages.
     """
 
     def __init__(self, name: str, checkpoint: Checkpoint, settings: StageSettings) -> None:
@@ -27,10 +27,11 @@ class Aligners:
         self._lock = Lock()
 
     def choose(self, asked: AlignMethod | None, search: Search, task: Task) -> tuple[Aligner | None, str | None]:
-        """Return the aligner for one request, and a warning if it is not the one that was asked for.
+        """Return the aligner for a request, and a warning if it is another one than ``asked`` names.
 
-        The aligner is None if no word times are wanted. Raises InvalidInput for a CTC head that the model lacks,
-        ModelUnavailable for a wav2vec2 model that was asked for and cannot be loaded.
+        ``asked`` None means the configured method. The aligner is None if no word times are wanted. Raises InvalidInput
+        for a CTC head that the model lacks, ModelUnavailable for a wav2vec2 model that was asked for and cannot be
+        loaded.
         """
         method = asked or self._settings.align.method
         language = search.tokenizer.language_code
@@ -58,11 +59,11 @@ class Aligners:
             return self.attention(search), f"{error.message} Decoder attention was used instead."
 
     def attention(self, search: Search) -> AttentionAligner:
-        """Return the aligner by the decoder's cross-attention, which every model has."""
+        """Return an aligner that uses the decoder's cross-attention, which every model has."""
         return AttentionAligner(self._checkpoint, search.tokenizer)
 
     def ctc(self) -> Aligner:
-        """Return the aligner by the model's CTC head. Raises InvalidInput if the model has none."""
+        """Return an aligner that uses the CTC head beside the model. Raises InvalidInput if the model has none."""
         if self._checkpoint.ctc_head is None:
             raise InvalidInput(
                 f"The model {self._name} has no CTC head.", param="align", cure="Choose whisperx, attention or auto."

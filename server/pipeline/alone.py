@@ -1,4 +1,4 @@
-"""The transcription of one file without other requests beside it: the command line, benchmarks and tests use it."""
+"""Transcription of one file in the calling thread, for the command line, benchmarks and tests."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from server.transcript import Event, Finished, Options, Progress, SegmentReady
 
 
 def transcribe(model: LoadedModel, source: Path, options: Options, *, max_seconds: float = inf) -> Iterator[Event]:
-    """Transcribe a file; closing the iterator stops the work before the next batch of windows.
+    """Transcribe a file and yield its events; closing the iterator stops the work before the next batch of windows.
 
-    The events are a SegmentReady for every segment in the order of the recording, a Progress after the segments of
-    each window, and Finished with the whole transcript at the end. A batch has ``decode.batch_size`` windows.
+    The events are a SegmentReady for every segment in the order of the recording, a Progress after the segments of each
+    window, and Finished with the whole transcript at the end. A batch has ``decode.batch_size`` windows.
 
     Raises InvalidInput or ModelUnavailable before the first event if the model cannot do what ``options`` ask for;
     UnsupportedMedia, or TooLarge for more than ``max_seconds`` of audio, while the file is read.

@@ -1,6 +1,6 @@
-"""The stages that take batches of windows, of one request or of several.
+"""Functions that compute a stage for a batch of windows: mel and encoder, and decoder.
 
-A batch may mix requests, so the functions here know no more of a request than a Work holds.
+A batch may mix windows of several requests; a Work holds one window and all that these functions know of its request.
 """
 
 from __future__ import annotations
@@ -16,7 +16,11 @@ from server.pipeline.work import Watch, Work, charged, stacked
 
 
 def encode(model: LoadedModel, works: Sequence[Work], watch: Watch = charged) -> None:
-    """Run mel and encoder; both run again on the CPU if the NPU fails in the middle of either."""
+    """Compute the encoder states of windows, mel included, and store them in their Works.
+
+    If the NPU fails in either stage, both run again on the CPU, and each request gets a warning. ``watch`` surrounds
+    every run of a stage, to measure it.
+    """
     while True:
         try:
             states = _encoded(model, works, watch)
@@ -36,9 +40,10 @@ def _encoded(model: LoadedModel, works: Sequence[Work], watch: Watch) -> Float32
 
 
 def decode(model: LoadedModel, works: Sequence[Work], watch: Watch = charged) -> list[Failure | None]:
-    """Decode works of one ``decoder_key`` at their next temperature.
+    """Decode windows once, at the next temperature that each of them has left to try.
 
-    Return for each work why a further temperature is wanted, None if the window is decoded.
+    All ``works`` must have equal ``decoder_key``. Returns for each the check that its text failed, so that it must be
+    decoded at a further temperature, or None if its window is decoded.
     """
     [temperature] = {work.temperature for work in works}
     assert temperature is not None, "decoded already"  # noqa: S101
@@ -48,7 +53,7 @@ def decode(model: LoadedModel, works: Sequence[Work], watch: Watch = charged) ->
 
 
 def decode_completely(model: LoadedModel, works: Sequence[Work], watch: Watch = charged) -> None:
-    """Decode works until none of them wants a further temperature."""
+    """Decode windows at one temperature after the other, until none of them needs a further one."""
     while pending := [work for work in works if work.temperature is not None]:
         for _, batch in groupby(sorted(pending, key=_decoder_key), key=_decoder_key):
             decode(model, list(batch), watch)

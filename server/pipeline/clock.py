@@ -1,4 +1,4 @@
-"""Wall time by stage and device; each moment is charged to one stage only."""
+"""Measurement of wall time by stage and device."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from server.transcript import StageTime
 
 
 class StageClock:
-    """The time that the stages of one request have taken.
+    """A clock that adds up the wall time of one request's stages, by stage and device.
 
-    Stages may nest (speech detection pulls audio from the decoder): the inner stage stops the outer one's clock.
+    Stages may nest (speech detection reads audio from the decoder): the inner stage stops the outer one's clock, so no
+    moment counts twice.
     """
 
     def __init__(self) -> None:
@@ -22,7 +23,7 @@ class StageClock:
 
     @contextmanager
     def stage(self, stage: str, device: str) -> Iterator[None]:
-        """Charge the time inside to a stage on a device."""
+        """Count the wall time of the ``with`` block for this stage on this device."""
         self._charge()
         self._running.append((stage, device))
         try:
@@ -32,7 +33,7 @@ class StageClock:
             self._running.pop()
 
     def add(self, stage: str, device: str, seconds: float) -> None:
-        """Charge seconds that were measured elsewhere, such as a share of a batch."""
+        """Add seconds that were measured elsewhere, such as a share of a batch's time."""
         key = (stage, device)
         self._seconds[key] = self._seconds.get(key, 0.0) + seconds
 
@@ -43,7 +44,7 @@ class StageClock:
         self._mark = now
 
     def times(self) -> tuple[StageTime, ...]:
-        """Return the times in milliseconds, in the order in which the stages first ran."""
+        """Return the sums in milliseconds, in the order in which the stages first ran."""
         return tuple(
             StageTime(stage, device, round(seconds * 1000, 3)) for (stage, device), seconds in self._seconds.items()
         )

@@ -1,4 +1,4 @@
-"""The decisions about a request that depend on its language: the search and the stages after the decoder."""
+"""Decisions about a request that depend on its language: the decoder's parameters and the stages after the decoder."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from server.transcript import Options
 
 @dataclass(frozen=True, slots=True)
 class DecodingPlan:
-    """The search by which the windows of one request are decoded, and the stages that follow, in order.
+    """The decoder's parameters for all windows of one request, and the stages that follow the decoder, in order.
 
-    ``probability`` is that of the language, and ``warning`` says what is not done as the request asks.
+    ``probability`` is that of the language; ``warning`` names what is not done as the request asks, None if nothing.
     """
 
     language: str
@@ -26,7 +26,7 @@ class DecodingPlan:
 
 
 def decoding_plan(model: LoadedModel, options: Options, language: str, probability: float) -> DecodingPlan:
-    """Plan the decoding of a request in ``language``.
+    """Choose the decoder's parameters and the later stages for a request in ``language``.
 
     Raises InvalidInput or ModelUnavailable for an aligner that was asked for and cannot be had.
     """

@@ -1,4 +1,4 @@
-"""One loaded model: the stages that its requests share, and how each is chosen."""
+"""A Whisper model in memory with the stages that its requests share."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 
 class LoadedModel:
-    """Everything that stays in memory for one model. Nothing of a request is kept in it; sessions run side by side.
+    """A Whisper model in memory with the stages that its requests share; it stores nothing of a request.
 
-    ``directory`` holds a CTranslate2 checkpoint of Whisper, ``name`` is the model's name in answers and messages,
-    and ``demo`` marks the embedded demonstration model. ``npu_retired`` is the reason for which the NPU must not be
-    opened again, and ``npu_stages`` builds mel and encoder. Raises ModelUnavailable if the model cannot be loaded,
-    ConfigurationError if ``npu.mode`` requires an NPU that cannot serve.
+    ``directory`` holds a CTranslate2 checkpoint of Whisper, ``name`` is the model's name in answers and messages, and
+    ``demo`` marks the embedded demonstration model. ``npu_retired`` is the reason for which the NPU must not be opened
+    again, and ``npu_stages`` builds mel and encoder. Raises ModelUnavailable if the model cannot be loaded,
+    ConfigurationError if ``npu.mode`` requires an NPU that cannot be used.
 
         model = LoadedModel("base", Path("models/base"), StageSettings())
     """
@@ -61,11 +61,14 @@ class LoadedModel:
         self._lock = Lock()
 
     def close(self) -> None:
-        """Give back the NPU, which other processes may wait for."""
+        """Release the NPU, which other processes may wait for."""
         self.npu.close()
 
     def check(self, options: Options) -> None:
-        """Refuse options that the model cannot serve in any language. Raises InvalidInput."""
+        """Check that the model can serve a request's options, apart from limits that depend on the language.
+
+        Raises InvalidInput, or ModelUnavailable if the packages for diarization are not installed.
+        """
         if options.language is not None:
             self.checkpoint.require_language(options.language)
         for language in options.languages:
@@ -91,7 +94,10 @@ class LoadedModel:
         return tuple(language for language in self.settings.decode.languages if language in known) or known
 
     def detector(self, options: Options) -> SpeechDetector | None:
-        """Return a fresh detector for one recording; None if the request switches speech detection off."""
+        """Return a new speech detector for one recording; None if the request switches speech detection off.
+
+        Raises ModelUnavailable if the packages for pyannote are not installed.
+        """
         if not options.vad:
             return None
         vad = self._vad_settings(options)
@@ -110,7 +116,11 @@ class LoadedModel:
         return self.settings.vad.model_copy(update={k: v for k, v in asked.items() if v is not None})
 
     def diarizer(self) -> Diarizer:
-        """Return the diarization that all requests share. Raises InvalidInput if no pipeline is configured."""
+        """Return the object that labels speakers, which all requests share.
+
+        Raises InvalidInput if no diarization pipeline is configured, ModelUnavailable if its packages are not
+        installed.
+        """
         if not self.settings.diarize.model:
             raise InvalidInput(
                 "This server has no diarization pipeline.",
@@ -124,7 +134,7 @@ class LoadedModel:
             return self._diarizer
 
     def stage_choices(self) -> tuple[StageChoice, ...]:
-        """Return the device that serves each stage now, and why."""
+        """Return for each processing stage the device that runs it now, and the reason."""
         encoder = f"{self.npu.reason('encoder')}; CPU: {self.encoder_reason}"
         return (
             StageChoice("vad", "cpu", self.settings.vad.method),

@@ -1,4 +1,4 @@
-"""Segments of a window's text: sentences if the words have times, otherwise the window as a whole."""
+"""Division of a window's text into segments: sentences if the words have times, otherwise one for the whole window."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from server.transcript import Segment
 
 
 def window_segments(text: WindowText, first_id: int) -> list[Segment]:
-    """Return the segments of one window, numbered from ``first_id``; none for silence."""
+    """Divide a window's text into segments, numbered from ``first_id``; silence gives none.
+
+    A segment is a sentence if the words have times, otherwise the whole text of the window.
+    """
     written = text.decoded.words
     if not written:
         return []

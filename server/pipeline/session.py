@@ -1,4 +1,4 @@
-"""The state of one request: windows are cut, decoded and aligned while the file is still read."""
+"""The transcription of one recording, step by step; its windows are decoded while the file is still being read."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ START = Resume()
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """The segments of one window, in the order of the recording; ``end`` is where the window ends, in seconds."""
+    """A window's finished segments. ``index`` counts windows from 0; ``end`` is the window's end in seconds."""
 
     index: int
     end: float
@@ -34,7 +34,7 @@ class Delivered:
 
 
 class Session:
-    """One request. The loaded model that it uses is shared with others and keeps nothing of it.
+    """The state of one request from its file to its transcript; each method is a step. The loaded model is shared.
 
     A request takes these steps, shown here for one request alone::
 
@@ -92,8 +92,9 @@ class Session:
     ) -> Session:
         """Begin a request; ``source`` is a recording in any container that PyAV reads.
 
-        ``resume`` holds what an earlier attempt has delivered, and ``number`` names the request in its Works. Raises
-        InvalidInput or ModelUnavailable, before any audio is decoded, if the model cannot do what ``options`` ask for.
+        ``resume`` holds what an earlier attempt has delivered, and ``number`` identifies the request in its Works.
+        Raises InvalidInput or ModelUnavailable, before any audio is decoded, if the model cannot do what ``options``
+        ask for.
         """
         began = perf_counter()
         model.check(options)
@@ -105,7 +106,7 @@ class Session:
         return cls(model, reader, options, resume=resume, number=number, plan=plan, began=began)
 
     def close(self) -> None:
-        """Close the file, and delete the copy of it that diarization needs."""
+        """Close the file, and delete the copy of the audio that diarization needs."""
         self._reader.close()
 
     @property
@@ -120,13 +121,14 @@ class Session:
 
     @property
     def language(self) -> tuple[str, float] | None:
-        """The language and its probability; None until they are known."""
+        """The language of the recording and its probability; None until they are known."""
         return (self._plan.language, self._plan.probability) if self._plan else None
 
     def read(self) -> list[Work] | None:
-        """Return the windows that the next 10 s of audio complete; None at the end of the recording.
+        """Decode the next 10 s of audio; return a Work for each window that is complete now, None at the end.
 
-        Raises UnsupportedMedia or TooLarge, as AudioStream does.
+        Windows that an earlier attempt has delivered are left out. Raises UnsupportedMedia or TooLarge, as AudioStream
+        does.
         """
         windows = self._reader.read()
         return None if windows is None else [self._work(w) for w in windows if w.index >= self._resume.windows]
@@ -151,7 +153,7 @@ class Session:
             return self.model.checkpoint.detect_language(work.states, candidates)
 
     def complete(self, works: Sequence[Work], watch: Watch = charged) -> None:
-        """Take decoded windows through the stages after the decoder, so that they can be delivered."""
+        """Run the stages after the decoder (word times, say) on decoded windows; store their texts for ``deliver``."""
         assert self._plan is not None, "windows are prepared before they are decoded"  # noqa: S101
         texts = [WindowText(work.window, work.attempts.result()) for work in works]
         states = [work.states for work in works]
@@ -163,7 +165,10 @@ class Session:
             work.release()
 
     def deliver(self) -> list[Delivered]:
-        """Return the completed windows whose predecessors are all completed too, in order, each of them once."""
+        """Return the completed windows that are next in the order of the recording; none is returned twice.
+
+        A window stays behind until all windows before it are completed.
+        """
         ready: list[Delivered] = []
         while text := self._completed.pop(self._next, None):
             segments = window_segments(text, first_id=len(self._segments))
@@ -173,9 +178,9 @@ class Session:
         return ready
 
     def finish(self) -> Transcript:
-        """Return the whole transcript; every window must have been delivered.
+        """Label speakers if that was asked for, and return the whole transcript; every window must have been delivered.
 
-        Diarization happens here and takes a while. Raises ModelUnavailable if its pipeline cannot be loaded.
+        Diarization takes a while. Raises ModelUnavailable if its pipeline cannot be loaded.
         """
         self._label_speakers()
         plan, reader = self._plan, self._reader

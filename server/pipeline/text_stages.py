@@ -1,4 +1,4 @@
-"""The stages after the decoder: each adds something to the text of decoded windows."""
+"""The stages after the decoder: each adds data, such as word times, to the text of decoded windows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from server.pipeline.words import timed_words
 
 
 class Alignment:
-    """Word times, by any Aligner."""
+    """A stage that adds word times to decoded windows, found by any Aligner."""
 
     name = "align"
 
@@ -32,7 +32,7 @@ class Alignment:
 
 
 class TokenProbabilities:
-    """The log probability of every text token, from the decoder's cross-attention pass."""
+    """A stage that adds the log probability of every decoded token, from a further decoder pass over the tokens."""
 
     name = "logprobs"
 

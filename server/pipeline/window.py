@@ -1,4 +1,4 @@
-"""The window: a piece of a recording, and the unit of work of the stages."""
+"""The window: a piece of a recording of at most 30 s, which every stage processes as a whole."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from kernels.mel.audio import ENCODER_FRAMES, HOP_LENGTH, SAMPLE_RATE, Float32
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """At most 30 s of audio. ``index`` counts the windows of a recording from 0; ``start`` is in seconds.
+    """A piece of a recording, at most 30 s. ``index`` counts the windows of the recording; ``start`` is in seconds.
 
-    ``samples`` is float32 mono at 16 kHz, unpadded; ``speech`` are the (start, end) spans, in seconds of the
-    recording, that voice activity detection found inside it.
+    ``samples`` is float32 mono at 16 kHz, unpadded; ``speech`` are the (start, end) spans, in seconds of the recording,
+    in which voice activity detection found speech.
     """
 
     index: int

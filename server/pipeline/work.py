@@ -1,4 +1,4 @@
-"""Work: one window on its way through the stages that take batches, and the measurement of these stages."""
+"""A window on its way through the stages that take batches, and the measurement of these stages."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from server.pipeline.window import Window
 
 
 class Work:
-    """One window of a request between the cutting and the last batched stage.
+    """A window with its results so far, from the cutting of the audio to the last stage that takes batches.
 
-    ``request`` is the number of the request, ``clock`` the one that its stages are charged to, and ``warn`` adds a
-    sentence to the warnings of its answer. A batch may hold works of several requests.
+    ``request`` is the number of its request, ``clock`` adds up the request's stage times, and ``warn`` adds a sentence
+    to the warnings of the answer. A batch may hold works of several requests.
     """
 
     __slots__ = ("_attempts", "_states", "clock", "request", "warn", "window")
@@ -33,26 +33,26 @@ class Work:
 
     @property
     def states(self) -> Float32:
-        """The encoder's output, float32 [1500, d_model]."""
+        """The encoder's output, float32 [1500, d_model]; the window must have been encoded."""
         assert self._states is not None, "a window is encoded before its states are used"  # noqa: S101
         return self._states
 
     def encoded(self, states: Float32) -> None:
-        """Take the encoder's output, float32 [1500, d_model]."""
+        """Store the encoder's output, float32 [1500, d_model]."""
         self._states = states
 
     @property
     def attempts(self) -> Attempts:
-        """The decoder's results so far, and the next temperature."""
+        """The decoder's parameters, its results so far and the next temperature; the window must have been prepared."""
         assert self._attempts is not None, "a window is prepared before it is decoded"  # noqa: S101
         return self._attempts
 
     def prepare(self, attempts: Attempts) -> None:
-        """Take the search by which the window is decoded."""
+        """Store the object that holds the decoder's parameters and will collect its results."""
         self._attempts = attempts
 
     def release(self) -> None:
-        """Drop the states: they are the largest part of a window (3 MB with Whisper base)."""
+        """Drop the encoder's output, the largest part of a window (3 MB with Whisper base)."""
         self._states = None
 
     @property
@@ -62,17 +62,20 @@ class Work:
 
     @property
     def decoder_key(self) -> tuple[int, int, float] | None:
-        """A value that is equal for windows that may share a decoder batch; None if nothing is left to decode."""
+        """A key that is equal for windows that the decoder can take in one batch; None if nothing is left to decode."""
         return None if self.temperature is None else self.attempts.search.batch_key(self.temperature)
 
 
 Watch = Callable[[str, str, Sequence[Work]], AbstractContextManager[None]]
-"""Surrounds one run of a stage: ``watch(stage, device, works)``."""
+"""A function that returns a context manager which measures one run of a stage: ``watch(stage, device, works)``."""
 
 
 @contextmanager
 def charged(stage: str, device: str, works: Sequence[Work]) -> Iterator[None]:
-    """Share the wall time of a batch out among its works, also if the batch fails: the time was spent as well."""
+    """Measure the ``with`` block, which runs a batch, and add an equal share of its time to each window's request.
+
+    The time is counted even if the batch fails.
+    """
     began = perf_counter()
     try:
         yield
@@ -83,5 +86,5 @@ def charged(stage: str, device: str, works: Sequence[Work]) -> Iterator[None]:
 
 
 def stacked(works: Sequence[Work]) -> Float32:
-    """Return the encoder states of a batch, float32 [B, 1500, d_model]."""
+    """Return the encoder's outputs of a batch as one array, float32 [B, 1500, d_model]."""
     return np.stack([work.states for work in works])

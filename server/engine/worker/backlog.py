@@ -1,4 +1,4 @@
-"""The requests of a worker and their queues, shared by its threads."""
+"""The requests of a worker process and the queues of their windows, shared by its threads."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from server.pipeline.work import Work
 
 
 class Backlog:
-    """Queues behind a lock. Any thread may call any method; ``next_to_read`` and ``next_step`` wait for work.
+    """The queues of requests and windows, behind a lock; any thread may call any method.
 
-    A request is over, and ``find`` has it no longer, from the moment it fails, is cancelled or is complete. Its
-    session is closed later by the thread that reads files, because a file cannot be closed while it is read.
+    ``next_to_read`` and ``next_step`` wait for work. A request is over, and ``find`` has it no longer, from the moment
+    it fails, is cancelled or is complete. Its session is closed later by the thread that reads files, because a file
+    cannot be closed while it is read.
     """
 
     def __init__(self, sizes: Sizes) -> None:
@@ -28,12 +29,12 @@ class Backlog:
             self._changed.notify_all()
 
     def find(self, number: int) -> Request | None:
-        """Return the request of this number, None if it is over."""
+        """Return the request of this number, None if it is over (failed, cancelled or complete)."""
         with self._changed:
             return self._queues.requests.get(number)
 
     def remove(self, request: Request) -> bool:
-        """End a request and drop its windows, but for those of a batch that runs; False if it was over before."""
+        """End a request: drop its queued windows and hand its session over for closing; return False if it was over."""
         with self._changed:
             if request.id not in self._queues.requests:
                 return False
@@ -43,7 +44,10 @@ class Backlog:
             return True
 
     def remove_if_complete(self, request: Request) -> bool:
-        """End a request if its file is read and all windows are delivered; its session stays open until ``close``."""
+        """End a request if its file is read and all its windows are delivered; return True if it was ended.
+
+        The request's session stays open until ``close`` is called with the request.
+        """
         with self._changed:
             if request.id not in self._queues.requests or not request.read_whole or request.undelivered:
                 return False
@@ -51,20 +55,20 @@ class Backlog:
             return True
 
     def close(self, request: Request) -> None:
-        """Let the reading thread close the session of a complete request."""
+        """Queue a complete request for the reading thread, which closes its session."""
         with self._changed:
             self._to_close.append(request)
             self._changed.notify_all()
 
     def next_to_read(self) -> tuple[list[Request], Request | None]:
-        """Wait for work of the reading thread: requests to close, and one to probe or read."""
+        """Wait for work of the reading thread; return requests to close, and one (or None) to probe or read."""
         with self._changed:
             self._changed.wait_for(lambda: self._to_close or self._queues.next_to_read())
             to_close, self._to_close = self._to_close, []
             return to_close, self._queues.next_to_read()
 
     def cut(self, request: Request, works: Sequence[Work] | None) -> None:
-        """Queue the windows that a read has completed for the encoder; ``works`` is None at the recording's end."""
+        """Queue new windows of a request for the encoder; ``works`` is None at the end of the recording."""
         with self._changed:
             if request.id in self._queues.requests:
                 request.read_whole = works is None
@@ -72,26 +76,26 @@ class Backlog:
                 self._changed.notify_all()
 
     def next_step(self, stages: tuple[StageName, ...]) -> Step:
-        """Wait for the next batch of one of ``stages``."""
+        """Wait for the next batch of one of ``stages``, take its windows out of the queue, and return it."""
         with self._changed:
             step = self._changed.wait_for(lambda: self._queues.next_step(stages))
         assert step  # noqa: S101
         return step
 
     def encoded(self, step: Step) -> None:
-        """Queue the windows of a batch, which the encoder has computed, for the decoder."""
+        """Queue the windows of an encoded batch for the decoder."""
         with self._changed:
             self._queues.encoded(step.entries)
             self._changed.notify_all()
 
     def decode_again(self, entries: Sequence[tuple[float, Work]]) -> None:
-        """Queue windows, with their tags, for the decoder at their next temperature."""
+        """Queue windows for the decoder again, for their next temperature; each comes with its place in the queue."""
         with self._changed:
             self._queues.decode_again(entries)
             self._changed.notify_all()
 
     def delivered(self, request: Request) -> bool:
-        """Count one window of a request as delivered; False if the request is over."""
+        """Count one window of a request as delivered to the server; return False if the request is over."""
         with self._changed:
             if request.id not in self._queues.requests:
                 return False

@@ -1,4 +1,4 @@
-"""The work of the threads that compute batches of windows."""
+"""The threads of a worker that compute batches of windows."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from server.transcript import StageChoice
 
 
 class BatchRunner:
-    """Takes batches through encoder and decoder, and their windows through the stages after that.
+    """The work of the computing threads: batches through encoder and decoder, then windows through the later stages.
 
-    ``choices`` returns the device of each stage; the server gets them again when the NPU is retired.
+    ``choices`` returns the device of each stage; the server is sent it again when the NPU is retired.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class BatchRunner:
         self._choices = choices
 
     def run(self, stages: tuple[StageName, ...]) -> NoReturn:
-        """Compute batches of these stages until the process ends."""
+        """Compute batches of these stages, whichever is next, until the process ends."""
         while True:
             self._compute_or_split(self._backlog.next_step(stages))
 

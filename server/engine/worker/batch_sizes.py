@@ -1,4 +1,4 @@
-"""The number of windows that a stage takes together, measured on this machine when the model is loaded."""
+"""Measurement, when a model is loaded, of the number of windows that a stage should take in one batch."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REPEATS = 2
 def measure(run: Callable[[int], None], largest: int, budget: float = BUDGET) -> dict[int, float]:
     """Time batches of 1, 2, 4, ... windows, up to ``largest`` or until the next size would exceed ``budget`` seconds.
 
-    Return ms per window by batch size; ``run`` computes one batch of the size that it is given.
+    Returns ms per window by batch size; ``run`` computes one batch of the size that it is given.
     """
     began = perf_counter()
     run(1)  # warm-up
@@ -40,19 +40,22 @@ def measure(run: Callable[[int], None], largest: int, budget: float = BUDGET) ->
 
 
 def best(curve: Curve, gain: float = GAIN) -> int:
-    """Return the smallest size that no larger one beats by ``gain``."""
+    """Return the smallest batch size whose time per window no larger one beats by the share ``gain``."""
     least = min(curve.values())
     return min(size for size, ms in curve.items() if ms <= least * (1.0 + gain))
 
 
 def describe(curve: Curve) -> str:
-    """Return the measurement and the size that follows from it as a phrase for people."""
+    """Return a phrase for people with the measured times and the batch size chosen from them."""
     measured = ", ".join(f"{size}: {ms:.0f}" for size, ms in curve.items())
     return f"batches of {best(curve)} (ms per window by batch size {measured}, at start-up)"
 
 
 def overlap_gain(encode: Callable[[], None], decode: Callable[[], None]) -> float:
-    """Return the time of both one after the other, over their time side by side: 2.0 at best, 1.0 without a gain."""
+    """Time two functions in turn and side by side, and return the first time divided by the second.
+
+    The result is 2.0 at best, and 1.0 if side by side saves nothing.
+    """
 
     def both() -> None:
         beside = Thread(target=encode)
@@ -65,9 +68,10 @@ def overlap_gain(encode: Callable[[], None], decode: Callable[[], None]) -> floa
 
 
 def measure_stages(model: LoadedModel) -> Measured:
-    """Time encoder and decoder on noise, in batches of 1, 2, 4, ... windows; then both at once unless they are slow.
+    """Time a model's encoder and decoder on noise: alone in batches of 1, 2, 4, ... windows, and both at once.
 
-    The measurement takes a few seconds.
+    The measurement takes a few seconds. An encoder on the NPU is timed with one window only, and on a slow machine both
+    at once are not timed.
     """
     largest = model.settings.decode.batch_size
     mel = np.random.default_rng(0).uniform(-1, 1, (largest, model.checkpoint.n_mels, MEL_FRAMES)).astype(np.float32)

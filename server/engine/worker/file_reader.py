@@ -1,4 +1,4 @@
-"""The work of the thread that reads the files of all requests in turn, 10 s of audio at a time."""
+"""The thread that reads the files of all requests in turn, 10 s of audio at a time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from server.pipeline.work import Work
 
 
 class FileReader:
-    """Probes, opens, reads and closes files; ``max_seconds`` is the longest recording that is accepted."""
+    """The work of the reading thread: it probes, opens, reads and closes the files of all requests.
+
+    ``max_seconds`` is the longest recording that is accepted.
+    """
 
     def __init__(
         self, model: LoadedModel, backlog: Backlog, reports: Reports, finisher: Finisher, *, max_seconds: float
@@ -28,7 +31,7 @@ class FileReader:
         self._max_seconds = max_seconds
 
     def run(self) -> NoReturn:
-        """Read until the process ends."""
+        """Read files, whichever request is next, until the process ends."""
         while True:
             over, request = self._backlog.next_to_read()
             for other in over:

@@ -1,4 +1,4 @@
-"""The end of a request: its transcript, or the error by which it failed."""
+"""The end of a request in the worker: its transcript, or the error that made it fail."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 class Finisher:
-    """Ends requests and tells the server how; any thread may call any method."""
+    """A helper that ends requests and sends their results to the server; any thread may call any method."""
 
     def __init__(self, backlog: Backlog, reports: Reports) -> None:
         self._backlog = backlog
@@ -26,7 +26,7 @@ class Finisher:
 
     @contextmanager
     def guarded(self, request: Request) -> Iterator[None]:
-        """Let an error inside end its request, and nothing else."""
+        """Catch an error of the ``with`` block, and fail the request with it, so that the calling thread can go on."""
         try:
             yield
         except Exception as error:  # noqa: BLE001  the outermost edge of the computation
@@ -34,7 +34,10 @@ class Finisher:
                 self._reports.send(Failed(request.id, _named(error, request)))
 
     def finish_if_complete(self, request: Request) -> None:
-        """Finish a request whose file is read and whose windows are all delivered."""
+        """Finish a request, and send its transcript, if its file is read and all its windows are delivered.
+
+        Diarization takes minutes, so it runs in a thread of its own.
+        """
         if not self._backlog.remove_if_complete(request):
             return
         if request.diarize:  # takes minutes

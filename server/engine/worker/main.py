@@ -1,4 +1,4 @@
-"""The worker's main thread: it loads the model, then passes the server's messages to the scheduler."""
+"""The main thread of a worker process: it loads the model, then passes the server's requests to the scheduler."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ FIRST_TO_DIE = "500"  # where memory runs out, the kernel takes this process rat
 
 
 def serve(connection: socket.socket) -> NoReturn:
-    """Serve until the server closes the connection. The server, and not a signal, decides when this process ends."""
+    """Run a worker process: load the model that the server names, then transcribe until the server disconnects.
+
+    SIGINT and SIGTERM are ignored, because the server decides when this process ends.
+    """
     for name in (signal.SIGINT, signal.SIGTERM):  # the server, in the same group, still wants answers
         signal.signal(name, signal.SIG_IGN)
     with suppress(OSError):
@@ -70,7 +73,7 @@ def _listen(channel: ServerPipe, scheduler: Scheduler) -> NoReturn:
 
 
 def _log_through(channel: ServerPipe) -> None:
-    """Pass log records and warnings of this process to the server, which writes them in its own format."""
+    """Redirect the log records and warnings of this process to the server, which writes them in its own format."""
 
     class Through(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
@@ -91,7 +94,7 @@ def _beat(channel: ServerPipe) -> None:
 
 
 def _settings(load: Load) -> StageSettings:
-    """Return the settings with the encoder that an earlier process has measured as the fastest, if there was one."""
+    """Return the settings, with the encoder that an earlier process has measured as the fastest, if there was one."""
     settings = load.settings
     if load.measured is None:
         return settings
@@ -125,7 +128,7 @@ def _loaded(load: Load, channel: ServerPipe) -> Scheduler:
 
 
 def _choices(model: LoadedModel, measured: Measured) -> tuple[StageChoice, ...]:
-    """Return which device serves each stage now, and why, with the batch sizes that were measured."""
+    """Return the device of each stage and the reason, with the measured batch sizes added."""
     beside = f"{'beside' if measured.overlap else 'in turn with'} the encoder (both at once: {measured.gain:.2f}x)"
     batches = {
         "encoder": f"; {describe(measured.encoder)}",

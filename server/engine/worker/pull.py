@@ -18,9 +18,10 @@ LOG_SHARE = 0.05  # of the bytes, between two lines of the log, at least
 
 
 def pull_if_missing(load: Load, catalog: Catalog, send: Callable[[FromWorker], None]) -> None:
-    """Pull the default model if it is not installed and the settings allow it; tell the server how far the pull is.
+    """Download the default model if it is not installed and the settings allow that; report the progress by ``send``.
 
-    A process that ends between Pulling and Pulled has failed in the pull. Raises the errors of Catalog.pull.
+    A process that ends between the messages Pulling and Pulled has failed in the download. Raises the errors of
+    Catalog.pull.
     """
     if load.settings.model.missing == "refuse" or load.model != catalog.default or not catalog.is_missing(load.model):
         return
@@ -32,7 +33,7 @@ def pull_if_missing(load: Load, catalog: Catalog, send: Callable[[FromWorker], N
 
 
 class _Report:
-    """The progress of a pull: every change goes to the server, and a few go to the log."""
+    """A receiver of a download's progress: it sends every change to the server, and logs a few."""
 
     def __init__(self, model: str, send: Callable[[FromWorker], None]) -> None:
         self._model = model

@@ -1,4 +1,4 @@
-"""The scheduler's decisions, apart from threads and models: which file to read and which batch to compute next."""
+"""The scheduling decisions, without threads or models: which file to read and which batch to compute next."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ StageName = Literal["encoder", "decoder"]
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Windows in one batch of each stage, as measured."""
+    """The number of windows that encoder and decoder compute in one batch, chosen by a measurement."""
 
     encoder: int
     decoder: int
 
     @property
     def ahead(self) -> int:
-        """The number of windows that one request may have read and not delivered."""
+        """The limit on one request's windows that are read and not yet delivered."""
         return 2 * max(self.encoder, self.decoder)
 
     @property
     def ahead_in_all(self) -> int:
-        """The same for all requests together."""
+        """The limit on the windows of all requests together that are read and not yet delivered."""
         return 4 * self.ahead
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One batch for one stage: works with the tags that they had in the queue."""
+    """A batch of windows to compute in one stage; each entry is (position in the queue, window)."""
 
     stage: StageName
     entries: list[tuple[float, Work]]
@@ -47,9 +47,9 @@ class Step:
 
 
 class StageQueue:
-    """The windows that wait for one stage; those of urgent requests wait apart from the others.
+    """The windows that wait for one stage, encoder or decoder, in two queues: those of urgent requests, and the others.
 
-    ``size`` is that of a full batch, ``key`` tells which windows may share one.
+    ``size`` is the number of windows in a full batch; ``key`` gives equal values for windows that may share a batch.
     """
 
     def __init__(self, stage: StageName, size: int, key: Callable[[Work], Hashable]) -> None:
@@ -66,19 +66,20 @@ class StageQueue:
         self._waiting[urgent].push(tag, work.request, work)
 
     def drop(self, request: Request) -> None:
-        """Remove the windows of a request."""
+        """Remove all windows of a request from the queue."""
         self._waiting[request.urgent].drop(request.id)
 
     @property
     def urgent(self) -> bool | None:
-        """True if the next batch is one of urgent requests; None if no window waits."""
+        """True if the next batch has windows of urgent requests, False if of others; None if no window waits."""
         return self._classes.next(urgent=self._waiting[True], other=self._waiting[False])
 
     def goes_before(self, other: StageQueue) -> bool:
-        """Tell whether this stage, which has windows, should compute before another one that has windows too.
+        """Return True if this stage should compute its next batch before stage ``other`` does; windows wait for both.
 
-        It should if its next batch is urgent and the other's is not, or if the urgent ones have had their share, and
-        between batches of one class if its own is full.
+        If one stage's batch is of urgent requests and the other's is not, this stage goes first if its own is the
+        urgent one, or if its urgent requests have used up their turns. Otherwise this stage goes first if its batch is
+        full.
         """
         urgent = self.urgent
         if urgent != other.urgent:
@@ -86,7 +87,10 @@ class StageQueue:
         return urgent is not None and self._waiting[urgent].alike(self._key) >= self._size
 
     def take(self) -> Step:
-        """Remove the next batch. Raises LookupError if no window waits."""
+        """Remove the windows of the next batch from the queue and return them.
+
+        Raises LookupError if no window waits.
+        """
         urgent = self.urgent
         if urgent is None:
             raise LookupError(f"no window waits for the {self._stage}")
@@ -95,9 +99,10 @@ class StageQueue:
 
 
 class Queues:
-    """The requests that are not over, and their windows in the queues of encoder and decoder.
+    """The requests of a worker that are not over, and their windows in the queues of encoder and decoder.
 
-    Every window keeps the tag that it got when it was cut. Not safe for threads: Backlog holds the lock.
+    A window keeps, in both queues, the position ("tag") that it got when it was cut from the recording. Not safe for
+    threads: Backlog holds the lock.
     """
 
     def __init__(self, sizes: Sizes) -> None:
@@ -112,22 +117,26 @@ class Queues:
         self.requests[request.id] = request
 
     def remove(self, request: Request) -> None:
-        """Drop a request that is over, with its windows."""
+        """Drop a request that is over, and its windows from both queues."""
         self.requests.pop(request.id, None)
         self._clocks[request.urgent].forget(request.id)
         self._encoder.drop(request)
         self._decoder.drop(request)
 
     def encoder_key(self, work: Work) -> Hashable:
-        """Return a value that is equal for windows that may share an encoder batch."""
+        """Return a key that is equal for windows that may share an encoder batch."""
         return work.request if self.requests[work.request].submit.solo else None
 
     def decoder_key(self, work: Work) -> Hashable:
-        """Return a value that is equal for windows that may share a decoder batch."""
+        """Return a key that is equal for windows that may share a decoder batch."""
         return self.encoder_key(work), work.decoder_key
 
     def next_to_read(self) -> Request | None:
-        """Return the request whose file is probed or read next: new files first, then those whose turn it is."""
+        """Return the request whose file is to be probed or read next, None if there is none.
+
+        New files are probed first. Then requests take turns; one that is far enough ahead of its delivered windows
+        waits.
+        """
         unseen = next((request for request in self.requests.values() if not request.probed), None)
         if unseen:
             return unseen
@@ -151,20 +160,24 @@ class Queues:
         return self._clocks[request.urgent].next_tag(request.id), not request.begun, request.id
 
     def cut(self, request: Request, works: Iterable[Work]) -> None:
-        """Queue the windows that a read of 10 s has completed for the encoder."""
+        """Queue a request's new windows, which one read of 10 s has completed, for the encoder."""
         self._reading.serve(urgent=request.urgent)
         for work in works:
             self._encoder.push(self._clocks[request.urgent].tag(request.id), work, urgent=request.urgent)
             request.undelivered += 1
 
     def encoded(self, entries: Iterable[tuple[float, Work]]) -> None:
-        """Queue windows that the encoder has computed for the decoder; those of requests that are over are dropped."""
+        """Queue encoded windows for the decoder; those of requests that are over are dropped."""
         for tag, work in entries:
             if request := self.requests.get(work.request):
                 self._decoder.push(tag, work, urgent=request.urgent)
 
     def decode_again(self, entries: Iterable[tuple[float, Work]]) -> None:
-        """Queue windows for the decoder at their next temperature: they keep their place, but their request pays."""
+        """Queue windows for the decoder again, at their next temperature.
+
+        The windows keep their positions in the queue, but the later windows of their requests move back by as many
+        turns.
+        """
         entries = list(entries)
         for _, work in entries:
             if request := self.requests.get(work.request):
@@ -172,7 +185,7 @@ class Queues:
         self.encoded(entries)
 
     def next_step(self, stages: tuple[StageName, ...] = ("decoder", "encoder")) -> Step | None:
-        """Take the next batch of one of ``stages`` out of the queues; None if there is nothing to compute."""
+        """Take the next batch of one of ``stages`` out of the queues and return it; None if nothing is to compute."""
         encode = "encoder" in stages and len(self._encoder) > 0 and len(self._decoder) < self.sizes.ahead_in_all
         decode = "decoder" in stages and len(self._decoder) > 0
         if decode and (not encode or self._decoder.goes_before(self._encoder)):

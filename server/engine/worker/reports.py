@@ -1,4 +1,4 @@
-"""The messages of a worker's threads about their work: steps that begin and end, and the time that stages take."""
+"""Messages from a worker's threads to the server about their work: current steps, and the time that stages take."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Send = Callable[[FromWorker], None]
 
 
 class Reports:
-    """Sends messages to the server by ``send``, from any thread; measurements are reported for ``model``."""
+    """A sender of messages to the server, by ``send`` and from any thread; measurements are those of ``model``."""
 
     def __init__(self, model: str, send: Send) -> None:
         self.send = send
@@ -23,7 +23,11 @@ class Reports:
 
     @contextmanager
     def announced(self, lane: str, stage: str, windows: int, requests: Iterable[int]) -> Iterator[None]:
-        """Tell the server what a thread is about to do, before it can crash or hang, and when it has come back."""
+        """Send Began before the ``with`` block, which could crash or hang, and Ended after it.
+
+        ``lane`` names the thread, ``windows`` bounds the time of the block, and ``requests`` are those that it works
+        on.
+        """
         self.send(Began(lane, stage, windows, tuple(requests)))
         try:
             yield
@@ -32,22 +36,25 @@ class Reports:
 
     @contextmanager
     def measured(self, stage: str, windows: int, device: str = "cpu") -> Iterator[None]:
-        """Report the wall time of a stage if it succeeds."""
+        """Measure the wall time of the ``with`` block, and send it as a run of the stage unless the block fails."""
         began = perf_counter()
         yield
         self.ran(stage, windows, perf_counter() - began, device)
 
     def ran(self, stage: str, windows: int, seconds: float, device: str = "cpu") -> None:
-        """Report one run of a stage."""
+        """Send the measured wall time of one run of a stage, for the metrics."""
         self.send(Observed(StageRun(self._model, stage, device, windows, seconds)))
 
     def fell_back(self, stage: Literal["encoder", "decoder"], reason: FallbackReason) -> None:
-        """Report that a batch of the encoder, or a window of the decoder, is computed again."""
+        """Send an observation for the metrics: an encoder's batch or a decoder's window is computed again."""
         self.send(Observed(Fallback(self._model, stage, reason)))
 
     @contextmanager
     def watch(self, stage: str, device: str, works: Sequence[Work]) -> Iterator[None]:
-        """Announce and measure one run of a batched stage, and charge it to the requests in the batch: a Watch."""
+        """Surround one run of a stage over a batch: announce and measure it, and share its time among the requests.
+
+        The method is a Watch, as the functions of ``server.pipeline.batches`` take.
+        """
         requests = dict.fromkeys(work.request for work in works)
         with (
             self.announced(f"compute-{stage}", stage, len(works), requests),

@@ -1,4 +1,4 @@
-"""One request as the worker sees it."""
+"""A request in a worker process, from its submission to its end."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ SHORT_BYTES = 480_000  # SHORT_SECONDS at 64 kbit/s, for files without a length,
 
 
 class Request:
-    """A submitted request and its state.
+    """A submitted request and its state in the worker.
 
-    ``probed``: the length that the file claims was looked at. ``urgent``: the request is interactive or short, so it
+    ``probed``: the length that the file claims was looked up. ``urgent``: the request is interactive or short, so it
     goes first. ``read_whole``: all windows were cut. ``undelivered`` counts windows cut and not delivered yet.
     """
 
@@ -28,11 +28,11 @@ class Request:
 
     @property
     def diarize(self) -> bool:
-        """True if speakers are to be labelled at the end."""
+        """True if the request asks for speaker labels."""
         return self.submit.options.diarize is not None
 
     def probe(self) -> None:
-        """Look at the length that the file claims, in seconds, and decide whether the request is urgent."""
+        """Look up the length that the file claims, in seconds, and decide from it whether the request is urgent."""
         path = self.submit.path
         self.seconds = claimed_seconds(path)
         short = path.stat().st_size <= SHORT_BYTES if self.seconds is None else self.seconds <= SHORT_SECONDS
@@ -40,21 +40,21 @@ class Request:
         self.probed = True
 
     def begin(self, session: Session) -> None:
-        """Take the open session; the request waits no longer."""
+        """Store the session that was opened for this request, which begins it."""
         self._session = session
 
     @property
     def begun(self) -> bool:
-        """True once the session is open."""
+        """True once a session was opened for the request, so that its audio is being or has been read."""
         return self._session is not None
 
     @property
     def session(self) -> Session:
-        """The open session."""
+        """The open session, which transcribes the request's file; the request must have begun."""
         assert self._session, "a request begins before it is computed"  # noqa: S101
         return self._session
 
     def close(self) -> None:
-        """Close the session if there is one."""
+        """Close the request's session, and with it the audio file, if one was opened."""
         if self._session:
             self._session.close()

@@ -1,4 +1,4 @@
-"""The threads that take many requests through the stages: one reads files, and one or two compute batches."""
+"""The threads of a worker that take many requests through the stages: one reads files, one or two compute batches."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ APART: tuple[tuple[StageName, ...], ...] = (("encoder",), ("decoder",))
 
 
 class Scheduler:
-    """Takes submitted requests through the stages; any thread may call ``submit`` and ``cancel``, which return at once.
+    """The threads that transcribe a worker's requests.
 
-    With ``overlap`` encoder and decoder compute side by side, in two threads. ``send`` gets the messages to the server,
-    ``choices`` returns the device of each stage, and recordings longer than ``max_seconds`` fail.
+    Any thread may call ``submit`` and ``cancel``, which return at once. With ``overlap`` encoder and decoder compute
+    side by side, in two threads. ``send`` is called with every message for the server, ``choices`` returns the device
+    of each stage, and recordings longer than ``max_seconds`` fail.
 
         scheduler = Scheduler(model, Sizes(encoder=4, decoder=8), print, max_seconds=3600)
         scheduler.start()
@@ -57,10 +58,10 @@ class Scheduler:
             thread.start()
 
     def submit(self, submit: Submit) -> None:
-        """Take a request; messages about it follow until Done or Failed."""
+        """Add a request to the queues; messages about it are sent until Done or Failed."""
         self._backlog.add(Request(submit))
 
     def cancel(self, request_id: int) -> None:
-        """Drop the windows of a request, but for those of a batch that runs; no message follows."""
+        """Drop a request and its queued windows; a batch that is being computed goes on. No message is sent."""
         if request := self._backlog.find(request_id):
             self._backlog.remove(request)

@@ -26,10 +26,10 @@ Span = tuple[int, int, float]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CtcHead:
-    """Linear character classifier over encoder states.
+    """A linear classifier of characters over encoder states, which finds word times.
 
-    ``weight`` is float32 [1 + len(alphabet), d], ``bias`` float32 [1 + len(alphabet)]; class 0 is the blank and class
-    i is ``alphabet[i - 1]``. The offsets, in seconds, are added to every word's start and end; they are calibrated on
+    ``weight`` is float32 [1 + len(alphabet), d], ``bias`` float32 [1 + len(alphabet)]; class 0 is the blank and class i
+    is ``alphabet[i - 1]``. The offsets, in seconds, are added to every word's start and end; they are calibrated on
     recordings whose true word times are known. Raises ValueError for arrays of other shapes.
     """
 
@@ -49,7 +49,10 @@ class CtcHead:
 
     @classmethod
     def load(cls, directory: Path) -> CtcHead | None:
-        """Read the head of a model directory, None if the model has none. Raises ValueError if the file is damaged."""
+        """Read the CTC head of a model from its directory; None if it has none.
+
+        Raises ValueError if the file is damaged.
+        """
         path = directory / HEAD_FILE
         if not path.is_file():
             return None
@@ -66,7 +69,7 @@ class CtcHead:
             raise ValueError(f"{path} is not a CTC head: {error}") from error
 
     def save(self, directory: Path) -> None:
-        """Write the file that ``load`` reads."""
+        """Write the CTC head to a model's directory, in the file that ``load`` reads."""
         np.savez(
             directory / HEAD_FILE,
             weight=self.weight,
@@ -77,14 +80,17 @@ class CtcHead:
         )
 
     def log_probs(self, states: Float32) -> Float32:
-        """Turn encoder states [T, d] into natural log probabilities [T, 1 + len(alphabet)]."""
+        """Compute natural log probabilities of characters, [T, 1 + len(alphabet)], from encoder states [T, d]."""
         logits = states @ self.weight.T + self.bias
         logits -= logits.max(axis=1, keepdims=True)
         logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
         return logits.astype(np.float32, copy=False)
 
     def labels(self, word: str) -> list[int]:
-        """Return the classes of those characters of ``word`` that are in the alphabet, without accents and spaces."""
+        """Return the class numbers of a word's letters, in lower case and without accents.
+
+        Spaces and characters outside the alphabet are left out.
+        """
         plain = unicodedata.normalize("NFKD", word.lower().replace("’", "'"))
         return [self.alphabet.index(c) + 1 for c in plain if c in self.alphabet and c != " "]
 
@@ -118,14 +124,14 @@ class CtcHead:
 
 
 def frames_needed(labels: Sequence[int]) -> int:
-    """Return the length of the shortest path through ``labels``: a frame each, and a blank between equal neighbours."""
+    """Return the fewest frames that can hold ``labels`` in CTC: one each, and a blank between equal neighbours."""
     return len(labels) + sum(a == b for a, b in pairwise(labels))
 
 
 def forced_align(log_probs: Float32, labels: Sequence[int], blank: int = BLANK) -> list[Span]:
     """Find the best CTC path of ``labels`` through ``log_probs`` [T, V] float32, natural logarithm.
 
-    Return (first frame, frame after the last, score) for each label; score is the geometric mean of its probability
+    Returns (first frame, frame after the last, score) for each label; score is the geometric mean of its probability
     over these frames. Raises ValueError if the frames are fewer than ``frames_needed``, or a label is out of range.
     """
     if not labels:
@@ -145,7 +151,10 @@ def forced_align(log_probs: Float32, labels: Sequence[int], blank: int = BLANK) 
 
 
 def _forward(emission: NDArray[np.float64], skip: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the score [T, S] of the best path that ends in each state at each frame; ``emission`` is overwritten."""
+    """Return the log score, [T, S], of the best CTC path that ends in state S at frame T; ``emission`` is overwritten.
+
+    ``skip``, [S], is added to a step of two states: 0 where the blank between may be left out, else -inf.
+    """
     best = emission
     best[0, 2:] = -np.inf
     jump = np.empty(max(best.shape[1] - 2, 0))
@@ -160,7 +169,10 @@ def _forward(emission: NDArray[np.float64], skip: NDArray[np.float64]) -> NDArra
 
 
 def _backtrace(best: NDArray[np.float64], skip: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Return the state of each frame on the best path; between equal scores the path stays in its state."""
+    """Return the state of each frame on the best CTC path, from the scores of ``_forward``.
+
+    Between equal scores the path stays in its state.
+    """
     path = np.empty(len(best), dtype=np.intp)
     state = best.shape[1] - 1 if best[-1, -1] > best[-1, -2] else best.shape[1] - 2
     for frame in range(len(best) - 1, 0, -1):

@@ -29,10 +29,10 @@ CURE = "Send audio as wav, flac, mp3, m4a, ogg, opus or webm, or a video file wi
 
 
 class AudioStream:
-    """One recording, decoded as it is read.
+    """An iterable that decodes one recording, block by block, in bounded memory.
 
     ``duration`` is the length in seconds that the container claims, None if it claims none or iteration has not begun;
-    ``seconds`` is the audio decoded so far; ``damaged`` counts packets that could not be decoded and were passed over.
+    ``damaged`` counts packets that could not be decoded and were skipped.
 
     Iteration raises UnsupportedMedia if the file holds no audio that can be decoded, and TooLarge beyond
     ``max_seconds``. An empty file is a recording of no length.
@@ -52,7 +52,7 @@ class AudioStream:
         return self._samples / SAMPLE_RATE
 
     def __iter__(self) -> Iterator[Float32]:
-        """Yield blocks of float32 [n] in [-1, 1]; n is block_seconds * 16,000, and less in the last block only."""
+        """Yield blocks of samples, float32 [n] in [-1, 1]; n is block_seconds * 16,000 except in the last block."""
         if os.path.getsize(self.source) == 0:  # noqa: PTH202
             return
         with self.source.open("rb") as file, _open(file) as container:

@@ -1,4 +1,4 @@
-"""The decoder: encoder states to text by CTranslate2, at the temperatures of Whisper's fallback.
+"""The decoder: it turns encoder states into text by CTranslate2, at the temperatures of Whisper's fallback.
 
 Windows are decoded without timestamp tokens, as in WhisperX: the bounds of a window come from voice activity detection
 and the times inside from alignment.
@@ -31,9 +31,10 @@ PROMPT = CONTEXT // 2 - 1  # tokens that hotwords and prompt may take together
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """The parameters by which one request is decoded.
+    """The parameters with which all windows of a request are decoded.
 
     ``prompt`` are the tokens from <|startofprev|> to <|notimestamps|>; ``beam_size`` applies at temperature 0.
+    ``temperatures`` are tried in order.
     """
 
     tokenizer: Tokenizer
@@ -42,13 +43,16 @@ class Search:
     temperatures: tuple[float, ...]
 
     def batch_key(self, temperature: float) -> tuple[int, int, float]:
-        """Return a value that is equal for windows that may share a batch: CTranslate2 wants prompts of one length."""
+        """Return a key that is equal for windows that can share a batch at ``temperature``.
+
+        CTranslate2 needs prompts of one length and one beam size in a batch.
+        """
         return len(self.prompt), self.beam_size if temperature == 0.0 else 1, temperature
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """The text of one window with its scores; silence has no words."""
+    """The text of one window, decoded at one temperature, with its scores; silence has no words."""
 
     words: tuple[TokenWord, ...]
     avg_logprob: float
@@ -66,9 +70,10 @@ class Decoded:
 
 
 def prompt_tokens(tokenizer: Tokenizer, prompt: str | None, hotwords: str | None) -> tuple[int, ...]:
-    """Return the tokens that the decoder starts from.
+    """Return the tokens that the decoder starts from: the context, if there is any, and Whisper's start tokens.
 
-    Hotwords, then the end of the prompt, take the place in which Whisper expects the text before this window.
+    The context is ``hotwords`` and then the end of ``prompt``, in the place of Whisper's previous text, 223 tokens at
+    most.
     """
     before: list[int] = []
     if hotwords and hotwords.strip():
@@ -80,7 +85,7 @@ def prompt_tokens(tokenizer: Tokenizer, prompt: str | None, hotwords: str | None
 
 
 class Attempts:
-    """The results of decoding one window at the temperatures of ``search``, one after the other until one will do.
+    """The results of decoding one window at one temperature after the other, until a result passes the checks.
 
     This is openai/whisper's decode_with_fallback, taken apart so that windows can be decoded in batches.
     """
@@ -92,19 +97,25 @@ class Attempts:
 
     @property
     def temperature(self) -> float | None:
-        """The temperature to try next; None if the window needs no further one."""
+        """The temperature to try next; None if the window needs no further attempt, or none is left."""
         tried = len(self._tried)
         if tried == len(self.search.temperatures) or (tried and self._failure(self._tried[-1]) is None):
             return None
         return self.search.temperatures[tried]
 
     def add(self, attempt: Decoded) -> Failure | None:
-        """Take the result at the next temperature; return why a further one is wanted, None if none is."""
+        """Store the result at the next temperature.
+
+        Return the check that it failed if another attempt follows, else None.
+        """
         self._tried.append(attempt)
         return None if self.temperature is None else self._failure(attempt)
 
     def result(self) -> Decoded:
-        """Return the result to use, without words if it is silence, and with repeated phrases cut."""
+        """Return the result to use, without words if the window is silent, and with repeated phrases cut.
+
+        If all attempts failed, the likeliest one without repetition is used, else the likeliest.
+        """
         last = self._tried[-1]
         if self._failure(last):  # none will do: take the likeliest without repetition, else the likeliest
             sane = [attempt for attempt in self._tried if not is_repetitive(attempt.text, self._settings)]
@@ -121,7 +132,7 @@ class Attempts:
 
 
 class Ct2Decoder:
-    """Decodes batches of encoder states with the CTranslate2 model of a checkpoint."""
+    """A decoder of batches of encoder states, on the CTranslate2 model of a checkpoint."""
 
     device = "cpu"
 
@@ -130,9 +141,10 @@ class Ct2Decoder:
         self.settings = settings
 
     def generate(self, states: Float32, searches: Sequence[Search], temperature: float) -> list[Decoded]:
-        """Decode states, float32 [B, 1500, d_model], at one temperature; return one result for each window.
+        """Decode encoder states, float32 [B, 1500, d_model], at one temperature; return a result for each window.
 
-        The windows may be those of several requests whose ``batch_key`` is equal at this temperature.
+        ``searches`` are the windows' parameters, whose ``batch_key`` must be equal at this temperature; the windows may
+        belong to several requests.
         """
         first = searches[0]
         results = self.checkpoint.whisper.generate(
@@ -148,7 +160,7 @@ class Ct2Decoder:
         return [self._decoded(result, search.tokenizer, temperature) for result, search in pairs]
 
     def rehearse(self, states: Float32, tokens: int) -> None:
-        """Decode about ``tokens`` tokens for every window, whatever the states hold, to time a batch of this size."""
+        """Decode about ``tokens`` tokens for every window and drop them, so that callers can time such a batch."""
         tokenizer = self.checkpoint.tokenizer("en", "transcribe")
         prompt = prompt_tokens(tokenizer, None, None)
         self.checkpoint.whisper.generate(
@@ -170,7 +182,11 @@ class Ct2Decoder:
         }
 
     def _max_length(self, prompt: int) -> int:
-        """Return CTranslate2's max_length, which stops it at min(max_length / 2, max_length - prompt) new tokens."""
+        """Return the ``max_length`` for CTranslate2 that allows the configured number of new tokens.
+
+        ``prompt`` is the prompt's length in tokens. CTranslate2 stops after min(max_length / 2, max_length - prompt)
+        new tokens.
+        """
         limit = self.settings.max_new_tokens
         return CONTEXT if limit is None else min(CONTEXT, max(2 * limit, limit + prompt))
 

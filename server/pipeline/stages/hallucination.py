@@ -1,4 +1,4 @@
-"""The guard against hallucination: windows to decode again, windows that are silence, and repetitions to cut.
+"""Checks of decoded text for hallucinations: windows to decode again, silent windows, and repetitions to cut.
 
 Thresholds and their meaning are those of openai/whisper's transcribe.py (decode_with_fallback). The cut of repeated
 phrases is an addition, for repetitions that occur at every temperature.
@@ -15,36 +15,39 @@ from server.settings.stages import DecodeSettings
 LONGEST_PHRASE = 10  # words
 
 Failure = Literal["log_prob", "compression_ratio", "repeats"]
-"""The threshold that a decoded window fails; the metric of fallbacks has it as a label."""
+"""The name of the check that a decoded window failed; also the label of the metric of fallbacks."""
 
 
 def compression_ratio(text: str) -> float:
-    """Return the bytes of the text over its bytes after zlib; above 2.4 the text repeats itself. 0.0 for no text."""
+    """Return the text's size in bytes divided by its size after zlib; 0.0 for no text.
+
+    openai/whisper takes a text above 2.4 for repetitive.
+    """
     data = text.encode()
     return len(data) / len(zlib.compress(data)) if data else 0.0
 
 
 def is_silence(no_speech_prob: float, avg_logprob: float, settings: DecodeSettings) -> bool:
-    """Tell whether the model itself doubts that anything was said; such a window has no text."""
+    """Return True if a window counts as silence by openai/whisper's thresholds, so that its text is dropped."""
     if settings.no_speech_threshold is None or no_speech_prob <= settings.no_speech_threshold:
         return False
     return settings.log_prob_threshold is None or avg_logprob < settings.log_prob_threshold
 
 
 def is_repetitive(text: str, settings: DecodeSettings) -> bool:
-    """Tell whether the text repeats itself."""
+    """Return True if the text repeats itself too much, by the compression ratio or by phrases in a row."""
     return why_repetitive(text, settings) is not None
 
 
 def why_failed(text: str, avg_logprob: float, settings: DecodeSettings) -> Failure | None:
-    """Return the threshold that the text fails, None if it will do."""
+    """Return the name of the first check that a window's text fails, so that it should be decoded again, or None."""
     if settings.log_prob_threshold is not None and avg_logprob < settings.log_prob_threshold:
         return "log_prob"
     return why_repetitive(text, settings)
 
 
 def why_repetitive(text: str, settings: DecodeSettings) -> Failure | None:
-    """Return the threshold by which the text repeats itself, None if it does not."""
+    """Return the name of the check by which the text repeats itself too much, None if it does not."""
     limit = settings.compression_ratio_threshold
     if limit is not None and compression_ratio(text) > limit:
         return "compression_ratio"
@@ -53,9 +56,9 @@ def why_repetitive(text: str, settings: DecodeSettings) -> Failure | None:
 
 
 def kept_words(words: Sequence[str], max_repeats: int) -> list[int]:
-    """Return the indices of the words to keep.
+    """Return the indices of the words that remain after repeated phrases are cut.
 
-    No phrase of up to 10 words is left that occurs more than ``max_repeats`` times in a row.
+    In the result no phrase of up to 10 words occurs more than ``max_repeats`` times in a row.
     """
     plain = [word.strip(" .,;:!?").lower() for word in words]
     keep: list[int] = []

@@ -1,4 +1,4 @@
-"""The stages as Protocols: each has an implementation for the CPU, and mel and encoder may have one for the NPU.
+"""Protocols of the stages: each has an implementation for the CPU, and mel and encoder may have one for the NPU.
 
 ``device`` is the device that really computes ("cpu", "npu"); it is copied into every answer, so it must be true.
 """
@@ -21,9 +21,9 @@ Times = tuple[float, float, float | None]  # start and end in seconds from the w
 
 
 class SpeechDetector(Protocol):
-    """Finds speech in a stream; one object serves one recording. A span is at most 30 s, or 480,000 samples, long.
+    """A finder of speech in audio that arrives in blocks; one object serves one recording.
 
-    A detector that takes every block of 10 s for speech::
+    A span of speech is at most 30 s, or 480,000 samples, long. A detector that takes every block of 10 s for speech::
 
         class Everything:
             device = "cpu"
@@ -40,46 +40,49 @@ class SpeechDetector(Protocol):
     device: str
 
     def feed(self, samples: Float32) -> list[Span]:
-        """Take the next samples (float32 [n], 16 kHz); return the spans of speech that are final now, in order."""
+        """Process the next samples (float32 [n], 16 kHz); return the spans of speech that are final now, in order."""
 
     def flush(self) -> list[Span]:
-        """End the recording; return the remaining spans."""
+        """Process the end of the recording; return the remaining spans of speech."""
 
     @property
     def undecided(self) -> int:
-        """The first sample that a later span may still contain; audio before it can be dropped."""
+        """The number of the first sample that a later span may still contain; audio before it can be dropped."""
 
 
 class Retired(Exception):
     """The device of mel or encoder has failed in the middle of a batch; the message is the reason, one clause.
 
-    The caller repeats both stages of the batch: ``device`` names another device from now on.
+    The caller must run both stages of the batch again: ``device`` of the stage now names another device.
     """
 
 
 class Mel(Protocol):
-    """Whisper's log-mel spectrogram. Raises Retired."""
+    """The stage that computes Whisper's log-mel features. A call raises Retired if its device fails."""
 
     @property
     def device(self) -> str: ...
 
     def __call__(self, windows: Sequence[Float32], /) -> Features:
-        """Windows of at most 480,000 samples -> float32 [B, n_mels, 3000], padded with silence."""
+        """Compute features, float32 [B, n_mels, 3000], of windows of at most 480,000 samples, padded to 30 s."""
 
 
 class Encoder(Protocol):
-    """Whisper's encoder. Raises Retired."""
+    """The stage that runs Whisper's encoder. A call raises Retired if its device fails."""
 
     @property
     def device(self) -> str: ...
 
     def __call__(self, features: Features, /) -> Float32:
-        """float32 [B, n_mels, 3000] -> float32 [B, 1500, d_model], an array that the caller owns."""
+        """Encode features, float32 [B, n_mels, 3000], to float32 [B, 1500, d_model]; the caller owns the result."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """The known words of a window, for an aligner. ``states`` is the encoder output, float32 [1500, d_model]."""
+    """A window with its known words, the input of an aligner.
+
+    ``states`` is the encoder's output, float32 [1500, d_model].
+    """
 
     window: Window
     states: Float32
@@ -87,21 +90,24 @@ class Spoken:
 
 
 class Aligner(Protocol):
-    """Finds the times of known words. ``method`` is the name of the aligner in the option ``align``."""
+    """A stage that finds the times of known words in the audio.
+
+    ``method`` is the name of the aligner in the request's option ``align``.
+    """
 
     device: str
     method: str
 
     def __call__(self, windows: Sequence[Spoken]) -> list[list[Times | None]]:
-        """Return the times of each word of each window, None for a word that cannot be placed, such as a number."""
+        """Return, for each window, the times of its words; None for a word that cannot be placed, such as a number."""
 
 
 @dataclass(frozen=True, slots=True)
 class WindowText:
-    """The text of one window, with what the stages after the decoder have added so far.
+    """The text of one window, with the data that the stages after the decoder have added so far.
 
-    ``words`` are words with times, one for each of ``decoded.words``, or None; ``scores`` are the log probabilities of
-    ``decoded.tokens``, one for each, or nothing.
+    ``words`` are words with times, one for each of ``decoded.words``, None before alignment; ``scores`` are the log
+    probabilities of ``decoded.tokens``, one for each, empty before they are computed.
     """
 
     window: Window
@@ -111,7 +117,7 @@ class WindowText:
 
 
 class TextStage(Protocol):
-    """A stage after the decoder: it adds something to the texts of decoded windows, or changes them.
+    """A stage after the decoder, which adds data to the texts of decoded windows or changes them.
 
     A stage that writes the words in capitals::
 
@@ -133,7 +139,7 @@ class TextStage(Protocol):
     def device(self) -> str: ...
 
     def __call__(self, texts: Sequence[WindowText], states: Sequence[Float32], /) -> list[WindowText]:
-        """Return the texts as they are after this stage, one for each window, in order.
+        """Return the texts of windows with this stage's additions or changes, one for each window, in order.
 
         ``states`` are the encoder outputs of the windows, float32 [1500, d_model] each.
         """

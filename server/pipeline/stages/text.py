@@ -1,4 +1,4 @@
-"""Words of tokens, and sentences of words."""
+"""The division of tokens into words, and of words into sentences."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def split_words(tokenizer: Tokenizer, tokens: Sequence[int]) -> list[TokenWord]:
 
 
 def sentence_ends(words: Sequence[Word]) -> list[int]:
-    """Return the index after the last word of each sentence, which ends in a full stop or a long pause.
+    """Return, for each sentence in ``words``, the index after its last word.
 
-    The last index is len(words).
+    A sentence ends at closing punctuation, before a pause of more than 1.5 s, and with the last word.
     """
     ends: list[int] = []
     for index, word in enumerate(words):

@@ -1,4 +1,4 @@
-"""Voice activity detection by Silero's network, streaming.
+"""Voice activity detection by Silero's network, on audio that arrives in blocks.
 
 The network (silero_vad_v6.onnx, as faster-whisper ships it) takes a state and 512 new samples after 64 old ones, and
 gives the probability of speech in the 32 ms of the new ones.
@@ -22,7 +22,7 @@ LONGEST = WINDOW_SAMPLES // FRAME  # frames of speech without a pause before it 
 
 
 class SileroDetector:
-    """Finds speech by Silero's network: a SpeechDetector for one recording.
+    """A SpeechDetector for one recording that uses Silero's network.
 
     Speech that goes on for 30 s without a pause is cut at the least likely moment of its second half, so that no span
     is longer than a window.
@@ -56,7 +56,7 @@ class SileroDetector:
         return self.hangover.undecided
 
     def _probabilities(self, samples: Float32) -> Float32:
-        """Turn samples, float32 [n * 512], into probabilities of speech, float32 [n]."""
+        """Compute the probability of speech, float32 [n], of each 32 ms of samples, float32 [n * 512]."""
         if not len(samples):
             return np.zeros(0, np.float32)
         frames = samples.reshape(-1, FRAME)
@@ -70,7 +70,7 @@ class SileroDetector:
 
 
 class Hangover:
-    """Turns the speech probabilities of 32 ms frames into padded spans of speech.
+    """A converter from speech probabilities of 32 ms frames to padded spans of speech.
 
     Speech begins at ``vad.threshold`` and ends below a lower threshold. Too short speech or silence does not count, and
     speech that is longer than a window is cut where it is least probable in its second half.
@@ -143,7 +143,7 @@ class Hangover:
 
 @cache
 def _session() -> Any:
-    """Return the network. It keeps no state between calls, so all requests share it."""
+    """Load Silero's network once and return it. The network keeps no state between calls, so all requests share it."""
     import onnxruntime
     from faster_whisper.utils import get_assets_path
 

@@ -22,10 +22,10 @@ LANGUAGE_CODES: tuple[str, ...] = tuple(_LANGUAGE_CODES)
 
 
 class Checkpoint:
-    """A model in memory, shared by all requests; it keeps nothing of a request.
+    """A Whisper model in memory, shared by all requests; it stores nothing of a request.
 
-    ``directory`` holds a checkpoint converted for CTranslate2, and a CTC head if the model has one. Raises
-    ModelUnavailable if it cannot be loaded.
+    ``directory`` holds a checkpoint converted for CTranslate2, and a CTC head (a classifier for word times) if the
+    model has one. Raises ModelUnavailable if it cannot be loaded.
     """
 
     def __init__(self, directory: Path, settings: ModelSettings) -> None:
@@ -48,7 +48,7 @@ class Checkpoint:
         return tuple(code for code in LANGUAGE_CODES if self.text.token_to_id(f"<|{code}|>") is not None)
 
     def tokenizer(self, language: str, task: Task) -> Tokenizer:
-        """Return faster-whisper's tokenizer for a language and task, both of which an English-only model ignores."""
+        """Return faster-whisper's tokenizer for a language and task; an English-only model ignores both."""
         return Tokenizer(self.text, self.multilingual, task=task, language=language)
 
     def require_language(self, language: str, *, param: str = "language") -> None:

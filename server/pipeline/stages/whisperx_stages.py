@@ -1,7 +1,7 @@
-"""The stages that WhisperX brings: wav2vec2 alignment, pyannote speech detection and diarization.
+"""The stages that use WhisperX: wav2vec2 alignment, pyannote speech detection and diarization.
 
 No other file imports whisperx. This one is imported when a request first needs such a stage, because torch,
-transformers and pyannote take seconds and half a gigabyte. It switches their telemetry off before it loads them.
+transformers and pyannote take seconds and half a gigabyte. Their telemetry is switched off before they are loaded.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ _loading = Lock()
 
 
 class Wav2Vec2Aligner:
-    """Word times by WhisperX's forced alignment with a wav2vec2 CTC model of the language.
+    """An Aligner by WhisperX's forced alignment with a wav2vec2 CTC model of the language.
 
-    ``model`` is a local directory or a Hugging Face id, None for WhisperX's default of the language.
-    Raises ModelUnavailable if it cannot be loaded.
+    ``model`` is a local directory or a Hugging Face id, None for WhisperX's default of the language. Raises
+    ModelUnavailable if it cannot be loaded.
     """
 
     device = "cpu"
@@ -68,7 +68,7 @@ class Wav2Vec2Aligner:
 
 
 class PyannoteDetector:
-    """Finds speech by the segmentation network that WhisperX ships, in stretches of five minutes: a SpeechDetector."""
+    """A SpeechDetector by WhisperX's pyannote segmentation network, which runs on five minutes at a time."""
 
     device = "cpu"
     stretch = 300 * SAMPLE_RATE
@@ -109,7 +109,7 @@ class PyannoteDetector:
 
 
 class Diarizer:
-    """Speaker labels by WhisperX's pyannote pipeline, which is loaded when the first recording is labelled."""
+    """A labeller of speakers by WhisperX's pyannote pipeline, which is loaded when the first recording is labelled."""
 
     device = "cpu"
 
@@ -183,9 +183,9 @@ def _no_align_model(language: str, why: str) -> ModelUnavailable:
 
 
 def _offset(settings: VadSettings) -> float:
-    """Return the probability at which speech ends.
+    """Return the speech probability below which pyannote ends a span of speech.
 
-    It is as far below the onset as 0.363 is below 0.500, the defaults of whisperx.vads.pyannote.
+    The distance to the onset is that of 0.363 to 0.500, the defaults of whisperx.vads.pyannote.
     """
     return settings.threshold - 0.137
 

@@ -1,1 +1,1 @@
-"""A recording cut into windows: reading, speech, and the audio that diarization keeps."""
+"""The division of a recording into windows: reading, speech detection, and a copy of the audio for diarization."""

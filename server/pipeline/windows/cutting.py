@@ -1,4 +1,4 @@
-"""Cut a recording into windows of at most 30 s while it is read, holding little more than one window of audio."""
+"""Cutters that divide a recording into windows of at most 30 s while it is read, holding little more than one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ QUIET_FRAME = SAMPLE_RATE // 50  # 20 ms
 
 
 class SpeechCutter:
-    """Cuts windows that hold the speech that ``detector`` finds: as many spans as fit into 30 s, pauses included.
+    """A cutter of windows around the speech that ``detector`` finds: as many spans as fit into 30 s, pauses included.
 
     Silence before, between and after windows is dropped.
     """
@@ -27,14 +27,14 @@ class SpeechCutter:
         self._count = count()
 
     def push(self, block: Float32) -> list[Window]:
-        """Take the next samples, float32 [n]; return the windows that are complete now."""
+        """Process the next samples, float32 [n] at 16 kHz; return the windows that are complete now."""
         self._audio.append(block)
         cut = self._cut(self._packer.push(self._detector.feed(block)))
         self._audio.drop(self._packer.start if self._packer.start is not None else self._detector.undecided)
         return cut
 
     def flush(self) -> list[Window]:
-        """End the recording; return the remaining windows."""
+        """Process the end of the recording; return the remaining windows."""
         return self._cut([*self._packer.push(self._detector.flush()), *self._packer.flush()])
 
     def _cut(self, groups: list[list[Span]]) -> list[Window]:
@@ -42,14 +42,14 @@ class SpeechCutter:
 
 
 class FixedCutter:
-    """Cuts windows that cover the whole recording, each ending in the quietest 20 ms of its last 3 s."""
+    """A cutter of windows that cover the whole recording, each ending in the quietest 20 ms of its last 3 s."""
 
     def __init__(self) -> None:
         self._audio = _Tail()
         self._count = count()
 
     def push(self, block: Float32) -> list[Window]:
-        """Take the next samples, float32 [n]; return the windows that are complete now."""
+        """Process the next samples, float32 [n] at 16 kHz; return the windows that are complete now."""
         audio, cut = self._audio, []
         audio.append(block)
         while audio.length > WINDOW_SAMPLES:
@@ -59,7 +59,7 @@ class FixedCutter:
         return cut
 
     def flush(self) -> list[Window]:
-        """End the recording; return the remaining window, if there is one."""
+        """Process the end of the recording; return the remaining window, if there is one."""
         audio = self._audio
         rest = [(audio.offset, audio.offset + audio.length)]
         return [_window(next(self._count), audio, rest)] if audio.length else []
@@ -78,7 +78,7 @@ def _quietest(samples: Float32) -> int:
 
 
 class _Packer:
-    """Groups spans of speech that fit into one window, from the first sample of a group to its last."""
+    """A collector of spans of speech; it groups as many as fit into a window of 30 s, pauses included."""
 
     def __init__(self) -> None:
         self._group: list[Span] = []
@@ -115,7 +115,7 @@ class _Tail:
         self._samples = np.concatenate([self._samples, block])
 
     def drop(self, until: int) -> None:
-        """Drop the samples before sample ``until``."""
+        """Drop the samples before sample ``until``, counted from the beginning of the stream."""
         count = min(max(0, until - self.offset), self.length)
         self._samples = self._samples[count:]
         self.offset += count

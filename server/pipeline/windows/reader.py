@@ -1,4 +1,4 @@
-"""The windows of a recording: decoding, speech detection and cutting, one block of 10 s at a time."""
+"""The reader of a recording: it decodes the file, detects speech and cuts windows, 10 s of audio at a time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from server.pipeline.windows.spool import Spool
 
 
 class WindowReader:
-    """Reads the windows of one recording, in order.
+    """A reader of one recording that returns its windows in order.
 
     Without a ``detector`` the windows cover everything; with one they hold the speech that it finds. With ``keep`` the
     samples are copied to disk, for a stage that needs the whole recording. ``clock`` has the times of the stages,
@@ -35,7 +35,7 @@ class WindowReader:
         self._ended = False
 
     def read(self) -> list[Window] | None:
-        """Return the windows that the next 10 s of audio complete; None at the end of the recording.
+        """Decode the next 10 s of audio, and return the windows that are complete now; None after the recording's end.
 
         Raises UnsupportedMedia or TooLarge, as AudioStream does.
         """
@@ -51,11 +51,11 @@ class WindowReader:
         return cut
 
     def samples(self) -> Float32:
-        """Return all samples that were read, float32 [n], mapped from disk; none without ``keep``."""
+        """Return all samples that were read, float32 [n], mapped from disk; empty without ``keep``."""
         return self._spool.samples()
 
     def close(self) -> None:
-        """Close the file and delete the copy on disk."""
+        """Close the audio file, and delete the copy of its samples on disk."""
         self._blocks.close()
         self._spool.close()
 
@@ -71,5 +71,5 @@ class WindowReader:
 
     @property
     def damaged(self) -> int:
-        """The number of packets that could not be decoded and were passed over."""
+        """The number of packets that could not be decoded and were skipped."""
         return self._audio.damaged

@@ -12,25 +12,25 @@ from kernels.mel.audio import Float32
 
 
 class Spool:
-    """A temporary file that keeps the samples that pass through; without ``enabled`` nothing is kept."""
+    """A temporary file that stores a recording's samples while they are read; without ``enabled`` it stores nothing."""
 
     def __init__(self, *, enabled: bool) -> None:
         self._file: IO[bytes] | None = tempfile.TemporaryFile() if enabled else None  # noqa: SIM115  closed by close()
 
     def close(self) -> None:
-        """Delete the copy."""
+        """Close the temporary file, which deletes it."""
         if self._file is not None:
             self._file.close()
 
     def through(self, blocks: Iterable[Float32]) -> Generator[Float32, None, None]:
-        """Pass blocks of float32 [n] on, keeping a copy of each."""
+        """Yield the given blocks of samples, float32 [n], and write each to the file first."""
         for block in blocks:
             if self._file is not None:
                 self._file.write(block.tobytes())
             yield block
 
     def samples(self) -> Float32:
-        """Return all samples that have passed, float32 [n], mapped from disk."""
+        """Return all samples that were written, float32 [n], mapped from disk."""
         if self._file is None or self._file.tell() == 0:
             return np.zeros(0, np.float32)
         self._file.flush()
