@@ -45,7 +45,10 @@ class CommandWord(IntEnum):
 
 
 class MatmulWord(CommandWord):
-    """Command words of the ops ``matmul`` (bf16 matrix product) and ``matmul_i8`` (int8 matrix product)."""
+    """The words of a matmul command: loop counts and flags that tell a core how to run a matrix product.
+
+    A command runs ``matmul`` (bf16) or ``matmul_i8`` (int8), by which of the two row block counts is not 0.
+    """
 
     ROW_BLOCKS = 0, "bf16 row blocks for each core"
     ROW_BLOCKS_I8 = 1, "int8 row blocks for each core"
@@ -56,7 +59,7 @@ class MatmulWord(CommandWord):
 
 
 class AttentionWord(CommandWord):
-    """Command words of the op ``attention`` (softmax attention)."""
+    """The words of an attention command: loop counts and sizes that tell a core how to run softmax attention."""
 
     QUERY_TILES = 2, "query tiles for each core, over all heads of its column"
     KEY_TILES = 5, "tiles of 64 keys"
@@ -64,7 +67,7 @@ class AttentionWord(CommandWord):
 
 
 class RowsWord(CommandWord):
-    """Command words of the op ``rows`` (residual add and layer norm)."""
+    """The words of a rows command: counts and constants that tell a core how to run a residual add and layer norm."""
 
     ROW_BLOCKS = 3, "row blocks for each core"
     COLUMN_GROUPS = 5, "groups of COLS column blocks"
@@ -74,7 +77,7 @@ class RowsWord(CommandWord):
 
 
 class QuantiseWord(CommandWord):
-    """Command words of the op ``quantise`` (bf16 rows to int8 with a scale for each row)."""
+    """The words of a quantise command: loop counts that tell a core how to turn bf16 rows into int8 with scales."""
 
     ROW_BLOCKS = 4, "row blocks for each core"
     COLUMN_BLOCKS = 5, "column blocks of bf16"

@@ -63,16 +63,19 @@ class Pattern:
         return self.shape == (Dim(self.length, 1),)
 
     def start(self, number: int) -> int:
-        """Return the first element of pass ``number``."""
+        """Return the index of the first element of pass ``number`` in the buffer."""
         return self.offset + number % self.step.size * self.step.stride
 
     def extent(self, passes: int = 1) -> tuple[int, int]:
-        """Return first and end of the range, end excluded, that ``passes`` passes lie in; the buffer must hold it."""
+        """Return the range of buffer elements that ``passes`` passes visit, as first and end (excluded).
+
+        The buffer must hold the range.
+        """
         last = self.offset + (min(passes, self.step.size) - 1) * self.step.stride
         return self.offset, last + sum((dim.size - 1) * dim.stride for dim in self.shape) + 1
 
     def indices(self, number: int = 0) -> NDArray[np.int64]:
-        """Return the elements of pass ``number`` in stream order: int64 [length]. ``view`` moves data faster."""
+        """Return the buffer indices of pass ``number`` in stream order: int64 [length]. ``view`` moves data faster."""
         return _steps(self.shape) + self.start(number)
 
     def view(self, buffer: NDArray[Any], number: int = 0) -> NDArray[Any]:

@@ -34,7 +34,7 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A kernel argument: the object of ``fifo`` that the core holds at the time of the call."""
+    """A kernel argument: the object (block of data) of the FIFO ``fifo`` that the core holds during the call."""
 
     fifo: str
 

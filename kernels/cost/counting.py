@@ -9,7 +9,7 @@ from kernels.array.program import Acquire, BufferWord, Call, Core, Loop, Stateme
 
 
 def count(core: Core, value: Callable[[BufferWord], int]) -> Counter[str]:
-    """Return calls by kernel name and acquires by FIFO name in one pass over the core's program.
+    """Return how often one pass over a core's program calls each kernel and acquires an object of each FIFO, by name.
 
     ``value`` returns the value of a word of the command that is the count of a loop. FIFOs and kernels never share a
     name (check.py).

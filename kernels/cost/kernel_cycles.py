@@ -16,9 +16,9 @@ KernelCycles = Callable[[CommandWords], Mapping[str, float]]  # by name of the k
 
 
 def kernel_cycles(given: Assumptions) -> KernelCycles:
-    """Return a function that maps a command to the cycles of one call of each kernel, by the kernel's name.
+    """Return a function that maps an op's command (its sizes and flags) to the cycles of one call of each kernel.
 
-    The command matters because GELU makes the end of a matmul longer.
+    The cycles are by name of the kernel. The command matters because GELU makes the end of a matmul longer.
     """
     return partial(_kernel_cycles, given)
 

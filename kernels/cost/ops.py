@@ -59,7 +59,7 @@ def window_cost(
 
 
 def _ops(plan: EncoderPlan, op_steps: list[OpStep]) -> Iterator[tuple[int, list[Step]]]:
-    """Yield, for each op, the number of its command and its steps of the sequence."""
+    """Yield, for each op (such as a matmul) of ``op_steps``, the number of its command and its sequence steps."""
     steps = run(plan, op_steps)
     ends = [first for _, first in steps.ops[1:]] + [len(steps.steps)]
     for (command, first), end in zip(steps.ops, ends, strict=True):

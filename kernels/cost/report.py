@@ -72,13 +72,16 @@ def cost(size: str, name: Name, clock_ghz: float, *, int8: bool = False, fused: 
 
 
 def mel(n_mels: int, clock_ghz: float, given: Assumptions) -> float:
-    """Return the modelled milliseconds of the mel launch."""
+    """Return the modelled milliseconds of the launch that computes a window's mel, under these assumptions."""
     cycles = window_cycles(MelPlan(n_mels), given.acquire_cycles)
     return LAUNCH_MS + between(cycles, given) / clock_ghz * 1e-6
 
 
 def text(sizes: Iterable[str] = ()) -> str:
-    """Return the whole report, for the given Whisper sizes, or for all if none is given."""
+    """Return the cost model's whole report as text, for the given Whisper sizes, or for all if none is given.
+
+    The report has tables of modelled milliseconds for each window, and the model's errors on published measurements.
+    """
     wanted = tuple(sizes) or tuple(SHAPES)
     return "\n".join(
         ["Modelled, not measured: device time per 30 s window, milliseconds.", *_tables(wanted), *_checks()]

@@ -1,6 +1,7 @@
-"""The memory plan of one encoder: the place of every matrix in the launch arguments, and the commands of its ops.
+"""The memory plan of one encoder: the place of every matrix in DRAM, and the commands that tell the cores what to do.
 
-The launch arguments are ``activations``, ``weights`` and ``commands``; to the DMA all three are bf16.
+The launch arguments (the DRAM buffers of a launch) are ``activations``, ``weights`` and ``commands``; to the DMA all
+three are bf16.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ Parts = tuple[Weights, ...]  # one matrix, cut between column tiles so that each
 
 @dataclass(frozen=True, slots=True)
 class LayerWeights:
-    """The places of one layer's packed matrices in the launch argument ``weights``."""
+    """The places of one layer's four packed weight matrices in the launch argument (DRAM buffer) ``weights``."""
 
     qkv: Parts
     out: Parts
@@ -76,12 +77,12 @@ class EncoderPlan:
         )
 
     def command(self, words: CommandWords) -> int:
-        """Return the number of a command in the argument ``commands``. Raises ValueError for other words."""
+        """Return the index in ``commands`` of the command with these words. Raises ValueError if none has."""
         return self.commands.index(words)
 
 
 class _Arena:
-    """An allocator of consecutive elements of one launch argument."""
+    """An allocator that reserves consecutive elements of one launch argument (a DRAM buffer)."""
 
     def __init__(self) -> None:
         self.used = 0
@@ -184,7 +185,10 @@ def _commands(
 
 
 def matmul_words(weights: Weights, groups: int, *, gelu: bool = False, int8: bool = False) -> CommandWords:
-    """Return the command of a matrix product of ``groups`` groups of 256 rows with ``weights``."""
+    """Return the command that tells the cores to multiply ``groups`` groups of 256 rows by ``weights``.
+
+    GELU follows if ``gelu``; ``int8`` is for int8 operands.
+    """
     return {
         MatmulWord.ROW_BLOCKS_I8 if int8 else MatmulWord.ROW_BLOCKS: groups,
         MatmulWord.K_BLOCKS: weights.steps,
@@ -195,7 +199,7 @@ def matmul_words(weights: Weights, groups: int, *, gelu: bool = False, int8: boo
 
 
 def attention_words(shape: Shape, columns: int) -> CommandWords:
-    """Return the command of the attention of one layer."""
+    """Return the command that tells the cores to run one layer's attention: count by word index."""
     return {
         AttentionWord.QUERY_TILES: shape.groups * shape.padded_heads // columns,
         AttentionWord.KEY_TILES: shape.key_tiles,
@@ -204,7 +208,7 @@ def attention_words(shape: Shape, columns: int) -> CommandWords:
 
 
 def rows_words(shape: Shape, columns: int) -> CommandWords:
-    """Return the command of a residual add followed by a layer norm."""
+    """Return the command that tells the cores to add the residual and apply a layer norm: value by word index."""
     return {
         RowsWord.ROW_BLOCKS: shape.groups,
         RowsWord.COLUMN_GROUPS: shape.padded_width // TILE // columns,
@@ -215,7 +219,7 @@ def rows_words(shape: Shape, columns: int) -> CommandWords:
 
 
 def quantise_words(shape: Shape, wide: int) -> CommandWords:
-    """Return the command that quantises rows of ``wide`` columns to int8."""
+    """Return the command that tells the cores to quantise rows of ``wide`` columns to int8: count by word index."""
     return {
         QuantiseWord.ROW_BLOCKS: shape.groups,
         QuantiseWord.COLUMN_BLOCKS: wide // TILE,

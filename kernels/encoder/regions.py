@@ -1,4 +1,4 @@
-"""The regions of matrices in the launch arguments, in blocks of 64 x 64, and DMA transfers over them.
+"""The places of matrices in the launch arguments (DRAM buffers), in blocks of 64 x 64, and DMA transfers over them.
 
 Activations are stored by groups of four row blocks, one for each core row: block (group, column block, row). The data
 that a column of cores reads or writes for one step is then one contiguous run. Only Q, K and V are stored by row
@@ -36,7 +36,7 @@ class Matrix:
         return self.groups * self.width * ROWS * BLOCK
 
     def at(self, group: int, column: int = 0, row: int = 0) -> int:
-        """Return the offset of a block of 64 x 64 in the launch argument, in elements."""
+        """Return the offset of a block of 64 x 64 in the launch argument (a DRAM buffer), in elements."""
         return self.offset + ((group * self.width + column) * ROWS + row) * BLOCK
 
 
@@ -59,7 +59,7 @@ class Residual:
         return 2 * self.groups * self.width * ROWS * BLOCK
 
     def at(self, group: int, column: int = 0, plane: int = 0, row: int = 0) -> int:
-        """Return the offset of a block of plane 0 (high half) or 1 (low half) in the launch argument, in elements."""
+        """Return the offset of a block of plane 0 (high) or 1 (low) in the launch argument, in elements."""
         return self.offset + (((group * self.width + column) * 2 + plane) * ROWS + row) * BLOCK
 
 
@@ -81,7 +81,7 @@ class RowBlocks:
         return self.groups * self.width * ROWS * BLOCK
 
     def at(self, row_block: int, column: int = 0) -> int:
-        """Return the offset of a block of 64 x 64 in the launch argument, in elements."""
+        """Return the offset of a block of 64 x 64 in the launch argument (a DRAM buffer), in elements."""
         return self.offset + (row_block * self.width + column) * BLOCK
 
 

@@ -161,7 +161,7 @@ class Steps:
         self._free(kept)
 
     def _command(self, command: int) -> list[str]:
-        """Append the tasks that send command number ``command`` to every core, and return their names."""
+        """Append the tasks that send command number ``command`` of the plan to the cores; return their names."""
         self.ops.append((command, len(self.steps)))
         return [self._start(f"a_in{col}", self._command_object(col, command)) for col in range(self.columns)]
 
@@ -213,7 +213,7 @@ class Steps:
         return transfer(argument, offset, (ROWS, BLOCK), (columns, stride), run=part, iteration=step)
 
     def _groups(self, groups: int, start: Callable[[int], None]) -> None:
-        """Start group after group; await the oldest of ``IN_FLIGHT`` unfinished groups before the next one starts."""
+        """Call ``start`` for each group, and append awaits that keep ``IN_FLIGHT`` groups at most unfinished."""
         running: deque[list[Start]] = deque()
         for group in range(groups):
             if len(running) == IN_FLIGHT:

@@ -24,7 +24,7 @@ class StoredTensor:
     """A tensor in the form in which a CTranslate2 checkpoint stores it; ``values`` is read-only and may be unaligned.
 
     ``dtype`` is "float32", "int8", "int16", "int32", "float16" or "bfloat16". bfloat16 has no numpy type: its values
-    are the bits, as uint16. Where ``scale`` is given (int8, int16), float32 [rows] or [1], the tensor is ``values /
+    are the bits, as uint16. If ``scale`` is given (int8, int16), float32 [rows] or [1], the tensor is ``values /
     scale``.
     """
 

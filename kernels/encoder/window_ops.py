@@ -61,7 +61,7 @@ def sequence(plan: EncoderPlan, name: str, steps: list[OpStep]) -> Sequence:
 
 
 def run(plan: EncoderPlan, steps: list[OpStep]) -> Steps:
-    """Append the steps of these ops to a new ``Steps`` and return it."""
+    """Run the functions of these ops on a new ``Steps``, which collects the ops' sequence steps, and return it."""
     collected = Steps(plan.columns)
     for _, step in steps:
         step(collected)
@@ -69,7 +69,7 @@ def run(plan: EncoderPlan, steps: list[OpStep]) -> Steps:
 
 
 def convolutions(plan: EncoderPlan) -> Iterator[OpStep]:
-    """Yield the ops of both convolutions, and the op that adds the positions and applies the first layer norm."""
+    """Yield the ops of both convolutions, and the row op that adds the positions and applies the first layer norm."""
     groups, each = plan.shape.groups, plan.conv.elements // SETS
     yield from _parts(plan, (plan.conv_in,), plan.conv1, plan.conv, gelu=True)
     sets = tuple(Matrix(plan.conv.argument, plan.conv.offset + i * each, groups, plan.conv.width) for i in range(SETS))

@@ -1,4 +1,4 @@
-"""The results that the example must have: computed in float64, and by the host-compiled kernel in a plain loop."""
+"""The results that the example kernel must have: in float64, and by the host-compiled kernel in a plain loop."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ def _shift_to_even(value: Ints, shift: Ints) -> Ints:
 
 
 class Terms:
-    """The terms of sums along the last axis, split into mantissa and exponent for ``total``.
+    """Numbers to be added along the last axis, split into mantissa and exponent for ``total``.
 
     ``mantissa`` is signed and has 23 bits below the leading place; ``exponent`` is fp32's biased exponent plus 128, and
     0 for a zero. ``nan``, ``up`` and ``down`` mark NaN, +infinity and -infinity.

@@ -95,7 +95,7 @@ class _Core:
         self.call("gemm_cmd", aligned(command), self.prm)
 
     def table(self, values: Float32) -> None:
-        """Send these values to the core's table in as many objects as they need."""
+        """Send these biases (and scales) to the core's table, in as many calls of gemm_table as they need."""
         each = min(self.tile**2 // 2, TABLE)
         for i, part in enumerate(_parts(values, each)):
             self.call("gemm_table", aligned(_padded(part[None], 1, self.tile**2 // 2)), self.table_buffer, i)

@@ -53,9 +53,10 @@ def cycles(plan: MelPlan) -> dict[str, Cycles]:
 
 
 def window_cycles(plan: MelPlan, acquire_cycles: int) -> Cycles:
-    """Return the modelled cycles of a whole mel launch, with ``acquire_cycles`` for each FIFO object.
+    """Return the modelled cycles of a launch that computes the mel of a window; nothing was measured.
 
-    The columns of the array work side by side; DMA is hidden (README.md).
+    ``acquire_cycles`` is the cost of each acquire of a FIFO object. The columns of the array work side by side, and DMA
+    transfers take no extra time (README.md).
     """
     call = cycles(plan)["mel_frames"]
     waits = 2 * acquire_cycles  # samples and energies

@@ -13,10 +13,10 @@ FRAMES_PER_OBJECT = 4  # one sub-tile of the DFT
 
 @dataclass(frozen=True, slots=True)
 class MelPlan:
-    """The division of a launch's ``frames`` frames of ``n_mels`` bands by columns of the array and objects.
+    """The division of a window's frames among the columns of the array and the objects (blocks) that their FIFOs carry.
 
-    An object holds ``per_object`` frames, and each column takes a run of objects. If the frames do not divide evenly,
-    frames past the end are computed and thrown away.
+    The launch computes ``frames`` frames of ``n_mels`` bands; an object holds ``per_object`` frames, and each column
+    takes a run of objects. If the frames do not divide evenly, frames past the end are computed and thrown away.
     """
 
     n_mels: int
@@ -26,7 +26,7 @@ class MelPlan:
 
     @property
     def objects(self) -> int:
-        """The number of objects that each column processes in a launch."""
+        """The number of objects (blocks of frames) that each column processes in a launch."""
         return -(-self.frames // (self.columns * self.per_object))
 
     @property
@@ -36,7 +36,7 @@ class MelPlan:
 
     @property
     def object_samples(self) -> int:
-        """The number of int16 elements in an object of samples, a run of audio with overlapping frames."""
+        """The number of int16 elements in one block of samples that a FIFO carries, which spans its frames."""
         return PLANES * (HOP_LENGTH * (self.per_object - 1) + N_FFT)
 
     @property
@@ -51,7 +51,7 @@ class MelPlan:
 
     @property
     def frame_groups(self) -> int:
-        """The number of groups of four frames in an object."""
+        """The number of groups of four frames in one object (the block of frames that a FIFO carries)."""
         return -(-self.per_object // GROUP)
 
     @property
@@ -61,12 +61,12 @@ class MelPlan:
 
     @property
     def core_energies(self) -> int:
-        """The number of bf16 elements in one core's object of energies."""
+        """The number of bf16 elements in the block of mel energies that one core produces for an object of samples."""
         return self.frame_groups * self.band_groups * GROUP * GROUP
 
     @property
     def object_energies(self) -> int:
-        """The number of bf16 elements in a column's object of energies, which joins those of its four cores."""
+        """The number of bf16 elements in a column's block of mel energies, which joins those of its four cores."""
         return CORES * self.core_energies
 
     @property

@@ -28,7 +28,7 @@ class Share:
 
     @property
     def groups(self) -> int:
-        """The number of groups of four bands, the last one filled up with bands of zero energy."""
+        """The number of groups of four mel bands, of which the last is filled up with bands of zero energy."""
         return -(-self.bands // GROUP)
 
 

@@ -45,7 +45,7 @@ OTHER_VERSION = "Built with another {name} than the pinned one: {version}."
 
 @dataclass(frozen=True, slots=True)
 class _TargetFiles:
-    """The parts of a kernel folder that differ between the targets "host" and "npu1"."""
+    """The parts of a kernel folder that differ between the targets: simulated device ("host") and chip ("npu1")."""
 
     xclbin: bytes
     streams: Mapping[str, bytes]
@@ -55,7 +55,7 @@ class _TargetFiles:
 
 
 def build(design: Design, trial: Trial, out: Path, target: Target = "host", tools: Toolchain | None = None) -> Manifest:
-    """Write the kernel folder ``out`` for a design and its self-test, and return its manifest.
+    """Write the kernel folder (loadable files and manifest) of a design and its self-test, and return its manifest.
 
     A build that fails leaves nothing in ``out``. ``tools`` (default: those of this machine) compile for "npu1".
 

@@ -29,7 +29,7 @@ AGAIN = "copy or build the folder again."
 
 @dataclass(frozen=True, slots=True)
 class KernelFolder:
-    """A kernel folder that was read and whose parts agree.
+    """A kernel folder (a compiled overlay with its manifest and self-test) that was read and whose parts agree.
 
     ``streams`` has the instruction stream of each sequence by name.
     """

@@ -77,7 +77,7 @@ class _Rows:
         self.prm[[RowsWord.INVERSE_COLUMNS, RowsWord.EPSILON]] = floats.view(np.int32)
 
     def gather(self, high: Bits, low: Bits, y: Bits, pass_: int) -> None:
-        """Add y to the high and low halves of x, in the core's accumulator, for one group of column blocks."""
+        """Run the kernels that add x (``high`` and ``low`` half) and ``y`` for one group of column blocks."""
         acc, state = pointer(self.acc), pointer(self.state)
         for k in range(self.columns):
             self.a[:] = high[k]
@@ -120,6 +120,6 @@ def call_quantise_kernels(x: NDArray[Any]) -> tuple[Int8, NDArray[np.float32]]:
 
 
 def _unpacked(blocks: Int8) -> Int8:
-    """Return int8 blocks [K / 128, cores, part of a block] as a matrix [64, K]."""
+    """Return the int8 blocks of four cores, [K / 128, cores, part of a block], as a matrix [64, K]."""
     tiled = blocks.reshape(len(blocks), TILE // 4, 2 * TILE // 8, 4, 8)
     return tiled.transpose(1, 3, 0, 2, 4).reshape(TILE, -1)

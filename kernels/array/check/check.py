@@ -28,11 +28,12 @@ from kernels.errors import DesignError
 
 @dataclass(frozen=True, slots=True)
 class TileUse:
-    """The resources of one tile that a design uses: DMA channels, descriptors, locks, data memory, program memory.
+    """The resources of one tile of the array that a design uses, such as DMA channels, locks and memory.
 
     ``descriptors`` counts the DMA buffer descriptors of the tile's FIFOs: two numbers for a memtile, for its even and
     its odd channels, and one number elsewhere. A shim's is 0, because each sequence brings its own descriptors
-    (``Report.sequences``). ``map`` is None for a shim, ``program`` for every tile but a core.
+    (``Report.sequences``). ``map`` (data memory) is None for a shim, ``program`` (program memory) for every tile but a
+    core.
     """
 
     tile: Tile

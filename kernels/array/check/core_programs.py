@@ -82,7 +82,7 @@ class _Program:
         held.update(before)
 
     def ends(self) -> Iterator[Violation]:
-        """Yield a fault for each FIFO of the tile that the program never acquires, and that therefore stops."""
+        """Yield a fault for each FIFO on the core's tile that the program never acquires, so that the FIFO stops."""
         used = {statement.fifo for statement in statements(self.core.body) if isinstance(statement, Acquire)}
         for fifo in self.fifos.values():
             if self.core.tile in (fifo.source, *fifo.targets) and fifo.name not in used:

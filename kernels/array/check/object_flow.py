@@ -35,7 +35,10 @@ def violations(design: Design) -> Iterator[Violation]:
 
 
 def _per_pass(body: tuple[Statement, ...]) -> Counter[str] | None:
-    """Count the objects of each FIFO that one pass over a body acquires; return None if the number depends on data."""
+    """Count the FIFO objects that one pass over a program body acquires, by name of the FIFO.
+
+    The result is None if a loop that acquires has a count from data.
+    """
     total: Counter[str] = Counter()
     for statement in body:
         if isinstance(statement, Acquire):
@@ -65,7 +68,7 @@ class _Flow:
         self.until: dict[str, tuple[str, int]] = {}  # task -> its FIFO, and the objects until its end
 
     def start(self, start: Start) -> None:
-        """Add the objects that a started task moves to the count of its FIFO."""
+        """Count the objects (blocks of data) that a started task moves, for the task's FIFO."""
         fifo = self.fifos.get(start.fifo)
         if fifo is not None:
             known = [transfer for transfer in start.transfers if transfer.argument in self.types]
@@ -102,7 +105,10 @@ class _Flow:
             yield Violation(f"{self.where}, core {core.tile}", "flow", found, limit, "Send and take as much")
 
     def _through_links(self, known: dict[str, int]) -> dict[str, int]:
-        """Return ``known`` (objects by FIFO) with linked FIFOs added: the sides of a link move equally many."""
+        """Return ``known`` (numbers of objects by FIFO) with the FIFOs added that a memtile links to them.
+
+        Both sides of a link move equally many objects.
+        """
         found = dict(known)
         for _ in self.design.links:  # the longest possible chain of links
             for link in self.design.links:

@@ -27,7 +27,7 @@ class Cut:
 
 
 def cuts(design: Design) -> tuple[Cut, ...]:
-    """Return every line between two rows or columns, in each direction, that at least one stream crosses."""
+    """Return the lines between two rows or columns that streams cross, one entry for each direction of crossing."""
     rows = [(fifo.source.row, [tile.row for tile in fifo.targets]) for fifo in design.fifos]
     cols = [(fifo.source.col, [tile.col for tile in fifo.targets]) for fifo in design.fifos]
     found = []

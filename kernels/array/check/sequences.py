@@ -36,7 +36,7 @@ class SequenceUse:
 
 
 def walk(wiring: Wiring) -> tuple[tuple[SequenceUse, ...], tuple[Violation, ...]]:
-    """Check every sequence of a design step by step; return the resources of each, and the violations of all."""
+    """Check the sequences (launches) of a design step by step; return the resources of each, and all violations."""
     ends: dict[str, End] = {}
     for tile in wiring.design.tiles():
         if tile.kind == "shim":

@@ -126,7 +126,10 @@ class _DescriptorPlan:
         return Wait(task.channel)
 
     def skip(self, sequence: Sequence) -> None:
-        """Assign and free the descriptors of a sequence as ``steps`` does, without building its tasks."""
+        """Take and free the descriptors that a sequence uses, so that those of later sequences are numbered correctly.
+
+        The tasks of the sequence are not built.
+        """
         held: dict[str, tuple[int, list[int]]] = {}
         for step in sequence.steps:
             with _naming(sequence, step):

@@ -90,7 +90,7 @@ class Ring:
 
 
 class Reader:
-    """The sending end of a route: takes objects from its rings in turn.
+    """The sending end of a route (the path of a FIFO between tiles): takes objects from the source's rings in turn.
 
     ``order`` are the indices of an object's words in the order in which the DMA sends them; None is the order in
     memory.
@@ -141,7 +141,7 @@ class Reader:
 
 
 class Writer:
-    """The receiving ends of a route: groups of rings that are filled in turn.
+    """The receiving ends of a route (the path of a FIFO between tiles): fills groups of rings in turn.
 
     All rings of a group receive each object together, and only when all of them have a free slot.
     """

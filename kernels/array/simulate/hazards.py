@@ -46,7 +46,10 @@ class Footprint:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A task that may still be under way; ``step`` is its number in the instruction stream."""
+    """A DMA task that may still be under way; ``step`` is its number in the instruction stream.
+
+    ``footprints`` are the words of launch arguments that the task reads or writes.
+    """
 
     step: int
     task: ShimTask
@@ -90,7 +93,7 @@ class Hazards:
             self._pending[channel].popleft()
 
     def unknown(self) -> list[tuple[int, ShimChannel]]:
-        """Return step and channel of the output tasks that no awaited token has covered: they may end too late."""
+        """Return step and channel of the outputs that no awaited token has covered: they may end after the launch."""
         outputs = [others for channel, others in self._pending.items() if channel.direction == "S2MM"]
         return [(pending.step, pending.task.channel) for others in outputs for pending in others]
 

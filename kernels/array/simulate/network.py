@@ -94,7 +94,7 @@ def _link(net: Network, design: Design, link: Link) -> None:
 
 
 def _ends(net: Network, fifo: ObjectFifo) -> None:
-    """Add a ring for each end of the FIFO that belongs to no link and is not on the shim."""
+    """Add a ring of slots for each end of the FIFO, except on the shim and where a link has made one."""
     for tile in (fifo.source, *fifo.targets):
         if tile.kind != "shim" and (fifo.name, tile) not in net.rings:
             net.rings[fifo.name, tile] = (Ring(f"{fifo.name} at {tile}", _slots(fifo, tile), net.ready),)

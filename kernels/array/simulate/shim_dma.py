@@ -102,7 +102,7 @@ class ChannelProcess:
 
 
 class InputChannel(ChannelProcess):
-    """An MM2S channel: moves words from launch arguments into the first rings of a FIFO.
+    """A shim channel that reads DRAM (MM2S): moves words from launch arguments into the first rings of a FIFO.
 
     A strided pass is read whole when it begins.
     """
@@ -127,7 +127,7 @@ class InputChannel(ChannelProcess):
 
 
 class OutputChannel(ChannelProcess):
-    """An S2MM channel: moves words from the last rings of a FIFO into launch arguments."""
+    """A shim channel that writes DRAM (S2MM): moves words from the last rings of a FIFO into launch arguments."""
 
     def __init__(self, channel: ShimChannel, rings: Sequence[Ring], order: Order | None, ready: Ready) -> None:
         super().__init__(channel, ready)
