@@ -9,7 +9,8 @@ from dataclasses import replace
 from itertools import count
 from typing import Literal
 
-from server.checkpoints.catalog import Catalog, InstalledModel
+from server.checkpoints.catalog import Catalog
+from server.checkpoints.installed import InstalledModel
 from server.engine.contract import EngineStatus, Job, ModelCard, Observation, Observer
 from server.engine.messages import Load
 from server.engine.supervisor.admission import Admission

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from server.checkpoints.sources import Wheel
+from server.checkpoints.sources.table import Wheel
 from server.errors import ModelUnavailable
 
 Root = zipfile.Path | Path

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from server.checkpoints.sources import KnownFile, KnownModel
+from server.checkpoints.sources.table import KnownFile, KnownModel
 from server.errors import ModelUnavailable
 
 RECORD = ".source.json"

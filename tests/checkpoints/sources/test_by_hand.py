@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from server.checkpoints.record import read_record
+from server.checkpoints.sources.record import read_record
 from server.errors import InvalidInput, ModelUnavailable
 from tests.checkpoints.conftest import NAME, REVISION, Packaged
-from tests.checkpoints.test_registry import files_of
+from tests.checkpoints.sources.test_registry import files_of
 
 pytestmark = pytest.mark.usefixtures("no_network")
 

@@ -10,11 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from server.checkpoints import hub, registry
-from server.checkpoints.installers import Installer
-from server.checkpoints.progress import Progress
-from server.checkpoints.record import Record, is_model_file, record_files
-from server.checkpoints.sources import KnownModel
+from server.checkpoints.sources import hub, registry
+from server.checkpoints.sources.installers import Installer
+from server.checkpoints.sources.progress import Progress
+from server.checkpoints.sources.record import Record, is_model_file, record_files
+from server.checkpoints.sources.table import KnownModel
 from server.errors import HubUnreachable, ModelNotFound, ModelUnavailable, WhisperXError
 
 log = logging.getLogger(__name__)

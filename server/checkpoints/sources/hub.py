@@ -11,7 +11,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, NamedTuple
 
 from server.checkpoints.install import NO_ROOM
-from server.checkpoints.progress import Progress, bytes_in, watched
+from server.checkpoints.sources.progress import Progress, bytes_in, watched
 from server.errors import HubUnreachable, ModelNotFound, ModelUnavailable
 from server.machine.optional_packages import require_extra
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from server.checkpoints.sources import Wheel
+from server.checkpoints.sources.table import Wheel
 
 # The program must not outlive the process that waits for it, even if that is killed. PDEATHSIG survives execv.
 DIES_WITH_ITS_PARENT = """

