@@ -84,7 +84,7 @@ def kathleen(root: Path, split: Split) -> list[Recording]:
 
 
 def digit_takes(root: Path) -> dict[str, dict[str, list[Path]]]:
-    """Return single spoken digits by speaker and word (for tests only: the licence is share-alike)."""
+    """Return the recordings of single digits by speaker and word; for tests only, as the licence is share-alike."""
     takes: dict[str, dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
     for path in sorted((root / "fsdd").glob("*.wav")):
         digit, speaker, _ = path.stem.split("_")

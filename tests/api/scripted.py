@@ -120,9 +120,9 @@ def steps(transcript: Transcript) -> list[Step]:
 
 
 class ScriptedEngine:
-    """An engine that plays ``steps`` for every job, and keeps the jobs and the bytes of their files.
+    """An engine for tests that plays ``steps`` for every job, and keeps the jobs and the bytes of their files.
 
-    ``reason`` is why the demo model stands in for the default one.
+    ``reason`` is the text that says why the demo model stands in for the default one, None if it does not.
     """
 
     def __init__(self) -> None:

@@ -15,7 +15,7 @@ COMMITTED = ROOT / "config.yaml"
 
 @pytest.fixture(autouse=True)
 def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A directory without a config.yaml, and the defaults of all settings."""
+    """Run each test in a directory without a config.yaml, and with the defaults of all settings."""
     monkeypatch.delenv(f"{ENV_PREFIX}MODEL__CACHE_DIR")
     monkeypatch.delenv(f"{ENV_PREFIX}MODEL__NAME")
     monkeypatch.chdir(tmp_path)
