@@ -1,4 +1,4 @@
-# make serve   the server with the demo model on 127.0.0.1:9000; with LOCK=docker/requirements.lock without PyTorch
+# make serve   the server with the model base on 127.0.0.1:9000; with LOCK=docker/requirements.lock without PyTorch
 # make test    the default tests; make test-slow the long ones
 # make test-containers  build, start and try the images, where a container engine can run
 # make lint    style, types, import floors, warnings in the kernels
@@ -17,7 +17,7 @@ BIN := .venv/bin
 UV := VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv --no-config
 export PYTHONDONTWRITEBYTECODE =
 
-serve: .venv/runtime
+serve: .venv/runtime .venv/model
 	$(BIN)/whisperx-npu serve
 
 test: .venv/dev
@@ -74,6 +74,11 @@ LOCK ?= requirements.lock
 	$(UV) pip sync --require-hashes --compile-bytecode $(LOCK)
 	$(UV) pip install --no-deps --no-build-isolation --editable .
 	touch $@
+
+# The default model. Where it cannot be had, the server says so, serves the demo, and goes on trying
+.venv/model: | .venv/runtime
+	@echo "Pulling the model base, 148 MB"
+	@if $(BIN)/whisperx-npu models pull base; then touch $@; else echo "The server starts without the model base."; fi
 
 .venv/dev: requirements-dev.lock pyproject.toml | .venv/bin/uv
 	$(UV) pip sync --require-hashes --compile-bytecode requirements-dev.lock

@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def compare(settings: RunSettings, repeats: int) -> dict[str, list[RunResult]]:
-    """Run both pipelines ``repeats`` times, in alternating order."""
+    """Run both pipelines ``repeats`` times, in alternating order, and return the results by name in SIDES."""
     runs: dict[str, list[RunResult]] = {name: [] for name in SIDES}
     for repeat in range(repeats):
         for name in SIDES if repeat % 2 == 0 else reversed(SIDES):
@@ -68,7 +68,10 @@ def compare(settings: RunSettings, repeats: int) -> dict[str, list[RunResult]]:
 
 
 def child(name: str, settings: RunSettings) -> RunResult:
-    """Run one of SIDES in its own process; its messages appear only if it fails."""
+    """Run the pipeline ``name`` of SIDES in a process of its own, and return its result.
+
+    If the process fails, this one exits with its messages.
+    """
     with tempfile.TemporaryDirectory() as directory:
         target = Path(directory) / "result.json"
         command = [sys.executable, "-m", SIDES[name], json.dumps(asdict(settings)), str(target)]

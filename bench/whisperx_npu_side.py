@@ -18,7 +18,7 @@ from server.transcript import Finished, Options, Transcript
 
 
 def decode_settings(settings: RunSettings) -> DecodeSettings:
-    """Return the default settings, or those for random weights.
+    """Return the settings of the decoder: the defaults, or if ``max_new_tokens`` is set, those for random weights.
 
     Random weights fail every threshold, so their windows are decoded once and without thresholds.
     """
@@ -34,7 +34,7 @@ def decode_settings(settings: RunSettings) -> DecodeSettings:
 
 
 def load(settings: RunSettings) -> tuple[LoadedModel, CountingModel]:
-    """Load the model and what else requests share; return it and its counter."""
+    """Load this pipeline's model; return it, and the wrapper that counts its windows and tokens."""
     stages = StageSettings(
         model=ModelSettings.model_validate({"threads": settings.threads}),
         decode=decode_settings(settings),
@@ -45,7 +45,7 @@ def load(settings: RunSettings) -> tuple[LoadedModel, CountingModel]:
 
 
 def run(parts: LoadedModel, settings: RunSettings, path: str) -> Transcript:
-    """Transcribe the file ``path``."""
+    """Transcribe the file ``path`` with the loaded model."""
     options = Options(language=settings.language, align=None if settings.align else "off")
     *_, last = transcribe(parts, Path(path), options)
     assert isinstance(last, Finished)
@@ -53,7 +53,7 @@ def run(parts: LoadedModel, settings: RunSettings, path: str) -> Transcript:
 
 
 def measure(settings: RunSettings) -> RunResult:
-    """Load, warm up, and measure one transcription."""
+    """Load the model, transcribe the warm-up recording, and measure one transcription."""
     timer = Timer()
     parts, model = load(settings)
     load_ms, _ = timer.read()

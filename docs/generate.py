@@ -23,7 +23,6 @@ TEMPLATES = ROOT / "docs" / "templates"
 WIDTH = 120
 
 SET_BY_THE_IMAGE = ("server.host", "server.port", "auth.keys_file", "diarize.hf_token_file", "model.cache_dir")
-DEFAULTS_OF_THE_IMAGE = {"model.missing": "pull_or_demo"}
 
 
 def settings_page() -> str:
@@ -58,8 +57,8 @@ def env_example() -> str:
         lines += ["", *_comment(str(group.__doc__))]
         for key, field in group.model_fields.items():
             if f"{name}.{key}" not in SET_BY_THE_IMAGE:
-                value = DEFAULTS_OF_THE_IMAGE.get(f"{name}.{key}", _default(field))
-                lines += [*_comment(str(field.description)), f"#{_variable(name, key)}={_as_variable(value)}"]
+                shown = _as_variable(_default(field))
+                lines += [*_comment(str(field.description)), f"#{_variable(name, key)}={shown}"]
     return "\n".join(lines) + "\n"
 
 

@@ -6,7 +6,7 @@ WhisperXError
 │   └── TooLarge            more bytes or seconds than the configured limit
 ├── ModelNotFound           no model of this name is known to this server
 ├── ModelUnavailable        the model is known, but cannot be downloaded or loaded now
-│   └── HubUnreachable      the Hugging Face Hub does not answer, or must not be used
+│   └── HubUnreachable      no source of the model answers, or none may be used
 ├── Unauthorized            the request has no API key, or an unknown one
 ├── TooSlow                 the client sends its request too slowly
 ├── Overloaded              the queue is full; a later request may succeed
@@ -66,7 +66,7 @@ class ModelUnavailable(WhisperXError):
 
 
 class HubUnreachable(ModelUnavailable):
-    """The Hugging Face Hub does not answer, or a setting forbids its use."""
+    """No source has the model, and one that may have it does not answer; or a setting forbids the network."""
 
 
 class Unauthorized(WhisperXError):

@@ -103,12 +103,16 @@ class DiarizeOptions:
 class Options:
     """The options that one request may choose; None means the configured value.
 
+    Without ``language`` it is detected: among ``languages`` if there are any, else among those of ``decode.languages``.
+
     Options(language="de", beam_size=5, diarize=DiarizeOptions(max_speakers=2))
+    Options(languages=("de", "nl"))
     """
 
     model: str | None = None
     task: Task = "transcribe"
     language: str | None = None
+    languages: tuple[str, ...] = ()
     prompt: str | None = None
     hotwords: str | None = None
     temperature: float | None = None
@@ -128,6 +132,7 @@ class Transcript:
 
     ``duration`` is that of the decoded audio, ``processing_time`` the wall time from decode to the last stage, both in
     seconds. ``model`` is the model that ran and ``demo`` says whether it is the embedded demonstration model.
+    ``stand_in`` is why that model ran in the place of the default one, None where it did not.
     ``warnings`` name the parts of the request that were not done as asked (a missing aligner, for example) and why.
     ``input_tokens`` counts the decoder's input: encoder frames that hold audio, and prompt tokens. ``queue_seconds`` is
     the time that the request waited before its audio was first read.
@@ -142,6 +147,7 @@ class Transcript:
     model: str
     task: Task = "transcribe"
     demo: bool = False
+    stand_in: str | None = None
     stages: tuple[StageTime, ...] = ()
     warnings: tuple[str, ...] = ()
     input_tokens: int = 0

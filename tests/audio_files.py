@@ -27,7 +27,10 @@ def write(
     container: str | None = None,
     video: bool = False,
 ) -> Path:
-    """Encode mono ``samples`` [n], the same in every channel; with ``video``, beside a second of black pictures."""
+    """Write mono ``samples`` [n] to an audio file, the same in every channel, and return its path.
+
+    With ``video``, the file also has a second of black pictures.
+    """
     layout = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}[channels]
     with av.open(str(path), "w", format=container) as output:
         picture = output.add_stream("mpeg4", rate=10) if video else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # read once, when huggingface_hub is imported
+os.environ["WHISPERX_NPU_MODEL__NAME"] = "demo"  # the model of this repository, unless a test asks for another
 
 import shutil
 import socket
@@ -20,7 +21,9 @@ from huggingface_hub.utils import reset_sessions
 from bench.random_checkpoints import build_tiny_whisper
 from server.checkpoints.catalog import DEMO_DIR
 from server.settings.load import ENV_PREFIX
+from server.settings.stages import DEMO_MODEL
 from tests.hub import LocalHub, serving
+from tests.real_models import real_base, real_tiny_en  # noqa: F401  fixtures for every test
 
 # A slow machine must not fail a test, and in CI the same commit must give the same result.
 hypothesis.settings.register_profile("house", deadline=None, derandomize="CI" in os.environ)
@@ -31,10 +34,12 @@ SHARED_AUDIO = Path(__file__).resolve().parents[2] / "shared" / "audio"
 
 @pytest.fixture(autouse=True)
 def own_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Hide the environment's settings from the tests, and keep the tests away from the user's models."""
+    """Hide the environment's settings from the tests, and keep the tests away from the machine's models."""
     for name in os.environ:
         if name.upper().startswith(ENV_PREFIX):
             monkeypatch.delenv(name)
+    monkeypatch.setenv(f"{ENV_PREFIX}MODEL__NAME", DEMO_MODEL)
+    monkeypatch.setenv("XDG_DATA_DIRS", str(tmp_path / "system"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv(f"{ENV_PREFIX}MODEL__CACHE_DIR", str(tmp_path / "cache" / "models"))
 

@@ -18,12 +18,15 @@ REVISION = "0123456789abcdef0123456789abcdef01234567"
 
 
 class LocalHub(ThreadingHTTPServer):
-    """Serves ``repositories``, a mapping of id to directory.
+    """A Hugging Face Hub that serves ``repositories``, a mapping of id to directory.
 
     ``break_after`` bytes of a file, once, the connection breaks. After ``stall_after`` bytes of it, nothing more comes.
-    ``rate`` limits the bytes per second. ``gated``: nobody here has accepted the terms. ``xet``: files are said to
-    be in another store as well, which does not exist. It is its own proxy: requests for any host are answered.
-    ``ranges`` are the Range headers that were sent, ``sent`` the bytes of files that went out.
+    ``rate`` limits the bytes per second. ``silent``: connections are accepted and never answered. ``gated``: nobody
+    here has accepted the terms. ``xet``: files are said to be in another store as well, which does not exist. It is its
+    own proxy: requests for any host are answered. ``withdrawn`` are revisions that no repository has any longer,
+    ``licence`` is named on every model's page. ``revisions`` are those that were asked for, ``ranges`` the Range
+    headers that were sent, ``sent`` the bytes of files that went out, ``first_request`` when the first request came, by
+    ``monotonic``.
     """
 
     daemon_threads = True
@@ -34,11 +37,16 @@ class LocalHub(ThreadingHTTPServer):
         self.break_after: int | None = None
         self.stall_after: int | None = None
         self.rate: int | None = None
+        self.silent = False
         self.gated = False
         self.xet = False
+        self.withdrawn: set[str] = set()
+        self.licence: str | None = None
+        self.revisions: list[str] = []
         self.ranges: list[str] = []
         self.scheme = "http"
         self.requests = 0
+        self.first_request = 0.0
         self.sent = 0
 
     def use_tls(self, certificate: Path) -> None:
@@ -60,6 +68,7 @@ def serving(port: int = 0, host: str = "127.0.0.1") -> Iterator[LocalHub]:
         thread.start()
         yield hub
         hub.stall_after = hub.rate = None
+        hub.silent = False
         hub.shutdown()
         thread.join()
 
@@ -77,12 +86,15 @@ class _Handler(BaseHTTPRequestHandler):
         """Log nothing."""
 
     def _answer(self, *, with_body: bool) -> None:
+        self.server.first_request = self.server.first_request or time.monotonic()
         self.server.requests += 1
+        while self.server.silent:
+            time.sleep(0.05)
         parts = urlsplit(self.path).path.strip("/").split("/")
         if parts[:2] == ["api", "models"]:
             self._describe("/".join(parts[2:4]), asked_for=parts[4:])
         else:
-            self._send_file("/".join(parts[:2]), parts[-1], with_body=with_body)
+            self._send_file("/".join(parts[:2]), parts[3], parts[-1], with_body=with_body)
 
     def _describe(self, repository: str, asked_for: list[str]) -> None:
         directory = self.server.repositories.get(repository)
@@ -92,14 +104,22 @@ class _Handler(BaseHTTPRequestHandler):
         if asked_for == ["auth-check"]:
             self._send(*((403, {"X-Error-Code": "GatedRepo"}) if self.server.gated else (200, {})), b"{}")
             return
+        revision = REVISION
+        if asked_for[:1] == ["revision"]:
+            revision = asked_for[1]
+            self.server.revisions.append(revision)
+        if revision in self.server.withdrawn:
+            self._send(404, {"X-Error-Code": "RevisionNotFound"}, b"{}")
+            return
         siblings = [{"rfilename": path.name, "size": path.stat().st_size} for path in sorted(directory.iterdir())]
-        body = {"id": repository, "modelId": repository, "sha": REVISION, "siblings": siblings}
+        body: dict[str, object] = {"id": repository, "modelId": repository, "sha": revision, "siblings": siblings}
         body |= {"gated": "auto"} if self.server.gated else {}
+        body |= {"cardData": {"license": self.server.licence}} if self.server.licence else {}
         self._send(200, {"Content-Type": "application/json"}, json.dumps(body).encode())
 
-    def _send_file(self, repository: str, name: str, *, with_body: bool) -> None:
+    def _send_file(self, repository: str, revision: str, name: str, *, with_body: bool) -> None:
         data = (self.server.repositories[repository] / name).read_bytes()
-        headers = {"X-Repo-Commit": REVISION, "ETag": f'"{hashlib.sha256(data).hexdigest()}"', "Accept-Ranges": "bytes"}
+        headers = {"X-Repo-Commit": revision, "ETag": f'"{hashlib.sha256(data).hexdigest()}"', "Accept-Ranges": "bytes"}
         if self.server.xet:
             headers |= {"X-Xet-Hash": "0" * 64, "X-Xet-Refresh-Route": f"{self.server.url}/no/such/route"}
         start = 0

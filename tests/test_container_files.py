@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from docs.generate import DEFAULTS_OF_THE_IMAGE, SET_BY_THE_IMAGE
+from docs.generate import SET_BY_THE_IMAGE
 from server.settings.load import ENV_PREFIX
 from tests.test_lock import pinned
 
@@ -34,7 +34,7 @@ def example() -> dict[str, str]:
 
 def test_the_image_sets_what_the_example_leaves_out() -> None:
     assert tuple(OF_THE_IMAGE) == SET_BY_THE_IMAGE
-    for name, value in (OF_THE_IMAGE | DEFAULTS_OF_THE_IMAGE).items():
+    for name, value in OF_THE_IMAGE.items():
         variable = f"{ENV_PREFIX}{name.replace('.', '__')}".upper()
         assert re.search(rf"{variable}[:=] ?\"?{re.escape(value)}", DOCKERFILE + compose()), name
 

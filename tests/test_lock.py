@@ -15,7 +15,7 @@ IMAGE = ("docker/requirements.lock", "docker/requirements-whisperx.lock")
 
 
 def pinned(name: str) -> dict[str, tuple[Requirement, int]]:
-    """Requirement lines, with the number of hashes under each."""
+    """Return the requirements of a lock file, each with its number of hashes, by name and marker."""
     found: dict[str, tuple[Requirement, int]] = {}
     text = re.sub(r"^\s*#.*\n", "", (ROOT / name).read_text(), flags=re.MULTILINE)
     for entry in re.split(r"\n(?=\S)", text.replace("\\\n", " ").strip()):

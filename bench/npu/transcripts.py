@@ -46,7 +46,7 @@ class TextDecoder:
         self.decoder = Ct2Decoder(checkpoint, self.settings)
 
     def compare(self, cpu: Float32, npu: Float32) -> Transcripts:
-        """Decode the states of both encoders, float32 [1, 1500, d]."""
+        """Decode the encoder states of CPU and NPU, float32 [1, 1500, d]; return both texts and their ``gap``."""
         mine, theirs = self.decode(cpu), self.decode(npu)
         same = mine.text == theirs.text
         gap = None if same else self.likelihood(cpu, mine) - self.likelihood(cpu, theirs)
@@ -68,7 +68,10 @@ class TextDecoder:
 
 
 class ClipComparison:
-    """The CPU's encoder and a variant of it, with the decoders, in one process on one core."""
+    """The transcription of clips with the CPU's encoder and with a variant of it, in one process on one core.
+
+    ``precision`` is the name of the variant, a key of VARIANTS.
+    """
 
     def __init__(self, precision: str) -> None:
         checkpoints = {name: checkpoint(name) for name in DECODERS}
@@ -78,7 +81,7 @@ class ClipComparison:
         self.decoders = {name: TextDecoder(checkpoint) for name, checkpoint in checkpoints.items()}
 
     def compare(self, clip: EnglishClip) -> ClipResult:
-        """Encode and decode one clip both ways."""
+        """Transcribe a clip with both encoders, and return the texts and the difference of the encoder states."""
         begun = time.process_time()
         cpu, npu = self.cpu(clip.samples), self.npu(clip.samples)
         return ClipResult(
@@ -105,7 +108,7 @@ def _compare(clip: EnglishClip) -> ClipResult:
 
 
 def run(todo: Sequence[EnglishClip], precision: str, workers: int, out: Path) -> None:
-    """Compare clips in ``workers`` processes of one thread each."""
+    """Compare the clips in ``workers`` processes of one thread each; append the results to ``out`` as JSON lines."""
     context = multiprocessing.get_context("spawn")
     with (
         out.open("a", encoding="utf-8") as file,
@@ -120,7 +123,7 @@ def run(todo: Sequence[EnglishClip], precision: str, workers: int, out: Path) ->
 
 
 def main() -> None:
-    """Compare the clips that are not yet in the file, and print the report on all."""
+    """Compare the clips that are not yet in the file ``--out``, and print the report on all results in it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=int, default=200, help="number of clips, from the front of a mixed order")
     parser.add_argument("--precision", choices=tuple(VARIANTS), default="bf16")

@@ -49,7 +49,10 @@ class NpuVariant:
 
 
 class DirectKernels:
-    """Mel by its kernel in plain loops, the encoder on the simulated array: the array's result to the bit."""
+    """A variant without the server's stages: mel by its kernel in plain loops, the encoder on the array's simulator.
+
+    The result is that of the NPU's array to the bit.
+    """
 
     def __init__(self, *, int8: bool) -> None:
         self.encoder = demo_encoder()
@@ -79,7 +82,7 @@ def variant(name: str) -> Variant:
 
 
 def on_cpu(encoder: Encoder) -> Variant:
-    """Return the variant with the CPU's mel and ``encoder``."""
+    """Return a variant that computes the mel spectrogram on the CPU and the states with ``encoder``."""
     mel = CpuMel(SHAPES["demo"].n_mels)
     return lambda samples: encoder(mel([samples]))
 

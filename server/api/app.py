@@ -17,6 +17,7 @@ import server
 from server.api.edge.auth import Authentication, KeyLimit, Keys
 from server.api.edge.limits import Availability, BodyLimit, Shutdown, UploadSpeed
 from server.api.edge.request_log import RequestLog
+from server.api.edge.stand_in_warning import StandInWarning
 from server.api.edge.tracing import telemetry
 from server.api.errors import on_domain_error, on_http_error, on_validation_error
 from server.api.in_flight import InFlightRequests
@@ -86,11 +87,11 @@ def create_app(settings: Settings, engine: Engine) -> FastAPI:
     engine.observe(app.state.metrics.observe)
     for group in (transcribe, openai_audio, openai_models, requests, status, metrics):
         app.include_router(group.routes)
-    _add_edge(app, settings)
+    _add_edge(app, settings, engine)
     return app
 
 
-def _add_edge(app: FastAPI, settings: Settings) -> None:
+def _add_edge(app: FastAPI, settings: Settings, engine: Engine) -> None:
     """Add the middleware. A request passes the one that was added last first."""
     server, auth = settings.server, settings.auth
     app.add_middleware(BodyLimit, max_bytes=server.max_upload_mb * 1024 * 1024)
@@ -109,3 +110,4 @@ def _add_edge(app: FastAPI, settings: Settings) -> None:
             expose_headers=EXPOSED_HEADERS,
         )
     app.add_middleware(RequestLog, metrics=app.state.metrics)
+    app.add_middleware(StandInWarning, engine=engine)

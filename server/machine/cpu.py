@@ -21,7 +21,10 @@ def usable_cores(root: Path = ROOT) -> int:
 
 
 def thread_limits(root: Path = ROOT) -> dict[str, str]:
-    """Return environment variables for libraries that count cores and ignore quotas; empty if no quota applies."""
+    """Return environment variables that limit the threads of libraries which ignore a container's quota.
+
+    The dictionary is empty if no quota applies.
+    """
     cores = usable_cores(root)
     return {"OMP_NUM_THREADS": str(cores)} if cores < len(os.sched_getaffinity(0)) else {}
 

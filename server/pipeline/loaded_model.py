@@ -71,12 +71,27 @@ class LoadedModel:
         """
         if options.language is not None:
             self.checkpoint.require_language(options.language)
+        for language in options.languages:
+            self.checkpoint.require_language(language, param="languages")
         if options.align == "ctc":
             self.aligners.ctc()
         if options.align == "whisperx":
             require_extra("align = whisperx", param="align", kind=InvalidInput)
         if options.diarize is not None:
             self.diarizer()
+
+    def candidates(self, options: Options) -> tuple[str, ...]:
+        """Return the languages that a recording may have: one if it is known, else those among which it is detected.
+
+        The configured ``decode.languages`` apply where the request names none; those that the model does not know are
+        left out, and if none is left, all of the model's languages are returned.
+        """
+        if options.language is not None:
+            return (options.language,)
+        if options.languages:
+            return options.languages
+        known = self.checkpoint.languages
+        return tuple(language for language in self.settings.decode.languages if language in known) or known
 
     def detector(self, options: Options) -> SpeechDetector | None:
         """Return a new speech detector for one recording; None if the request switches speech detection off.

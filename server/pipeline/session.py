@@ -139,17 +139,19 @@ class Session:
     def prepare(self, work: Work, watch: Watch = charged) -> None:
         """Set the decoder's parameters for an encoded window.
 
-        The first window's language is detected, and holds for all, if none was asked for.
-
-        Raises InvalidInput or ModelUnavailable for an aligner that was asked for and cannot be had in this language.
+        If the language is not known, it is detected in the first window and holds for all. Raises InvalidInput or
+        ModelUnavailable for an aligner that was asked for and cannot be had in this language.
         """
         if self._plan is None:
-            language, probability = self.options.language, 1.0
-            if language is None:
-                with watch("language", "cpu", [work]):
-                    language, probability = self.model.checkpoint.detect_language(work.states)
-            self._plan = decoding_plan(self.model, self.options, language, probability)
+            self._plan = decoding_plan(self.model, self.options, *self._language(work, watch))
         work.prepare(Attempts(self._plan.search, self.model.settings.decode))
+
+    def _language(self, work: Work, watch: Watch) -> tuple[str, float]:
+        candidates = self.model.candidates(self.options)
+        if len(candidates) == 1:
+            return candidates[0], 1.0
+        with watch("language", "cpu", [work]):
+            return self.model.checkpoint.detect_language(work.states, candidates)
 
     def complete(self, works: Sequence[Work], watch: Watch = charged) -> None:
         """Run the stages after the decoder (word times, say) on decoded windows; store their texts for ``deliver``."""
@@ -186,7 +188,7 @@ class Session:
         return Transcript(
             text="".join(segment.text for segment in self._segments).strip(),
             segments=tuple(self._segments),
-            language=plan.language if plan else self.options.language or NO_LANGUAGE,
+            language=plan.language if plan else self._language_of_silence(),
             language_probability=round(plan.probability, 4) if plan else 0.0,
             duration=round(self.seconds, 3),
             processing_time=round(perf_counter() - self._began, 4),
@@ -199,6 +201,10 @@ class Session:
             output_tokens=sum(len(segment.tokens) for segment in self._segments),
             speakers=tuple(sorted({s.speaker for s in self._segments if s.speaker})),
         )
+
+    def _language_of_silence(self) -> str:
+        candidates = self.model.candidates(self.options)
+        return candidates[0] if len(candidates) == 1 else NO_LANGUAGE
 
     def _label_speakers(self) -> None:
         if self.options.diarize is None or not self._segments:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import platformdirs
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from server.languages import language_code
 from server.settings.group import Fraction, Group, Positive
 from server.transcript import AlignMethod
 
@@ -19,9 +20,9 @@ class ModelSettings(Group):
     """The Whisper checkpoint that serves, and the place of installed checkpoints."""
 
     name: str = Field(
-        DEMO_MODEL,
-        description="Default model: demo, a Whisper name (tiny ... large-v3, turbo, distil-large-v3), "
-        "a Hugging Face id, or a local directory.",
+        "base",
+        description="Default model: a Whisper name (tiny ... large-v3, turbo, distil-large-v3), a Hugging Face id, a "
+        "local directory, or demo.",
     )
     aliases: tuple[str, ...] = Field(
         (
@@ -38,12 +39,14 @@ class ModelSettings(Group):
         description="Directory of pulled models.",
         examples=["~/.cache/whisperx-npu/models"],
     )
-    offline: bool = Field(False, description="Never use the network, not even to pull a model.")
+    offline: bool = Field(
+        False, description="Never use the network, not even to pull a model from the hub or the package registry."
+    )
     missing: Literal["refuse", "pull", "pull_or_demo"] = Field(
-        "refuse",
-        description="Action of `serve` when the default model is not installed. refuse: do not start. pull: start, "
-        "download the model, and serve it once it is here. pull_or_demo: the same, but serve the demo model if the "
-        "Hugging Face Hub cannot be reached.",
+        "pull_or_demo",
+        description="Action of `serve` and `transcribe` when the default model is not installed. refuse: fail. pull: "
+        "download the model, while the server listens already, and use it. pull_or_demo: the same, but where no source "
+        "answers, use the demo model, with a warning, until the default model can be had.",
     )
     compute_type: Literal["auto", "int8", "int8_float32", "float32", "int16"] = Field(
         "auto",
@@ -107,6 +110,11 @@ class VadSettings(Group):
 class DecodeSettings(Group):
     """The decoder's search and its guard against hallucination (thresholds as in openai/whisper's transcribe.py)."""
 
+    languages: tuple[Annotated[str, AfterValidator(language_code)], ...] = Field(
+        (),
+        description="Languages among which that of a recording is detected, as ISO 639-1 codes or English names; empty "
+        "means all of the model's. A request that names languages of its own is not limited by it.",
+    )
     beam_size: Positive = Field(5, description="Beams at temperature 0; 1 is greedy and the fastest.")
     best_of: Positive = Field(5, description="Samples that are drawn at a temperature above 0; the best one is taken.")
     patience: float = Field(1.0, gt=0, description="Patience of the beam search.")

@@ -25,12 +25,12 @@ from server.transcript import (
 
 @dataclass(frozen=True, slots=True)
 class Hang:
-    """A step that never ends; ``ScriptedEngine.closed`` is set when the generator is closed."""
+    """A step of a ScriptedEngine that never ends; its event ``closed`` is set when the generator is closed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """A step that only waits."""
+    """A step of a ScriptedEngine that only waits."""
 
     seconds: float
 
@@ -114,13 +114,16 @@ READY = EngineStatus(
 
 
 def steps(transcript: Transcript) -> list[Step]:
-    """Return the events of a run without trouble."""
+    """Return the steps of a transcription without a failure: progress, each segment, and the transcript."""
     segments: Sequence[Segment] = [replace(segment, speaker=None) for segment in transcript.segments]
     return [Progress(0.0, transcript.duration, "decode"), *map(SegmentReady, segments), Finished(transcript)]
 
 
 class ScriptedEngine:
-    """An engine that plays ``steps`` for every job, and keeps the jobs and the bytes of their files."""
+    """An engine that plays ``steps`` for every job, and keeps the jobs and the bytes of their files.
+
+    ``reason`` is why the demo model stands in for the default one.
+    """
 
     def __init__(self) -> None:
         self.reset()
@@ -132,6 +135,7 @@ class ScriptedEngine:
     def reset(self) -> None:
         self.steps: list[Step] = steps(TRANSCRIPT)
         self.state = READY
+        self.reason: str | None = None
         self.jobs: list[Job] = []
         self.bytes: list[bytes] = []
         self.hanging = threading.Event()
@@ -143,6 +147,9 @@ class ScriptedEngine:
 
     async def stop(self) -> None:
         self.started = False
+
+    def stand_in(self) -> str | None:
+        return self.reason
 
     def status(self) -> EngineStatus:
         return self.state

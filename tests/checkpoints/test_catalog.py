@@ -1,22 +1,28 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
+from typing import NoReturn
 
 import ctranslate2
 import huggingface_hub.constants
 import pytest
 
+from server.checkpoints import hub
 from server.checkpoints.catalog import Catalog
+from server.checkpoints.record import RECORD, read_record
+from server.checkpoints.sources import KnownFile, KnownModel, KnownModels
 from server.errors import HubUnreachable, InvalidInput, ModelNotFound, ModelUnavailable
 from server.settings.stages import ModelSettings
-from tests.hub import LocalHub
+from tests.hub import REVISION, LocalHub
 
 REPOSITORY = "someone/tiny-whisper"
 
@@ -32,7 +38,7 @@ def catalog(cache_dir: Path, name: str = "demo", *, offline: bool = False, demo:
 
 
 def put(model: Path, cache_dir: Path, repository: str) -> Path:
-    """Install ``model`` as if it had been pulled."""
+    """Install ``model`` in the cache under the id ``repository``, as if it had been downloaded."""
     return Path(shutil.copytree(model, cache_dir / repository.replace("/", "--")))
 
 
@@ -193,17 +199,17 @@ def test_an_unwritable_cache_names_the_setting(cache_dir: Path, tiny_hf: Path) -
 
 
 def test_pull_and_use(cache_dir: Path, tiny_multilingual: Path, local_hub: LocalHub) -> None:
-    local_hub.repositories["Systran/faster-whisper-tiny"] = tiny_multilingual
-    models = catalog(cache_dir, name="tiny")
+    local_hub.repositories["Systran/faster-whisper-base.en"] = tiny_multilingual
+    models = catalog(cache_dir, name="base.en")
     seen: list[tuple[int, int]] = []
-    path = models.pull("tiny", lambda done, total: seen.append((done, total)))
+    path = models.pull("base.en", lambda done, total: seen.append((done, total)))
     total = sum(file.stat().st_size for file in tiny_multilingual.iterdir())
     assert seen[-1] == (total, total)
-    assert models.resolve("tiny") == path
-    assert sorted(file.name for file in path.iterdir()) == sorted(file.name for file in tiny_multilingual.iterdir())
+    assert models.resolve("base.en") == path
+    assert {file.name for file in path.iterdir()} == {file.name for file in tiny_multilingual.iterdir()} | {RECORD}
     ctranslate2.models.Whisper(str(path))
     asked = local_hub.requests
-    assert models.pull("tiny") == path
+    assert models.pull("base.en") == path
     assert local_hub.requests == asked
 
 
@@ -335,6 +341,86 @@ def test_a_hub_that_cannot_be_reached(cache_dir: Path, local_hub: LocalHub) -> N
     with pytest.raises(ModelUnavailable, match="Check the network"):
         catalog(cache_dir).pull(REPOSITORY)
     assert local_hub.requests == 0
+
+
+def test_a_hub_whose_name_hangs_is_given_up(
+    cache_dir: Path, local_hub: LocalHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released = Event()
+
+    def hang(*_: object, **__: object) -> NoReturn:
+        released.wait()
+        raise OSError("this name is not known")
+
+    monkeypatch.setattr(hub, "ASK_SECONDS", 0.2)
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    began = time.monotonic()
+    with pytest.raises(HubUnreachable, match="the Hugging Face Hub does not answer"):
+        catalog(cache_dir).ask("tiny")
+    assert time.monotonic() - began < 2
+    released.set()
+
+
+def test_a_known_file_that_differs_is_refused_and_fetched_again(
+    cache_dir: Path, tiny_multilingual: Path, tmp_path: Path, local_hub: LocalHub
+) -> None:
+    known = known_by_hash(tiny_multilingual, "config.json", "model.bin")
+    remote = local_hub.repositories[REPOSITORY] = Path(shutil.copytree(tiny_multilingual, tmp_path / "remote"))
+    whole = (remote / "config.json").read_bytes()
+    (remote / "config.json").write_bytes(whole[:-1] + b" }")
+    models = Catalog(ModelSettings(name="demo", cache_dir=cache_dir), known=KnownModels([known]))
+    with pytest.raises(ModelUnavailable, match=r"config\.json from the Hugging Face Hub is refused") as raised:
+        models.pull("mine")
+    assert not isinstance(raised.value, HubUnreachable)
+    assert models.is_missing("mine")
+    (remote / "config.json").write_bytes(whole)
+    record = read_record(models.pull("mine"))
+    assert record
+    assert (record.verification, record.verified) == ("weights", ("config.json", "model.bin"))
+    assert set(local_hub.revisions) == {"f" * 40}
+
+
+def test_a_revision_that_the_hub_has_no_longer(cache_dir: Path, tiny_multilingual: Path, local_hub: LocalHub) -> None:
+    local_hub.repositories["Systran/faster-whisper-tiny"] = tiny_multilingual
+    revision = "d90ca5fe260221311c53c58e660288d3deb8d356"
+    local_hub.withdrawn = {revision}
+    models = catalog(cache_dir)
+    for question in (models.ask, models.pull):
+        with pytest.raises(ModelUnavailable, match="no longer has the known revision") as raised:
+            question("tiny")
+        assert not isinstance(raised.value, HubUnreachable)
+    assert set(local_hub.revisions) == {revision}
+
+
+def test_the_record_of_a_model_that_nobody_knows(cache_dir: Path, tiny_multilingual: Path, local_hub: LocalHub) -> None:
+    local_hub.repositories[REPOSITORY] = tiny_multilingual
+    local_hub.licence = "apache-2.0"
+    models = catalog(cache_dir)
+    record = read_record(models.pull(REPOSITORY))
+    assert record
+    assert (record.source, record.revision, record.licence, record.origin) == ("hub", REVISION, "apache-2.0", None)
+    assert record.verification == "none"
+    assert set(record.files) == {file.name for file in tiny_multilingual.iterdir()}
+    (entry,) = models.entries()
+    assert (entry.record, entry.licence) == (record, "apache-2.0")
+
+
+@pytest.mark.parametrize("damage", [None, "{", "[]", "{}"])
+def test_a_model_that_an_earlier_version_installed(
+    cache_dir: Path, tiny_multilingual: Path, damage: str | None
+) -> None:
+    installed = put(tiny_multilingual, cache_dir, "Systran/faster-whisper-tiny")
+    if damage is not None:
+        (installed / RECORD).write_text(damage)
+    models = catalog(cache_dir)
+    assert models.resolve("tiny") == models.pull("tiny") == installed
+    (entry,) = models.entries()
+    assert (entry.problem, entry.record, entry.licence) == (None, None, "MIT")
+
+
+def known_by_hash(model: Path, *names: str) -> KnownModel:
+    files = (KnownFile(name, hashlib.sha256((model / name).read_bytes()).hexdigest()) for name in names)
+    return KnownModel("mine", REPOSITORY, "MIT", "the tests", "f" * 40, tuple(files))
 
 
 def test_offline_setting_forbids_every_look_up(cache_dir: Path, local_hub: LocalHub, no_network: None) -> None:

@@ -23,21 +23,21 @@ NOBODY = "http://127.0.0.1:9"
 
 @pytest.fixture
 def hub(tiny_multilingual: Path, tmp_path: Path) -> Iterator[LocalHub]:
-    """A hub that has the model tiny, with a large file that is pulled, too."""
+    """A hub that has the model base.en, with a large file that is pulled, too."""
     remote = Path(shutil.copytree(tiny_multilingual, tmp_path / "remote"))
     (remote / "vocabulary.filler").write_bytes(bytes(FILLER))
     with serving() as hub:
-        hub.repositories["Systran/faster-whisper-tiny"] = remote
+        hub.repositories["Systran/faster-whisper-base.en"] = remote
         yield hub
 
 
 @pytest.fixture
 def online(environment: dict[str, str], hub: LocalHub) -> dict[str, str]:
-    """The environment of a server that pulls."""
+    """Environment variables of a server whose default model is tiny, to be downloaded from the local hub."""
     return environment | {
         "HF_HUB_OFFLINE": "0",
         "HF_ENDPOINT": hub.url,
-        "WHISPERX_NPU_MODEL__NAME": "tiny",
+        "WHISPERX_NPU_MODEL__NAME": "base.en",
         "WHISPERX_NPU_MODEL__MISSING": "pull",
     }
 
@@ -66,23 +66,23 @@ def pulled_bytes(server: Running) -> int:
 def test_it_listens_shows_how_far_it_is_and_goes_on_after_a_crash(online: dict[str, str], hub: LocalHub) -> None:
     hub.stall_after = 25_000_000
     with running(online, "--port", "0") as server:
-        assert server.said[0] == "The model tiny is not installed and is pulled now; /readyz says how far it is."
+        assert server.said[0] == "The model base.en is not installed and is pulled now; /readyz says how far it is."
         assert get(server, "/livez")[0] == 200
         until(lambda: pulled_bytes(server) > 20_000_000)
         status, body = get(server, "/readyz")
         assert status == 503
-        assert "its state is starting: tiny is being pulled: 22 of 41 MB." in body["error"]["message"]
+        assert "its state is starting: base.en is being pulled: 22 of 41 MB." in body["error"]["message"]
         assert get(server, "/v1/models")[0] == 200
         server.process.kill()
         stderr = server.process.communicate(timeout=30)[1]
-    assert "INFO    server.engine.worker.pull: Pulling model tiny: " in stderr
+    assert "INFO    server.engine.worker.pull: Pulling model base.en: " in stderr
     hub.stall_after = None
     with running(online, "--port", "0") as server:
         until(lambda: get(server, "/readyz")[0] == 200)
-        assert get(server, "/v1/status")[1]["default_model"] == "tiny"
+        assert get(server, "/v1/status")[1]["default_model"] == "base.en"
         server.process.terminate()
         stderr = server.process.communicate(timeout=30)[1]
-    assert "Model tiny is pulled, in " in stderr
+    assert "Model base.en is pulled, in " in stderr
     assert f"bytes={20 << 20}-" in hub.ranges
     assert not any(said.endswith("is pulled now") for said in restarted(online))
 
@@ -92,29 +92,11 @@ def restarted(environment: dict[str, str]) -> list[str]:
         return server.said
 
 
-@pytest.mark.parametrize("why", ["the Hugging Face Hub does not answer", "the network is off"])
-def test_without_a_network_the_demo_stands_in(
-    online: dict[str, str], demo_model: Path, recording: Path, why: str
-) -> None:
-    online |= {"WHISPERX_NPU_MODEL__MISSING": "pull_or_demo", "HF_ENDPOINT": NOBODY}
-    online |= {"HF_HUB_OFFLINE": "1"} if "off" in why else {}
-    with running(online, "--port", "0") as server:
-        assert any("WARNING" in line and why in line for line in server.said)
-        assert any("demonstration model" in line for line in server.said)
-        until(lambda: get(server, "/readyz")[0] == 200)
-        status = get(server, "/v1/status")[1]
-        with urlopen(f"{server.address}/transcribe", recording.read_bytes()) as answer:  # noqa: S310
-            heard = json.load(answer)
-    assert status["default_model"] == heard["model"] == "demo"
-    (note,) = (note for note in status["notes"] if why in note)
-    assert note.endswith("The demo model serves until the next start.")
-
-
 def test_with_a_network_the_demo_does_not_stand_in(online: dict[str, str], hub: LocalHub) -> None:
     online |= {"WHISPERX_NPU_MODEL__MISSING": "pull_or_demo"}
     with running(online, "--port", "0") as server:
-        assert "The model tiny is not installed and is pulled now" in "\n".join(server.said)
-        assert get(server, "/v1/status")[1]["default_model"] == "tiny"
+        assert "The model base.en is not installed and is pulled now" in "\n".join(server.said)
+        assert get(server, "/v1/status")[1]["default_model"] == "base.en"
 
 
 @pytest.mark.parametrize(("gated", "message"), [(False, "has no model someone/typo"), (True, "is gated")])

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import CommandLine
-from tests.hub import LocalHub
+from tests.hub import REVISION, LocalHub
 
 REPOSITORY = "someone/tiny-whisper"
 
@@ -19,22 +19,48 @@ def cache_dir() -> Path:
 def test_pull_list_and_remove(
     cli: CommandLine, cache_dir: Path, tiny_multilingual: Path, tiny_english: Path, local_hub: LocalHub
 ) -> None:
-    local_hub.repositories = {"Systran/faster-whisper-tiny": tiny_multilingual, REPOSITORY: tiny_english}
-    pulled = cli("models", "pull", "tiny")
-    assert (pulled.exit_code, pulled.stdout) == (0, f"{cache_dir / 'Systran--faster-whisper-tiny'}\n")
+    local_hub.repositories = {"Systran/faster-whisper-base.en": tiny_multilingual, REPOSITORY: tiny_english}
+    pulled = cli("models", "pull", "base.en")
+    assert (pulled.exit_code, pulled.stdout) == (0, f"{cache_dir / 'Systran--faster-whisper-base.en'}\n")
     assert cli("models", "pull", REPOSITORY).exit_code == 0
     listed = {line.split()[0]: line.split() for line in cli("models", "list").stdout.splitlines()}
-    assert listed["tiny"] == ["tiny", "1", "MB", "many", str(cache_dir / "Systran--faster-whisper-tiny")]
-    assert listed[REPOSITORY][1:4] == ["1", "MB", "English"]
-    assert cli("models", "remove", "tiny").exit_code == 0
-    assert "tiny " not in cli("models", "list").stdout.replace(REPOSITORY, "")
+    assert listed["base.en"][1:8] == ["1", "MB", "many", "hub", REVISION[:8], "no", "MIT"]
+    assert listed["base.en"][-1] == str(cache_dir / "Systran--faster-whisper-base.en")
+    assert listed[REPOSITORY][1:8] == ["1", "MB", "English", "hub", REVISION[:8], "no", "?"]
+    assert cli("models", "remove", "base.en").exit_code == 0
+    assert "base.en " not in cli("models", "list").stdout
 
 
-def test_the_default_is_marked(cli: CommandLine, tiny_multilingual: Path, tmp_path: Path) -> None:
+def test_the_default_is_marked(
+    cli: CommandLine, tiny_multilingual: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WHISPERX_NPU_MODEL__NAME")
     config = tmp_path / "config.yaml"
     config.write_text(f"model:\n  name: {tiny_multilingual}\n")
     lines = cli("models", "list", "--config", config).stdout.splitlines()
-    assert lines[1].split()[:2] == ["*", tiny_multilingual.name]
+    assert lines[1].split()[:8] == ["*", tiny_multilingual.name, "1", "MB", "many", "?", "?", "no"]
+
+
+def test_the_demo_is_listed_with_its_origin(cli: CommandLine, demo_model: Path) -> None:
+    (line,) = cli("models", "list").stdout.splitlines()[1:]
+    assert "built-in" in line
+    assert "see NOTICE" in line
+
+
+def test_a_model_brought_by_hand(cli: CommandLine, cache_dir: Path, tiny_english: Path) -> None:
+    brought = cli("models", "pull", REPOSITORY, "--from", str(tiny_english))
+    assert (brought.exit_code, brought.stdout) == (0, f"{cache_dir / 'someone--tiny-whisper'}\n")
+    assert " files " in cli("models", "list").stdout
+    again = cli("models", "pull", REPOSITORY, "--from", str(tiny_english))
+    assert again.exit_code == 2
+    assert "is installed already. Remove it first" in again.stderr
+
+
+def test_a_file_that_is_not_the_known_one(cli: CommandLine, cache_dir: Path, tiny_english: Path) -> None:
+    refused = cli("models", "pull", "tiny.en", "--from", str(tiny_english))
+    assert refused.exit_code == 1
+    assert "model.bin brought by hand is refused: its SHA-256 is" in refused.stderr
+    assert not list((cache_dir / ".partial").iterdir())
 
 
 def test_a_pull_that_fails_says_what_to_do(cli: CommandLine, local_hub: LocalHub) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import shutil
 import signal
@@ -23,10 +24,17 @@ from tests.cli.conftest import COMMAND, CommandLine
 
 @dataclass
 class Running:
+    """A server that listens. ``said`` are the lines of its standard error until then."""
+
     process: subprocess.Popen[str]
     address: str
-    curl: list[str]
     said: list[str]
+
+    def curls(self) -> list[list[str]]:
+        """The commands that the server announces once it is ready; the last is for the user's own recording."""
+        assert self.process.stderr
+        lines = _until(self.process.stderr, "curl .*YOUR-RECORDING")
+        return [shlex.split(line) for line in lines if line.startswith("curl ")]
 
 
 @contextmanager
@@ -37,18 +45,18 @@ def running(environment: dict[str, str], *arguments: str | Path) -> Iterator[Run
     ) as process:
         assert process.stderr
         try:
-            said = _until_curl(process.stderr)
-            listening = next(line for line in said if line.startswith("Listening on "))
-            yield Running(process, listening.split()[2], shlex.split(said[-1]), said)
+            said = _until(process.stderr, "Listening on ")
+            yield Running(process, said[-1].split()[2], said)
         finally:
             process.kill()
 
 
-def _until_curl(stderr: IO[str]) -> list[str]:
+def _until(stderr: IO[str], pattern: str) -> list[str]:
+    """Read the lines up to the first one that begins with ``pattern``."""
     said = []
     for line in stderr:
         said.append(line.strip())
-        if said[-1].startswith("curl "):
+        if re.match(pattern, said[-1]):
             return said
     pytest.fail(f"the server ended: {said}")
 
@@ -59,16 +67,34 @@ def test_the_announced_curl_line_works_and_answers_like_the_command_line(
     if not shutil.which("curl"):
         pytest.skip("curl is not here")
     with running(environment, "--port", "0", "--model", tiny_multilingual) as server:
-        command = [part.replace("YOUR-RECORDING.wav", str(recording)) for part in server.curl]
-        command[-1] = f"file=@{recording}"
+        (*_sample, own) = server.curls()
+        command = [part.replace("YOUR-RECORDING.mp3", str(recording)) for part in own]
         served = json.loads(subprocess.run([*command, "-s", "--retry", "0"], capture_output=True, check=True).stdout)
     printed = json.loads(cli("transcribe", recording, "--model", tiny_multilingual, "--format", "json").stdout)
     assert served["text"]
     assert alike(served) == alike(printed)
 
 
+def test_with_a_key_it_announces_the_sample_and_an_own_recording_once_it_is_ready(
+    environment: dict[str, str], demo_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not shutil.which("curl"):
+        pytest.skip("curl is not here")
+    keys = tmp_path / "keys"
+    keys.write_text("laptop: YOUR-KEY-0123456789\n")
+    monkeypatch.chdir(demo_model.parents[1])
+    with running(environment | {"WHISPERX_NPU_AUTH__KEYS_FILE": str(keys)}, "--port", "0") as server:
+        sample, own = server.curls()
+        assert json.load(urlopen(f"{server.address}/readyz")) == {"status": "ready"}  # noqa: S310
+        with_key = [part.replace("YOUR-KEY", "YOUR-KEY-0123456789") for part in sample]
+        heard = json.loads(subprocess.run([*with_key, "-s"], capture_output=True, check=True).stdout)
+    assert "Please set a" in heard["text"]
+    assert sample[-1] == "file=@models/demo/sample.wav"
+    assert own == [*sample[:-1], "file=@YOUR-RECORDING.mp3"]
+
+
 def alike(answer: Any, key: str = "") -> Any:
-    """The answer without what differs between two runs: times, ids, and the last digits of scores."""
+    """Return a JSON answer with its floats and its job id, which differ between two runs, replaced by their types."""
     if isinstance(answer, dict):
         return {name: alike(value, name) for name, value in answer.items()}
     if isinstance(answer, list):
@@ -132,7 +158,8 @@ def test_a_port_in_use_is_one_line_and_status_2(cli: CommandLine, tiny_multiling
     )
 
 
-def test_a_missing_model_stops_the_start(cli: CommandLine) -> None:
+def test_a_missing_model_stops_the_start(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHISPERX_NPU_MODEL__MISSING", "refuse")
     result = cli("serve", "--model", "large-v3", "--port", "0")
     assert result.exit_code == 1
     assert result.stderr == "Error: The model large-v3 is not installed. Run `whisperx-npu models pull large-v3`.\n"

@@ -45,7 +45,7 @@ sys.meta_path[sys.meta_path.index(PathFinder)] = Without
 
 @pytest.fixture(scope="module")
 def finder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory whose sitecustomize.py hides from every process what only the extra brings."""
+    """A directory whose sitecustomize.py hides the packages of the extra ``whisperx`` from every process."""
     kept, every = ({requirement.name for requirement, _ in pinned(name).values()} for name in LOCKS)
     modules = {
         module
@@ -60,7 +60,7 @@ def finder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def slim(environment: dict[str, str], finder: Path) -> dict[str, str]:
-    """The environment of a child process."""
+    """Environment variables for a child process that cannot import the packages of the extra ``whisperx``."""
     return environment | {"PYTHONPATH": f"{finder}{os.pathsep}{ROOT}"}
 
 

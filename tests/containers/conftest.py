@@ -34,7 +34,7 @@ def asked(command: str, environment: dict[str, str]) -> str:
 
 
 def exported(lines: str) -> dict[str, str]:
-    """The variables that a shell would have after ``lines``."""
+    """Return the environment variables that a shell has after it ran ``lines``."""
     script = f"{lines}\nenv -0"
     pairs = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout.split("\0")
     return dict(pair.split("=", 1) for pair in pairs if "=" in pair)

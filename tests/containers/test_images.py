@@ -1,4 +1,4 @@
-"""The other images: with PyTorch from an index of CPU wheels. Its packages are stand-ins here; they compute nothing."""
+"""The other images: with PyTorch from an index of CPU wheels, whose packages are stand-ins here; without a model."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ pytestmark = pytest.mark.containers
 
 class Quiet(SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the name in the base class
-        """Say nothing."""
+        """Log nothing."""
 
 
 @contextmanager
 def index(folder: Path, host: str) -> Iterator[str]:
-    """The address of a package index in ``folder``: a directory for each project, as PEP 503 has it."""
+    """Context manager that serves ``folder`` as a package index, as PEP 503 has it, and yields its address."""
     server = ThreadingHTTPServer((host, 0), partial(Quiet, directory=str(folder)))
     Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://{host}:{server.server_address[1]}"
@@ -36,11 +36,11 @@ def index(folder: Path, host: str) -> Iterator[str]:
     server.server_close()
 
 
-def build(docker: Docker, **arguments: str) -> tuple[int, str]:
+def build(docker: Docker, target: str = "packages", **arguments: str) -> tuple[int, str]:
     given = [part for name, value in arguments.items() for part in ("--build-arg", f"{name}={value}")]
     bundle = os.environ.get("SSL_CERT_FILE", "/dev/null")
     secret = ["--secret", f"id=extra_ca,src={bundle}"]
-    file = ["--file", "docker/Dockerfile", "--target", "packages", "--tag", f"{IMAGE}-packages"]
+    file = ["--file", "docker/Dockerfile", "--target", target, "--tag", f"{IMAGE}-{target}"]
     run = docker.tried("build", *secret, *given, *file, ".", seconds=BUILD_SECONDS)
     return run.returncode, run.stderr
 
@@ -67,3 +67,17 @@ def test_without_the_address_of_the_index_the_build_says_so(docker: Docker, imag
     status, said = build(docker, TORCH="cpu")
     assert status != 0
     assert "TORCH=cpu needs TORCH_INDEX, the address of the index of CPU wheels" in said
+
+
+def test_an_image_without_a_model(docker: Docker, image: str) -> None:
+    status, said = build(docker, "model", MODEL="none")
+    assert status == 0, said[-4_000:]
+    assert docker("run", "--rm", "--entrypoint", "ls", f"{IMAGE}-model", "-A", "/models").split() == []
+    docker("rmi", f"{IMAGE}-model")
+
+
+def test_a_model_that_cannot_be_had_stops_the_build_with_the_cure(docker: Docker, image: str) -> None:
+    status, said = build(docker, "model", MODEL="nonsense")
+    assert status != 0
+    assert "There is no model 'nonsense'" in said
+    assert "MODEL=none builds an image without one" in said

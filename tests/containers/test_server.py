@@ -14,15 +14,40 @@ import pytest
 from tests.containers.docker import IMAGE, ROOT, Docker, Project, project
 
 SAMPLE = ROOT / "models" / "demo" / "sample.wav"
-WORDS = "Please set a timer for twenty five minutes."
+WORDS = "Please set a timer for 25 minutes."
+PLACE = "/usr/local/share/whisperx-npu/models/Systran--faster-whisper-base"  # in the image
+PUBLISHED = "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9"  # SHA-256 of its model.bin at the hub
+ASK = """
+import json, urllib.request
+sample = open("/opt/whisperx-npu/models/demo/sample.wav", "rb").read()
+with urllib.request.urlopen("http://127.0.0.1:9000/transcribe", sample) as answer:
+    print(answer.read().decode())
+"""
 
 pytestmark = pytest.mark.containers
 
 
 def test_it_answers_the_readmes_curl_line(server: Project) -> None:
     answer = httpx2.post(f"{server.url}/transcribe", files={"file": SAMPLE.read_bytes()}, timeout=60).json()
+    assert (answer["model"], answer["demo"]) == ("base", False)
     assert WORDS in answer["text"]
     assert {stage["device"] for stage in answer["stages"]} == {"cpu"}
+
+
+def test_its_model_is_the_published_one_and_no_volume_hides_it(server: Project) -> None:
+    assert server.run_in("sha256sum", f"{PLACE}/model.bin").split()[0] == PUBLISHED
+    assert server.run_in("ls", "/models").split() == []
+    assert server.run_in("whisperx-npu", "models", "list").splitlines()[1].startswith("*  base ")
+
+
+def test_without_any_network_it_serves_its_model(docker: Docker, image: str, tmp_path: Path) -> None:
+    alone = tmp_path / "alone.yaml"
+    alone.write_text("services: {server: {network_mode: none, ports: !reset []}}\n")
+    with project(docker, tmp_path, str(alone)) as served:
+        served.up()
+        answer = json.loads(served.run_in("python", "-c", ASK))
+        assert answer["model"] == "base"
+        assert WORDS in answer["text"]
 
 
 def test_openais_client(server: Project) -> None:

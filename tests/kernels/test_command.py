@@ -1,4 +1,4 @@
-"""The command's words, and the header that gives the C++ kernels the same words."""
+"""The words of a command to the kernels, and the header that gives the C++ code the same words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every moment is charged once, to the stage that spent it."""
+"""The clock of a request's stages: every moment is charged once, to the stage that spent it."""
 
 from __future__ import annotations
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from server.errors import InvalidInput
 from server.pipeline import batches
+from server.pipeline.alone import transcribe
 from server.pipeline.loaded_model import LoadedModel
 from server.pipeline.session import Session
 from server.pipeline.work import Work
 from server.settings.group import Group
 from server.settings.stages import DecodeSettings, ModelSettings, StageSettings
-from server.transcript import DiarizeOptions, Options
+from server.transcript import DiarizeOptions, Finished, Options
 from tests.audio_files import tone, write
 
 DECODE = DecodeSettings(
@@ -58,7 +61,12 @@ def compute(session: Session, batch: list[Work]) -> None:
 
 
 def test_what_the_model_cannot_do_is_refused_before_the_file_is_looked_at(model: LoadedModel, tmp_path: Path) -> None:
-    for options in (Options(language="xx"), Options(align="ctc"), Options(diarize=DiarizeOptions())):
+    for options in (
+        Options(language="xx"),
+        Options(languages=("de", "xx")),
+        Options(align="ctc"),
+        Options(diarize=DiarizeOptions()),
+    ):
         with pytest.raises(InvalidInput):
             Session.open(model, tmp_path / "never-read.wav", options)
 
@@ -94,3 +102,44 @@ def test_a_window_that_is_complete_holds_no_states(model: LoadedModel, recording
     session.close()
     with pytest.raises(AssertionError, match="encoded before"):
         _ = work.states
+
+
+def detected(model: LoadedModel, recording: Path, **options: Any) -> tuple[str, float]:
+    *_, last = transcribe(model, recording, Options(align="off", vad=False, **options))
+    assert isinstance(last, Finished)
+    return last.transcript.language, last.transcript.language_probability
+
+
+def test_candidates_limit_the_detection_and_those_of_the_request_win(
+    model: LoadedModel, tiny_multilingual: Path, recording: Path
+) -> None:
+    limited = LoadedModel(
+        "tiny",
+        tiny_multilingual,
+        replace(model.settings, decode=DECODE.model_copy(update={"languages": ("de", "yue", "nl")})),
+    )
+    anywhere, _ = detected(model, recording)
+    others = tuple(code for code in model.checkpoint.languages if code not in (anywhere, "de", "nl"))[:2]
+    assert detected(model, recording, languages=others)[0] in others
+    assert detected(limited, recording)[0] in ("de", "nl"), "the model does not know yue"
+    assert detected(limited, recording, languages=others) == detected(model, recording, languages=others)
+    assert detected(limited, recording, language="fr") == ("fr", 1.0)
+
+
+def test_a_single_candidate_is_the_language(model: LoadedModel, tiny_multilingual: Path, recording: Path) -> None:
+    settings = replace(model.settings, decode=DECODE.model_copy(update={"languages": ("nl",)}))
+    dutch = LoadedModel("tiny", tiny_multilingual, settings)
+    *_, last = transcribe(dutch, recording, Options(align="off", vad=False))
+    assert isinstance(last, Finished)
+    assert (last.transcript.language, last.transcript.language_probability) == ("nl", 1.0)
+    assert "language" not in {stage.stage for stage in last.transcript.stages}
+
+
+def test_configured_candidates_do_not_trouble_an_english_model(tiny_english: Path, recording: Path) -> None:
+    settings = ModelSettings(compute_type="float32", encoder="ctranslate2", offline=True)
+    decode = DECODE.model_copy(update={"languages": ("de", "nl")})
+    english = LoadedModel("tiny.en", tiny_english, StageSettings(model=settings, decode=decode))
+    assert detected(english, recording) == ("en", 1.0)
+    with pytest.raises(InvalidInput, match="English only") as caught:
+        english.check(Options(languages=("en", "de")))
+    assert caught.value.param == "languages"

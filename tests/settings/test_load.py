@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from docs.generate import DEFAULTS_OF_THE_IMAGE
 from server.errors import ConfigurationError
 from server.settings.load import ENV_PREFIX, Settings, load_settings
 
@@ -16,8 +15,9 @@ COMMITTED = ROOT / "config.yaml"
 
 @pytest.fixture(autouse=True)
 def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A directory without a config.yaml, and the default cache directory."""
+    """A directory without a config.yaml, and the defaults of all settings."""
     monkeypatch.delenv(f"{ENV_PREFIX}MODEL__CACHE_DIR")
+    monkeypatch.delenv(f"{ENV_PREFIX}MODEL__NAME")
     monkeypatch.chdir(tmp_path)
 
 
@@ -31,12 +31,11 @@ def test_the_committed_file_says_the_defaults() -> None:
     assert load_settings(COMMITTED).model_dump() == load_settings().model_dump()
 
 
-def test_the_example_for_compose_says_the_defaults_of_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_example_for_compose_says_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     defaults = Settings()
     for name, value in re.findall(rf"^#({ENV_PREFIX}\w+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE):
         monkeypatch.setenv(name, value)
-    model = defaults.model.model_copy(update={"missing": DEFAULTS_OF_THE_IMAGE["model.missing"]})
-    assert Settings().model_dump() == defaults.model_copy(update={"model": model}).model_dump()
+    assert Settings().model_dump() == defaults.model_dump()
 
 
 def test_explicit_over_environment_over_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,6 +71,10 @@ def test_a_file_that_is_not_there_is_named(variable: bool, monkeypatch: pytest.M
         ("sever: {port: 1}", "sever = {'port': 1}: Extra inputs are not permitted"),
         ("server: 9000", "server = 9000: Input should be a valid dictionary"),
         ("decode: {temperatures: [0.0, 1.5]}", "decode.temperatures.1 = 1.5: Input should be less than or equal to 1"),
+        (
+            "decode: {languages: [de, klingon]}",
+            "decode.languages.1 = 'klingon': Value error, is no language of Whisper",
+        ),
         ("npu: {mode: on}", "npu.mode = True: Input should be 'auto', 'required', 'off' or 'simulated'"),
         ("server: {port: 0, host: [}", "is not valid YAML"),
         ("nothing but words", "is not valid YAML of groups and keys"),
@@ -132,3 +135,8 @@ def test_every_setting_says_what_it_means() -> None:
         assert field.annotation
         for key, setting in field.annotation.model_fields.items():
             assert setting.description, f"{group}.{key}"
+
+
+def test_a_real_model_serves_by_default_and_the_demo_where_it_cannot_be_had() -> None:
+    model = load_settings().model
+    assert (model.name, model.missing) == ("base", "pull_or_demo")

@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import threading
+from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
@@ -14,6 +15,7 @@ from fastapi import FastAPI
 
 from server.api.edge.connections import bounded_connection
 from server.api.edge.limits import Shutdown
+from server.engine.contract import Engine
 from server.settings.service import ServerSettings
 
 log = logging.getLogger(__name__)
@@ -36,15 +38,32 @@ class Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 timeout_graceful_shutdown=CLOSE_SECONDS,
+                callback_notify=self._look_at_engine,
+                timeout_notify=0,  # every second, which is the shortest
             )
         )
+        self._engine: Engine = app.state.engine
+        self._when_ready: Callable[[Engine], None] | None = None
         self._shutdown: Shutdown = app.state.shutdown
         self._seconds = settings.shutdown_seconds
         logging.getLogger("uvicorn").setLevel(logging.WARNING)  # the command line announces the start itself
         logging.getLogger("uvicorn.error").addFilter(_is_no_cancellation)
 
+    def when_ready(self, call: Callable[[Engine], None]) -> None:
+        """Call ``call`` once, with the engine, within a second of the moment at which it is ready."""
+        self._when_ready = call
+
+    async def _look_at_engine(self) -> None:
+        if self._when_ready and self._engine.status().state == "ready":
+            call, self._when_ready = self._when_ready, None
+            call(self._engine)
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin the shutdown. uvicorn's own method raises the signal again at the end, which sets the exit status."""
+        """Begin the shutdown on a signal; a second signal ends the wait for running requests.
+
+        A timer ends the process if the shutdown takes too long. uvicorn's own method would raise the signal again at
+        the end, which would set the exit status.
+        """
         self.force_exit = self.should_exit
         self.should_exit = True
         watchdog = threading.Timer(self._seconds + CLOSE_SECONDS + LEAVE_SECONDS, _leave)
@@ -71,5 +90,8 @@ def _leave() -> None:
 
 
 def _is_no_cancellation(record: logging.LogRecord) -> bool:
-    """Filter out the traceback of a request cancelled by the shutdown; uvicorn logs a line about it besides."""
+    """Logging filter that drops the traceback of a request cancelled by the shutdown.
+
+    uvicorn logs another line about the request.
+    """
     return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import suppress
+from dataclasses import replace
 from itertools import count
 from typing import Literal
 
@@ -13,12 +15,14 @@ from server.engine.messages import Load
 from server.engine.supervisor.admission import Admission
 from server.engine.supervisor.memory_budget import SHARE, MemoryBudget
 from server.engine.supervisor.model import SupervisedModel
+from server.engine.supervisor.stand_in import StandIn
 from server.engine.supervisor.ticket import Ticket
 from server.engine.supervisor.worker_process import Launch
 from server.errors import NotReady, TimedOut
 from server.machine.memory import available_bytes
 from server.machine.optional_packages import check_extra
 from server.settings.load import Settings
+from server.settings.stages import DEMO_MODEL
 from server.transcript import Event, Finished
 
 LIBRARIES_BYTES = 400 << 20  # taken by a process beside its model, until it has been measured
@@ -29,8 +33,8 @@ LAUNCH = Launch()
 class SupervisedEngine:
     """An engine that transcribes jobs (server.engine.contract.Engine), with one worker process for each model.
 
-    ``notes`` are added to those of every status. Raises ConfigurationError when the settings ask for an NPU or for
-    packages that are not there.
+    ``stand_in`` is the reason why the demo model replaces the default one at first, None if it does not; see StandIn.
+    Raises ConfigurationError when the settings ask for an NPU or for packages that are not there.
 
         engine = SupervisedEngine(load_settings())
         await engine.start()
@@ -39,9 +43,8 @@ class SupervisedEngine:
         await engine.stop()
     """
 
-    def __init__(self, settings: Settings, notes: tuple[str, ...] = (), launch: Launch = LAUNCH) -> None:
+    def __init__(self, settings: Settings, stand_in: str | None = None, launch: Launch = LAUNCH) -> None:
         self.settings = settings
-        self.notes = notes
         self.catalog = Catalog(settings.model)
         check_extra(settings.stages)
         if settings.npu.mode == "required":
@@ -53,6 +56,8 @@ class SupervisedEngine:
         self._admission = Admission(settings.server.max_queue, settings.engine.max_queue_seconds)
         self._launch = launch
         self._models: dict[str, SupervisedModel] = {}
+        self._stand_in = StandIn(self.catalog, self._model, launch.ask_again_seconds, stand_in)
+        self._watch: asyncio.Task[None] | None = None
         self._numbers = count(1)
         self._observers: list[Observer] = []
         self._running = False
@@ -62,16 +67,23 @@ class SupervisedEngine:
 
     async def start(self) -> None:
         self._running = True
-        self._model(self.catalog.default).wake()
+        self._model(self._stand_in.serving).wake()
+        may_begin = self.settings.model.missing == "pull_or_demo"
+        self._watch = asyncio.create_task(self._stand_in.watch(may_begin=may_begin))
 
     async def stop(self) -> None:
         self._running = False
+        if self._watch:
+            self._watch.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._watch
         await asyncio.gather(*(model.stop() for model in self._models.values()))
 
     async def transcribe(self, job: Job) -> AsyncGenerator[Event, None]:
         if not self._running:
             raise NotReady("The server is stopping.")
-        name = self.catalog.resolve_request(job.options.model)
+        name = self._stand_in.model_for(job.options.model)
+        stand_in = self._stand_in.why if name == DEMO_MODEL != job.options.model else None
         self._admission.check(self._tickets())
         ticket = Ticket(next(self._numbers), job)
         timer = self._deadline(ticket)
@@ -83,9 +95,10 @@ class SupervisedEngine:
                 outcome = await ticket.outcomes.get()
                 if isinstance(outcome, BaseException):
                     raise outcome
-                yield outcome
                 if isinstance(outcome, Finished):
+                    yield Finished(replace(outcome.transcript, stand_in=stand_in))
                     return
+                yield outcome
         finally:
             if timer:
                 timer.cancel()
@@ -124,26 +137,30 @@ class SupervisedEngine:
         for observer in self._observers:
             observer(observation)
 
+    def stand_in(self) -> str | None:
+        return self._stand_in.why
+
     def status(self) -> EngineStatus:
-        default = self._models.get(self.catalog.default)
+        wanted, serving = self.catalog.default, self._stand_in.serving
+        default = self._models.get(serving)
         record = default.record if default else None
         tickets = self._tickets()
         running = sum(ticket.running for ticket in tickets)
         processes = (model.process() for model in self._models.values())
         return EngineStatus(
             state=self._state(default),
-            default_model=self.catalog.default,
+            default_model=serving,
             models=tuple(self._card(entry) for entry in self.catalog.entries()),
             stages=record.stages if record else (),
             warm_up=record.warm_up if record else (),
             queued=len(tickets) - running,
             running=running,
-            notes=self.notes + (record.notes if record else ()),
+            notes=((self._stand_in.why,) if self._stand_in.why else ()) + (record.notes if record else ()),
             error=str(record.error) if record and record.error else None,
             processes=tuple(process for process in processes if process),
             waiting_seconds=round(sum(ticket.left for ticket in tickets), 3),
             speed=self._admission.rate.speed,
-            pull=default.pull if default else None,
+            pull=self._models[wanted].pull if wanted in self._models else None,
         )
 
     def _state(self, default: SupervisedModel | None) -> Literal["starting", "ready", "failed", "stopped"]:
@@ -157,7 +174,7 @@ class SupervisedEngine:
         return "ready" if state == "unloaded" else state
 
     def _card(self, entry: InstalledModel) -> ModelCard:
-        default = entry.id == self.catalog.default
+        default = entry.id == self._stand_in.serving
         return ModelCard(
             id=entry.id,
             created=entry.created,

@@ -34,16 +34,18 @@ LARGE = 1 << 20  # bytes of a message that take the event loop too long to unpic
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """The command that starts a worker process, and time limits for its start.
+    """The command that starts a worker process, and time limits and waits for its start.
 
     ``command`` gets the file descriptor of its socket as the last argument. ``load_seconds`` is the time in which a
     model must be ready, conversion included; while the model is downloaded, the time in which the next byte must
-    arrive. ``pull_again_seconds`` is the wait after a download that failed.
+    arrive. ``pull_again_seconds`` is the wait after a download that failed, ``ask_again_seconds`` the first wait after
+    no source of a model has answered.
     """
 
     command: tuple[str, ...] = (sys.executable, "-P", "-m", "server.engine.worker")
     load_seconds: float = 900.0
     pull_again_seconds: float = 60.0
+    ask_again_seconds: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,22 +51,28 @@ class Checkpoint:
         """Return faster-whisper's tokenizer for a language and task; an English-only model ignores both."""
         return Tokenizer(self.text, self.multilingual, task=task, language=language)
 
-    def require_language(self, language: str) -> None:
-        """Raise InvalidInput unless the model knows ``language``."""
+    def require_language(self, language: str, *, param: str = "language") -> None:
+        """Raise InvalidInput, about the option ``param``, unless the model knows ``language``."""
         if language not in self.languages:
             known = "speaks English only" if not self.multilingual else f"knows {', '.join(self.languages)}"
             raise InvalidInput(
                 f"The model cannot transcribe language {language!r}: it {known}.",
-                param="language",
+                param=param,
                 cure="Choose another model, or leave the language out.",
             )
 
-    def detect_language(self, states: Float32) -> tuple[str, float]:
-        """Return the most likely language and its probability, by a window's encoder states, float32 [1500, d]."""
-        if not self.multilingual:
-            return "en", 1.0
-        token, probability = self.whisper.detect_language(storage(states[None]))[0][0]
-        return token.removeprefix("<|").removesuffix("|>"), float(probability)
+    def detect_language(self, states: Float32, candidates: Sequence[str]) -> tuple[str, float]:
+        """Return the likeliest of the languages ``candidates`` and its probability, from encoder states [1500, d].
+
+        ``candidates`` are codes that the model knows; their probabilities are scaled to a sum of 1.
+        """
+        if len(candidates) == 1:
+            return candidates[0], 1.0
+        detected = self.whisper.detect_language(storage(states[None]))[0]
+        everywhere = {token.removeprefix("<|").removesuffix("|>"): float(share) for token, share in detected}
+        shares = {code: everywhere[code] for code in candidates}
+        likeliest = max(shares, key=lambda code: shares[code])
+        return likeliest, shares[likeliest] / (sum(shares.values()) or 1.0)
 
 
 def storage(array: Float32) -> Any:

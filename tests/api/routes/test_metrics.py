@@ -43,7 +43,7 @@ def server(scripted: ScriptedEngine, uploads: Path) -> Iterator[httpx2.Client]:
 
 
 def samples(client: httpx2.Client) -> dict[str, float]:
-    """Return the value of each sample by its name and labels."""
+    """Read /metrics, and return the value of each Prometheus sample by its name and labels."""
     response = client.get("/metrics")
     assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
     found = {}

@@ -42,7 +42,8 @@ def test_lines_name_the_cure_of_what_is_missing(cli: CommandLine, tiny_multiling
         assert line.startswith("ok ") or " -> " in line
 
 
-def test_without_its_model_it_cannot_serve(cli: CommandLine) -> None:
+def test_without_its_model_it_cannot_serve(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHISPERX_NPU_MODEL__MISSING", "refuse")
     found = checks(cli, "--model", "large-v3", status=1)
     assert found["default model"]["state"] == "fatal"
     assert "whisperx-npu models pull large-v3" in found["default model"]["cure"]
@@ -53,7 +54,7 @@ def test_without_its_model_it_cannot_serve(cli: CommandLine) -> None:
     ("missing", "online", "state", "then"),
     [
         ("pull", True, "missing", "serve pulls it"),
-        ("pull_or_demo", True, "missing", "serve pulls it, or serves the demo without the hub"),
+        ("pull_or_demo", True, "missing", "serve pulls it, or serves the demo where no source answers"),
         ("pull", False, "fatal", "serve cannot pull it, the network is off"),
         ("pull_or_demo", False, "missing", "serve serves the demo, the network is off"),
     ],

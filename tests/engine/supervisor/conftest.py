@@ -31,15 +31,19 @@ CALM = {
 MODEL = {"offline": True, "encoder": "ctranslate2", "compute_type": "float32"}
 
 
-def supervised(model: Path | str, /, launch: Launch = LAUNCH, **groups: Any) -> SupervisedEngine:
+def supervised(
+    model: Path | str, /, launch: Launch = LAUNCH, stand_in: str | None = None, **groups: Any
+) -> SupervisedEngine:
     groups = {"decode": CALM, "engine": {}} | groups
     settings = load_settings(model=MODEL | {"name": str(model)} | groups.pop("model", {}), **groups)
-    return SupervisedEngine(settings, launch=launch)
+    return SupervisedEngine(settings, stand_in, launch)
 
 
 @asynccontextmanager
-async def running(model: Path | str, /, launch: Launch = LAUNCH, **groups: Any) -> AsyncIterator[SupervisedEngine]:
-    engine = supervised(model, launch=launch, **groups)
+async def running(
+    model: Path | str, /, launch: Launch = LAUNCH, stand_in: str | None = None, **groups: Any
+) -> AsyncIterator[SupervisedEngine]:
+    engine = supervised(model, launch, stand_in, **groups)
     await engine.start()
     try:
         yield engine
@@ -64,7 +68,10 @@ def job(path: Path, name: str = "1", **options: Any) -> Job:
 
 
 def python(program: str) -> Launch:
-    """A worker that is this program rather than the real one; its last argument is the number of its socket."""
+    """Return the launch of a worker process that runs ``program`` in place of the real worker.
+
+    The last argument of the program is the number of its socket.
+    """
     return Launch(command=(sys.executable, "-c", program))
 
 

@@ -1,4 +1,4 @@
-"""Jobs in, events out, nothing left behind; the computation is in another process."""
+"""The engine with its computation in another process: jobs go in, events come out, and nothing is left behind."""
 
 from __future__ import annotations
 

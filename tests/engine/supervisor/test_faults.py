@@ -1,4 +1,4 @@
-"""Crashes, hangs and kills: what they cost, and whom."""
+"""Crashes, hangs and kills of the engine's process, and the requests that they affect."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def restarts(seen: list[Observation]) -> list[str]:
 
 
 def assert_whole(events: list[Event], expected: Any) -> None:
-    """Every segment once, in order, and the same answer as without a fault."""
+    """Assert that a job's events have every segment once and in order, and the answer of a run without a fault."""
     *_, last = events
     assert isinstance(last, Finished)
     assert sum(isinstance(event, Finished) for event in events) == 1

@@ -33,16 +33,16 @@ serve(socket.socket(fileno=int(sys.argv[1])))
 
 @pytest.fixture
 def hub(tiny_multilingual: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalHub]:
-    """A hub that worker processes pull from; it has the model tiny."""
+    """A hub that worker processes pull from; it has the model base.en, whose revision is not pinned."""
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")
     with serving() as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.url)
-        hub.repositories["Systran/faster-whisper-tiny"] = tiny_multilingual
+        hub.repositories["Systran/faster-whisper-base.en"] = tiny_multilingual
         yield hub
 
 
 def pulling(
-    name: str = "tiny", missing: str = "pull", *, offline: bool = False, again_after: float = 60.0
+    name: str = "base.en", missing: str = "pull", *, offline: bool = False, again_after: float = 60.0
 ) -> AbstractAsyncContextManager[SupervisedEngine]:
     launch = replace(python(FINE), pull_again_seconds=again_after)
     return running(name, launch, model={"offline": offline, "missing": missing})
@@ -72,18 +72,18 @@ async def test_how_far_it_is_and_who_waits(
         await halfway(engine)
         status = engine.status()
         assert status.pull
-        assert status.pull.model == status.default_model == "tiny"
+        assert status.pull.model == status.default_model == "base.en"
         assert status.pull.bytes < status.pull.total == size(tiny_multilingual)
         assert (status.state, status.error, status.queued) == ("starting", None, 1)
         assert (await transcript(engine, speech, model="demo")).model == "demo"
         assert not waiting.done()
         assert engine.status().pull, "the demo did not wait for it"
         hub.stall_after = None
-        assert (await waiting).model == "tiny"
+        assert (await waiting).model == "base.en"
         assert (engine.status().state, engine.status().pull) == ("ready", None)
     lines = [record.getMessage() for record in caplog.records]
-    assert any(line.startswith("Pulling model tiny: 0 of 1 MB, ") for line in lines), lines
-    assert any(line.startswith("Model tiny is pulled, in ") for line in lines)
+    assert any(line.startswith("Pulling model base.en: 0 of 1 MB, ") for line in lines), lines
+    assert any(line.startswith("Model base.en is pulled, in ") for line in lines)
 
 
 async def test_unless_it_is_wanted_nothing_is_pulled(hub: LocalHub, speech: Path) -> None:
@@ -97,7 +97,7 @@ async def test_broken_off_it_goes_on_by_itself_where_it_stopped(hub: LocalHub) -
     hub.break_after = 500_000
     async with pulling(again_after=1.0) as engine:
         await until(lambda: engine.status().state == "failed")
-        assert "Systran/faster-whisper-tiny could not be pulled" in (engine.status().error or "")
+        assert "Systran/faster-whisper-base.en could not be pulled" in (engine.status().error or "")
         assert engine.status().pull is None
         await until(lambda: engine.status().state == "ready")
         assert engine.status().error is None
@@ -109,7 +109,7 @@ async def test_a_request_tries_again_at_once(hub: LocalHub, speech: Path) -> Non
     async with pulling() as engine:
         with pytest.raises(ModelUnavailable, match="could not be pulled"):
             await run(engine, speech)
-        assert (await transcript(engine, speech)).model == "tiny"
+        assert (await transcript(engine, speech)).model == "base.en"
 
 
 async def test_it_waits_for_the_network(
@@ -121,14 +121,14 @@ async def test_it_waits_for_the_network(
         assert "the Hugging Face Hub does not answer" in (engine.status().error or "")
         monkeypatch.setenv("HF_ENDPOINT", hub.url)
         await until(lambda: engine.status().state == "ready")
-    assert "Model tiny cannot be served" in caplog.text
+    assert "Model base.en cannot be served" in caplog.text
 
 
 async def test_a_model_that_is_copied_here_instead_is_found(hub: LocalHub, tiny_multilingual: Path) -> None:
     async with pulling(offline=True, again_after=1.0) as engine:
         await until(lambda: engine.status().state == "failed")
         assert "the network is off" in (engine.status().error or "")
-        target = engine.settings.model.cache_dir / "Systran--faster-whisper-tiny"
+        target = engine.settings.model.cache_dir / "Systran--faster-whisper-base.en"
         shutil.copytree(tiny_multilingual, target.with_name("new"))
         target.with_name("new").rename(target)
         await until(lambda: engine.status().state == "ready")
@@ -149,7 +149,7 @@ async def test_killed_in_the_middle_of_it(hub: LocalHub, speech: Path) -> None:
         waiting = asyncio.create_task(transcript(engine, speech))
         await halfway(engine)
         os.kill(pid_of(engine), signal.SIGKILL)
-        assert (await waiting).model == "tiny"
+        assert (await waiting).model == "base.en"
         assert restarts(seen) == ["load"]
     assert hub.ranges, "it went on where it was"
 

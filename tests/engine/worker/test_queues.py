@@ -30,9 +30,10 @@ def work(number: int, index: int = 0) -> Work:
 
 
 class Simulated:
-    """Reads and computes as the queues say. ``served`` notes (stage, request, window) in order.
+    """A simulated worker, which reads and computes as the queues decide, without threads or models.
 
-    The windows of a request need ``rungs`` decodings each.
+    ``served`` lists (stage, request, window) in order. Each window of a request is decoded ``rungs`` times, as if it
+    needed that many temperatures.
     """
 
     def __init__(self, sizes: Sizes) -> None:

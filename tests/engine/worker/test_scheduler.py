@@ -45,7 +45,7 @@ def loaded(directory: Path, **decode: object) -> LoadedModel:
 
 
 def messages(model: LoadedModel, *submits: Submit, overlap: bool = False) -> list[FromWorker]:
-    """Every message until the last request has ended."""
+    """Run a scheduler with these requests, and return its messages until the last request has ended."""
     sent: Queue[FromWorker] = Queue()
     scheduler = Scheduler(model, Sizes(2, 2), sent.put, max_seconds=3600, overlap=overlap, choices=model.stage_choices)
     for submit in submits:

@@ -22,7 +22,7 @@ def transfers(draw: st.DrawFn) -> Transfer:
 
 
 def visited(transfer: Transfer, number: int) -> list[int]:
-    """The plain loops of the definition."""
+    """Return the elements that pass ``number`` of a transfer visits, by the plain loops of the definition."""
     start = transfer.offset
     if len(transfer.dims) == 4:
         start += number % transfer.dims[0].size * transfer.dims[0].stride

@@ -18,7 +18,7 @@ BLOCK = Block("i32", 64)
 
 
 def fan(into: int, out: int, depth: int = 2) -> Design:
-    """A core with ``into`` FIFOs from the shim and ``out`` to it."""
+    """Return a design of one core with ``into`` FIFOs from the shim and ``out`` to it."""
     ins, outs = [f"i{n}" for n in range(into)], [f"o{n}" for n in range(out)]
     call = Call("run", tuple(map(Held, (*ins, *outs))))
     return Design(

@@ -31,7 +31,7 @@ def checkpoint(tiny_multilingual: Path) -> Checkpoint:
 
 
 class Delayed:
-    """A real encoder that takes its time."""
+    """A real encoder that waits ``seconds`` in each call, and counts the calls."""
 
     device = "cpu"
 

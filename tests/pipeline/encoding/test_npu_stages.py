@@ -45,7 +45,7 @@ Open = Callable[..., LoadedModel]
 
 
 def no_encoder(npu: Npu, directory: Path, settings: NpuSettings) -> tuple[NpuStage[Features], str]:
-    """Refuse the encoder, which takes ten seconds for a window in simulation."""
+    """Refuse to open the NPU's encoder, which takes ten seconds for a window in simulation."""
     raise NpuUnavailable(NO_ENCODER)
 
 
@@ -82,7 +82,10 @@ def machine_opener(machine: Machine, simulated_kernels: Path) -> Opener:
 
 @pytest.fixture
 def open_parts(demo_model: Path, machine_opener: Opener) -> Iterator[Open]:
-    """Opens the demo model with these settings of the NPU, mel alone on it by default; closed after the test."""
+    """A function that loads the demo model with settings of the NPU; by default only mel runs there.
+
+    The models are closed after the test.
+    """
     opened: list[LoadedModel] = []
 
     def open_(
@@ -109,7 +112,7 @@ def sample(demo_model: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def long_sample(demo_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample three times, each in a window of its own."""
+    """The demo model's sample three times, each in a window of its own."""
     audio, _ = soundfile.read(demo_model / "sample.wav", dtype="float32")
     return write(
         tmp_path_factory.mktemp("audio") / "long.wav",
@@ -124,7 +127,7 @@ def transcribe(parts: LoadedModel, source: Path, **options: Any) -> Transcript:
 
 
 def faulty(parts: LoadedModel, source: Path, machine: Machine, fault: Fault) -> Transcript:
-    """Transcribe with a fault that strikes after the first window."""
+    """Transcribe with a fault of the NPU that strikes after the first window."""
     for event in alone.transcribe(parts, source, Options(vad=False)):
         if isinstance(event, Progress) and fault not in machine.faults:
             machine.faults.append(fault)
@@ -134,7 +137,7 @@ def faulty(parts: LoadedModel, source: Path, machine: Machine, fault: Fault) -> 
 
 @cache
 def on_cpu(source: Path) -> str:
-    """Return the words of the CPU path."""
+    """Return the text of a recording with every stage on the CPU."""
     parts = LoadedModel("demo", DEMO_DIR, StageSettings(MODEL, decode=DECODE, npu=NpuSettings(mode="off")))
     return transcribe(parts, source, vad=False).text
 
@@ -255,7 +258,7 @@ def test_a_canary_ends_it_between_two_windows(open_parts: Open, machine: Machine
 
     @dataclasses.dataclass
     class Second(Garbage):
-        """Strikes the launch after the window's own, which is right."""
+        """A fault that garbles the second launch, which is the self-test after the window's own launch."""
 
         def run(self, execution: Execution) -> bool:
             nonlocal launches

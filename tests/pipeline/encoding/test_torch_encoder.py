@@ -26,7 +26,7 @@ def mel() -> Float32:
 
 @pytest.fixture(scope="module")
 def expected(tiny_multilingual: Path, mel: Float32) -> Float32:
-    """CTranslate2 in float32, from the same (int8) weights."""
+    """The states by CTranslate2 in float32, from the int8 weights that ``weights`` has."""
     model = ctranslate2.models.Whisper(str(tiny_multilingual), device="cpu", compute_type="float32")
     return np.array(model.encode(ctranslate2.StorageView.from_array(mel)))
 

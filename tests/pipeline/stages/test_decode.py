@@ -15,7 +15,7 @@ from tests.audio_files import joined, tone, write
 
 
 def pitch(samples: Float32) -> float:
-    """Strongest frequency in Hz."""
+    """Return the strongest frequency in Hz."""
     spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
     return float(np.argmax(spectrum) * SAMPLE_RATE / len(samples))
 

@@ -48,7 +48,7 @@ def search(checkpoint: Checkpoint, language: str = "en", beams: int = 1, ladder:
 
 
 def decoded(decoder: Ct2Decoder, states: Float32, search: Search) -> list[Decoded]:
-    """Windows of one request, decoded at one temperature after the other until each will do."""
+    """Decode windows of one request, at one temperature after the other until each result is good enough."""
     works = [
         Work(Window(n, 0.0, np.zeros(1, np.float32)), request=0, clock=StageClock(), warn=print)
         for n in range(len(states))
@@ -154,14 +154,30 @@ def test_a_long_prompt_leaves_room_for_text(checkpoint: Checkpoint, prompt: str 
 def test_languages(checkpoint: Checkpoint, tiny_english: Path, states: Float32) -> None:
     assert len(checkpoint.languages) > 90
     checkpoint.require_language("de")
-    language, probability = checkpoint.detect_language(states[0])
+    language, probability = checkpoint.detect_language(states[0], checkpoint.languages)
     assert language in checkpoint.languages
     assert 0 < probability < 1
     english = Checkpoint(tiny_english, ModelSettings())
-    assert english.detect_language(states[0]) == ("en", 1.0)
+    assert english.detect_language(states[0], english.languages) == ("en", 1.0)
     with pytest.raises(InvalidInput, match="English only") as caught:
         english.require_language("de")
     assert caught.value.param == "language"
+
+
+def test_candidates_share_the_whole_probability(checkpoint: Checkpoint, states: Float32) -> None:
+    def detect(*candidates: str) -> tuple[str, float]:
+        return checkpoint.detect_language(states[0], candidates)
+
+    unlikely = [code for code in checkpoint.languages if code != detect(*checkpoint.languages)[0]]
+    first = detect(*unlikely)
+    rest = [code for code in unlikely if code != first[0]]
+    second = detect(*rest)
+    assert (first[0] in unlikely, second[0] in rest) == (True, True)
+    of_two = detect(second[0], first[0])
+    assert of_two[0] == first[0]
+    assert 0.5 < of_two[1] < 1
+    assert of_two == detect(first[0], second[0])
+    assert detect("de") == ("de", 1.0)
 
 
 def test_a_damaged_model_is_named(tmp_path: Path) -> None:

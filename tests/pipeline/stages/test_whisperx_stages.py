@@ -194,10 +194,10 @@ def test_serving_without_these_parts_imports_no_torch(tiny_english: Path, shared
 
 
 def whisperx_texts(model: Path, windows: list[Window], beams: int) -> list[str]:
-    """The texts of the same windows by WhisperX's own model class.
+    """Return the texts of the windows by WhisperX's own model class.
 
-    It is given this project's spectrogram, which differs from its own by 1e-5: on speech that the demo model does not
-    know, that difference decides between words.
+    The class is given this project's spectrogram, which differs from its own by 1e-5: on speech that the demo model
+    does not know, that difference decides between words.
     """
     import torch
     from faster_whisper.tokenizer import Tokenizer

@@ -40,7 +40,7 @@ class Scripted:
 
 
 def ramp(length: int) -> Float32:
-    """Samples whose values are their positions, which float32 holds exactly up to 2^24."""
+    """Return samples whose values are their positions, which float32 holds exactly up to 2^24."""
     return np.arange(length, dtype=np.float32)
 
 
@@ -50,7 +50,7 @@ def blocks(samples: Float32, size: int) -> Iterator[Float32]:
 
 
 def cut(blocks: Iterable[Float32], cutter: SpeechCutter | FixedCutter) -> Iterator[Window]:
-    """Windows of a whole recording, each as soon as it is whole."""
+    """Yield the windows of a whole recording, each as soon as it is complete."""
     for block in blocks:
         yield from cutter.push(block)
     yield from cutter.flush()
