@@ -1,10 +1,11 @@
-"""The command in front of an op's data: sixteen 32-bit words at the start of the first A object.
+"""The command that tells the cores which op to run and how often to loop: 16 32-bit words in front of the op's data.
 
-A command that travels with the data needs no further FIFO, lock or run-time parameter, and the instruction stream does
-not depend on the address that the compiler chose for a buffer.
+A command is the first A object (block of input data) that a core receives for an op. A command that travels with the
+data needs no further FIFO, lock or run-time parameter, and the instruction stream does not depend on the address that
+the compiler chose for a buffer.
 
-The same index has another meaning for each op, so each op has an enumeration of its own. The C++ kernels include these
-names from ``command.h``. To regenerate that header after a change here:
+A word of the same index has another meaning in each op, so each op has an enumeration of its own. The C++ kernels
+include these names from ``command.h``. To regenerate that header after a change here:
 
     python -m kernels.command > kernels/command.h
 """
@@ -27,12 +28,12 @@ CommandWords = dict[int, int | float]  # value by index of the word; words that 
 
 
 class CommandWord(IntEnum):
-    """The index of a word in the command; ``meaning`` describes its value."""
+    """A word of a command: the member's value is the word's index, and ``meaning`` describes what the word holds."""
 
     meaning: str
 
     def __new__(cls, index: int, meaning: str) -> Self:
-        """Make the member ``index``, which carries its description."""
+        """Create the member with the value ``index`` and the description ``meaning``."""
         word = int.__new__(cls, index)
         word._value_ = index
         word.meaning = meaning
@@ -44,7 +45,10 @@ class CommandWord(IntEnum):
 
 
 class MatmulWord(CommandWord):
-    """Words of the ops ``matmul`` and ``matmul_i8``."""
+    """The words of a matmul command: loop counts and flags that tell a core how to run a matrix product.
+
+    A command runs ``matmul`` (bf16) or ``matmul_i8`` (int8), by which of the two row block counts is not 0.
+    """
 
     ROW_BLOCKS = 0, "bf16 row blocks for each core"
     ROW_BLOCKS_I8 = 1, "int8 row blocks for each core"
@@ -55,7 +59,7 @@ class MatmulWord(CommandWord):
 
 
 class AttentionWord(CommandWord):
-    """Words of the op ``attention``."""
+    """The words of an attention command: loop counts and sizes that tell a core how to run softmax attention."""
 
     QUERY_TILES = 2, "query tiles for each core, over all heads of its column"
     KEY_TILES = 5, "tiles of 64 keys"
@@ -63,7 +67,7 @@ class AttentionWord(CommandWord):
 
 
 class RowsWord(CommandWord):
-    """Words of the op ``rows``."""
+    """The words of a rows command: counts and constants that tell a core how to run a residual add and layer norm."""
 
     ROW_BLOCKS = 3, "row blocks for each core"
     COLUMN_GROUPS = 5, "groups of COLS column blocks"
@@ -73,7 +77,7 @@ class RowsWord(CommandWord):
 
 
 class QuantiseWord(CommandWord):
-    """Words of the op ``quantise``."""
+    """The words of a quantise command: loop counts that tell a core how to turn bf16 rows into int8 with scales."""
 
     ROW_BLOCKS = 4, "row blocks for each core"
     COLUMN_BLOCKS = 5, "column blocks of bf16"
@@ -89,7 +93,10 @@ OPS: tuple[tuple[str, type[CommandWord]], ...] = (
 
 
 def command(words: Mapping[int, int | float], nbytes: int) -> NDArray[np.uint8]:
-    """Return the object with these words and zeros elsewhere: uint8 [nbytes]. Floats are stored as float32 bits."""
+    """Return a command as uint8 [nbytes]: ``words`` (value by word index), little endian, and zeros elsewhere.
+
+    An int becomes an int32 and a float the bits of a float32.
+    """
     packed = np.zeros(nbytes, np.uint8)
     for index, value in words.items():
         code = "<f" if isinstance(value, float) else "<i"
@@ -98,7 +105,7 @@ def command(words: Mapping[int, int | float], nbytes: int) -> NDArray[np.uint8]:
 
 
 def header() -> str:
-    """Return the text of ``command.h``: these words as C++ constants, in one namespace for each op."""
+    """Return the text of the C++ header ``command.h``: each word's index as a constant, in one namespace an op."""
     return "\n".join(_header_lines()) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""The program of a core as statements: acquire, release, call, loop.
+"""The statements of a core's program: acquire and release an object of a FIFO, call a kernel, loop.
 
 The words are those of mlir-aie's AIE dialect (mlir-aie@97962964).
 """
@@ -13,9 +13,10 @@ from kernels.array.tile import Tile
 
 @dataclass(frozen=True, slots=True)
 class Acquire:
-    """Wait for the next object of ``fifo``: a full one where the core is a target, a free one where it is the source.
+    """A statement that waits for the next object of ``fifo``: a full one to read, or a free one to write.
 
-    A core holds at most one object of a FIFO at a time.
+    The core reads a FIFO that it is a target of, and writes one that it is the source of. A core holds at most one
+    object of a FIFO at a time.
     """
 
     fifo: str
@@ -23,35 +24,41 @@ class Acquire:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Give the held object of ``fifo`` back: a target frees it to be filled again, the source sends it on, full."""
+    """A statement that gives the held object of ``fifo`` back.
+
+    A reader (target of the FIFO) frees the object to be filled again; the writer (source) sends it on, full.
+    """
 
     fifo: str
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The object of ``fifo`` that the core holds, as an argument of a kernel."""
+    """A kernel argument: the object (block of data) of the FIFO ``fifo`` that the core holds during the call."""
 
     fifo: str
 
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """A buffer of the core's own tile, as an argument of a kernel."""
+    """A kernel argument: the buffer named ``buffer`` in the memory of the core's own tile."""
 
     buffer: str
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """The number of the current pass of the enclosing loop ``loop``, as an i32 argument."""
+    """A kernel argument: the number, from 0, of the current pass of the enclosing loop ``loop``, as an i32."""
 
     loop: str
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Run a kernel function on held objects, local buffers, pass numbers of loops, and constants."""
+    """A statement that runs the kernel function ``kernel``.
+
+    ``args`` are held objects, local buffers, pass numbers of loops, and constants.
+    """
 
     kernel: str
     args: tuple[Held | Local | Index | int, ...]
@@ -67,7 +74,10 @@ class BufferWord:
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """``count`` passes over ``body``, none if it is 0. A core skips FIFO operations by a loop, never by a branch."""
+    """A statement that runs ``body`` ``count`` times, or not at all if ``count`` is 0.
+
+    A core skips FIFO operations by a loop, never by a branch, because mlir-aie drops acquires inside branches.
+    """
 
     name: str
     count: int | BufferWord
@@ -79,7 +89,7 @@ Statement = Acquire | Release | Call | Loop
 
 @dataclass(frozen=True, slots=True)
 class Core:
-    """The program of one core: ``body`` again and again, for as long as the overlay is loaded.
+    """The program of one core: ``body`` runs again and again, for as long as the overlay is loaded.
 
     ``stack_bytes`` is the stack that the core reserves; a multiple of 32.
     """
@@ -92,15 +102,15 @@ class Core:
     def dynamic(self) -> bool:
         """True if the core picks FIFO objects at run time (mlir-aie's ``dynamic_objfifo_lowering``).
 
-        Every core with a loop does. In a loop that acquires, the static lowering may return the same object for ever.
-        It keeps a loop that does not acquire, but unrolls it in the copies that it makes of the body around it, and
-        fails if the count is data or 0. A body without loops it unrolls correctly.
+        Every core with a loop does. In a loop that acquires, mlir-aie's static lowering may return one and the same
+        object for ever. The static lowering keeps a loop that does not acquire, but unrolls it in the copies that it
+        makes of the body around it, and fails if the count is data or 0. A body without loops is unrolled correctly.
         """
         return any(isinstance(part, Loop) for part in self.body)
 
 
 def statements(body: tuple[Statement, ...]) -> Iterator[Statement]:
-    """Yield every statement of a body, each loop before the statements in it."""
+    """Yield every statement of a body, nested ones too; a loop comes before the statements in it."""
     for statement in body:
         yield statement
         if isinstance(statement, Loop):

@@ -1,4 +1,4 @@
-"""A runtime sequence: the transfers between DRAM and the array that the NPU's controller starts and awaits."""
+"""A runtime sequence: the transfers between DRAM and the array that the NPU's controller runs in a launch."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from kernels.array.tile import Block, Dim
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """One shim buffer descriptor: the elements of a launch argument that go through the FIFO, in order.
+    """One shim DMA descriptor: the elements of a launch argument that go through a FIFO, and their order.
 
-    ``dims`` are outermost first. Up to three describe one pass over ``length`` elements; a fourth, in front, moves
-    the start from pass to pass and needs a task that repeats (``Start.repeat`` = its size - 1). Empty ``dims`` is a
+    ``dims`` are outermost first. Up to three describe one pass over ``length`` elements; a fourth, in front, moves the
+    start from pass to pass and needs a task that repeats (``Start.repeat`` = its size - 1). Empty ``dims`` is a
     contiguous run. ``offset`` and strides are in elements of the argument.
 
     >>> Transfer("x", 0, 64, (Dim(8, 128), Dim(8, 1)))  # the upper left 8 x 8 of a matrix of 128 columns
@@ -26,9 +26,9 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Queue a task on the shim channel of ``fifo``: its transfers in a chain, the chain ``repeat`` + 1 times.
+    """A step that queues a task on the shim channel of ``fifo``: the chain of ``transfers``, run ``repeat`` + 1 times.
 
-    A sequence can await the end of a task with ``token``.
+    With ``token`` the channel signals the end of the task, so that an ``Await`` can wait for it.
     """
 
     task: str
@@ -40,14 +40,17 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Await:
-    """Wait in the sequence until a task with a token has ended; its descriptors are free then."""
+    """A step that waits until a task with a token has ended; the task's DMA descriptors are free then."""
 
     task: str
 
 
 @dataclass(frozen=True, slots=True)
 class Free:
-    """Free the descriptors of a task that has ended, as the await of a later task has shown."""
+    """A step that frees the DMA descriptors of a task without waiting for the task's end.
+
+    The await of a later task must have shown that the task has ended.
+    """
 
     task: str
 
@@ -57,7 +60,7 @@ Step = Start | Await | Free
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
-    """One instruction stream: the ``arguments`` (name and block) in launch order, and the steps of the controller."""
+    """One launch: the ``arguments`` (name and block) in launch order, and the steps that the NPU's controller takes."""
 
     name: str
     arguments: tuple[tuple[str, Block], ...]

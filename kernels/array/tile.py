@@ -1,4 +1,4 @@
-"""Tiles of the array, and the shape of what they hold and move."""
+"""The tiles of the array, and the types of the data that they hold and move."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ ITEM_BYTES: dict[DType, int] = {"bf16": 2, "f32": 4, "i8": 1, "i16": 2, "i32": 4
 
 @dataclass(frozen=True, slots=True, order=True)
 class Tile:
-    """A tile of the array by column and row: row 0 is the shim, row 1 the memtile, rows 2 to 5 are cores."""
+    """A tile of the array by column and row: row 0 is the shim, row 1 the memtile, rows 2 to 5 are cores.
+
+    A shim moves data from and to DRAM, a memtile is a large memory in between, and a core runs a program.
+    """
 
     col: int
     row: int
 
     @property
     def kind(self) -> Literal["shim", "memtile", "core"]:
-        """The kind of tile that the row holds."""
+        """The kind of tile that this row consists of."""
         return "shim" if self.row == 0 else "memtile" if self.row == 1 else "core"
 
     def __str__(self) -> str:
@@ -40,7 +43,7 @@ class Block:
 
     @property
     def nbytes(self) -> int:
-        """Size in bytes."""
+        """The size of the block in bytes."""
         return self.elements * ITEM_BYTES[self.dtype]
 
     def __str__(self) -> str:
@@ -49,7 +52,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Dim:
-    """One dimension of a DMA access pattern: ``size`` steps of ``stride`` elements."""
+    """One dimension of a DMA access pattern: ``size`` steps, each ``stride`` elements from the one before."""
 
     size: int
     stride: int

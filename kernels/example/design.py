@@ -41,12 +41,12 @@ SEQUENCE = Sequence(
 
 
 def gains() -> Bits16:
-    """The gains as bf16 bits, uint16 [256]: 1/256 to 1."""
+    """Return the gains 1/256, 2/256, ..., 1 as bf16 bits, uint16 [256]."""
     return to_bfloat16(np.arange(1, WIDTH + 1, dtype=np.float32) / np.float32(WIDTH), Rounding.CONV_EVEN)
 
 
 def design() -> Design:
-    """The overlay and its one sequence."""
+    """Return the example's design: the overlay and its one sequence."""
     return Design(
         name="gain",
         columns=1,

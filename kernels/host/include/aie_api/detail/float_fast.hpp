@@ -1,4 +1,4 @@
-// The same datapath on doubles, as many lanes at a time as fill a register.
+// The floating point datapath of float_exact.hpp on doubles, as many lanes at a time as fill a register.
 //
 // A term of the sum is a multiple of 2^-24 of anything 2^25 times its size, so one unit q of the alignment grid, all
 // rounded terms and their sum are exact in a double. Adding 1.5 * 2^52 * q rounds a term to a multiple of q, to nearest
@@ -57,7 +57,7 @@ HOST_INLINE auto grid(V largest) {
     const W exponent = __builtin_convertvector(lanes_max(largest, V{}), W) + (1023 - 278 + 52);
     return like<double, V>((exponent << 52) | (int64_t(1) << 51));
 }
-// A term in units, counted from the bits of the grid; and the exact value of a count.
+// align() returns a term in units, counted from the bits of the grid; value() the exact value of such a count.
 template <typename V>
 HOST_INLINE auto align(V term, V grid) {
     return like<int64_t, V>(term + grid);
@@ -67,7 +67,7 @@ HOST_INLINE V value(W units, V grid) {
     return V(units) - grid;
 }
 
-// fp32 bits of an exact sum, what falls below the normal range being zero (signed or not).
+// The fp32 bits of an exact sum; a sum below the normal range becomes a zero (signed or not).
 template <bool SignedUnderflow, typename V>
 HOST_INLINE auto normalise(V sum) {
     constexpr int64_t smallest = (int64_t(1023 - 127) << 52) | 0xffffff0000000;  // 2^-126 - 2^-151 rounds up to 2^-126

@@ -9,7 +9,8 @@
 
 namespace aie::host {
 
-// Whether to round up, on vectors of 0/1 lanes: guard bit, sticky bits, kept lowest bit, negative.
+// Returns 1 for each lane that is rounded up, else 0. All arguments are lanes of 0 and 1: the highest bit that is
+// dropped, any other dropped bit, the lowest bit that is kept, and the sign (1 is negative).
 template <rounding_mode Mode, bool Magnitude, typename V>
 HOST_INLINE V round_up(V guard, V sticky, V lowest, V negative) {
     const V one = V{} + 1;
@@ -28,7 +29,7 @@ HOST_INLINE V round_up(V guard, V sticky, V lowest, V negative) {
     if constexpr (Mode == conv_odd) return guard & ((one - lowest) | sticky);
 }
 
-// Call f.template operator()<mode>() for the mode in the register.
+// Calls f.template operator()<mode>() for the mode in the rounding register.
 template <typename F>
 HOST_INLINE auto with_rounding(F f) {
     using enum rounding_mode;
@@ -54,7 +55,7 @@ HOST_INLINE V clamp_lanes(V v, int64_t low, int64_t high) {
     return v > hi ? hi : v;
 }
 
-// The saturation register applied to 64-bit lanes that become T.
+// Clamps 64-bit lanes to the range of T as the saturation register says.
 template <typename T, typename V>
 HOST_INLINE V saturate_to(V v) {
     if (get_saturation() == saturation_mode::none) return v;
