@@ -78,7 +78,8 @@ class EngineStatus:
     ``queued`` counts requests whose audio was not read yet, ``running`` those whose audio is being or has been read.
     ``waiting_seconds`` is the admitted audio that is not yet transcribed, as far as its length is known. ``speed`` is
     the measured rate in seconds of audio per second, None until something was measured. ``stages`` and ``warm_up`` are
-    those of the default model, and ``pull`` is its download, None while there is none.
+    those of ``default_model``, which answers requests without a model name. ``pull`` is the download of the configured
+    default model, None while there is none.
     """
 
     state: Literal["starting", "ready", "failed", "stopped"]
@@ -169,7 +170,7 @@ class Engine(Protocol):
         """
 
     def stand_in(self) -> str | None:
-        """Return why the demo model serves in the place of the default one now, None where it does not."""
+        """Return the reason why the demo model replaces the default model now, None if it does not."""
 
     def status(self) -> EngineStatus:
         """Return the state of the engine now: models, devices, queue and processes."""

@@ -83,8 +83,8 @@ class LoadedModel:
     def candidates(self, options: Options) -> tuple[str, ...]:
         """Return the languages that a recording may have: one if it is known, else those among which it is detected.
 
-        Languages of ``decode.languages`` that the model does not know are left out, and all are the model's if none is
-        left.
+        The configured ``decode.languages`` apply where the request names none; those that the model does not know are
+        left out, and if none is left, all of the model's languages are returned.
         """
         if options.language is not None:
             return (options.language,)

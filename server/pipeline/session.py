@@ -137,9 +137,10 @@ class Session:
         return Work(window, request=self.number, clock=self._clock, warn=self._warnings.append)
 
     def prepare(self, work: Work, watch: Watch = charged) -> None:
-        """Decide how an encoded window is decoded; the first window tells the language unless it is known.
+        """Set the decoder's parameters for an encoded window.
 
-        Raises InvalidInput or ModelUnavailable for an aligner that was asked for and cannot be had in this language.
+        If the language is not known, it is detected in the first window and holds for all. Raises InvalidInput or
+        ModelUnavailable for an aligner that was asked for and cannot be had in this language.
         """
         if self._plan is None:
             self._plan = decoding_plan(self.model, self.options, *self._language(work, watch))

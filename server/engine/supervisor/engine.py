@@ -34,8 +34,8 @@ LAUNCH = Launch()
 class SupervisedEngine:
     """An engine that transcribes jobs (server.engine.contract.Engine), with one worker process for each model.
 
-    ``stand_in`` is the reason why the demo model serves first in the place of the default one; see StandIn. Raises
-    ConfigurationError when the settings ask for an NPU or for packages that are not there.
+    ``stand_in`` is the reason why the demo model replaces the default one at first, None if it does not; see StandIn.
+    Raises ConfigurationError when the settings ask for an NPU or for packages that are not there.
 
         engine = SupervisedEngine(load_settings())
         await engine.start()

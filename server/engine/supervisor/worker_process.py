@@ -34,12 +34,12 @@ LARGE = 1 << 20  # bytes of a message that take the event loop too long to unpic
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """The command that starts a worker process, and time limits for its start.
+    """The command that starts a worker process, and time limits and waits for its start.
 
-    ``command`` gets the number of its socket as the last argument. ``load_seconds`` is the time in which a model must
-    be ready, conversion included; while the model is pulled, the time in which the next byte must arrive.
-    ``pull_again_seconds`` is the wait after a pull that failed, ``ask_again_seconds`` the first wait after no source of
-    a model has answered.
+    ``command`` gets the file descriptor of its socket as the last argument. ``load_seconds`` is the time in which a
+    model must be ready, conversion included; while the model is downloaded, the time in which the next byte must
+    arrive. ``pull_again_seconds`` is the wait after a download that failed, ``ask_again_seconds`` the first wait after
+    no source of a model has answered.
     """
 
     command: tuple[str, ...] = (sys.executable, "-P", "-m", "server.engine.worker")

@@ -52,7 +52,7 @@ class Checkpoint:
         return Tokenizer(self.text, self.multilingual, task=task, language=language)
 
     def require_language(self, language: str, *, param: str = "language") -> None:
-        """Check that the checkpoint knows ``language``; raise InvalidInput, with ``param``, if it does not."""
+        """Raise InvalidInput, about the option ``param``, unless the model knows ``language``."""
         if language not in self.languages:
             known = "speaks English only" if not self.multilingual else f"knows {', '.join(self.languages)}"
             raise InvalidInput(
@@ -62,9 +62,9 @@ class Checkpoint:
             )
 
     def detect_language(self, states: Float32, candidates: Sequence[str]) -> tuple[str, float]:
-        """Return the likeliest of the candidates for one window's encoder states [1500, d], and its probability.
+        """Return the likeliest of the languages ``candidates`` and its probability, from encoder states [1500, d].
 
-        The probabilities of the candidates, codes that the checkpoint knows, sum to 1.
+        ``candidates`` are codes that the model knows; their probabilities are scaled to a sum of 1.
         """
         if len(candidates) == 1:
             return candidates[0], 1.0
