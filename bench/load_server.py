@@ -19,6 +19,7 @@ import httpx2
 
 from bench.benchmark_audio import ROOT
 from server.machine.memory import rss_bytes
+from server.settings.stages import DEMO_MODEL
 
 READY_SECONDS = 300
 STOP_SECONDS = 20
@@ -70,8 +71,13 @@ async def serving(
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "server.cli", "serve", "--port", str(port)]
-    quiet = {"WHISPERX_NPU_LOG__LEVEL": "error", "WHISPERX_NPU_MODEL__OFFLINE": "true"}
-    process = subprocess.Popen(command, cwd=ROOT, env={**quiet, **os.environ, **environment}, stderr=subprocess.DEVNULL)
+    settings = {
+        "WHISPERX_NPU_LOG__LEVEL": "error",
+        "WHISPERX_NPU_MODEL__NAME": DEMO_MODEL,
+        "WHISPERX_NPU_MODEL__OFFLINE": "true",
+    }
+    everything = {**settings, **os.environ, **environment}
+    process = subprocess.Popen(command, cwd=ROOT, env=everything, stderr=subprocess.DEVNULL)
     limits = httpx2.Limits(max_connections=None, max_keepalive_connections=connections)
     base = f"http://127.0.0.1:{port}"
     try:

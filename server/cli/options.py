@@ -16,7 +16,7 @@ ConfigFile = Annotated[
 ]
 ModelName = Annotated[
     str | None,
-    typer.Option("--model", help="demo, a Whisper name, a Hugging Face id, or a directory; else as configured."),
+    typer.Option("--model", help="A Whisper name, a Hugging Face id, a directory, or demo; else as configured."),
 ]
 
 
