@@ -33,7 +33,7 @@ class Measured:
     replaces another one gets these values, so that it computes as the first one did.
     """
 
-    implementation: Literal["ctranslate2", "onnxruntime", "torch"]
+    implementation: Literal["ctranslate2", "openvino"]
     reason: str
     encoder: Curve
     decoder: Curve

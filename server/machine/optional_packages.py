@@ -27,7 +27,6 @@ def require_extra(what: str, *, param: str | None = None, kind: type[WhisperXErr
 def asked_for(settings: StageSettings) -> tuple[str, ...]:
     """Return the settings that need the extra ``whisperx`` for every request, each as "name = value"."""
     wanted = {
-        "model.encoder": settings.model.encoder == "torch" and "torch",
         "vad.method": settings.vad.method == "pyannote" and "pyannote",
         "align.method": settings.align.method == "whisperx" and "whisperx",
         "diarize.model": settings.diarize.model,

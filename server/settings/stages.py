@@ -50,13 +50,14 @@ class ModelSettings(Group):
     )
     compute_type: Literal["auto", "int8", "int8_float32", "float32", "int16"] = Field(
         "auto",
-        description="Arithmetic of CTranslate2. auto keeps int8 if the checkpoint has it and converts to int8 "
-        "otherwise.",
+        description="Arithmetic of CTranslate2: of the decoder, and of the encoder if it is ctranslate2. auto keeps "
+        "int8 if the checkpoint has it and converts to int8 otherwise.",
     )
     threads: int = Field(0, ge=0, description="CPU threads of one stage; 0 means all cores that this process may use.")
-    encoder: Literal["auto", "ctranslate2", "onnxruntime", "torch"] = Field(
+    encoder: Literal["auto", "ctranslate2", "openvino"] = Field(
         "auto",
-        description="Encoder on the CPU. auto times, at start-up, those that could be the fastest on this processor.",
+        description="Encoder on the CPU. auto times, at start-up, those that are as accurate as float32, and takes the "
+        "fastest. openvino computes in float32, or in bfloat16 on a processor with AMX if model.compute_type is auto.",
     )
 
 

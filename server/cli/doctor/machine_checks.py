@@ -26,6 +26,7 @@ PACKAGES = (
     "ctranslate2",
     "faster-whisper",
     "onnxruntime",
+    "openvino",
     "av",
     "fastapi",
     "uvicorn",
