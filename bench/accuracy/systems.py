@@ -44,18 +44,18 @@ def load(name: str, checkpoint: Path, threads: int) -> Transcribe:
 def ours(encoder: str, directory: Path, threads: int) -> Transcribe:
     """Load this pipeline without word times; ``encoder`` is a name of ``encoders``, or empty for the default."""
     from bench.accuracy.encoders import ENCODERS
-    from server.pipeline.loaded_model import Parts
-    from server.pipeline.session import Session
+    from server.pipeline import alone
+    from server.pipeline.loaded_model import LoadedModel
     from server.settings.stages import ModelSettings, StageSettings
     from server.transcript import Finished, Options
 
-    model = ModelSettings.model_validate({"threads": threads, "encoder": "ctranslate2" if encoder else "auto"})
-    parts = Parts("bench", directory, StageSettings(model=model))
+    settings = ModelSettings.model_validate({"threads": threads, "encoder": "ctranslate2" if encoder else "auto"})
+    model = LoadedModel("bench", directory, StageSettings(model=settings))
     if encoder:
-        parts.encoder = ENCODERS[encoder](parts.checkpoint)
+        model.encoder = ENCODERS[encoder](model.checkpoint)
 
     def transcribe(path: Path) -> Heard:
-        *_, last = Session(parts, Options(align="off")).run(path)
+        *_, last = alone.transcribe(model, path, Options(align="off"))
         assert isinstance(last, Finished)
         return Heard(last.transcript.text, last.transcript.language)
 
