@@ -38,9 +38,9 @@ def main() -> None:
         recording = benchmark_audio(arguments.seconds, arguments.cache)
     except NoAudio as error:
         sys.exit(f"skipped: {error}")
-    print(_machine(arguments.threads))
+    print(machine(arguments.threads))
     print(f"recording: {recording.source}, {arguments.repeats} runs of each side")
-    report: dict[str, Any] = {"machine": _machine(arguments.threads), "command": sys.argv, "models": {}}
+    report: dict[str, Any] = {"machine": machine(arguments.threads), "command": sys.argv, "models": {}}
     for name in arguments.models:
         directory = checkpoints.whisper(name, arguments.cache)
         if directory is None:
@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def compare(settings: RunSettings, repeats: int) -> dict[str, list[RunResult]]:
-    """Run both pipelines ``repeats`` times, in alternating order."""
+    """Run both pipelines ``repeats`` times, in alternating order, and return the results by name in SIDES."""
     runs: dict[str, list[RunResult]] = {name: [] for name in SIDES}
     for repeat in range(repeats):
         for name in SIDES if repeat % 2 == 0 else reversed(SIDES):
@@ -68,7 +68,10 @@ def compare(settings: RunSettings, repeats: int) -> dict[str, list[RunResult]]:
 
 
 def child(name: str, settings: RunSettings) -> RunResult:
-    """Run one of SIDES in its own process; its messages appear only if it fails."""
+    """Run the pipeline ``name`` of SIDES in a process of its own, and return its result.
+
+    If the process fails, this one exits with its messages.
+    """
     with tempfile.TemporaryDirectory() as directory:
         target = Path(directory) / "result.json"
         command = [sys.executable, "-m", SIDES[name], json.dumps(asdict(settings)), str(target)]
@@ -120,7 +123,8 @@ def _print(name: str, ours: Medians, theirs: Medians, goals: list[Goal]) -> None
     print("\n".join(["", *table(ours, theirs), "", *map(str, goals)]))
 
 
-def _machine(threads: int) -> str:
+def machine(threads: int) -> str:
+    """Return date, processor, cores, threads and Python as one line."""
     names = [line.partition(":")[2].strip() for line in _cpuinfo() if line.startswith("model name")]
     cpu = names[0] if names else platform.processor()
     cores = f"{len(names) or os.cpu_count()} cores, {threads} threads"

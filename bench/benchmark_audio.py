@@ -1,4 +1,4 @@
-"""Speech to measure with, and its text."""
+"""A recording of speech for the benchmarks, with its text."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def benchmark_audio(seconds: float, cache: Path) -> BenchmarkAudio:
 
 
 def _sentences(seconds: float) -> tuple[Samples, str | None, str]:
-    """Return the sentences from the beginning that fit: int16 samples, text, name of the source."""
+    """Return the first sentences of LONG that fit into ``seconds``: int16 samples at 16 kHz, text, name of the file."""
     sentences = [s for s in json.loads(LONG.with_suffix(".json").read_bytes()) if s["end"] <= seconds]
     samples, rate = soundfile.read(LONG, dtype="int16")
     assert rate == RATE

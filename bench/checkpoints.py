@@ -17,7 +17,11 @@ RANDOM_TOKENS = 80  # per window: about what 25 s of English speech takes, as ra
 
 
 def whisper(name: str, cache: Path) -> Path | None:
-    """Return the folder of a CTranslate2 model in int8, one of SIZES or "demo"; None if the demo model is missing."""
+    """Return the folder of the int8 CTranslate2 model ``name``, one of SIZES or "demo".
+
+    None is returned if the demo model is missing. A model of SIZES has random weights, and is made if it is not in
+    ``cache``.
+    """
     if name == "demo":
         return DEMO_DIR if (DEMO_DIR / "model.bin").is_file() else None
     directory = cache / f"whisper-{name}-random"
@@ -27,7 +31,10 @@ def whisper(name: str, cache: Path) -> Path | None:
 
 
 def wav2vec2(cache: Path) -> Path:
-    """Return the directory of a random Wav2Vec2ForCTC of base size: 94 M parameters, as WAV2VEC2_ASR_BASE_960H."""
+    """Return the directory of a random Wav2Vec2ForCTC of base size, made if it is not in ``cache``.
+
+    The model has 94 M parameters, as WAV2VEC2_ASR_BASE_960H.
+    """
     directory = cache / "wav2vec2-base-random"
     if (directory / "model.safetensors").is_file():
         return directory

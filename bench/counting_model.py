@@ -1,4 +1,4 @@
-"""A counter of the work that a CTranslate2 model does, at the call that both pipelines make."""
+"""A wrapper of CTranslate2's Whisper model that counts the work of either pipeline, at the call that both make."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class CountingModel:
         self.reset()
 
     def reset(self) -> None:
-        """Start counting from zero."""
+        """Set both counts to zero."""
         self.windows = 0
         self.tokens = 0
 

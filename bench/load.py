@@ -41,7 +41,7 @@ ENVIRONMENT = {"killed": {"WHISPERX_NPU_DECODE__TEMPERATURES": "[0.0]"}}
 
 
 async def run(scenes: Sequence[str], requests: int, audio: Mapping[float, Path]) -> list[Figure]:
-    """Run each scene on a server of its own; return its figures, and the p99 of /livez over all scenes."""
+    """Run each scene on a server of its own; print and return its figures, and the p99 of /livez over all scenes."""
     figures: list[Figure] = []
     livez: list[float] = []
     for scene in scenes:

@@ -44,7 +44,7 @@ class Figure:
 
 
 async def clip_beside_files(server: LoadedServer) -> list[Figure]:
-    """Measure the latency of a clip, first alone, then beside ten files of ten minutes."""
+    """Measure the latency of a clip of 3 s, first alone, then while the server transcribes ten files of ten minutes."""
     alone = await _probes(server)
     files = [asyncio.create_task(server.transcribe(FILE_SECONDS)) for _ in range(FILES)]
     await asyncio.sleep(10)
@@ -62,7 +62,7 @@ async def _probes(server: LoadedServer) -> list[float]:
 
 
 async def many_at_once(server: LoadedServer) -> list[Figure]:
-    """Measure the time of the same requests one after the other, and all at once."""
+    """Measure the time of 50 requests of 30 s of speech, sent one after the other and then all at once."""
 
     async def in_turn() -> None:
         for _ in range(CLIENTS):
@@ -77,7 +77,7 @@ async def many_at_once(server: LoadedServer) -> list[Figure]:
 
 
 async def leavers(server: LoadedServer) -> list[Figure]:
-    """Count the windows that are computed if half of the clients leave after a second."""
+    """Count the windows that are computed if half of 50 clients disconnect a second after they sent their requests."""
     await server.transcribe(CLIP_SECONDS)
     before = await server.windows()
     await server.transcribe(TALK_SECONDS)
@@ -95,7 +95,7 @@ async def leavers(server: LoadedServer) -> list[Figure]:
 
 
 async def memory(server: LoadedServer, requests: int) -> list[Figure]:
-    """Measure the growth of memory over clips, notes, broken files and clients that leave, eight at a time."""
+    """Measure the growth of memory over clips, notes, broken files and clients that disconnect, eight at a time."""
     limit = asyncio.Semaphore(8)
     marks: dict[int, float] = {}
 

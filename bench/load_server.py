@@ -63,7 +63,7 @@ class LoadedServer:
 async def serving(
     audio: Mapping[float, Path], environment: Mapping[str, str], connections: int
 ) -> AsyncIterator[LoadedServer]:
-    """Start a server on a free port, call /livez every 50 ms meanwhile, and stop the server in the end.
+    """Context manager that starts a server on a free port, calls its /livez every 50 ms, and stops it in the end.
 
     ``environment`` overrides settings, ``connections`` are kept alive between requests. Raises TimeoutError if the
     server is not ready after 300 s.

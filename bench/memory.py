@@ -32,7 +32,11 @@ FLAT_MB = 64.0  # growth that the second half may add: a buffer of 30 minutes of
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """The resident memory in MB (2**20) after each of MARKS, as shares of the recording, had been read."""
+    """The memory of one pass over a recording.
+
+    ``resident`` has the resident memory in MB (2**20) when each share of the recording in MARKS had been read;
+    ``count`` is the number of windows or segments.
+    """
 
     what: str
     hours: float
@@ -57,7 +61,7 @@ class Growth:
 
 
 def main() -> None:
-    """Measure both passes, or one as a child process."""
+    """Measure each pass in a child process and print its memory; with ``--child``, measure one pass in this process."""
     parser = argparse.ArgumentParser(prog="python -m bench.memory", description=__doc__)
     parser.add_argument("--hours", type=float, default=4.0, help="of decoding, detection and windows")
     parser.add_argument("--session-hours", type=float, default=1.0, help="of the whole session")
@@ -75,7 +79,7 @@ def main() -> None:
 
 
 def run(child: str, hours: float, model: str, cache: Path) -> Growth:
-    """Measure one pass in a fresh process."""
+    """Measure one pass, "windows" or "session", in a fresh process."""
     long_recording(hours, cache)
     with tempfile.TemporaryDirectory() as directory:
         result = Path(directory) / "growth.json"
@@ -101,28 +105,30 @@ def measure(child: str, hours: float, model: str, cache: Path) -> Growth:
 
 
 def _windows(recording: Path) -> Iterator[float]:
-    """Yield the end of each window, in seconds."""
-    from server.pipeline.cutting import speech_windows
+    """Decode a recording, detect speech and cut it into windows; yield the end of each window, in seconds."""
     from server.pipeline.stages.decode import AudioStream
     from server.pipeline.stages.vad import SileroDetector
+    from server.pipeline.windows.reader import WindowReader
     from server.settings.stages import VadSettings
 
-    for window in speech_windows(AudioStream(recording), SileroDetector(VadSettings())):
-        yield window.end
+    reader = WindowReader(AudioStream(recording), SileroDetector(VadSettings()))
+    while (windows := reader.read()) is not None:
+        for window in windows:
+            yield window.end
 
 
 def _session(recording: Path, model: str, cache: Path) -> Iterator[float]:
-    """Yield the end of each segment, in seconds."""
-    from server.pipeline.loaded_model import Parts, StageSettings
-    from server.pipeline.session import Session
-    from server.settings.stages import DecodeSettings
+    """Transcribe a recording; yield the end of each segment, in seconds."""
+    from server.pipeline.alone import transcribe
+    from server.pipeline.loaded_model import LoadedModel
+    from server.settings.stages import DecodeSettings, StageSettings
     from server.transcript import Options, SegmentReady
 
     directory = checkpoints.whisper(model, cache)
     if directory is None:
         sys.exit(f"the model {model} is not here")
     settings = StageSettings(decode=DecodeSettings.model_validate({"beam_size": 1, "temperatures": (0.0,)}))
-    for event in Session(Parts(model, directory, settings), Options(language="en")).run(recording):
+    for event in transcribe(LoadedModel(model, directory, settings), recording, Options(language="en")):
         if isinstance(event, SegmentReady):
             yield event.segment.end
 

@@ -79,7 +79,7 @@ def table(ours: Medians, theirs: Medians) -> list[str]:
 
 
 def speed_goals(ours: Medians, theirs: Medians) -> list[Goal]:
-    """Return the goals for the base size: end to end, and without word times."""
+    """Return the goals for Whisper's base size: to be faster than WhisperX end to end, and without word times."""
     whole, part = theirs.total / ours.total, theirs.without_align / ours.without_align
     return [
         Goal(f"end to end with word times at least {FASTER}x", whole >= FASTER, f"{whole:.2f}x"),
@@ -88,13 +88,13 @@ def speed_goals(ours: Medians, theirs: Medians) -> list[Goal]:
 
 
 def memory_goal(ours: Medians, theirs: Medians) -> Goal:
-    """Return the goal for peak memory."""
+    """Return the goal that the peak memory of this pipeline is not above that of WhisperX."""
     measured = f"{ours.peak_mb:.0f} MB against {theirs.peak_mb:.0f} MB"
     return Goal("peak memory not above WhisperX's", ours.peak_mb <= theirs.peak_mb, measured)
 
 
 def wer_goal(ours: Medians, theirs: Medians, truth: str) -> Goal:
-    """Return the goal for the word error rate against the text that was read."""
+    """Return the goal that this pipeline's word error rate, against the text ``truth``, is not above WhisperX's."""
     mine, other = word_error_rate(truth, ours.result.text), word_error_rate(truth, theirs.result.text)
     return Goal("word error rate not above WhisperX's", mine <= other, f"{mine:.3f} against {other:.3f}")
 

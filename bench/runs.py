@@ -11,7 +11,7 @@ STAGES = ("decode", "vad", "mel", "encoder", "decoder", "align")
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """The transcription that a run measures, after it has loaded the models and transcribed ``warm_up``.
+    """The settings of a measured run, which loads models and transcribes ``warm_up`` before it measures ``audio``.
 
     ``max_new_tokens`` limits the text of one window, because random weights never end it; None leaves the limit to the
     model. ``align_model`` is a wav2vec2 directory for WhisperX. Without ``align`` words get no times.
@@ -32,7 +32,7 @@ class RunSettings:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """Wall times in ms by stage and in total, peak memory in MB (2**20), and the amount of work.
+    """The result of a measured run: wall times in ms by stage and in total, peak memory in MB (2**20), work done.
 
     ``cpu_ms`` is the processor time of all threads, which other work on the machine disturbs less than wall time.
     """

@@ -12,13 +12,13 @@ R = TypeVar("R")
 
 
 class Stopwatch:
-    """The wall time of each stage in ms, added up around the functions that it wraps."""
+    """A sum of wall time for each stage in ms, measured around the functions that ``timed`` wraps."""
 
     def __init__(self) -> None:
         self.ms: dict[str, float] = {}
 
     def timed(self, stage: str, function: Callable[P, R]) -> Callable[P, R]:
-        """Return ``function``, whose calls from now on count as time of ``stage``."""
+        """Wrap ``function``, so that the time of its calls is added to that of ``stage``."""
 
         def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
             start = time.perf_counter()

@@ -11,14 +11,14 @@ from pathlib import Path
 from bench.counting_model import CountingModel
 from bench.runs import RunResult, RunSettings, read_settings, write_result
 from bench.timing import Timer, peak_mb
-from server.pipeline.loaded_model import Parts, StageSettings
-from server.pipeline.session import Session
-from server.settings.stages import DecodeSettings, ModelSettings
+from server.pipeline.alone import transcribe
+from server.pipeline.loaded_model import LoadedModel
+from server.settings.stages import DecodeSettings, ModelSettings, StageSettings
 from server.transcript import Finished, Options, Transcript
 
 
 def decode_settings(settings: RunSettings) -> DecodeSettings:
-    """Return the default settings, or those for random weights.
+    """Return the settings of the decoder: the defaults, or if ``max_new_tokens`` is set, those for random weights.
 
     Random weights fail every threshold, so their windows are decoded once and without thresholds.
     """
@@ -33,27 +33,27 @@ def decode_settings(settings: RunSettings) -> DecodeSettings:
     return DecodeSettings.model_validate(common | once)
 
 
-def load(settings: RunSettings) -> tuple[Parts, CountingModel]:
-    """Load the model and what else requests share; return it and its counter."""
+def load(settings: RunSettings) -> tuple[LoadedModel, CountingModel]:
+    """Load this pipeline's model; return it, and the wrapper that counts its windows and tokens."""
     stages = StageSettings(
         model=ModelSettings.model_validate({"threads": settings.threads}),
         decode=decode_settings(settings),
     )
-    parts = Parts("bench", Path(settings.model), stages)
+    parts = LoadedModel("bench", Path(settings.model), stages)
     parts.checkpoint.whisper = model = CountingModel(parts.checkpoint.whisper)
     return parts, model
 
 
-def run(parts: Parts, settings: RunSettings, path: str) -> Transcript:
-    """Transcribe the file ``path``."""
+def run(parts: LoadedModel, settings: RunSettings, path: str) -> Transcript:
+    """Transcribe the file ``path`` with the loaded model."""
     options = Options(language=settings.language, align=None if settings.align else "off")
-    *_, last = Session(parts, options).run(Path(path))
+    *_, last = transcribe(parts, Path(path), options)
     assert isinstance(last, Finished)
     return last.transcript
 
 
 def measure(settings: RunSettings) -> RunResult:
-    """Load, warm up, and measure one transcription."""
+    """Load the model, transcribe the warm-up recording, and measure one transcription."""
     timer = Timer()
     parts, model = load(settings)
     load_ms, _ = timer.read()

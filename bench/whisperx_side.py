@@ -94,7 +94,7 @@ def load_audio(path: str) -> Any:
 
 
 def measure(settings: RunSettings) -> RunResult:
-    """Load, warm up, and measure one transcription."""
+    """Load WhisperX's models, transcribe the warm-up recording, and measure one transcription."""
     timer = Timer()
     pipeline = WhisperXPipeline(settings)
     load_ms, _ = timer.read()

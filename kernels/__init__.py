@@ -1,1 +1,1 @@
-"""AIE2 kernels, one folder each, and the tools to describe, check, simulate and build them."""
+"""AIE2 kernels (programs for the cores of AMD's Ryzen AI NPU), and the tools to describe, check and build them."""

@@ -1,10 +1,10 @@
-"""The errors of kernels and designs.
+"""The errors of kernels and of designs, which describe a program for the whole array.
 
 KernelsError
 ├── DesignError          a design that the hardware or mlir-aie refuses or would run wrongly; holds every violation
 ├── StreamError          an instruction stream that cannot be read
 └── SimulationError      an action on the simulated array that would fail on the chip, with or without a report
-    └── DeadlockError    no part of the array can go on; holds a sentence for each that waits
+    └── DeadlockError    no part of the array can go on; holds a sentence for each part that waits
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class KernelsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One rule that a design breaks.
+    """One rule of the hardware or of mlir-aie that a design breaks, as a line of a DesignError.
 
     ``where`` is the part of the design, ``name`` the rule, ``found`` the design's value and ``limit`` the allowed one,
     both with their numbers; ``cure`` is the change to make. ``detail`` is a block of lines such as a memory map.
@@ -40,9 +40,9 @@ class Violation:
 
 
 class DesignError(KernelsError):
-    """A design that cannot be built, or would not do what it describes.
+    """A design that cannot be built, or that would not do what it describes.
 
-    ``violations`` is empty for an error of a single cause, which the message gives.
+    ``violations`` has every rule that the design breaks; it is empty if the message alone gives the cause.
     """
 
     def __init__(self, message: str, violations: tuple[Violation, ...] = ()) -> None:
@@ -60,7 +60,7 @@ class DesignError(KernelsError):
 
 
 class StreamError(KernelsError):
-    """An instruction stream that is malformed, not for Phoenix, or with instructions that no launch here has."""
+    """An NPU instruction stream that is malformed, not for Phoenix, or has instructions unknown to this project."""
 
 
 class SimulationError(KernelsError):
@@ -68,9 +68,10 @@ class SimulationError(KernelsError):
 
 
 class DeadlockError(SimulationError):
-    """A launch that cannot go on, or that left work undone.
+    """A simulated launch that cannot go on, or that left work undone.
 
-    ``waits`` has a sentence for every process that waits: for which object or slot, and from which other process.
+    ``waits`` has a sentence for every part of the array that waits: for which object (block of data) or free slot, and
+    from which other part.
     """
 
     def __init__(self, message: str, waits: tuple[str, ...] = ()) -> None:

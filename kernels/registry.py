@@ -1,4 +1,4 @@
-"""The registered designs by name: those that ``whisperx-npu kernels`` lists and builds and the server loads."""
+"""The registered designs by name: ``whisperx-npu kernels`` lists and builds them, and the server loads them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, partial
 
-from kernels.array.design import Design, Sequence
+from kernels.array.design import Design
+from kernels.array.sequence import Sequence
 from kernels.encoder.core import Op
 from kernels.encoder.overlay import ENCODER_OPS, overlay
 from kernels.encoder.plan import plan
@@ -49,10 +50,11 @@ CHOICES: dict[bool, tuple[Overlays, ...]] = {  # by whether the layers' products
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A registered overlay.
+    """A registered overlay: one configuration of the NPU's array, with its self-test.
 
-    ``summary`` is its line in ``whisperx-npu kernels list``. ``make`` returns the design with the sequence of its
-    self-test and those of the named Whisper sizes, ``trial`` the self-test.
+    ``summary`` is its line in ``whisperx-npu kernels list``. ``make(sizes)`` returns the design, with the instruction
+    sequence of the self-test and those for the named Whisper sizes. ``trial()`` returns the input and the compared
+    results of the self-test.
 
     >>> ENTRIES["encoder"].make(["base", "small"])
     """
@@ -92,8 +94,9 @@ ENTRIES = {entry.name: entry for entry in (*map(_mel_entry, (80, 128)), *map(_en
 
 @cache
 def overlay_sha256(name: str) -> str:
-    """Return the hash of a registered overlay, without sequences: that of ``Manifest.overlay_sha256`` in its folder.
+    """Return the SHA-256 (hex) of a registered overlay's design, without sequences, and its kernel sources.
 
-    Raises KeyError for a name that is not registered.
+    A kernel folder that was built from the same sources has this value in ``Manifest.overlay_sha256``. Raises KeyError
+    for a name that is not registered.
     """
     return overlay_hash(ENTRIES[name].make(()))

@@ -1,10 +1,11 @@
-"""A schedule of straight-line code in the issue slots of an AIE2 core, to estimate the cycles of a loop's pass.
+"""A scheduler of straight-line code in the issue slots of an AIE2 core, which estimates the cycles of a loop.
 
-A bundle issues two loads and one store of 32 bytes, one operation of the multiplier and its accumulators (MAC, float or
-accumulator add) and one of the vector ALU (shuffle, compare, integer add, register move). Conversions leave through
-the store slot; accumulators load through the first load slot only. Slots: decoder tables of xdna-emu
-crates/xdna-archspec/decoder_ffi@7380bd56. Latencies: load 7, MAC 5, bf16 MAC and float add 6, accumulator into the next
-MAC 3 (its src/interpreter/timing/latency.rs, as the branch penalty); conversion 4, vector ALU 2, a call 20 [guess].
+A bundle (the instructions of one cycle) issues two loads and one store of 32 bytes, one operation of the multiplier and
+its accumulators (MAC, float or accumulator add) and one of the vector ALU (shuffle, compare, integer add, register
+move). Conversions leave through the store slot; accumulators load through the first load slot only. Slots: decoder
+tables of xdna-emu crates/xdna-archspec/decoder_ffi@7380bd56. Latencies: load 7, MAC 5, bf16 MAC and float add 6,
+accumulator into the next MAC 3 (its src/interpreter/timing/latency.rs, as the branch penalty); conversion 4, vector ALU
+2, a call 20 [guess].
 
 ``best`` is the time of a loop that is pipelined down to its busiest slot, ``nominal`` that of a loop whose passes do
 not overlap: the length of a pass as scheduled here, and the jump. Neither includes bank conflicts or spilled registers.
@@ -22,7 +23,11 @@ JUMP = 6  # cycles of a taken branch
 
 @dataclass(frozen=True, slots=True)
 class Cycles:
-    """The cycles of one call."""
+    """Modelled clock cycles of one kernel call.
+
+    ``best`` assumes that loops are pipelined down to their busiest issue slot, ``nominal`` that passes of a loop do not
+    overlap.
+    """
 
     best: int
     nominal: int
@@ -30,7 +35,7 @@ class Cycles:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A kind of operation: the slots that it may issue in, and the cycles until its result can be used."""
+    """A kind of operation: the issue slots that it may use, and the cycles (``latency``) until its result is ready."""
 
     slots: tuple[str, ...]
     latency: int
@@ -49,7 +54,7 @@ ALU = Unit(("alu",), 2)
 
 @dataclass(slots=True)
 class Schedule:
-    """Operations in program order, each in the first free cycle of one of its slots after its operands are ready.
+    """A growing schedule: ``issue`` places an operation in the first cycle with a free slot and ready operands.
 
     >>> code = Schedule()
     >>> product = code.issue(MULTIPLY_BF16, code.issue(LOAD), code.issue(LOAD))
@@ -60,9 +65,9 @@ class Schedule:
     _length: int = 0
 
     def issue(self, unit: Unit, *ready: int, times: int = 1) -> int:
-        """Issue an operation that holds its slot for ``times`` cycles, and return the cycle when its result is ready.
+        """Place an operation that takes its slot for ``times`` cycles, and return the cycle when its result is ready.
 
-        ``ready`` are the cycles in which its operands are ready.
+        ``ready`` are the cycles in which its operands are ready, as earlier calls of ``issue`` returned them.
         """
         earliest = max(ready, default=0)
         cycle, slot = min((self._free(slot, earliest, times), slot) for slot in unit.slots)
@@ -73,12 +78,12 @@ class Schedule:
 
     @property
     def length(self) -> int:
-        """Cycles until the last result is ready."""
+        """Cycles from the start until the last result is ready."""
         return self._length
 
     @property
     def busiest(self) -> int:
-        """Cycles in which the busiest slot is taken."""
+        """The number of cycles in which the most used issue slot is taken."""
         return max(Counter(slot for slot, _ in self._taken).values())
 
     def _free(self, slot: str, cycle: int, times: int) -> int:
@@ -88,5 +93,5 @@ class Schedule:
 
 
 def loop(body: Schedule, passes: int) -> Cycles:
-    """Return the cycles of a call that only runs a loop of ``passes`` passes over ``body``."""
+    """Return the cycles of a kernel call that consists of one loop: ``passes`` passes over the scheduled ``body``."""
     return Cycles(CALL + (passes - 1) * body.busiest + body.length, CALL + passes * (body.length + JUMP))

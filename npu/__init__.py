@@ -1,1 +1,1 @@
-"""The NPU: discovery, access by pyxrt, the mel and encoder stages with their self-tests, and a simulated device."""
+"""The NPU: discovery, access through XRT's Python module, Whisper's mel and encoder stages, a simulated device."""

@@ -1,6 +1,7 @@
-"""Kernel folders on disk: found and checked; missing folders of the simulated device are built.
+"""Search for kernel folders (the compiled files of an overlay, a configuration of the NPU's cores) and check them.
 
-``whisperx-npu kernels build`` writes them as ``<directory>/npu1/<overlay>`` and ``<directory>/host/<overlay>``.
+``whisperx-npu kernels build`` writes them as ``<directory>/npu1/<overlay>`` for the NPU and ``<directory>/host/
+<overlay>`` for the simulated device. Missing folders of the simulated device are built when they are needed.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ MELS = (80, 128)
 
 
 def cache_directory() -> Path:
-    """Return the user's cache directory, for files that can be made again."""
+    """Return the user's cache directory of this application, for files that can be made again."""
     return Path(platformdirs.user_cache_dir(APPLICATION))
 
 
@@ -42,10 +43,11 @@ def data_directories() -> tuple[Path, ...]:
 
 
 class Folders:
-    """The kernel folders for one target in ``directory``, or in the first of the data directories that has a good one.
+    """A finder of kernel folders (compiled NPU kernels) for one target: "npu1", or "host" for the simulated device.
 
-    The methods raise NpuUnavailable for a folder that does not exist, and FolderRefused for one that is damaged or
-    belongs to the kernels of another version.
+    The folders are searched in ``directory``, by default in all of ``data_directories``. ``cache`` (default:
+    ``cache_directory``) receives what is built. The methods raise NpuUnavailable for a folder that does not exist, and
+    FolderRefused for one that is damaged or was built from other kernels than this version's.
     """
 
     def __init__(self, directory: Path | None = None, target: Target = "npu1", cache: Path | None = None) -> None:
@@ -55,22 +57,26 @@ class Folders:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of all folders, good or not."""
+        """The sorted names of all kernel folders that exist for the target, including damaged ones."""
         return tuple(sorted({path.name for where in self._places() for path in where.glob("*") if path.is_dir()}))
 
     @property
     def place(self) -> str:
-        """The searched directories, for messages."""
+        """The searched directories, joined by "or" for messages."""
         return " or ".join(map(str, self._places()))
 
     def mel(self, n_mels: int) -> KernelFolder:
-        """Return the folder of the mel overlay for so many bands, 80 or 128."""
+        """Return the checked kernel folder that computes log-mel features of ``n_mels`` bands, 80 or 128."""
         if n_mels not in MELS:
             raise NpuUnavailable(f"there is no mel kernel for {n_mels} bands, only for 80 and 128")
         return self.read(f"mel_{n_mels}")
 
     def encoder(self, *, int8: bool) -> dict[str, KernelFolder]:
-        """Return the folders that a window of the encoder needs, by name: the good choice with the fewest overlays."""
+        """Return the checked kernel folders that together run Whisper's encoder, by overlay name.
+
+        Some encoders need several overlays; the valid set with the fewest is returned. ``int8`` asks for int8 products
+        in the layers instead of bf16.
+        """
         choices = CHOICES[int8]
         refused: FolderRefused | None = None
         for choice in choices:
@@ -82,7 +88,11 @@ class Folders:
         raise refused or self._missing(" or ".join(" and ".join(choice) for choice in choices))
 
     def read(self, name: str) -> KernelFolder:
-        """Return the folder of an overlay, all its parts checked; a bad folder does not hide a good one behind it."""
+        """Return the kernel folder of the overlay ``name``: the first on the search path that passes every check.
+
+        A damaged folder in front of a good one is logged and skipped. If there is none at all for the simulated device,
+        the folder is built in the cache.
+        """
         fingerprint = overlay_sha256(name)
         refused: FolderRefused | None = None
         for path in self._found(name):
@@ -116,7 +126,7 @@ class Folders:
         )
 
     def _build(self, name: str, path: Path) -> None:
-        """Build a folder for the simulated device, unless another process has just built it."""
+        """Build the overlay ``name`` for the simulated device in ``path``, unless the folder exists already."""
         if path.is_dir():
             return
         try:

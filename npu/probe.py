@@ -33,7 +33,7 @@ Subject = Literal["node", "access", "driver", "firmware", "memlock", "pyxrt"]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One obstacle to the use of the NPU, and its cure. Both are whole clauses without a full stop."""
+    """One obstacle to the use of the NPU, ``what``, and its remedy, ``cure``, both as clauses without a full stop."""
 
     subject: Subject
     what: str
@@ -42,11 +42,11 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class DeviceReport:
-    """The facts about the NPU that can be read without opening it; None for those that cannot be read.
+    """The facts about an NPU that can be read without opening it (None where unreadable), and its problems.
 
-    ``memlock_bytes`` is the soft limit of locked memory, None for unlimited or where CAP_IPC_LOCK lifts it.
-    ``npus`` are the nodes of all devices of amdxdna in the order in which XRT counts them (by our reading; tried on no
-    machine with two), and ``index`` is the position of ``node`` among them, 0 if it is none of them.
+    ``memlock_bytes`` is the soft limit of locked memory, None for unlimited or where CAP_IPC_LOCK lifts it. ``npus``
+    are the device nodes of all NPUs with the driver amdxdna in the order in which XRT counts them (by our reading;
+    tried on no machine with two). ``problems`` begin with the most basic one.
     """
 
     node: Path
@@ -63,17 +63,20 @@ class DeviceReport:
 
     @property
     def index(self) -> int:
-        """The number by which XRT opens the device."""
+        """The number by which XRT opens this device: the position of ``node`` in ``npus``, else 0."""
         return self.npus.index(self.node) if self.node in self.npus else 0
 
     @property
     def reason(self) -> str | None:
-        """The most basic cause that keeps the NPU from serving, None if there is none."""
+        """The most basic problem that keeps the NPU from being used, None if there is none."""
         return self.problems[0].what if self.problems else None
 
 
 def probe(node: Path = NODE, root: Path = Path("/")) -> DeviceReport:
-    """Report on the device node and on /sys and /proc below ``root``; missing files are no error."""
+    """Report the state and the problems of the NPU at ``node`` without opening it.
+
+    ``root`` is the directory that contains sys and proc. A missing file is no error; its fact is None in the report.
+    """
     sysfs = root / "sys/class/accel" / node.name / "device"
     driver = sysfs / "driver"
     seen = DeviceReport(
@@ -186,14 +189,14 @@ def _memlock(status: Path) -> int | None:
 
 
 def _npus(folder: Path, root: Path) -> tuple[Path, ...]:
-    """Nodes in ``folder`` whose driver is amdxdna, by their numbers."""
+    """Return the device nodes in ``folder`` that belong to the driver amdxdna, ordered by number."""
     drivers = (path for path in (root / "sys/class/accel").glob("accel*") if (path / "device/driver").exists())
     names = [path.name for path in drivers if (path / "device/driver").resolve().name == DRIVER]
     return tuple(folder / name for name in sorted(names, key=lambda name: (len(name), name)))
 
 
 def _other(seen: DeviceReport) -> Path | None:
-    """Return another device node that exists and belongs to an NPU."""
+    """Return an existing NPU's device node other than the probed one, None if there is none."""
     return next((node for node in seen.npus if node != seen.node and node.exists()), None)
 
 
@@ -205,7 +208,7 @@ def _user() -> str | None:
 
 
 def _group(gid: int) -> tuple[str, list[str]]:
-    """Return name and members of a group."""
+    """Return the name and the members of the group ``gid``; a group without a name gives its number and no members."""
     try:
         found = grp.getgrgid(gid)
     except KeyError:  # as above
@@ -214,7 +217,10 @@ def _group(gid: int) -> tuple[str, list[str]]:
 
 
 def _version(release: str) -> tuple[int, int]:
-    """Return (6, 14) for "6.14.0-29-generic"; a release that cannot be read counts as new."""
+    """Return major and minor version of a Linux release: (6, 14) for "6.14.0-29-generic".
+
+    An unreadable release counts as 6.14, the first version with the driver.
+    """
     numbers = re.match(r"(\d+)\.(\d+)", release)
     return (int(numbers[1]), int(numbers[2])) if numbers else FIRST_KERNEL
 

@@ -40,7 +40,7 @@ class TokenScore:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of text, usually a sentence.
+    """A stretch of transcribed text, usually a sentence.
 
     ``avg_logprob``, ``compression_ratio``, ``no_speech_prob`` and ``temperature`` are those of the window that it was
     decoded from, as in openai/whisper's transcribe.py; ``seek`` is that window's start in mel frames (10 ms).
@@ -63,7 +63,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class StageTime:
-    """The measured wall time of one stage for one request, and the device that really ran it.
+    """The wall time of a processing stage (vad, mel, encoder, ...) for one request, and the device that really ran it.
 
     ``reason`` is the reason for that device, None if there was no choice.
     """
@@ -72,6 +72,23 @@ class StageTime:
     device: str
     ms: float
     reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StageChoice:
+    """The device that runs a processing stage (vad, mel, encoder, ...) of a model.
+
+    ``reason`` names the measurement or the fallback that decided it.
+    """
+
+    stage: str
+    device: str
+    reason: str
+
+    @property
+    def on_npu(self) -> bool:
+        """True if the NPU or the simulated NPU runs the stage, False if the CPU does."""
+        return self.device != "cpu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +103,16 @@ class DiarizeOptions:
 class Options:
     """The options that one request may choose; None means the configured value.
 
+    Without ``language`` it is detected: among ``languages`` if there are any, else among those of ``decode.languages``.
+
     Options(language="de", beam_size=5, diarize=DiarizeOptions(max_speakers=2))
+    Options(languages=("de", "nl"))
     """
 
     model: str | None = None
     task: Task = "transcribe"
     language: str | None = None
+    languages: tuple[str, ...] = ()
     prompt: str | None = None
     hotwords: str | None = None
     temperature: float | None = None
@@ -147,9 +168,10 @@ class Transcript:
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """The progress of an earlier attempt at a request: the number of windows whose segments were delivered already.
+    """The result of an earlier, interrupted attempt at a request, behind which the next attempt continues.
 
-    ``segments`` are those segments. ``language`` was detected in the first window, and is None if none was delivered.
+    ``windows`` is the number of windows whose segments were delivered already, and ``segments`` are those segments.
+    ``language`` was detected in the first window, and is None if none was delivered.
     """
 
     windows: int = 0
@@ -160,9 +182,10 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The seconds of audio finished so far, and the total, None while it is unknown (a stream without header).
+    """An event: the seconds of audio that are transcribed so far, ``done``, of the ``total``.
 
-    ``stage`` is the step that the request waits for now: queue, decoder or diarize.
+    ``total`` is None while it is unknown (a stream without header). ``stage`` is the step that the request waits for
+    now: queue, decoder or diarize.
     """
 
     done: float
@@ -172,14 +195,14 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class SegmentReady:
-    """A segment that will not change any more, except for its speaker."""
+    """An event: a segment is transcribed and will not change any more, except for its speaker."""
 
     segment: Segment
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The last event of every job that succeeds."""
+    """An event: a request has succeeded. This is its last event."""
 
     transcript: Transcript
 

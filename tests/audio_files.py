@@ -1,7 +1,8 @@
-"""Writes recordings in containers that users send, with PyAV."""
+"""Recordings in the containers that users send, written with PyAV."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from kernels.mel.audio import SAMPLE_RATE, Float32
 
 
 def tone(seconds: float, rate: int = SAMPLE_RATE, hertz: float = 440.0, gain: float = 0.3) -> Float32:
+    """Return a sine, float32 [seconds * rate]."""
     return (gain * np.sin(2 * np.pi * hertz * np.arange(int(seconds * rate)) / rate)).astype(np.float32)
 
 
@@ -25,7 +27,10 @@ def write(
     container: str | None = None,
     video: bool = False,
 ) -> Path:
-    """Encode mono ``samples`` [n], the same in every channel; with ``video``, beside a second of black pictures."""
+    """Write mono ``samples`` [n] to an audio file, the same in every channel, and return its path.
+
+    With ``video``, the file also has a second of black pictures.
+    """
     layout = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}[channels]
     with av.open(str(path), "w", format=container) as output:
         picture = output.add_stream("mpeg4", rate=10) if video else None
@@ -48,6 +53,7 @@ def write(
     return path
 
 
-def joined(blocks: object) -> Float32:
-    parts = list(blocks)  # type: ignore[call-overload]
-    return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+def joined(blocks: Iterable[Float32]) -> Float32:
+    """Return the blocks of a recording as one array, float32 [n]."""
+    arrays = list(blocks)
+    return np.concatenate(arrays) if arrays else np.zeros(0, np.float32)

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from server.checkpoints.sources import KnownFile, KnownModel, Wheel
+from server.checkpoints.sources.table import KnownFile, KnownModel, Wheel
 
 PIECE = 20_000  # bytes that are sent at a time
 

@@ -1,4 +1,4 @@
-"""Models of the WhisperX parts with random weights, in the formats in which users have the real ones."""
+"""Models for the WhisperX stages with random weights, in the formats in which users have the real ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ CHARACTERS = ["<pad>", "<s>", "</s>", "<unk>", "|", *"abcdefghijklmnopqrstuvwxyz
 
 
 def build_wav2vec2(directory: Path) -> Path:
-    """A Wav2Vec2ForCTC checkpoint with its processor, 50 thousand parameters."""
+    """Write a Wav2Vec2ForCTC checkpoint of 50 thousand random parameters with its processor; return its directory."""
     import json
 
     import torch
@@ -42,10 +42,10 @@ def build_wav2vec2(directory: Path) -> Path:
 
 
 def build_diarization(directory: Path) -> Path:
-    """A pyannote pipeline in a local directory, laid out as speaker-diarization-community-1 is.
+    """Write a pyannote pipeline in the layout of speaker-diarization-community-1, and return its directory.
 
-    The segmentation network is the trained one that WhisperX ships; the speaker embedding is random, so it finds
-    turns, but who speaks is a guess.
+    The segmentation network is the trained one that WhisperX ships; the speaker embedding is random, so it finds turns,
+    but who speaks is a guess.
     """
     import numpy as np
     import torch

@@ -12,6 +12,7 @@ import typer
 
 from docs.generate import FILES
 from server.cli import app
+from server.pipeline import text_stages
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -46,6 +47,14 @@ def test_commands_and_options(name: str, command: Any) -> None:
     documented = {option for row in rows(section[1]) for option in re.findall(r"--[a-z-]+", row[0])}
     options = {flag for parameter in command.params for flag in parameter.opts if flag.startswith("--")} - {"--help"}
     assert documented == options
+
+
+def test_every_text_stage_is_among_the_metrics() -> None:
+    metrics = (DOCS / "operations.md").read_text().partition("## Metrics")[2].partition("\n| ")[0]
+    classes = [value for value in vars(text_stages).values() if isinstance(value, type)]
+    names = {getattr(each, "name", "") for each in classes if each.__module__ == text_stages.__name__}
+    assert names
+    assert names <= set(re.findall(r"`([a-z]+)`", metrics))
 
 
 def test_links_lead_somewhere() -> None:

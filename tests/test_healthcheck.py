@@ -18,7 +18,7 @@ CHECK = Path(__file__).resolve().parents[1] / "docker" / "healthcheck.py"
 
 @contextmanager
 def answering(status: int, body: bytes = b"{}") -> Iterator[int]:
-    """The port of a server whose /readyz answers so."""
+    """Context manager of a server that answers /readyz with ``status`` and ``body``; yields its port."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -27,7 +27,7 @@ def answering(status: int, body: bytes = b"{}") -> Iterator[int]:
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the name in the base class
-            """Keep quiet."""
+            """Log nothing."""
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))

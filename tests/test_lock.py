@@ -15,7 +15,7 @@ IMAGE = ("docker/requirements.lock", "docker/requirements-whisperx.lock")
 
 
 def pinned(name: str) -> dict[str, tuple[Requirement, int]]:
-    """Requirement lines, with the number of hashes under each."""
+    """Return the requirements of a lock file, each with its number of hashes, by name and marker."""
     found: dict[str, tuple[Requirement, int]] = {}
     text = re.sub(r"^\s*#.*\n", "", (ROOT / name).read_text(), flags=re.MULTILINE)
     for entry in re.split(r"\n(?=\S)", text.replace("\\\n", " ").strip()):
@@ -71,8 +71,8 @@ def packages(name: str) -> set[str]:
 
 
 def test_what_is_never_imported_is_not_installed() -> None:
-    """Several GB that WhisperX's dependencies ask for and this server never uses."""
-    for name in ("torchvision", "torchcodec", "triton"):
+    """Several GB that WhisperX's dependencies ask for, and the package by which openvino reports to its makers."""
+    for name in ("torchvision", "torchcodec", "triton", "openvino-telemetry"):
         with pytest.raises(PackageNotFoundError):
             version(name)
 

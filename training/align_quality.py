@@ -52,7 +52,7 @@ class Quality:
 
 
 def timed_speech(speakers: Speakers) -> list[TimedClip]:
-    """Return development sentences spoken by both synthesizers, if the synthesizer timed every word."""
+    """Return development sentences spoken by both synthesizers, with word times; those without times are left out."""
     rng = Random(3000)
     spoken = [
         speak(text, rng, "seen")
@@ -90,7 +90,7 @@ def errors(model: Served, head: CtcHead, clips: Iterable[TimedClip]) -> tuple[Er
 
 
 def calibrated(model: Served, clips: list[TimedClip]) -> CtcHead:
-    """Return the head with the offsets that make the median error zero."""
+    """Return the model's CTC head with the offsets that make the median errors of starts and ends on ``clips`` zero."""
     plain = replace(model.head, start_offset=0.0, end_offset=0.0)
     starts, ends = errors(model, plain, clips)
     return replace(plain, start_offset=-float(np.median(starts)), end_offset=-float(np.median(ends)))

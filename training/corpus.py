@@ -45,7 +45,7 @@ class Example:
 
 
 def example(utterance: Utterance) -> Example | None:
-    """Return the features of a trimmed utterance, or None if it is too short or too long to train on."""
+    """Trim the silence of an utterance and return its features; None if it is too short or too long to train on."""
     samples, cut = features.trim(utterance.samples)
     if not SHORTEST <= len(samples) / SAMPLE_RATE <= LONGEST:
         return None
@@ -82,7 +82,11 @@ def read_shard(path: Path) -> list[Example]:
 
 
 def synthetic(shard: int, speakers: Speakers, prompts: Prompts) -> Iterator[Example]:
-    """Yield the examples of one synthetic shard: shares of open and numeric sentences, a share spoken by Flite."""
+    """Yield the examples of the synthetic shard number ``shard``.
+
+    Shares of them are open and numeric sentences instead of sentences of the domain, and a share is spoken by Flite
+    instead of eSpeak.
+    """
     rng = Random(f"corpus {shard}")
     texts = sentences(rng.randrange(2**31), "train", prompts, OPEN_SHARE, NUMERIC_SHARE)
     made = 0
@@ -102,7 +106,7 @@ def as_spoken(text: str, rng: Random) -> str:
 
 
 def real(audio: Path) -> Iterator[Example]:
-    """Yield the training clips of Kathleen, whose phones are not known."""
+    """Yield examples of the training clips of Kathleen, a real speaker; their phones are not known."""
     for clip in kathleen(audio, "train"):
         found = example(Utterance(clip.text, clip.speaker, read_audio(clip.path)))
         if found is not None:

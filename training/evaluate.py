@@ -22,7 +22,7 @@ from training.testsets import GOALS, Clip, all_sets
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """The error rates of one set; ``goal`` is the intended word error rate, None if there is none."""
+    """The error rates of one test set as shares; ``goal`` is the intended word error rate, None if there is none."""
 
     clips: int
     words: int
@@ -50,7 +50,10 @@ def transcribed(model: Served, clips: list[Clip], beam_size: int, timestamps: bo
 def evaluate(
     model: Served, sets: dict[str, list[Clip]], beam_size: int, timestamps: bool, show: int
 ) -> dict[str, Score]:
-    """Return the scores of the pools, then those of every set; a pool joins sets of one name before a colon."""
+    """Transcribe the clips of every set, and return the scores by name: first those of pools, then those of the sets.
+
+    A pool joins the sets whose names are equal before a colon. The first ``show`` transcripts of a set are printed.
+    """
     pools: dict[str, list[tuple[str, str]]] = defaultdict(list)
     scores: dict[str, Score] = {}
     for name, clips in sets.items():

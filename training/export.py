@@ -56,12 +56,12 @@ def save_transformers(model: DemoWhisper, words: Vocabulary, folder: Path) -> No
 
 
 def ctc_head(model: DemoWhisper) -> CtcHead:
-    """Return the character head, not yet calibrated."""
+    """Return the model's linear layer for characters as the CTC head that times words, not yet calibrated."""
     return CtcHead(model.characters.weight.detach().numpy(), model.characters.bias.detach().numpy(), ALPHABET)
 
 
 def export(model: DemoWhisper, words: Vocabulary, out: Path) -> None:
-    """Replace the model files in ``out``."""
+    """Convert the model to CTranslate2 int8 and write it with its CTC head into ``out``, over the files there."""
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         source, converted = Path(scratch, "transformers"), Path(scratch, "ctranslate2")

@@ -26,7 +26,7 @@ def log_mel(samples: Float32) -> Float32:
 
 
 def scaled(mel: Float32) -> Float32:
-    """Return Whisper's input: clamped to 8 below the loudest value of the window, then (x + 4) / 4."""
+    """Scale log-mels as Whisper does: clamp them to 8 below the loudest value of the window, then take (x + 4) / 4."""
     clamped: Float32 = (np.maximum(mel, mel.max() - 8) + 4) / 4
     return clamped
 

@@ -84,7 +84,10 @@ class Flite:
         return Utterance(text, f"flite:{voice}", resample(samples, rate), phones, _words(text, segments))
 
     def _segments(self, utterance: int) -> list[tuple[Span, tuple[str, float]]]:
-        """Return each phone with its word: name, and end of the first phone, which distinguishes repeated words."""
+        """Return each phone of a Flite utterance with its word: the name, and the end of its first phone in seconds.
+
+        That end distinguishes repeated words.
+        """
         segments = []
         item = self._library.relation_head(self._library.utt_relation(utterance, b"Segment"))
         start = 0.0

@@ -103,7 +103,7 @@ def _attend(attention: Any, queries: Tensor, keys: Tensor, causal: bool = False)
 
 
 def _attend_openly(attention: Any, queries: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
-    """Attend as ``_attend`` does, without the fused kernel; also return the weights, so that they can be trained."""
+    """Compute attention without the fused kernel; return also the weights, so that they can be trained."""
     scores = _heads(attention.q_proj(queries)) @ _heads(attention.k_proj(keys)).transpose(2, 3)
     weights = (scores / math.sqrt(HEAD_WIDTH)).softmax(-1)
     mixed = weights @ _heads(attention.v_proj(keys))
@@ -112,7 +112,10 @@ def _attend_openly(attention: Any, queries: Tensor, keys: Tensor) -> tuple[Tenso
 
 @torch.no_grad()
 def initialise(model: DemoWhisper) -> None:
-    """Set random matrices, scaled by fan-in and smaller if they add to the residual stream; then local attention."""
+    """Set the starting weights: random matrices, and encoder heads that attend to neighbouring frames.
+
+    The matrices are scaled by fan-in, and smaller if they add to the residual stream.
+    """
     for name, parameter in model.named_parameters():
         if "embed" in name or "proj_out" in name:
             continue

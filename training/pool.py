@@ -27,7 +27,7 @@ class Pool:
         return sum(map(len, self._kinds.values()))
 
     def refresh(self) -> None:
-        """Read the shards that are new since the last call."""
+        """Read the shards that were added to the folder since the last call."""
         for path in sorted(set(self._folder.glob("*.npz")) - self._read):
             self._read.add(path)
             self._kinds.setdefault(path.stem.partition("-")[0], []).extend(read_shard(path))

@@ -40,7 +40,7 @@ def read_audio(path: Path) -> Float32:
 
 
 def from_int16(samples: NDArray[np.int16]) -> Float32:
-    """Convert to float32 in [-1, 1)."""
+    """Convert int16 samples to float32 in [-1, 1)."""
     scaled: Float32 = samples.astype(np.float32) / np.float32(32768)
     return scaled
 
@@ -55,7 +55,7 @@ def resample(samples: Float32, rate: int) -> Float32:
 
 
 def manifest(root: Path, folder: str) -> list[Recording]:
-    """Return the clips of one folder that have a text, in order of their names."""
+    """Return the clips of ``folder`` that the MANIFEST.tsv in ``root`` lists with a text, in order of their names."""
     with (root / "MANIFEST.tsv").open(newline="", encoding="utf-8") as table:
         rows = [row for row in csv.DictReader(table, delimiter="\t") if row["file"].startswith(f"{folder}/")]
     clips = [
@@ -84,7 +84,7 @@ def kathleen(root: Path, split: Split) -> list[Recording]:
 
 
 def digit_takes(root: Path) -> dict[str, dict[str, list[Path]]]:
-    """Return single spoken digits by speaker and word (for tests only: the licence is share-alike)."""
+    """Return the recordings of single digits by speaker and word; for tests only, as the licence is share-alike."""
     takes: dict[str, dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
     for path in sorted((root / "fsdd").glob("*.wav")):
         digit, speaker, _ = path.stem.split("_")

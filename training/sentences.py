@@ -39,12 +39,12 @@ TEMPLATES = [template for templates in TOPICS.values() for template in templates
 
 
 def normalise(text: str) -> str:
-    """Normalise for word error rates: lower case, letters and apostrophes only, single spaces."""
+    """Normalise a text for word error rates: lower case, letters and apostrophes only, single spaces."""
     return " ".join(re.sub(r"[^a-z' ]", " ", text.lower().replace("’", "'")).split())
 
 
 def split_of(text: str) -> Split:
-    """Return the split of a text; case and punctuation do not matter."""
+    """Return the split that a text belongs to, by a hash; case and punctuation do not matter."""
     bucket = int.from_bytes(sha256(normalise(text).encode()).digest()[:4], "big") % SPLIT_BUCKETS
     return "test" if bucket == 0 else "dev" if bucket == 1 else "train"
 
@@ -67,7 +67,7 @@ def expand(template: str, rng: Random) -> str:
 
 
 def in_domain(rng: Random) -> str:
-    """Return a random sentence of the domain, of any split."""
+    """Return a random sentence of the demo model's domain; it may belong to any split."""
     kind = rng.random()
     if kind < 0.12:
         return written(numbers.digit_string(rng))
@@ -112,7 +112,7 @@ class Prompts:
 
 
 def numeric(rng: Random) -> str:
-    """Return mostly a digit string, else another number: speech without the help of a sentence."""
+    """Return a random digit string, or less often another number or a time of day, without a sentence around it."""
     kinds = (numbers.digit_string, numbers.digit_string, numbers.digit_string, numbers.cardinal, numbers.clock)
     return written(rng.choice(kinds)(rng))
 
@@ -120,7 +120,7 @@ def numeric(rng: Random) -> str:
 def sentences(
     seed: int, split: Split, prompts: Prompts | None = None, open_share: float = 0.0, numeric_share: float = 0.0
 ) -> Iterator[str]:
-    """Yield sentences of one split without end: shares of open and of numeric ones, the rest in-domain."""
+    """Yield random sentences of one split without end: most are of the domain, shares are open and numeric ones."""
     rng = Random(seed)
     while True:
         kind = rng.random()

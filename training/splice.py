@@ -67,7 +67,7 @@ def align(model: DemoWhisper, clip: Example, flite: Flite) -> Aligned | None:
 
 
 def phrase(source: Aligned, rng: Random) -> tuple[list[str], Example]:
-    """Return one to five neighbouring words and their features."""
+    """Cut one to five neighbouring words out of a clip at random; return the words and their features."""
     length = rng.randint(1, min(5, len(source.words)))
     first = rng.randint(0, len(source.words) - length)
     last = first + length - 1
@@ -83,7 +83,7 @@ def phrase(source: Aligned, rng: Random) -> tuple[list[str], Example]:
 
 
 def spliced(sources: list[Aligned], rng: Random) -> Iterator[Example]:
-    """Yield new utterances of two to four phrases without end."""
+    """Yield new utterances without end, each joined from two to four phrases of random clips."""
     while True:
         pieces = [phrase(rng.choice(sources), rng) for _ in range(rng.randint(2, 4))]
         text = written(" ".join(word for words, _ in pieces for word in words))

@@ -45,31 +45,34 @@ class Clip:
 
 
 def spoken(speak: Speak, texts: list[str], cast: Cast, seed: int) -> list[Clip]:
-    """Return each text spoken by a voice of the cast."""
+    """Synthesize each text with a random voice of ``cast``, the group of voices seen or unseen in training."""
     rng = Random(seed)
     return [Clip(speak(text, rng, cast).samples, text) for text in texts]
 
 
 def sentence_texts(split: Split, seed: int, count: int = CLIPS) -> list[str]:
-    """Return different sentences of the domain from one split."""
+    """Return ``count`` different sentences of the domain from one split."""
     return list(islice(dict.fromkeys(islice(sentences(seed, split), 4 * count)), count))
 
 
 def digit_texts(split: Split, seed: int, count: int) -> list[str]:
-    """Return different digit strings of one split."""
+    """Return ``count`` digit strings from one split."""
     rng = Random(seed)
     drawn = (written(digit_string(rng)) for _ in range(10**6))
     return list(islice((text for text in drawn if split_of(text) == split), count))
 
 
 def recorded(clips: list[Recording]) -> list[Clip]:
-    """Return the recordings that are not longer than one window."""
+    """Load the recordings, and return those that are not longer than one window."""
     loaded = (Clip(read_audio(clip.path), clip.text) for clip in clips)
     return [clip for clip in loaded if len(clip.samples) <= LONGEST * 16_000]
 
 
 def synthetic_sets(split: Split, speakers: Speakers) -> dict[str, list[Clip]]:
-    """Return fresh sentences, by synthesizer and cast; the development split uses the seen voices only."""
+    """Return the sets of synthetic speech by name, one for each synthesizer and group of voices.
+
+    The development split uses only the voices that training hears.
+    """
     sets: dict[str, list[Clip]] = {}
     engines: dict[str, Speak] = {"eSpeak": speakers.espeak, "Flite": speakers.flite}
     casts: tuple[Cast, ...] = ("seen", "unseen") if split == "test" else ("seen",)

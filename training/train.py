@@ -51,7 +51,7 @@ CURRICULUM: tuple[tuple[float, dict[int, float], int], ...] = (
 
 @dataclass
 class TrainingProgress:
-    """The counters that a checkpoint keeps."""
+    """The counters of the training that a checkpoint keeps: steps, seconds trained, and seconds of audio seen."""
 
     steps: int = 0
     trained_seconds: float = 0.0
@@ -78,7 +78,7 @@ class Losses:
 
 
 def curriculum(share: float) -> tuple[dict[int, float], int]:
-    """Return the shares of the window lengths, and the audio seconds per step, at this share of the budget."""
+    """Return the shares of window lengths in seconds, and audio seconds per step, at a share of the training."""
     return next((lengths, audio) for begin, lengths, audio in reversed(CURRICULUM) if share >= begin)
 
 
@@ -132,7 +132,10 @@ class Trainer:
         return min(1.0, self.progress.trained_seconds / self.budget_seconds)
 
     def step(self, batch: Batch, losses: Losses) -> None:
-        """Compute the gradients and update the model; the rate falls linearly to zero at the end of the budget."""
+        """Update the model by the gradients of a batch, and add its losses to ``losses``.
+
+        The learning rate falls linearly to zero at the end of the training time.
+        """
         parts = batch.split(PARTS)
         shares = [len(part) / len(batch) for part in parts]
         results = list(self.pool.map(self._gradients, parts, shares))
@@ -191,7 +194,7 @@ class Trainer:
         path.with_suffix(".part").replace(path)
 
     def load(self, path: Path) -> None:
-        """Continue from a checkpoint."""
+        """Restore the model, the optimisers and the counters from a checkpoint."""
         state = torch.load(path, weights_only=True)
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
@@ -201,7 +204,7 @@ class Trainer:
 
 
 def batches(trainer: Trainer, pool: Pool, words: Vocabulary) -> Iterator[Batch]:
-    """Yield batches, which a thread makes a few ahead; it looks for new shards every 100 batches."""
+    """Yield training batches without end; a thread makes up to three ahead, and reads new shards every 100 batches."""
     ready: queue.Queue[Batch] = queue.Queue(3)
 
     def feed() -> None:
@@ -219,7 +222,7 @@ def batches(trainer: Trainer, pool: Pool, words: Vocabulary) -> Iterator[Batch]:
 
 
 def run(trainer: Trainer, pool: Pool, words: Vocabulary, work: Path, until: float) -> None:
-    """Train until this share of the budget is spent or a signal arrives; write the log and checkpoints."""
+    """Train until the share ``until`` of the time is spent or a signal arrives; write the log and checkpoints."""
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())

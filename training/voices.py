@@ -29,14 +29,17 @@ PLAIN_SHARE = 0.25  # share of eSpeak's default voices, without a variant, which
 
 
 class Speakers:
-    """Both synthesizers, which speak with random voices of one cast."""
+    """The synthesizers eSpeak and Flite, which speak with random voices.
+
+    A cast is a group of voices: those that training hears ("seen"), or those kept back for tests ("unseen").
+    """
 
     def __init__(self) -> None:
         self._espeak = Espeak()
         self._flite = Flite()
 
     def espeak(self, text: str, rng: Random, cast: Cast = "seen") -> Utterance:
-        """Speak with eSpeak, in a random voice of the cast, tempo and pitch."""
+        """Speak ``text`` with eSpeak, in a random voice of the cast, with random tempo and pitch."""
         accent = f"gmw/{rng.choice(ACCENTS[cast])}"  # by its file: a bare language code takes no variant
         plain = cast == "seen" and rng.random() < PLAIN_SHARE
         voice = accent if plain else f"{accent}+{rng.choice(VARIANTS[cast])}"
@@ -49,7 +52,7 @@ class Speakers:
         )
 
     def flite(self, text: str, rng: Random, cast: Cast = "seen") -> Utterance:
-        """Speak with Flite, in a random voice of the cast and tempo; kal16 also varies in pitch."""
+        """Speak ``text`` with Flite, in a random voice of the cast, with random tempo; kal16 also varies in pitch."""
         voice = rng.choice(FLITE[cast])
         pitch = float(rng.randint(80, 160)) if voice == "kal16" else None
         return self._flite.speak(text, voice, stretch=rng.uniform(0.8, 1.3), pitch=pitch)

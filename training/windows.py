@@ -38,9 +38,11 @@ class TrainingWindow:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A batch: mel [B, 80, T]; tokens, targets, places [B, N]; phones [B, T/2]; all texts' characters and their counts.
+    """A batch of training windows.
 
-    ``places`` are the encoder frames in which the targets are spoken, IGNORED for those that are not spoken.
+    The shapes are: mel [B, 80, T]; tokens, targets, places [B, N]; phones [B, T/2]; the characters of all texts end to
+    end, and their counts [B]. ``places`` are the encoder frames in which the targets are spoken, IGNORED for those that
+    are not spoken.
     """
 
     mel: Tensor
@@ -78,7 +80,7 @@ def character_ids(text: str) -> list[int]:
 
 
 def lay_out(draw: Callable[[], Example], seconds: float, rng: Generator) -> TrainingWindow:
-    """Fill one window with drawn utterances, or rarely with none."""
+    """Return a training window of ``seconds`` with random utterances one after the other, or rarely with none."""
     frames = int(seconds * FRAMES_PER_SECOND)
     window = TrainingWindow(np.full((frames, BANDS), FLOOR, np.float32), np.zeros(frames // 2, np.int64))
     if rng.random() < NO_SPEECH_SHARE:
@@ -105,7 +107,7 @@ def lay_out(draw: Callable[[], Example], seconds: float, rng: Generator) -> Trai
 
 
 def finish(window: TrainingWindow, rng: Generator) -> NDArray[np.float32]:
-    """Add room and noise, scale, pad and mask: return the features as the encoder gets them."""
+    """Return the features of a window as the encoder gets them: with room and noise, scaled, padded and masked."""
     frames = len(window.mel)
     end = window.segments[-1][1] if window.segments else int(rng.integers(50, frames))
     end = min(frames, end + int(rng.choice((5, 20, 50, 100))))
@@ -122,7 +124,7 @@ class Labels:
 
 
 def labels_of(window: TrainingWindow, vocabulary: Vocabulary, rng: Generator) -> Labels:
-    """Return the labels of a window: with timestamps, without them, or with the no-speech token.
+    """Return the decoder's labels for a window: with timestamps, without them, or with the no-speech token.
 
     The place of a token assumes that the characters of a segment are spoken at an even pace between its pauses.
     """
@@ -142,7 +144,10 @@ def labels_of(window: TrainingWindow, vocabulary: Vocabulary, rng: Generator) ->
 
 
 def make_batch(draw: Callable[[], Example], seconds: float, size: int, vocabulary: Vocabulary, rng: Generator) -> Batch:
-    """Make ``size`` windows of ``seconds``; a window whose text is too long to align or to decode is drawn again."""
+    """Return a batch of ``size`` random windows of ``seconds``, finished and labelled.
+
+    A window whose text is too long to align or to decode is drawn again.
+    """
     windows: list[TrainingWindow] = []
     labels: list[Labels] = []
     spelled: list[list[int]] = []

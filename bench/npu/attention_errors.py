@@ -24,19 +24,25 @@ from kernels.rows.reference import Float64, call_row_kernels, halves, normalise
 
 
 def speech(path: Path = SAMPLE, tiles: tuple[int, ...] = (1, 22)) -> list[Comparison]:
-    """Compare every head of the demo model's encoder: the queries of ``tiles`` on all keys."""
+    """Return the errors of the attention kernel for every head of the demo model, on a window of speech.
+
+    The queries of ``tiles``, each of 64 rows, attend to all keys. The reference is attention in float64.
+    """
     return [compare_attention(head) for head in heads(demo_encoder(), window(path), "speech", tiles)]
 
 
 def base() -> list[Comparison]:
-    """Compare the heads of one layer of Whisper base's size, with random weights and spectrogram."""
+    """Return the attention kernel's errors for a layer of Whisper base's size; weights and spectrogram are random."""
     encoder = random_encoder(SHAPES["base"])
     mel = np.random.default_rng(0).standard_normal((80, 3000)).astype(np.float32)
     return [compare_attention(head) for head in heads(replace(encoder, layers=encoder.layers[:1]), mel, "random")]
 
 
 def streams(path: Path = SAMPLE, layers: int = 2) -> Iterator[tuple[Float64, Float64]]:
-    """Yield the residual stream before each sum of the first layers, and its summand: 64 rows of both, twice."""
+    """Yield the operands of the residual sums in the first ``layers`` layers, in float64: the stream and its summand.
+
+    Two blocks of 64 rows are taken of every sum.
+    """
     encoder = demo_encoder()
     x = embed(encoder, window(path))
     for layer in encoder.layers[:layers]:
@@ -50,7 +56,10 @@ def streams(path: Path = SAMPLE, layers: int = 2) -> Iterator[tuple[Float64, Flo
 
 
 def norm_error(x: Float64, y: Float64, valid: int, columns: int = 4) -> tuple[Comparison, float]:
-    """Compare the layer norm of x + y; also the sum's largest error, relative to its row's largest magnitude."""
+    """Return the error of the kernel's layer norm of x + y, and the largest relative error of the sum itself.
+
+    The first ``valid`` columns count. The error of the sum is relative to the largest magnitude in its row.
+    """
     high, low, norm = call_row_kernels(x, y, valid, columns)
     total = sum(halves(x)) + rounded(y)
     exact = np.zeros_like(norm)
@@ -67,7 +76,7 @@ def middle_and_worst(data: str, errors: Iterable[Comparison]) -> list[Comparison
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the table of errors, for the recordings on the command line or the demo model's sample."""
     recordings = [Path(name) for name in sys.argv[1:]] or [SAMPLE]
     lines = [
         *middle_and_worst("heads of the demo model on speech", (e for path in recordings for e in speech(path))),

@@ -19,7 +19,10 @@ TILE = 64
 def heads(
     encoder: EncoderWeights, mel: NDArray[np.float32], data: str, tiles: tuple[int, ...] = (0,)
 ) -> Iterator[AttentionHead]:
-    """Yield every head of every layer: the queries of ``tiles`` and all keys, padded to whole tiles with junk."""
+    """Yield the query, key and value of every head of every layer, computed from ``mel``, float32 [n_mels, 3000].
+
+    The queries are those of ``tiles``, each of 64 rows; the keys are all, padded to whole tiles with junk.
+    """
     x = embed(encoder, mel)
     rows = np.concatenate([np.arange(tile * TILE, (tile + 1) * TILE) for tile in tiles])
     junk = ((0, -len(x) % TILE), (0, 0))

@@ -39,7 +39,10 @@ class EnglishClip:
 
 
 def clips(audio: Path) -> list[EnglishClip]:
-    """Return every clip, each set spread evenly over the list; without the recordings only the synthesised ones."""
+    """Return every clip in a mixed order, in which each set is spread evenly over the list.
+
+    Without the recordings in ``audio``, only the synthesised clips are returned.
+    """
     sets = [*(recorded(audio) if (audio / "MANIFEST.tsv").is_file() else ()), *synthesised()]
     placed = [((number + 0.5) / len(clips), clip) for clips in sets for number, clip in enumerate(clips)]
     return [clip for _, clip in sorted(placed, key=lambda pair: (pair[0], pair[1].name))]

@@ -57,7 +57,7 @@ class MeasuredStages:
         return self.mel([np.random.default_rng(1).uniform(-0.5, 0.5, WINDOW_SAMPLES).astype(np.float32)])
 
     def times(self, repeats: int) -> tuple[list[float], list[float]]:
-        """Return the milliseconds of ``repeats`` launches of a window, as the host measures them: mel, encoder."""
+        """Return the milliseconds of ``repeats`` launches of mel and of the encoder, as the host measures them."""
         features = self.features()
         mel = [_launched(self.mel, self.features) for _ in range(repeats)]
         return mel, [_launched(self.encoder, lambda: self.encoder(features)) for _ in range(repeats)]
@@ -70,7 +70,7 @@ def _launched(stage: NpuMel | NpuEncoder, run: Callable[[], object]) -> float:
 
 
 def launches(npu: Npu, size: str, *, int8: bool, repeats: int = REPEATS) -> Iterator[str]:
-    """Yield a table of measured launch times above every modelled one."""
+    """Yield a table in ms: the measured launch times of mel and encoder, and below them the modelled ones."""
     mel, encoder = MeasuredStages.open(npu, size, int8=int8).times(repeats)
     fused = len(npu.residents) == 2
     yield f"{'milliseconds a window':32}{'mel':>9}{'encoder':>9}"
@@ -83,7 +83,7 @@ def launches(npu: Npu, size: str, *, int8: bool, repeats: int = REPEATS) -> Iter
 
 
 def idle(npu: Npu, pauses: tuple[float, ...] = PAUSES) -> Iterator[str]:
-    """Yield the time of the mel self-test after each pause: the NPU may have to wake up."""
+    """Yield a line with the time of the mel self-test after each pause, because an idle NPU may have to wake up."""
     resident = npu.resident(npu.folders.mel(80))
     for seconds in (0.0, *pauses):
         time.sleep(seconds)
@@ -96,7 +96,10 @@ def idle(npu: Npu, pauses: tuple[float, ...] = PAUSES) -> Iterator[str]:
 
 
 def contexts(load: Callable[[], Overlay]) -> Iterator[str]:
-    """Yield the number of contexts that the driver allows, and the number after all of them were closed."""
+    """Load overlays until the driver refuses one, close them all, and do so again.
+
+    Each time, a line with the number of contexts that the driver allowed is yielded.
+    """
     for turn in ("first", "again"):
         held: list[Overlay] = []
         try:
@@ -111,7 +114,10 @@ def contexts(load: Callable[[], Overlay]) -> Iterator[str]:
 
 
 def soak(npu: Npu, size: str, minutes: float, *, int8: bool) -> Iterator[str]:
-    """Run one window repeatedly and count the results that differ from the first; every self-test must pass."""
+    """Run one window for ``minutes``, and yield lines with the number of results that differ from the first.
+
+    Every self-test must pass after each window.
+    """
     stages = MeasuredStages.open(npu, size, int8=int8)
     features = stages.features()
     first = stages.encoder(features)

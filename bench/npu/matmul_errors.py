@@ -28,7 +28,7 @@ ROWS = 512  # of 1,500, evenly spread: enough for every figure to settle
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """One product of an encoder: input, weight and bias; with ``gelu``, GELU follows."""
+    """A matrix product of an encoder: input, weight and bias; with ``gelu``, GELU follows."""
 
     name: str
     a: Float32
@@ -43,11 +43,11 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class ProductErrors:
-    """The errors of one product against float64.
+    """The errors of one matrix product against float64.
 
-    ``bf16`` and ``int8`` are the kernels' on the same operands, ``bf16_whole`` and ``int8_whole`` those on unrounded
-    operands. ``rounding`` is the error of rounding the exact result to bf16, ``quantisation`` that of int8 operands
-    alone.
+    ``bf16`` and ``int8`` compare the kernels with the exact product of the same rounded operands, ``bf16_whole`` and
+    ``int8_whole`` with that of the float32 operands. ``rounding`` is the error of rounding the exact result to bf16,
+    ``quantisation`` that of int8 operands alone.
     """
 
     name: str
@@ -61,13 +61,13 @@ class ProductErrors:
 
 @cache
 def real(path: Path = SAMPLE) -> tuple[Product, ...]:
-    """Return every product of the demo model's layers on a window of speech."""
+    """Return every matrix product of the demo model's layers on a window of speech."""
     return tuple(_products(demo_encoder(), encoder.embed(demo_encoder(), window(path))))
 
 
 @cache
 def whisper_base() -> tuple[Product, ...]:
-    """Return the products of a layer of Whisper base's size, with random weights and input."""
+    """Return the matrix products of a layer of Whisper base's size, with random weights and input."""
     weights = random_encoder(SHAPES["base"])
     x = np.random.default_rng(1).standard_normal((ROWS, 512)) * 2
     return tuple(_products(weights, x, layers=1))
@@ -112,7 +112,7 @@ def _bf16(values: NDArray[np.float32]) -> Float32:
 
 
 def table(title: str, products: Iterable[Product]) -> Iterator[str]:
-    """Yield a Markdown table: median and largest relative L2 error, the worst element over the root mean square."""
+    """Yield a Markdown table of errors: relative L2 (median, largest), and worst element over root mean square."""
     measured = [errors(product) for product in products]
     yield f"| {title} | typical | largest | worst element |"
     yield "|---|---|---|---|"
@@ -132,7 +132,7 @@ def table(title: str, products: Iterable[Product]) -> Iterator[str]:
 
 
 def main() -> None:
-    """Print both tables."""
+    """Print the tables of the errors on speech and on random activations."""
     recordings = [Path(name) for name in sys.argv[1:]] or [SAMPLE]
     speech = [product for path in recordings for product in real(path)]
     lines = [*table("demo model on speech", speech), "", *table("Whisper base, random", whisper_base())]

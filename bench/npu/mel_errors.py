@@ -34,7 +34,7 @@ def recordings(folder: Path, every: int = 1) -> Iterator[tuple[str, Float32]]:
 
 
 def levels(samples: Float32) -> Iterator[tuple[str, Float32]]:
-    """Yield the recording at three levels."""
+    """Yield the name of a level and the recording at it: as it is, 40 dB quieter, and scaled to a peak of 1."""
     yield "as it is", samples
     yield "-40 dB", samples * np.float32(QUIET)
     peak = np.abs(samples).max(initial=0)
@@ -42,7 +42,11 @@ def levels(samples: Float32) -> Iterator[tuple[str, Float32]]:
 
 
 def table(folder: Path, every: int) -> Iterator[str]:
-    """Yield lines: the largest error of all values, the mean over recordings, the lowest correlation, the worst one."""
+    """Yield the lines of a table of the mel kernel's errors, one for each number of bands and level.
+
+    A line has the largest error of all values, the mean over recordings, the lowest correlation and the worst
+    recording.
+    """
     found: dict[tuple[int, str], list[tuple[str, LogMelErrors]]] = defaultdict(list)
     for name, samples in recordings(folder, every):
         for level, version in levels(samples):

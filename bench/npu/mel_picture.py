@@ -27,7 +27,7 @@ GAP = 8
 
 
 def colours(values: NDArray[np.floating], low: float, high: float, scale: NDArray[np.float64]) -> Pixels:
-    """Return [n_mels, frames] as pixels, with low bands at the bottom."""
+    """Draw values [n_mels, frames] as pixels, low bands at the bottom; ``scale`` goes from ``low`` to ``high``."""
     place = np.clip((values[::-1] - low) / (high - low), 0, 1) * (len(scale) - 1)
     mixed = np.stack([np.interp(place, np.arange(len(scale)), channel) for channel in scale.T], axis=-1)
     return mixed.round().astype(np.uint8).repeat(HEIGHT, axis=0)
@@ -47,7 +47,10 @@ def png(pixels: Pixels) -> bytes:
 
 
 def picture(samples: NDArray[np.float32], n_mels: int) -> Pixels:
-    """Return three panels below each other; the last is red or blue where the kernel's error is at its limit."""
+    """Draw Whisper's log-mel, the kernel's, and their difference as three panels below each other.
+
+    The last panel is red or blue where the kernel's error is at its limit.
+    """
     report = error_report(samples, n_mels)
     top = float(report["reference"].max())
     panels = [colours(report[name], top - 2.0, top, DARK_TO_LIGHT) for name in ("reference", "kernel")]
@@ -57,7 +60,7 @@ def picture(samples: NDArray[np.float32], n_mels: int) -> Pixels:
 
 
 def main() -> None:
-    """Write the picture of a recording's first window."""
+    """Write the picture of a recording's first window as PNG."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--audio", type=Path, default=DEMO_DIR / "sample.wav")
     parser.add_argument("--mels", type=int, default=80, choices=(80, 128))

@@ -39,7 +39,7 @@ class Transcripts:
 
 @dataclass(frozen=True, slots=True)
 class ClipResult:
-    """The result of one clip.
+    """The transcripts of one clip with the encoder of the CPU and that of the NPU, and the states' distance.
 
     ``error`` is the relative L2 distance of the NPU's encoder states from the CPU's, ``decoders`` has the texts by the
     decoder's arithmetic, ``seconds`` is processor time, ``digest`` is a hash of the NPU's states.
@@ -89,7 +89,10 @@ class Rates:
 
 
 def read(path: Path) -> list[ClipResult]:
-    """Return the results in a file, each clip once; a line that was cut off is skipped."""
+    """Return the results in a file of JSON lines; of several lines for a clip the last counts.
+
+    A line that was cut off is skipped, and a missing file has no results.
+    """
     results: dict[str, ClipResult] = {}
     for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
         try:
@@ -102,7 +105,7 @@ def read(path: Path) -> list[ClipResult]:
 
 
 def report(results: Sequence[ClipResult]) -> list[str]:
-    """Return the lines of a Markdown table, the goals, and every difference with both texts."""
+    """Return the report as lines of Markdown: a table of rates, the goals, and every difference with both texts."""
     lines = ["| clips | | decoder | identical | words | WER CPU | WER NPU |", "|---|---|---|---|---|---|---|"]
     for decoder in results[0].decoders:
         lines += [_row(name, decoder, Rates.of(some, decoder)) for name, some in _parts(results, decoder) if some]
@@ -119,13 +122,13 @@ def _parts(results: Sequence[ClipResult], decoder: str) -> Iterator[tuple[str, l
 
 
 def _half_right(result: ClipResult, decoder: str) -> bool:
-    """Return whether the text is known and the CPU has at least half of its words right."""
+    """Return whether the text is known and the CPU's transcript has at least half of its words right."""
     truth = normalise(result.truth or "")
     return bool(truth) and _word_error_rate([truth], [result.decoders[decoder].cpu]) <= 50.0
 
 
 def goals(rates: Rates) -> list[Goal]:
-    """Return the goals: the share of identical texts, and the word error rate beside the CPU's."""
+    """Return two goals, met or missed: the share of identical transcripts, and the word error rate beside the CPU's."""
     worse = rates.npu - rates.cpu
     return [
         Goal(f"identical at least {IDENTICAL:.0%}", rates.share >= IDENTICAL, f"{rates.share:.1%}"),
@@ -134,7 +137,7 @@ def goals(rates: Rates) -> list[Goal]:
 
 
 def differences(results: Sequence[ClipResult]) -> Iterator[str]:
-    """Yield the differing texts as Markdown, in order of the clips."""
+    """Yield the clips whose two transcripts differ as lines of Markdown, in order of the clips."""
     for result in sorted(results, key=lambda result: result.clip):
         for decoder, texts in result.decoders.items():
             if not texts.identical:

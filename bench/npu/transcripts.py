@@ -26,7 +26,7 @@ from bench.npu.results import ClipResult, Transcripts, read, report
 from bench.npu.variants import VARIANTS, checkpoint, on_cpu, variant
 from kernels.mel.audio import Float32
 from server.pipeline.encoding.ct2_encoder import Ct2Encoder
-from server.pipeline.stages.decoder import Ct2Decoder, Decoded, Search, prompt_tokens
+from server.pipeline.stages.decoder import Attempts, Ct2Decoder, Decoded, Search, prompt_tokens
 from server.pipeline.stages.whisper import Checkpoint, storage
 from server.settings.stages import DecodeSettings
 
@@ -42,14 +42,21 @@ class TextDecoder:
         self.checkpoint = checkpoint
         tokenizer = checkpoint.tokenizer("en", "transcribe")
         self.search = Search(tokenizer, prompt_tokens(tokenizer, None, None), BEAM, temperatures=(0.0,))
-        self.decode = Ct2Decoder(checkpoint, DecodeSettings.model_validate({"beam_size": BEAM, "temperatures": (0.0,)}))
+        self.settings = DecodeSettings.model_validate({"beam_size": BEAM, "temperatures": (0.0,)})
+        self.decoder = Ct2Decoder(checkpoint, self.settings)
 
     def compare(self, cpu: Float32, npu: Float32) -> Transcripts:
-        """Decode the states of both encoders, float32 [1, 1500, d]."""
-        mine, theirs = (self.decode(states, self.search)[0] for states in (cpu, npu))
+        """Decode the encoder states of CPU and NPU, float32 [1, 1500, d]; return both texts and their ``gap``."""
+        mine, theirs = self.decode(cpu), self.decode(npu)
         same = mine.text == theirs.text
         gap = None if same else self.likelihood(cpu, mine) - self.likelihood(cpu, theirs)
         return Transcripts(mine.text.strip(), theirs.text.strip(), gap)
+
+    def decode(self, states: Float32) -> Decoded:
+        """Decode one window's encoder states, float32 [1, 1500, d]."""
+        attempts = Attempts(self.search, self.settings)
+        attempts.add(self.decoder.generate(states, [self.search], 0.0)[0])
+        return attempts.result()
 
     def likelihood(self, states: Float32, text: Decoded) -> float:
         """Return the mean log probability of a token of ``text``, each given those before it; 0 for no text."""
@@ -61,7 +68,10 @@ class TextDecoder:
 
 
 class ClipComparison:
-    """The CPU's encoder and a variant of it, with the decoders, in one process on one core."""
+    """The transcription of clips with the CPU's encoder and with a variant of it, in one process on one core.
+
+    ``precision`` is the name of the variant, a key of VARIANTS.
+    """
 
     def __init__(self, precision: str) -> None:
         checkpoints = {name: checkpoint(name) for name in DECODERS}
@@ -71,7 +81,7 @@ class ClipComparison:
         self.decoders = {name: TextDecoder(checkpoint) for name, checkpoint in checkpoints.items()}
 
     def compare(self, clip: EnglishClip) -> ClipResult:
-        """Encode and decode one clip both ways."""
+        """Transcribe a clip with both encoders, and return the texts and the difference of the encoder states."""
         begun = time.process_time()
         cpu, npu = self.cpu(clip.samples), self.npu(clip.samples)
         return ClipResult(
@@ -98,7 +108,7 @@ def _compare(clip: EnglishClip) -> ClipResult:
 
 
 def run(todo: Sequence[EnglishClip], precision: str, workers: int, out: Path) -> None:
-    """Compare clips in ``workers`` processes of one thread each."""
+    """Compare the clips in ``workers`` processes of one thread each; append the results to ``out`` as JSON lines."""
     context = multiprocessing.get_context("spawn")
     with (
         out.open("a", encoding="utf-8") as file,
@@ -113,7 +123,7 @@ def run(todo: Sequence[EnglishClip], precision: str, workers: int, out: Path) ->
 
 
 def main() -> None:
-    """Compare the clips that are not yet in the file, and print the report on all."""
+    """Compare the clips that are not yet in the file ``--out``, and print the report on all results in it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=int, default=200, help="number of clips, from the front of a mixed order")
     parser.add_argument("--precision", choices=tuple(VARIANTS), default="bf16")

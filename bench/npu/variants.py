@@ -29,6 +29,7 @@ from server.checkpoints.catalog import DEMO_DIR
 from server.checkpoints.encoder_weights import encoder_weights
 from server.pipeline.encoding.cpu_mel import CpuMel
 from server.pipeline.encoding.ct2_encoder import Ct2Encoder
+from server.pipeline.encoding.openvino_encoder import OpenVinoEncoder, Precision
 from server.pipeline.stages.protocols import Encoder
 from server.pipeline.stages.whisper import Checkpoint
 from server.settings.stages import ModelSettings
@@ -49,7 +50,10 @@ class NpuVariant:
 
 
 class DirectKernels:
-    """Mel by its kernel in plain loops, the encoder on the simulated array: the array's result to the bit."""
+    """A variant without the server's stages: mel by its kernel in plain loops, the encoder on the array's simulator.
+
+    The result is that of the NPU's array to the bit.
+    """
 
     def __init__(self, *, int8: bool) -> None:
         self.encoder = demo_encoder()
@@ -79,7 +83,7 @@ def variant(name: str) -> Variant:
 
 
 def on_cpu(encoder: Encoder) -> Variant:
-    """Return the variant with the CPU's mel and ``encoder``."""
+    """Return a variant that computes the mel spectrogram on the CPU and the states with ``encoder``."""
     mel = CpuMel(SHAPES["demo"].n_mels)
     return lambda samples: encoder(mel([samples]))
 
@@ -94,11 +98,8 @@ def _rounded() -> Variant:
     return lambda samples: from_bf16(to_bf16(exact(samples)))
 
 
-def _torch(precision: str) -> Variant:
-    from server.pipeline.encoding.torch_encoder import TorchEncoder
-
-    weights = encoder_weights(DEMO_DIR / "model.bin")
-    return on_cpu(TorchEncoder(weights, "bfloat16" if precision == "bfloat16" else "float32", 1))
+def _openvino(precision: Precision) -> Variant:
+    return on_cpu(OpenVinoEncoder(encoder_weights(DEMO_DIR / "model.bin"), precision, 1))
 
 
 VARIANTS: dict[str, Callable[[], Variant]] = {
@@ -110,7 +111,7 @@ VARIANTS: dict[str, Callable[[], Variant]] = {
     "direct-int8": lambda: DirectKernels(int8=True),
     "mel": _npu_mel,  # the kernel's mel before the float32 encoder
     "rounded": _rounded,  # the float32 encoder's result rounded to bf16
-    "torch-float32": lambda: _torch("float32"),  # the same arithmetic, sums in another order
-    "torch-bfloat16": lambda: _torch("bfloat16"),  # a server's choice on a processor with bf16 matrix hardware
+    "openvino-float32": lambda: _openvino("float32"),  # the same arithmetic, sums in another order
+    "openvino-bfloat16": lambda: _openvino("bfloat16"),  # a server's choice on a processor with AMX
     "ctranslate2-int8": lambda: on_cpu(Ct2Encoder(checkpoint("int8"))),
 }

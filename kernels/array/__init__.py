@@ -1,1 +1,1 @@
-"""A design for the AIE2 array as plain data (``design``), and its readers: ``check``, ``lower`` and ``simulate``."""
+"""The description of a design for the AIE2 array (``design``), and code that checks, lowers or simulates a design."""

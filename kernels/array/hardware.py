@@ -1,8 +1,8 @@
-"""The limits of npu1 (Phoenix and Hawk Point) and of the tools, each with its source.
+"""The limits of npu1 (mlir-aie's name of Phoenix and Hawk Point) and of the compilers, each with its source.
 
 Sources: AM020 (Versal AI Engine-ML architecture), mlir-aie@97962964 (AIETargetModel.h and .cpp, AIEXDialect.cpp,
-AIEDialect.cpp), aie-rt@1ad203d (xaiemlgbl_reginit.c), XRT and amd/xdna-driver@856409ca. Columns are numbered within
-the partition of a design: column 0 is the first of its columns.
+AIEDialect.cpp), aie-rt@1ad203d (xaiemlgbl_reginit.c), XRT and amd/xdna-driver@856409ca. Columns are numbered within the
+partition (the columns that a design uses): column 0 is its first.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from kernels.array.design import Tile
+from kernels.array.tile import Tile
 
 TileDirection = Literal["in", "out"]  # as seen from the tile: "in" is S2MM (stream to memory), "out" MM2S
 
 
 @dataclass(frozen=True, slots=True)
 class TileLimits:
-    """The resources of one tile of a kind.
+    """The resources of one tile of a kind (core, memtile or shim).
 
     ``memory_bytes`` is its data memory, ``channels`` the DMA channels in each direction, ``descriptors`` the buffer
     descriptors (BDs), ``dims`` the nested dimensions of a descriptor besides the step between repeats. A dimension has
@@ -66,7 +66,7 @@ SIDE_ROWS = (0, 2, 3, 4, 5)
 
 
 def exists(tile: Tile, columns: int) -> bool:
-    """Return whether a partition of ``columns`` columns has this tile."""
+    """Return whether an array of ``columns`` columns has this tile."""
     return 0 <= tile.col < columns and tile.row in ROWS
 
 

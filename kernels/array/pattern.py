@@ -1,10 +1,10 @@
-"""The elements that a DMA descriptor visits, in stream order.
+"""The access pattern of a DMA descriptor: the elements that it visits, in stream order.
 
-A descriptor is a start, up to three nested dimensions that make one pass, and a step that moves the start from one
-pass to the next. The step acts only when the task that holds the descriptor repeats; in a chain every descriptor steps
-by itself, once per repeat of the chain (mlir-aie AIEXDialect.cpp getHardwareStridesWraps@97962964: sizes and strides
-map from the outermost to [iteration, D2, D1, D0]). Offsets and strides count the elements that the buffer is viewed
-as: those of a launch argument for a ``Transfer``, 32-bit words for a descriptor read back from an instruction stream.
+A descriptor is a start, up to three nested dimensions that make one pass, and a step that moves the start from one pass
+to the next. The step acts only when the task that holds the descriptor repeats; in a chain every descriptor steps by
+itself, once per repeat of the chain (mlir-aie AIEXDialect.cpp getHardwareStridesWraps@97962964: sizes and strides map
+from the outermost to [iteration, D2, D1, D0]). Offsets and strides count the elements that the buffer is viewed as:
+elements of the launch argument for a ``Transfer``, 32-bit words for a descriptor read back from an instruction stream.
 """
 
 from __future__ import annotations
@@ -17,22 +17,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.array.design import Dim, Start, Transfer
+from kernels.array.sequence import Start, Transfer
+from kernels.array.tile import Dim
 
 ONCE = Dim(1, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """The access pattern of one descriptor: ``length`` elements a pass, from ``offset`` on, through ``dims``.
+    """The access pattern of a DMA descriptor: each pass visits ``length`` elements from ``offset`` on.
 
-    ``dims`` are outermost first; empty ``dims`` is a contiguous run. Pass number n starts at
-    ``offset + n % step.size * step.stride``.
+    ``dims`` are the pass's nested dimensions, outermost first; empty ``dims`` is a contiguous run. Pass number n starts
+    at ``offset + n % step.size * step.stride``.
 
     >>> Pattern(100, 6, (Dim(2, 10), Dim(3, 1))).indices().tolist()
     [100, 101, 102, 110, 111, 112]
 
-    Raises ValueError for negative or empty numbers, and for dimensions that do not make ``length``.
+    Raises ValueError for negative or empty numbers, and for dimensions whose product is not ``length``.
     """
 
     offset: int
@@ -50,31 +51,37 @@ class Pattern:
 
     @property
     def shape(self) -> tuple[Dim, ...]:
-        """The dimensions of more than one step, with runs that continue each other joined; (length, 1) for a run."""
+        """The dimensions of one pass in their simplest form, outermost first.
+
+        Dimensions of one step are dropped, and runs that continue each other are joined; a single run is (length, 1).
+        """
         return _joined(self.dims) if self.dims else (Dim(self.length, 1),)
 
     @property
     def contiguous(self) -> bool:
-        """True if one pass is a single run."""
+        """True if one pass is a single contiguous run."""
         return self.shape == (Dim(self.length, 1),)
 
     def start(self, number: int) -> int:
-        """The first element of pass ``number``."""
+        """Return the index of the first element of pass ``number`` in the buffer."""
         return self.offset + number % self.step.size * self.step.stride
 
     def extent(self, passes: int = 1) -> tuple[int, int]:
-        """The half-open range of elements that ``passes`` passes lie in; the buffer must hold it."""
+        """Return the range of buffer elements that ``passes`` passes visit, as first and end (excluded).
+
+        The buffer must hold the range.
+        """
         last = self.offset + (min(passes, self.step.size) - 1) * self.step.stride
         return self.offset, last + sum((dim.size - 1) * dim.stride for dim in self.shape) + 1
 
     def indices(self, number: int = 0) -> NDArray[np.int64]:
-        """The elements of pass ``number``, int64 [length], in stream order. ``view`` is the faster way to move them."""
+        """Return the buffer indices of pass ``number`` in stream order: int64 [length]. ``view`` moves data faster."""
         return _steps(self.shape) + self.start(number)
 
     def view(self, buffer: NDArray[Any], number: int = 0) -> NDArray[Any]:
-        """Pass ``number`` as a strided view of a flat buffer: C order of the view is stream order; nothing is copied.
+        """Return a strided view of the elements of pass ``number`` in a flat buffer; nothing is copied.
 
-        Raises IndexError where the pass leaves the buffer.
+        C order of the view is stream order. Raises IndexError where the pass leaves the buffer.
         """
         start = self.start(number)
         end = start + sum((dim.size - 1) * dim.stride for dim in self.shape) + 1
@@ -88,13 +95,14 @@ class Pattern:
         )
 
     def take(self, buffer: NDArray[Any], number: int = 0) -> NDArray[Any]:
-        """Return the values of pass ``number`` in stream order: one flat array, which is a view if it is one run."""
+        """Return the values of pass ``number`` in stream order: a flat array, which is a view if the pass is a run."""
         return self.view(buffer, number).reshape(-1)
 
     def put(self, buffer: NDArray[Any], data: NDArray[Any], number: int = 0, at: int = 0) -> None:
-        """Store values from the stream; ``data`` may be a part of pass ``number``, from its element ``at`` on.
+        """Store values from the stream in the elements of pass ``number``, from the pass's element ``at`` on.
 
-        If a pass visits an element twice, either value may remain, as on the chip.
+        ``data`` may be a part of the pass. If a pass visits an element twice, either value may remain, as on the chip.
+        Raises IndexError where the pass leaves the buffer.
         """
         if at == 0 and data.size == self.length:
             view = self.view(buffer, number)
@@ -105,7 +113,10 @@ class Pattern:
 
 
 def pattern(transfer: Transfer) -> Pattern:
-    """Return the pattern of a shim transfer: its three inner dimensions, and the fourth, outermost, as the step."""
+    """Return the access pattern of a shim transfer: the inner three dimensions make a pass, a fourth the step.
+
+    Raises ValueError for more than four dimensions, and as ``Pattern`` does.
+    """
     if len(transfer.dims) > 4:
         raise ValueError(f"A descriptor has at most 4 dimensions, not {len(transfer.dims)}.")
     inner, outer = transfer.dims[-3:], transfer.dims[:-3]
@@ -113,12 +124,12 @@ def pattern(transfer: Transfer) -> Pattern:
 
 
 def unfolded(start: Start) -> Start:
-    """Return the task in a form that keeps its step when mlir-aie compiles it.
+    """Return a task that moves the same elements as ``start`` after mlir-aie has compiled it.
 
-    mlir-aie drops the outermost of four dimensions that together form one run, so that every pass would read the first
-    (LinearizeContiguousBDTransfer, mlir-aie AIEDialect.cpp@97962964). A task of one such transfer is rewritten as that
-    one run, once. Raises ValueError for a chain that holds such a transfer, which cannot be rewritten, and if the
-    numbers of passes and steps differ.
+    mlir-aie drops the outermost of four dimensions that together form one run, so that every pass would read the
+    elements of the first (LinearizeContiguousBDTransfer, mlir-aie AIEDialect.cpp@97962964). A task of one such transfer
+    is rewritten as a single long run without repeats; other tasks are returned as they are. Raises ValueError for a
+    chain that holds such a transfer, which cannot be rewritten, and if the numbers of passes and steps differ.
     """
     folding = [visited for visited in map(pattern, start.transfers) if _folds(visited)]
     if not folding:
@@ -141,7 +152,7 @@ def _folds(visited: Pattern) -> bool:
 
 @lru_cache(maxsize=256)
 def _joined(dims: tuple[Dim, ...]) -> tuple[Dim, ...]:
-    """Drop dimensions of one step and join an outer dimension to the inner one that it merely continues."""
+    """Drop dimensions of one step, and join each outer dimension to the inner one that it merely continues."""
     result: list[Dim] = []
     for dim in reversed(dims):
         if dim.size == 1:
@@ -155,7 +166,10 @@ def _joined(dims: tuple[Dim, ...]) -> tuple[Dim, ...]:
 
 @lru_cache(maxsize=64)
 def _steps(shape: tuple[Dim, ...]) -> NDArray[np.int64]:
-    """The offsets of one pass from its start, cached: a sequence repeats few shapes many times."""
+    """Return the element offsets of one pass from its start, in stream order: int64, read-only.
+
+    The result is cached, because a sequence repeats few shapes many times.
+    """
     steps = np.zeros(1, np.int64)
     for dim in shape:
         steps = (steps[:, None] + np.arange(dim.size, dtype=np.int64) * dim.stride).reshape(-1)

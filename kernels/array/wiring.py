@@ -1,6 +1,6 @@
-"""The ends of a design's FIFOs: DMA channels, descriptors and locks of every tile, and the pools of objects.
+"""The hardware resources of a design's FIFOs on each tile: DMA channels, descriptors, locks, memory for objects.
 
-mlir-aie lowers them so (AIEObjectFifoStatefulTransform.cpp@97962964): a FIFO takes an "out" channel of its source and
+mlir-aie lowers FIFOs so (AIEObjectFifoStatefulTransform.cpp@97962964): a FIFO takes an "out" channel of its source and
 an "in" channel of each target, in the order of declaration; a core or memtile end has one pool of ``depth`` objects,
 two locks, and a descriptor for each object; the two sides of a link share one pool. A shim end has locks but no pool:
 its descriptors come with the instruction stream.
@@ -12,16 +12,17 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kernels.array.design import Block, Design, Link, ObjectFifo, Tile
+from kernels.array.design import Design, Link, ObjectFifo
 from kernels.array.hardware import LIMITS, MAX_LOCK_VALUE, MEMTILE_CHANNEL_DESCRIPTORS, TileDirection
+from kernels.array.tile import Block, Tile
 from kernels.errors import Violation
 
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """The memory of a FIFO's end: ``depth`` objects of ``block`` on ``tile``.
+    """The memory of one end of a FIFO: ``depth`` objects of type ``block`` on ``tile``.
 
-    A join or distribution moves ``parts`` of each object separately.
+    If a link joins or distributes the objects, each consists of ``parts`` parts that move separately.
     """
 
     name: str
@@ -32,18 +33,21 @@ class Pool:
 
     @property
     def objects(self) -> tuple[str, ...]:
-        """The names that mlir-aie gives the buffers of the objects."""
+        """The names that mlir-aie gives the buffers of the pool's objects."""
         return tuple(f"{self.name}_{i}" for i in range(self.depth))
 
     @property
     def locks(self) -> int:
-        """Number of locks: a pair, free and full, for each part."""
+        """The number of locks that guard the pool: two, for free and for full objects, for each part of an object."""
         return 2 * self.parts
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """One end of a FIFO on ``tile``: its DMA channel, the number of its descriptors, its pool (None on a shim)."""
+    """One end of a FIFO, on ``tile``: its DMA channel, the number of its descriptors, and its pool of objects.
+
+    ``direction`` is as seen from the tile; ``pool`` is None on a shim.
+    """
 
     fifo: ObjectFifo
     tile: Tile
@@ -54,7 +58,7 @@ class End:
 
 
 class Wiring:
-    """All ends of a design's FIFOs by tile, in mlir-aie's order of channel numbers."""
+    """An index of all FIFO ends of a design by tile, with channel numbers and pools as mlir-aie assigns them."""
 
     def __init__(self, design: Design) -> None:
         self.design = design
@@ -67,11 +71,11 @@ class Wiring:
                 self._ends.setdefault(tile, []).append(self._end(fifo, tile))
 
     def at(self, tile: Tile) -> tuple[End, ...]:
-        """Return the ends on one tile, in order of declaration."""
+        """Return the FIFO ends on one tile, in order of declaration of the FIFOs."""
         return tuple(self._ends.get(tile, ()))
 
     def pools(self, tile: Tile) -> tuple[Pool, ...]:
-        """Return the pools on one tile, in order of declaration."""
+        """Return the pools of FIFO objects on one tile, without duplicates, in order of declaration of the FIFOs."""
         return tuple(dict.fromkeys(end.pool for end in self.at(tile) if end.pool is not None))
 
     def locks(self, tile: Tile) -> int:
@@ -80,7 +84,7 @@ class Wiring:
         return sum(pool.locks for pool in self.pools(tile)) + 2 * shim_ends
 
     def link(self, fifo: ObjectFifo, tile: Tile) -> Link | None:
-        """Return the link that this end of the FIFO is a side of, or None."""
+        """Return the link that passes on the objects of this FIFO at ``tile``, or None if there is none."""
         if tile.kind != "memtile":
             return None
         return (self._as_target if tile == fifo.source else self._as_source).get(fifo.name)
@@ -98,7 +102,7 @@ class Wiring:
         return End(fifo, tile, direction, channel, pool.depth * parts, pool)
 
     def _shared(self, link: Link, tile: Tile) -> Pool:
-        """Return the pool that both sides of a link share: the larger object's, or the incoming if both are equal."""
+        """Return the one pool of a link's two sides: that of the larger object, or the incoming if equal."""
         incoming, outgoing = self._fifos[link.sources[0]], self._fifos[link.targets[0]]
         one_to_one = len(link.sources) == len(link.targets) == 1
         if len(link.sources) > 1 or (one_to_one and incoming.block.elements < outgoing.block.elements):
@@ -107,7 +111,10 @@ class Wiring:
 
 
 def own_pool(fifo: ObjectFifo, tile: Tile, parts: int = 1) -> Pool:
-    """Return the pool that the FIFO itself describes for its end on a core or memtile, whatever a link makes of it."""
+    """Return the pool of a FIFO's end on a core or memtile, with the depth and block that the FIFO itself names.
+
+    The two sides of a link share one of their two pools; ``Wiring`` chooses which.
+    """
     if tile == fifo.source:
         return Pool(f"{fifo.name}_buff", tile, fifo.block, fifo.depths[0], parts)
     number = fifo.targets.index(tile)
@@ -116,7 +123,7 @@ def own_pool(fifo: ObjectFifo, tile: Tile, parts: int = 1) -> Pool:
 
 
 def violations(wiring: Wiring) -> Iterator[Violation]:
-    """Yield tiles that need more channels, descriptors or locks than they have, and lock values out of range."""
+    """Yield a violation for each tile that lacks channels, descriptors or locks, or needs too high a lock value."""
     for tile in wiring.design.tiles():
         ends = wiring.at(tile)
         yield from _channels(tile, ends)

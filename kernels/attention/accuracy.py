@@ -1,4 +1,7 @@
-"""The distance of attention and layer norm from exact results, beside that of ideal bf16 arithmetic, and its limits."""
+"""The errors of the attention and layer-norm kernels against exact results, and the limits for these errors.
+
+The same errors of ideal bf16 arithmetic are reported beside them, because bf16 allows no less.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,11 @@ BASE = float(np.log2(np.e)) / 4  # a natural score in the kernels' units
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """A limit of the relative L2 error, and one of its ratio to that of ideal bf16 arithmetic on the same data."""
+    """The limits of a kernel's error on some data.
+
+    ``relative`` limits its relative L2 error, ``over_ideal`` the ratio of that error to the error of ideal bf16
+    arithmetic on the same data.
+    """
 
     relative: float
     over_ideal: float
@@ -30,9 +37,10 @@ NORMALISED = Tolerance(relative=0.002, over_ideal=1.02)  # layer norm
 
 @dataclass(frozen=True, slots=True)
 class AttentionHead:
-    """One head: query (scaled), key and value, float64 [n, 64] of bf16 values.
+    """The input of one attention head: query (with the kernels' scale), key and value, float64 [n, 64] of bf16 values.
 
-    The first ``valid`` keys count, the rest is junk. ``data`` describes the head in tables.
+    The first ``valid`` keys count, the rest is junk that must not influence the result. ``data`` describes the head in
+    tables.
     """
 
     data: str
@@ -44,10 +52,10 @@ class AttentionHead:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The distance of the result of ``kernel`` on ``data`` from the exact one.
+    """The errors of a kernel's result on some data, against the exact result.
 
-    ``largest`` is the largest absolute error, ``relative`` the relative L2 error, ``ideal`` the latter for ideal bf16
-    arithmetic.
+    ``kernel`` and ``data`` name the two in tables. ``largest`` is the largest absolute error, ``relative`` the relative
+    L2 error, ``ideal`` the relative L2 error of ideal bf16 arithmetic on the same data.
     """
 
     kernel: str
@@ -57,12 +65,12 @@ class Comparison:
     ideal: float
 
     def within(self, tolerance: Tolerance) -> bool:
-        """Return whether the relative error is within both limits."""
+        """Return whether the relative error is within both limits of ``tolerance``."""
         return self.relative <= min(tolerance.relative, tolerance.over_ideal * max(self.ideal, 2.0**-11))
 
 
 def compare(kernel: str, data: str, result: NDArray[Any], exact: NDArray[Any], ideal: NDArray[Any]) -> Comparison:
-    """Compare a kernel's result, and that of ideal bf16 arithmetic, with the exact one; all have one shape."""
+    """Compare a kernel's result, and that of ideal bf16 arithmetic, with the exact result; all have one shape."""
     size = float(np.linalg.norm(exact))
     return Comparison(
         kernel,
@@ -74,7 +82,7 @@ def compare(kernel: str, data: str, result: NDArray[Any], exact: NDArray[Any], i
 
 
 def compare_attention(head: AttentionHead) -> Comparison:
-    """Compare the kernels' attention with that of float64 on the same bf16 inputs."""
+    """Compare the attention kernels' result on one head with float64 attention on the same bf16 inputs."""
     key, value = head.key[: head.valid], head.value[: head.valid]
     result = call_kernels(head.query, head.key, head.value, head.valid)
     exact, ideal = attend(head.query, key, value), attend_rounding(head.query, key, value)
@@ -82,7 +90,7 @@ def compare_attention(head: AttentionHead) -> Comparison:
 
 
 def adversarial() -> Iterator[AttentionHead]:
-    """Yield heads unlike those of speech: numbers of keys near a tile's, equal scores, one high score, huge scores."""
+    """Yield heads unlike those of speech: equal, huge or rising scores, a dominant key, odd numbers of keys."""
     for valid in (1, 63, 64, 65, 1500):
         yield _random(f"random, {valid} keys", 1.0, valid)
     yield _random("equal scores, 1500 keys", 0.0, 1500)
@@ -95,14 +103,14 @@ def adversarial() -> Iterator[AttentionHead]:
 
 
 def table(comparisons: Iterable[Comparison]) -> str:
-    """Return the comparisons as a Markdown table, one row each."""
+    """Return the comparisons as a Markdown table with a header and one row each."""
     lines = ["| kernel | data | largest error | relative L2 | ideal bf16 |", "|---|---|---|---|---|"]
     lines += [f"| {e.kernel} | {e.data} | {e.largest:.2g} | {e.relative:.5f} | {e.ideal:.5f} |" for e in comparisons]
     return "\n".join(lines)
 
 
 def _random(data: str, scale: float, valid: int) -> AttentionHead:
-    """A head with scores of standard deviation ``scale``, whose junk keys would outweigh all others if they counted."""
+    """Make a head with scores of standard deviation ``scale``; its junk keys would outweigh the others if counted."""
     rng = np.random.default_rng(valid)
     keys = -(-valid // 64) * 64
     query = rng.standard_normal((64, HEAD)) * (scale * BASE / HEAD**0.5)
@@ -113,7 +121,7 @@ def _random(data: str, scale: float, valid: int) -> AttentionHead:
 
 
 def _dominant(data: str, at: int) -> AttentionHead:
-    """A head with one key whose score is far above all others, so that the result is that key's value."""
+    """Make a head in which the key ``at`` has a score far above all others, so that the result is that key's value."""
     head = _random(data, 1.0, 1500)
     direction = np.zeros(HEAD)
     direction[0] = 1
@@ -123,14 +131,17 @@ def _dominant(data: str, at: int) -> AttentionHead:
 
 
 def _shifted(data: str, shift: float) -> AttentionHead:
-    """A head whose scores are all moved by a natural ``shift``, which does not change the result."""
+    """Make a head whose scores are all moved by ``shift`` (natural units), which does not change the result."""
     head = _random(data, 1.0, 1500)
     head.query[:, 0], head.key[:, 0] = rounded(np.array(shift * BASE)), 1
     return head
 
 
 def _rising(data: str, octaves: float) -> AttentionHead:
-    """A head whose scores grow from tile to tile: references move, and earlier sums still count."""
+    """Make a head whose scores grow by ``octaves`` from one tile of 64 keys to the next.
+
+    The kernels then have to move each row's reference while earlier sums still count.
+    """
     head = _random(data, 1.0, 1500)
     head.query[:, 0] = octaves / 4
     head.key[:, 0] = np.arange(len(head.key)) // 64

@@ -12,7 +12,7 @@
 #include <aie_api/aie.hpp>
 #include <stdint.h>
 
-#include "encoder/command.h"
+#include "command.h"
 #include "loops.h"
 #include "rows/floats.h"
 
@@ -38,7 +38,7 @@ constexpr float HIGH = 56;      // u from which a reference moves up: P of 2^32
 constexpr float ONE = 63.75f;       // u whose P is 1
 constexpr float FARTHEST = 79.5f;   // a move from MIDDLE to here scales by 2^-126
 constexpr float MASKED = -1e30f;    // u of keys beyond the last
-constexpr float NEVER = -2e30f;
+constexpr float NEVER = -2e30f;     // a lower limit that no u reaches
 constexpr int ROUNDS = 3;           // a reference is within a 256th of what it was off by after each
 
 inline void set_modes() {
@@ -176,8 +176,8 @@ inline bool move_references(float* acc, float* state, float* offsets, const bflo
 
 extern "C" {
 
-// a: an activation block of Q, of head i. A column keeps the block of its own head, with sub-tiles transposed to 8 dims
-// x 4 queries.
+// Keeps the query block of this column's own head in c, with sub-tiles transposed to 8 dims x 4 queries. a: an
+// activation block of Q, of head i; the blocks of other heads are ignored.
 void attn_query(const bfloat16* __restrict a, bfloat16* __restrict c, int32_t i, int32_t column) {
     if (i != column) return;
     AIE_PREPARE_FOR_PIPELINING
@@ -186,6 +186,7 @@ void attn_query(const bfloat16* __restrict a, bfloat16* __restrict c, int32_t i,
         aie::store_v(c + t * SUB_TILE, aie::transpose(aie::load_v<32>(a + t * SUB_TILE), 4, 8));
 }
 
+// Clears the sums before the first key tile, and sets every reference to 0.
 // acc: O, [queries / 4][dims / 4] sub-tiles of 4 queries x 4 dims. state: the sums of P, [queries / 4] of 4 queries x
 // 4 equal columns. table: MIDDLE - reference, [queries / 4] of 4 equal rows x 4 queries, then room for the peaks.
 void attn_begin(float* __restrict acc, float* __restrict table, float* __restrict state) {
@@ -199,7 +200,9 @@ void attn_begin(float* __restrict acc, float* __restrict table, float* __restric
     }
 }
 
-// q: from attn_query. k: the activation block of key tile kt. p: the weights, [queries / 4][keys / 8] sub-tiles.
+// Makes the softmax weights P of one key tile; if a row's scores have left the window around its reference, moves the
+// reference first. q: from attn_query. k: the activation block of key tile kt. p: the weights, [queries / 4][keys / 8]
+// sub-tiles.
 void attn_scores(const bfloat16* __restrict q, const bfloat16* __restrict k, bfloat16* __restrict p,
                  float* __restrict acc, float* __restrict table, float* __restrict state,
                  const int32_t* __restrict prm, int32_t kt) {
@@ -216,7 +219,8 @@ void attn_scores(const bfloat16* __restrict q, const bfloat16* __restrict k, bfl
     }
 }
 
-// O += P V, and the sums of P as it was rounded. v: the activation block of the key tile.
+// O += P V, and adds P, as it was rounded, to the sums of P. p: from attn_scores. v: the activation block of the key
+// tile.
 void attn_values(const bfloat16* __restrict p, const bfloat16* __restrict v, float* __restrict acc,
                  float* __restrict state) {
     const auto ones = aie::broadcast<bfloat16, 32>(1.0f);

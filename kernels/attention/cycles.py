@@ -1,6 +1,6 @@
-"""The cycles of the attention kernels on one AIE2 core, by issue slots. Modelled: nothing here was measured.
+"""The modelled cycles of the attention kernels on one AIE2 core, from schedules of their loops; nothing was measured.
 
-kernels/schedule.py defines ``best``, ``nominal``, slots and latencies.
+kernels/schedule.py defines ``best``, ``nominal``, slots and latencies; attention.cc defines u, P, O and references.
 """
 
 from __future__ import annotations
@@ -30,10 +30,11 @@ STEPS = 8  # of eight dims or keys, in a block
 
 @cache
 def cycles() -> dict[str, Cycles]:
-    """Return the cycles of one call of each function of attention.cc, by name.
+    """Return the modelled cycles of one call of each function of attention.cc, by name.
 
     ``attn_query`` is the mean of four calls, of which one copies. ``attn_begin`` includes the extra work of the first
-    tile. No reference moves: of 240 query tiles of real speech, one tile moved one in its first key tile.
+    tile of keys. No reference (the offset of a row's scores) is assumed to move: of 240 query tiles of real speech, one
+    tile moved one in its first key tile.
     """
     query = loop(_query(), 32)
     return {
@@ -46,13 +47,13 @@ def cycles() -> dict[str, Cycles]:
 
 
 def cycles_per_score() -> tuple[float, float]:
-    """Return best and nominal cycles a score, with both products, over a long row of keys."""
+    """Return best and nominal cycles for each score (query-key pair), both products included, over a long key row."""
     steps = [cycles()[name] for name in ("attn_scores", "attn_values")]
     return sum(step.best for step in steps) / SCORES, sum(step.nominal for step in steps) / SCORES
 
 
 def _weigh() -> Schedule:
-    """The steps from scores to u and P for 16 keys x 8 queries."""
+    """Schedule one pass of ``weigh`` in attention.cc: scores of 16 keys x 8 queries, and their softmax weights P."""
     code = Schedule()
     sums = _product(code, [code.issue(ALU, code.issue(ALU)) for _ in range(8)], left=4, right=2)
     for pair in (sums[0:4:2], sums[1:4:2], sums[4::2], sums[5::2]):
@@ -68,7 +69,7 @@ def _weigh() -> Schedule:
 
 
 def _values() -> Schedule:
-    """The product of P and V for sixteen queries x eight dims of O, over the tile's keys."""
+    """Schedule one pass of O += P V in attention.cc: 16 queries x 8 dims of the output O, over the tile's 64 keys."""
     code = Schedule()
     sums = [code.issue(LOAD_SUM, times=2) for _ in range(8)]
     for done in _product(code, sums, left=4, right=2, turned=True):
@@ -77,7 +78,7 @@ def _values() -> Schedule:
 
 
 def _totals() -> Schedule:
-    """The sums of P of sixteen queries."""
+    """Schedule one pass of the sums of the softmax weights P: those of 16 queries over the tile's 64 keys."""
     code = Schedule()
     sums = [code.issue(LOAD_SUM, times=2) for _ in range(4)]
     for done in _product(code, sums, left=4, right=1):
@@ -86,7 +87,10 @@ def _totals() -> Schedule:
 
 
 def _product(code: Schedule, sums: list[int], left: int, right: int, *, turned: bool = False) -> list[int]:
-    """Return the cycles at which left x right sums are complete; ``turned`` right operands are shuffled first."""
+    """Schedule left x right sub-tile products over a block, and return the cycles in which the sums are complete.
+
+    ``sums`` are the cycles in which the sums before are ready. With ``turned`` the right operands are shuffled first.
+    """
     for step in range(STEPS):
         loaded = [code.issue(LOAD, times=2) for _ in range(right)]
         columns = [code.issue(ALU, *loaded) for _ in loaded] if turned else loaded
@@ -100,7 +104,7 @@ def _product(code: Schedule, sums: list[int], left: int, right: int, *, turned: 
 
 
 def _pair() -> Schedule:
-    """The loads of eight queries' offsets and the stores of their peaks."""
+    """Schedule the loads of eight queries' score offsets and the stores of their largest scores."""
     code = Schedule()
     for _ in range(2):
         code.issue(LOAD_SUM, times=2)
@@ -109,7 +113,10 @@ def _pair() -> Schedule:
 
 
 def _compare_peaks() -> Schedule:
-    """The reduction and comparison of four queries' peaks; two results of comparisons become scalars."""
+    """Schedule the reduction of four queries' largest scores and their comparison with the limits of a reference.
+
+    Two results of comparisons become scalars.
+    """
     code = Schedule()
     peak = code.issue(LOAD, times=2)
     for _ in range(6):
@@ -133,7 +140,10 @@ def _zero() -> Schedule:
 
 
 def _out() -> Schedule:
-    """The division of four sub-tiles of four queries x eight dims: three products of parts for each half."""
+    """Schedule one pass of the division by the sums of P: four sub-tiles of four queries x eight dims.
+
+    Each half takes three products of the high and low parts of floats.
+    """
     code = Schedule()
     for _ in range(4):
         halves = []
@@ -151,7 +161,7 @@ def _out() -> Schedule:
 
 
 def _reciprocal() -> Schedule:
-    """The reciprocals of sixteen sums: a chain with almost nothing beside it."""
+    """Schedule the reciprocals of sixteen sums: a chain of dependent operations with almost nothing beside it."""
     code = Schedule()
     x = code.issue(LOAD_SUM, times=2)
     for unit in (CONVERT, ADD_FLOAT, CONVERT, ALU, *(MULTIPLY_BF16, CONVERT, ALU) * 5):  # split, bfloat16 reciprocal

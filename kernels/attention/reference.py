@@ -1,7 +1,7 @@
 """The reference of the attention kernels: attention in float64, and the host-compiled kernels called in plain loops.
 
 Queries have the scale that the kernels expect, ``QUERY_SCALE`` (kernels/encoder/weights.py): the product of a query and
-a key is a score in units of four octaves.
+a key is a score in units of four octaves, so the softmax is 2 ** (4 * score).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.encoder.command import WORDS, AttentionWord
+from kernels.command import WORDS, AttentionWord
 from kernels.host.buffers import buffer, pointer
 from kernels.host.compile import build
 from kernels.matmul.blocks import TILE, activation_blocks, activation_matrix, from_bf16, to_bf16
@@ -25,12 +25,12 @@ ACC, TABLE, STATE = 4096, 1024, 256  # elements of a core's buffers
 
 
 def rounded(values: NDArray[Any]) -> Float64:
-    """Return the bf16 nearest to every value, as float64."""
+    """Return the bf16 number nearest to each value, as float64 of the same shape."""
     return from_bf16(to_bf16(values)).astype(np.float64)
 
 
 def attend(query: NDArray[Any], key: NDArray[Any], value: NDArray[Any]) -> Float64:
-    """Return the softmax attention of one head in float64: query [n, 64], key and value [m, 64] -> [n, 64]."""
+    """Return the softmax attention of one head in float64, [n, 64], for query [n, 64], key and value [m, 64]."""
     return _mean(_weights(query, key), value)
 
 
@@ -40,9 +40,10 @@ def attend_rounding(query: NDArray[Any], key: NDArray[Any], value: NDArray[Any])
 
 
 def call_kernels(query: NDArray[Any], key: NDArray[Any], value: NDArray[Any], valid: int | None = None) -> Float64:
-    """Return the kernels' attention of queries [n, 64] over the first ``valid`` keys and values of [m, 64].
+    """Return the attention of one head, [n, 64], as the host-compiled kernels compute it.
 
-    n and m are multiples of 64; inputs are rounded to bf16. Raises CompileError.
+    The queries are [n, 64], key and value [m, 64], of which the first ``valid`` (default: all) count; n and m are
+    multiples of 64; inputs are rounded to bf16. Raises CompileError if the kernels do not compile.
     """
     library = build([SOURCE])
     q, k, v, weights, context = (buffer(TILE * TILE, np.uint16) for _ in range(5))

@@ -1,1 +1,1 @@
-"""The modelled cost of a window on the NPU. No figure was measured here; cited measurements check the model."""
+"""A model of a window's time on the NPU. No figure was measured here; cited measurements of others check the model."""

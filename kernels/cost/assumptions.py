@@ -15,12 +15,12 @@ Name = Literal["best", "nominal", "pessimistic"]
 
 @dataclass(frozen=True, slots=True)
 class Assumptions:
-    """Four figures that nobody has measured on this chip: each of them is a guess.
+    """Four figures of the cost model that nobody has measured on this chip: each of them is a guess.
 
     ``lag``: the position of a kernel between loops pipelined down to their busiest slot (0) and loops whose passes do
-    not overlap at all (1). ``acquire_cycles``: one acquire and release with the FIFO object picked at run time
-    (about ten scalar instructions each way, read off mlir-aie's lowering). ``boundary_ms``: from the last result of an
-    op in memory to the first data of the next. ``dram_gbs``: gigabytes a second of DRAM for the four shims together.
+    not overlap at all (1). ``acquire_cycles``: one acquire and release with the FIFO object picked at run time (about
+    ten scalar instructions each way, read off mlir-aie's lowering). ``boundary_ms``: from the last result of an op in
+    memory to the first data of the next. ``dram_gbs``: gigabytes a second of DRAM for the four shims together.
     """
 
     name: Name

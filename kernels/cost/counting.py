@@ -1,17 +1,18 @@
-"""Counts of one core's kernel calls and FIFO objects under a command, read off its program."""
+"""The count of kernel calls and FIFO acquires that a core's program makes for one command."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
 
-from kernels.array.design import Acquire, BufferWord, Call, Core, Loop, Statement
+from kernels.array.program import Acquire, BufferWord, Call, Core, Loop, Statement
 
 
 def count(core: Core, value: Callable[[BufferWord], int]) -> Counter[str]:
-    """Return calls by kernel name and acquires by FIFO name in one pass over the core's body.
+    """Return how often one pass over a core's program calls each kernel and acquires an object of each FIFO, by name.
 
-    ``value`` gives the value of a word that bounds a loop. FIFOs and kernels never share a name (check.py).
+    ``value`` returns the value of a word of the command that is the count of a loop. FIFOs and kernels never share a
+    name (check.py).
     """
     return _count(core.body, value)
 

@@ -1,8 +1,8 @@
-"""The modelled cost of a window on the encoder overlay, op by op, from its program and its sequence.
+"""The modelled time of a window on the encoder overlay, op by op, counted in its program and its sequence.
 
-An op lasts as long as the slowest of: the busiest core's kernels, the streams into and out of it, the shim channel
-that drains a column, and DRAM. Nothing overlaps from one op to the next. Kernel calls and objects are counted in the
-design's own core program, and bytes in its own sequence: there is no formula of a shape here.
+An op lasts as long as the slowest of: the busiest core's kernels, the streams into and out of that core, the shim
+channel that drains a column, and DRAM. Nothing overlaps from one op to the next. Kernel calls and objects are counted
+in the design's own core program, and bytes in its own sequence: there is no formula of a shape here.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kernels.array.design import Design, Start, Step
+from kernels.array.design import Design
+from kernels.array.sequence import Start, Step
+from kernels.command import AttentionWord, MatmulWord, QuantiseWord, RowsWord
 from kernels.cost.assumptions import STREAM_BYTES, Assumptions
 from kernels.cost.counting import count
 from kernels.cost.kernel_cycles import KernelCycles
-from kernels.encoder.command import AttentionWord, MatmulWord, QuantiseWord, RowsWord
 from kernels.encoder.plan import EncoderPlan
 from kernels.encoder.window_ops import OpStep, convolutions, layers, run
 
@@ -30,7 +31,10 @@ KINDS = {  # of op, by the word that starts its section
 
 @dataclass(frozen=True, slots=True)
 class OpCost:
-    """One op in milliseconds: ``compute``, ``stream`` and ``dram`` run side by side, ``boundary`` is added to them."""
+    """The modelled milliseconds of one op: ``compute``, ``stream`` and ``dram`` overlap, ``boundary`` is added to them.
+
+    ``kind`` is "matmul", "attention", "rows" or "quantise".
+    """
 
     kind: str
     compute: float
@@ -40,14 +44,14 @@ class OpCost:
 
     @property
     def total(self) -> float:
-        """The milliseconds of the op."""
+        """The milliseconds of the whole op: the slowest of the overlapping parts, and the boundary."""
         return max(self.compute, self.stream, self.dram) + self.boundary
 
 
 def window_cost(
     design: Design, plan: EncoderPlan, cycles: KernelCycles, clock_ghz: float, given: Assumptions
 ) -> list[OpCost]:
-    """Return the cost of every op of a whole window, in order; ``clock_ghz`` is the array's clock."""
+    """Return the modelled time of every op of a whole window, in order; ``clock_ghz`` is the array's clock."""
     ops = list(_ops(plan, list(convolutions(plan))))
     layer = list(_ops(plan, list(layers(plan, range(1)))))  # all layers move and compute the same
     costs = [_cost(design, plan, op, cycles, clock_ghz, given) for op in (*ops, *layer)]
@@ -55,7 +59,7 @@ def window_cost(
 
 
 def _ops(plan: EncoderPlan, op_steps: list[OpStep]) -> Iterator[tuple[int, list[Step]]]:
-    """Yield the number of each op's command, and the op's steps of the sequence."""
+    """Yield, for each op (such as a matmul) of ``op_steps``, the number of its command and its sequence steps."""
     steps = run(plan, op_steps)
     ends = [first for _, first in steps.ops[1:]] + [len(steps.steps)]
     for (command, first), end in zip(steps.ops, ends, strict=True):
@@ -91,7 +95,7 @@ def _cost(
 
 
 def _bytes(steps: list[Step]) -> Counter[str]:
-    """Return the bytes that pass each shim channel, by FIFO."""
+    """Return the bytes that pass each shim channel, by the name of the channel's FIFO."""
     moved: Counter[str] = Counter()
     for step in steps:
         if isinstance(step, Start):

@@ -1,4 +1,4 @@
-"""The cost model as text: milliseconds per window by stage, its assumptions, and its error on published products."""
+"""The cost model as a text report: milliseconds a window by stage, assumptions, and errors on published products."""
 
 from __future__ import annotations
 
@@ -31,9 +31,10 @@ STAGES = ("matmul", "attention", "rows", "quantise")
 
 @dataclass(frozen=True, slots=True)
 class WindowCost:
-    """Modelled milliseconds of device time for one window of 30 s.
+    """The modelled milliseconds of device time for one window of 30 s of audio.
 
-    ``stages`` has the encoder's ops by kind, ``launches`` the launches themselves and the changes of the overlay.
+    ``mel`` is the mel launch. ``stages`` has the encoder's ops by kind, ``launches`` the cost of the encoder's launches
+    themselves and of the changes of the overlay.
     """
 
     size: str
@@ -43,18 +44,22 @@ class WindowCost:
 
     @property
     def encoder(self) -> float:
-        """The encoder without mel."""
+        """The milliseconds of the encoder alone, without mel."""
         return sum(self.stages.values()) + self.launches
 
     @property
     def total(self) -> float:
-        """Mel and encoder."""
+        """The milliseconds of mel and encoder together."""
         return self.mel + self.encoder
 
 
 @cache
 def cost(size: str, name: Name, clock_ghz: float, *, int8: bool = False, fused: bool = True) -> WindowCost:
-    """Return the cost of one window of a Whisper size, on the fused overlay or on separate ones."""
+    """Return the modelled time of one window for a Whisper size, under the named assumptions.
+
+    ``clock_ghz`` is the array's clock. With ``int8`` the layers' products are int8. ``fused`` runs all ops on one
+    overlay; otherwise matmul and attention have overlays of their own.
+    """
     given, shape = ASSUMPTIONS[name], SHAPES[size]
     placed = plan(shape, int8=int8)
     design = overlay("encoder", OPS["encoder_int8" if int8 else "encoder"])
@@ -67,13 +72,16 @@ def cost(size: str, name: Name, clock_ghz: float, *, int8: bool = False, fused: 
 
 
 def mel(n_mels: int, clock_ghz: float, given: Assumptions) -> float:
-    """Return the modelled milliseconds of the mel launch."""
+    """Return the modelled milliseconds of the launch that computes a window's mel, under these assumptions."""
     cycles = window_cycles(MelPlan(n_mels), given.acquire_cycles)
     return LAUNCH_MS + between(cycles, given) / clock_ghz * 1e-6
 
 
 def text(sizes: Iterable[str] = ()) -> str:
-    """Return the whole report, for the given Whisper sizes or for all."""
+    """Return the cost model's whole report as text, for the given Whisper sizes, or for all if none is given.
+
+    The report has tables of modelled milliseconds for each window, and the model's errors on published measurements.
+    """
     wanted = tuple(sizes) or tuple(SHAPES)
     return "\n".join(
         ["Modelled, not measured: device time per 30 s window, milliseconds.", *_tables(wanted), *_checks()]

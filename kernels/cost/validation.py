@@ -1,4 +1,4 @@
-"""The model's machine held against published measurements of mlir-aie's stock matmul on this chip.
+"""The check of the cost model against published times of mlir-aie's stock matmul on this chip.
 
 The stock design (mlir-aie programming_examples/basic/matrix_multiplication/whole_array@97962964) differs from ours in
 its tiles (64 x 64 x 32, C in float32, in place). Its streams bind it and not its kernel, so the comparison tests the
@@ -19,7 +19,11 @@ BYTES = {"bf16": 2, "int16": 2}
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One published product of [m, k] and [k, n]: ``milliseconds`` of a launch, its ``source`` and the chip."""
+    """One published measurement of a matrix product [m, k] @ [k, n]: ``milliseconds`` of a launch on ``chip``.
+
+    ``source`` is the publication, ``tile`` the design's block sizes of m, k and n, ``out_bytes`` the size of an element
+    of the result.
+    """
 
     m: int
     k: int
@@ -50,7 +54,10 @@ MEASUREMENTS = (
 
 
 def modelled(given: Measurement, clock_ghz: float) -> float:
-    """Return the milliseconds of one launch: the slowest of A's and B's streams, the MACs at peak and C's drain."""
+    """Return the modelled milliseconds of the launch that ``given`` measured.
+
+    The time is that of the slowest of A's and B's streams, the MACs at peak rate, and the output stream of C.
+    """
     m, k, n = given.tile
     size = BYTES[given.dtype]
     steps = (given.m // m) * (given.n // n) // CORES * (given.k // k)
@@ -60,5 +67,5 @@ def modelled(given: Measurement, clock_ghz: float) -> float:
 
 
 def error(given: Measurement, clock_ghz: float) -> float:
-    """Return the excess of the measured over the modelled time as a share of the latter: 0.03 is 3 %."""
+    """Return the excess of measured over modelled time, as a share of the modelled time: 0.03 is 3 %."""
     return given.milliseconds / modelled(given, clock_ghz) - 1

@@ -1,1 +1,1 @@
-"""The encoder overlay: matmul, attention and row ops in one core program, and the sequences that run an encoder."""
+"""The encoder overlay, whose cores run matmul, attention and row ops, and its launches for Whisper's encoders."""

@@ -1,4 +1,4 @@
-"""The program of one core: read a command, then run the section of the op that the command is for.
+"""The program of one core of the encoder overlay: read a command, then run the section of the op that it names.
 
 Every section is a loop whose count is a word of the command; the count is 0 for the other ops' sections. There is no
 branch, because mlir-aie's FIFO lowering drops acquires inside branches.
@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from kernels.array.design import Acquire, BufferWord, Call, Core, Held, Index, Local, Loop, Release, Statement, Tile
-from kernels.encoder.command import AttentionWord, CommandWord, MatmulWord, QuantiseWord, RowsWord
+from kernels.array.program import Acquire, BufferWord, Call, Core, Held, Index, Local, Loop, Release, Statement
+from kernels.array.tile import Tile
+from kernels.command import AttentionWord, CommandWord, MatmulWord, QuantiseWord, RowsWord
 
 Op = Literal["matmul", "matmul_i8", "attention", "rows", "quantise"]
 STACK_BYTES = 2048
@@ -19,7 +20,10 @@ STACK_BYTES = 2048
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The position of one core in the array, and the names of its FIFOs and buffers."""
+    """The position of one core in the array of ``columns`` columns, and the names of its FIFOs and buffers.
+
+    ``row`` counts core rows from 0.
+    """
 
     col: int
     row: int
@@ -27,35 +31,35 @@ class Place:
 
     @property
     def tile(self) -> Tile:
-        """The core's tile; core row 0 is tile row 2."""
+        """The tile of the core; core row 0 is tile row 2."""
         return Tile(self.col, self.row + 2)
 
     @property
     def a(self) -> str:
-        """The FIFO of A objects, which the core shares with its row."""
+        """The name of the FIFO of A objects (left operands), which is broadcast to the cores of a row."""
         return f"a{self.row}"
 
     @property
     def b(self) -> str:
-        """The FIFO of B objects, which the core shares with its column."""
+        """The name of the FIFO of B objects (right operands), which is broadcast to the cores of a column."""
         return f"b{self.col}"
 
     @property
     def c(self) -> str:
-        """The FIFO of the core's own C objects."""
+        """The name of the FIFO of the core's own C objects (results)."""
         return f"c{self.col}{self.row}"
 
     def local(self, name: str) -> Local:
-        """Return the core's buffer ``name``: acc, table, state or prm."""
+        """Return the core's own buffer ``name`` (acc, table, state or prm) as a kernel argument."""
         return Local(f"{name}{self.col}{self.row}")
 
     def word(self, word: CommandWord) -> BufferWord:
-        """Return a word of the command, which the core keeps in ``prm``, as the count of a loop."""
+        """Return a word of the command, which the core keeps in the buffer ``prm``, as the count of a loop."""
         return BufferWord(f"prm{self.col}{self.row}", word)
 
 
 def core(place: Place, ops: Iterable[Op]) -> Core:
-    """Return the core's program: read a command object and its table objects, then run the sections of ``ops``."""
+    """Return a core's program: read a command and its table objects, then run the sections of ``ops`` in turn."""
     sections = {
         "matmul": _matmul,
         "matmul_i8": _matmul_i8,
@@ -98,10 +102,10 @@ def _matmul_i8(at: Place) -> Loop:
 
 
 def _attention(at: Place) -> Loop:
-    """Attention of one query tile for each pass.
+    """Return the section of attention: each pass of the loop computes one tile of 64 queries.
 
     The query tiles of ``columns`` heads arrive one after the other, and each column keeps its own head's tile in its C
-    object. The last A object stays acquired: it is the memory for the weights P of the softmax.
+    object. The last A object stays acquired: it is the memory for the softmax weights.
     """
     acc, table, state, prm = (at.local(name) for name in ("acc", "table", "state", "prm"))
 
@@ -130,7 +134,11 @@ def _attention(at: Place) -> Loop:
 
 
 def _rows(at: Place) -> Loop:
-    """Two passes over the columns of x + y: first the sum (as hi and lo) and its statistics, then its layer norm."""
+    """Return the section of residual add and layer norm: two passes over the columns of x + y for each row block.
+
+    The first pass writes the sum (as high and low halves) and collects its statistics, the second writes its layer
+    norm.
+    """
     acc, state, prm = at.local("acc"), at.local("state"), at.local("prm")
 
     def gather(pass_: int) -> Loop:
@@ -154,7 +162,7 @@ def _rows(at: Place) -> Loop:
 
 
 def _quantise(at: Place) -> Loop:
-    """Quantisation of rows to int8 in two passes over their columns.
+    """Return the section of quantisation to int8: two passes over the columns of each row block.
 
     The first pass finds the largest magnitude of each row, whose scale is written as a C object of its own. The second
     writes int8: eight bf16 blocks fill one C object.

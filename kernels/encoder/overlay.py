@@ -1,4 +1,4 @@
-"""The encoder's overlay: A objects are broadcast along a row of cores, B objects along a column, C objects joined.
+"""The design of the encoder's overlay: A objects are broadcast along rows of cores, B along columns, C are joined.
 
     column          0         1         2         3
     core row 3      c03       c13       c23       c33     <- a3
@@ -9,16 +9,19 @@
     memtile         a_in, b_in -> rows and columns; c0..c3 -> c_out
     shim            2 channels in, 1 out for each column
 
-The memtile joins the C objects of a column into one. With fewer columns than rows, an A object of a column holds the
-blocks of several rows, and the memtile distributes them.
+An A object is a block of an op's left operand, B of its right operand, C of its result. The memtile joins the C objects
+of a column into one. With fewer columns than rows, an A object of a column holds the blocks of several rows, and the
+memtile distributes them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence as Ordered
 
-from kernels.array.design import Block, Design, KernelFunction, Link, ObjectFifo, Sequence, Tile, TileBuffer
-from kernels.encoder.command import WORDS
+from kernels.array.design import Design, KernelFunction, Link, ObjectFifo, TileBuffer
+from kernels.array.sequence import Sequence
+from kernels.array.tile import Block, Tile
+from kernels.command import WORDS
 from kernels.encoder.core import Op, Place, core
 from kernels.errors import DesignError
 
@@ -37,8 +40,9 @@ def overlay(
     columns: int = 4,
     tile: int = 64,
 ) -> Design:
-    """Return the overlay of ``columns`` (1, 2, 4) columns that can do ``ops`` on blocks of ``tile`` x ``tile``.
+    """Return the design of an overlay that can run ``ops`` on matrix blocks of ``tile`` x ``tile``.
 
+    ``columns`` (1, 2, 4) is the number of array columns; ``sequences`` are the launches that the design contains.
     Raises DesignError for tiles other than 64 with any op but matmul, and for row ops on fewer than four columns: the
     kernels have neither.
 
@@ -64,7 +68,7 @@ def overlay(
 
 
 def rows_of(col: int, columns: int) -> range:
-    """Return the core rows whose A objects enter through the shim of column ``col``."""
+    """Return the core rows whose A objects enter the array through the shim of column ``col``."""
     each = ROWS // columns
     return range(col * each, (col + 1) * each)
 

@@ -1,11 +1,11 @@
-"""The packing of weights, commands and mel into launch arguments, and the unpacking of the result."""
+"""The packing of an encoder's weights, commands and mel into launch arguments, and the unpacking of its result."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.encoder.command import command
+from kernels.command import command
 from kernels.encoder.plan import SETS, EncoderPlan
 from kernels.encoder.regions import BLOCK, ROWS, TILE, Matrix, Residual
 from kernels.encoder.steps import GROUP, Weights
@@ -24,7 +24,10 @@ Bits = NDArray[np.uint16]  # bf16
 
 
 def pack_weights(plan: EncoderPlan, encoder: EncoderWeights) -> Bits:
-    """Return the argument ``weights``, uint16 [plan.weight_elements]; norms are folded into the products after them."""
+    """Return the launch argument ``weights`` of an encoder, uint16 bits of bf16 [plan.weight_elements].
+
+    Gains and biases of the layer norms are folded into the products that follow them.
+    """
     arena = np.zeros(plan.weight_elements, np.uint16)
     store_residual(arena, plan.positions, encoder.positions)
     bias = encoder.conv1.bias[:, None]
@@ -46,20 +49,24 @@ def pack_weights(plan: EncoderPlan, encoder: EncoderWeights) -> Bits:
 
 
 def _matrices(plan: EncoderPlan, layer: EncoderLayer) -> tuple[Linear, Linear, Linear, Linear]:
-    """Return a layer's matrices in the order of ``plan.layers[i].all``."""
+    """Return a layer's four matrices in the order of ``plan.layers[i].all``, with the layer norms folded in."""
     qkv = by_head(layer.qkv.after(layer.attention_norm), plan.shape)
     return qkv, layer.out, layer.up.after(layer.ffn_norm), layer.down
 
 
 def _pack(linear: Linear, place: Weights, columns: int) -> Bits:
-    """Pack to [columns, table and tiles x steps blocks]: column tile t of array column c is block t * columns + c."""
+    """Pack a matrix in bf16 for each array column: a table of biases, then the blocks of its column tiles.
+
+    The result is uint16 [columns, table and tiles * steps blocks]; column tile t of array column c is column block t *
+    columns + c of the matrix.
+    """
     weight, bias = _padded(linear, place.steps * TILE, place.tiles * columns * TILE)
     tables = bias.reshape(place.tiles, columns, TILE).transpose(1, 0, 2)
     return _columns(tables, weight_blocks(weight), place)
 
 
 def _pack_i8(linear: Linear, place: Weights, columns: int) -> Bits:
-    """Pack as ``_pack`` does, in int8, with each tile's scales in front of its bias."""
+    """Pack a matrix as ``_pack`` does, but in int8, with the scales of each column tile in front of its bias."""
     weight, bias = _padded(linear, 2 * place.steps * TILE, place.tiles * columns * TILE)
     values, scales = quantise_columns(weight)
     tables = np.stack([part.reshape(place.tiles, columns, TILE) for part in (scales, bias)], axis=2)
@@ -67,7 +74,10 @@ def _pack_i8(linear: Linear, place: Weights, columns: int) -> Bits:
 
 
 def _columns(tables: Float32, blocks: Bits, place: Weights) -> Bits:
-    """Put tables [columns, ...] and blocks [steps, tiles x columns, block] side by side for each array column."""
+    """Return, for each array column, its tables followed by its blocks: uint16 [columns, elements].
+
+    ``tables`` is [columns, ...], ``blocks`` [steps, tiles * columns, block].
+    """
     columns = len(tables)
     sorted_blocks = blocks.reshape(place.steps, place.tiles, columns, BLOCK).transpose(2, 1, 0, 3)
     values = np.ascontiguousarray(tables).reshape(columns, -1).view(np.uint16)
@@ -77,7 +87,7 @@ def _columns(tables: Float32, blocks: Bits, place: Weights) -> Bits:
 
 
 def _padded(linear: Linear, wide: int, out: int) -> tuple[Float32, Float32]:
-    """Return the transposed weight, [wide, out], and the bias, [out], padded with zeros."""
+    """Return the transposed weight, float32 [wide, out], and the bias, float32 [out], both padded with zeros."""
     weight, bias = np.zeros((wide, out), np.float32), np.zeros(out, np.float32)
     rows, columns = linear.shape
     weight[:columns, :rows] = linear.weight.T
@@ -86,17 +96,20 @@ def _padded(linear: Linear, wide: int, out: int) -> tuple[Float32, Float32]:
 
 
 def pack_commands(plan: EncoderPlan) -> Bits:
-    """Return the argument ``commands``: every command once for each core row, uint16 [commands * 4 blocks]."""
+    """Return the launch argument ``commands``: each of the plan's commands four times, once for each core row.
+
+    The result is uint16 [len(plan.commands) * 4 * 4096]; a command fills a block of 4,096 elements.
+    """
     blocks = [command(words, 2 * BLOCK).view(np.uint16) for words in plan.commands]
     return np.repeat(np.stack(blocks), ROWS, axis=0).reshape(-1)
 
 
 def pack_mel(plan: EncoderPlan, mel: Float32, activations: Bits) -> None:
-    """Write a window's features, float32 [n_mels, 2 * frames], to the region that the first convolution reads.
+    """Write a window's features, float32 [n_mels, 2 * frames], to the region of ``activations`` that conv1 reads.
 
-    The three sets hold the rows of frames 2i - 1, 2i and 2i + 1. A row has the features under each tap of the
-    convolution, and two ones for the bias. The frame before the first is a row of zeros, which the first convolution
-    turns into the zero that the second one pads with.
+    The first convolution is a matrix product over three sets of rows, for frames 2i - 1, 2i and 2i + 1. A row has the
+    features under each tap of the convolution, and two ones for the bias. The frame before the first is a row of zeros,
+    which the first convolution turns into the zero that the second one pads with.
     """
     shape = plan.shape
     padded = np.pad(mel.T, ((1, 1), (0, 0)))
@@ -109,13 +122,13 @@ def pack_mel(plan: EncoderPlan, mel: Float32, activations: Bits) -> None:
 
 
 def unpack(plan: EncoderPlan, activations: Bits, norm: Norm) -> Float32:
-    """Return the encoder's result with gain and bias of its last norm, float32 [frames, d]."""
+    """Return the encoder's result in ``activations``, float32 [frames, d], after the last norm's gain and bias."""
     shape = plan.shape
     return load(activations, plan.norm)[: shape.frames, : shape.width] * norm.gain + norm.bias
 
 
 def store(arena: Bits, place: Matrix, matrix: Float32) -> None:
-    """Write float32 [rows, columns] as bf16 to ``place``, padded with zeros."""
+    """Write a matrix, float32 [rows, columns], as bf16 blocks to its region ``place``, padded with zeros."""
     padded = np.zeros((place.groups * ROWS * TILE, place.width * TILE), np.float32)
     padded[: matrix.shape[0], : matrix.shape[1]] = matrix
     blocks = activation_blocks(padded).reshape(place.groups, ROWS, place.width, BLOCK)
@@ -123,13 +136,16 @@ def store(arena: Bits, place: Matrix, matrix: Float32) -> None:
 
 
 def load(arena: Bits, place: Matrix) -> Float32:
-    """Return the matrix at ``place``, float32 [groups * 256, width * 64]."""
+    """Return the matrix in the region ``place`` of ``arena``: float32 [groups * 256, width * 64], with padding."""
     blocks = arena[place.offset : place.offset + place.elements].reshape(place.groups, place.width, ROWS, BLOCK)
     return activation_matrix(blocks.transpose(0, 2, 1, 3).reshape(-1, place.width, BLOCK))
 
 
 def store_residual(arena: Bits, place: Residual, matrix: Float32) -> None:
-    """Write float32 [rows, columns] as high and low halves to ``place``, padded with zeros."""
+    """Write a matrix, float32 [rows, columns], as a pair of bf16 matrices to the region ``place``.
+
+    The high half is the nearest bf16, the low half the bf16 nearest to the rest; both are padded with zeros.
+    """
     hi = from_bf16(to_bf16(matrix))
     each = place.groups * place.width * GROUP
     planes = np.zeros((2, each), np.uint16)
@@ -140,7 +156,7 @@ def store_residual(arena: Bits, place: Residual, matrix: Float32) -> None:
 
 
 def load_residual(arena: Bits, place: Residual) -> Float32:
-    """Return the sum of high and low halves at ``place``, float32 [groups * 256, width * 64]."""
+    """Return the sum of both halves of the matrix in the region ``place``: float32 [groups * 256, width * 64]."""
     pairs = arena[place.offset : place.offset + place.elements].reshape(place.groups, place.width, 2, GROUP)
     planes = np.ascontiguousarray(pairs.transpose(2, 0, 1, 3)).reshape(2, -1)
     whole = Matrix(place.argument, 0, place.groups, place.width)

@@ -1,14 +1,15 @@
-"""The memory plan of one encoder: the place of every matrix in the launch arguments, and the commands of its ops.
+"""The memory plan of one encoder: the place of every matrix in DRAM, and the commands that tell the cores what to do.
 
-The launch arguments are ``activations``, ``weights`` and ``commands``; to the DMA all three are bf16.
+The launch arguments (the DRAM buffers of a launch) are ``activations``, ``weights`` and ``commands``; to the DMA all
+three are bf16.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kernels.array.design import Block
-from kernels.encoder.command import GELU, AttentionWord, CommandWords, MatmulWord, QuantiseWord, RowsWord
+from kernels.array.tile import Block
+from kernels.command import GELU, AttentionWord, CommandWords, MatmulWord, QuantiseWord, RowsWord
 from kernels.encoder.overlay import TABLE
 from kernels.encoder.regions import BLOCK, TILE, Matrix, Residual, RowBlocks
 from kernels.encoder.shapes import HEAD, Shape
@@ -24,7 +25,7 @@ Parts = tuple[Weights, ...]  # one matrix, cut between column tiles so that each
 
 @dataclass(frozen=True, slots=True)
 class LayerWeights:
-    """The places of one layer's packed matrices."""
+    """The places of one layer's four packed weight matrices in the launch argument (DRAM buffer) ``weights``."""
 
     qkv: Parts
     out: Parts
@@ -33,15 +34,16 @@ class LayerWeights:
 
     @property
     def all(self) -> tuple[Parts, Parts, Parts, Parts]:
-        """The four matrices in the order in which a layer uses them."""
+        """The places of the four matrices in the order in which a layer uses them."""
         return self.qkv, self.out, self.up, self.down
 
 
 @dataclass(frozen=True, slots=True)
 class EncoderPlan:
-    """The memory plan of an encoder of ``shape`` on ``columns`` columns, as ``plan`` makes it.
+    """The memory plan of an encoder of ``shape`` on ``columns`` columns, as the function ``plan`` makes it.
 
-    With ``int8`` the layers' products are int8: their input is quantised into ``packed`` and ``scales``.
+    Matrices are regions of the launch arguments. With ``int8`` the layers' products are int8: their input is quantised
+    into ``packed`` and ``scales``.
     """
 
     shape: Shape
@@ -67,7 +69,7 @@ class EncoderPlan:
 
     @property
     def arguments(self) -> tuple[tuple[str, Block], ...]:
-        """The names and blocks of the launch arguments, in launch order."""
+        """The names and types of the launch arguments, in launch order."""
         return (
             (ACTIVATIONS, Block("bf16", self.activation_elements)),
             (WEIGHTS, Block("bf16", self.weight_elements)),
@@ -75,31 +77,34 @@ class EncoderPlan:
         )
 
     def command(self, words: CommandWords) -> int:
-        """Return the number of a command of this plan. Raises ValueError for other words."""
+        """Return the index in ``commands`` of the command with these words. Raises ValueError if none has."""
         return self.commands.index(words)
 
 
 class _Arena:
-    """An allocator of consecutive elements of one launch argument."""
+    """An allocator that reserves consecutive elements of one launch argument (a DRAM buffer)."""
 
     def __init__(self) -> None:
         self.used = 0
 
     def take(self, elements: int) -> int:
-        """Reserve elements and return the offset of the first."""
+        """Reserve ``elements`` elements and return the offset of the first."""
         at, self.used = self.used, self.used + elements
         return at
 
     def matrix(self, groups: int, width: int) -> Matrix:
-        """Reserve a matrix among the activations."""
+        """Reserve a matrix of ``groups`` * 256 rows and ``width`` * 64 columns among the activations."""
         return Matrix(ACTIVATIONS, self.take(groups * width * GROUP), groups, width)
 
     def residual(self, argument: str, groups: int, width: int) -> Residual:
-        """Reserve a matrix of two bf16 planes."""
+        """Reserve a matrix that is stored as the sum of two bf16 matrices."""
         return Residual(argument, self.take(2 * groups * width * GROUP), groups, width)
 
     def weights(self, columns: int, wide: int, out: int, *, int8: bool = False) -> Parts:
-        """Reserve a matrix [wide, out] in as few parts as the table allows; int8 has a scale beside each bias."""
+        """Reserve a weight matrix [wide, out], in as few parts as a core's table of biases allows.
+
+        An int8 matrix has a scale beside each bias.
+        """
         tiles, values = -(-out // (TILE * columns)), (2 if int8 else 1) * TILE
         parts = -(-tiles * values // TABLE.elements)
         counts = [tiles // parts + (part < tiles % parts) for part in range(parts)]
@@ -112,7 +117,7 @@ class _Arena:
 
 
 def plan(shape: Shape, columns: int = 4, *, int8: bool = False) -> EncoderPlan:
-    """Lay out an encoder of ``shape`` for ``columns`` columns, with its layers' products in bf16 or int8."""
+    """Lay out an encoder of ``shape`` for ``columns`` array columns, with its layers' products in bf16 or int8."""
     groups, width, heads = shape.groups, shape.padded_width // TILE, shape.padded_heads
     here, stored = _Arena(), _Arena()
     rows = (here.residual(ACTIVATIONS, groups, width), here.residual(ACTIVATIONS, groups, width))
@@ -145,7 +150,10 @@ def plan(shape: Shape, columns: int = 4, *, int8: bool = False) -> EncoderPlan:
 
 
 def packed_width(wide: int) -> int:
-    """Return the number of 128-column blocks of int8 rows of ``wide`` columns: whole objects of four blocks."""
+    """Return the number of blocks of 128 int8 columns that store rows of ``wide`` columns.
+
+    The number is rounded up to whole objects of four blocks.
+    """
     return 4 * -(-wide // (8 * TILE))
 
 
@@ -162,7 +170,10 @@ def _layer(stored: _Arena, shape: Shape, columns: int, *, int8: bool) -> LayerWe
 def _commands(
     shape: Shape, columns: int, conv1: Parts, conv2: Parts, layer: LayerWeights, *, int8: bool
 ) -> list[CommandWords]:
-    """Return each command once: all layers have the same commands."""
+    """Return the different commands of all ops of a window.
+
+    The layers have equal commands, so ``layer`` stands for all.
+    """
     groups = shape.groups
     words = [matmul_words(part, SETS * groups, gelu=True) for part in conv1]
     words += [matmul_words(part, groups, gelu=True) for part in conv2]
@@ -174,7 +185,10 @@ def _commands(
 
 
 def matmul_words(weights: Weights, groups: int, *, gelu: bool = False, int8: bool = False) -> CommandWords:
-    """Return the command of a product of ``groups`` groups of rows and ``weights``."""
+    """Return the command that tells the cores to multiply ``groups`` groups of 256 rows by ``weights``.
+
+    GELU follows if ``gelu``; ``int8`` is for int8 operands.
+    """
     return {
         MatmulWord.ROW_BLOCKS_I8 if int8 else MatmulWord.ROW_BLOCKS: groups,
         MatmulWord.K_BLOCKS: weights.steps,
@@ -185,7 +199,7 @@ def matmul_words(weights: Weights, groups: int, *, gelu: bool = False, int8: boo
 
 
 def attention_words(shape: Shape, columns: int) -> CommandWords:
-    """Return the command of a layer's attention."""
+    """Return the command that tells the cores to run one layer's attention: count by word index."""
     return {
         AttentionWord.QUERY_TILES: shape.groups * shape.padded_heads // columns,
         AttentionWord.KEY_TILES: shape.key_tiles,
@@ -194,7 +208,7 @@ def attention_words(shape: Shape, columns: int) -> CommandWords:
 
 
 def rows_words(shape: Shape, columns: int) -> CommandWords:
-    """Return the command of a residual add and its layer norm."""
+    """Return the command that tells the cores to add the residual and apply a layer norm: value by word index."""
     return {
         RowsWord.ROW_BLOCKS: shape.groups,
         RowsWord.COLUMN_GROUPS: shape.padded_width // TILE // columns,
@@ -205,7 +219,7 @@ def rows_words(shape: Shape, columns: int) -> CommandWords:
 
 
 def quantise_words(shape: Shape, wide: int) -> CommandWords:
-    """Return the command that quantises rows of ``wide`` columns."""
+    """Return the command that tells the cores to quantise rows of ``wide`` columns to int8: count by word index."""
     return {
         QuantiseWord.ROW_BLOCKS: shape.groups,
         QuantiseWord.COLUMN_BLOCKS: wide // TILE,

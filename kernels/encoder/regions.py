@@ -1,4 +1,4 @@
-"""The regions of matrices in the launch arguments, in blocks of 64 x 64, and the DMA patterns over them.
+"""The places of matrices in the launch arguments (DRAM buffers), in blocks of 64 x 64, and DMA transfers over them.
 
 Activations are stored by groups of four row blocks, one for each core row: block (group, column block, row). The data
 that a column of cores reads or writes for one step is then one contiguous run. Only Q, K and V are stored by row
@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kernels.array.design import Dim, Transfer
+from kernels.array.sequence import Transfer
+from kernels.array.tile import Dim
 
 TILE = 64
 BLOCK = TILE * TILE  # elements
@@ -19,7 +20,10 @@ MAX_WORDS = 1023  # of the innermost dimension of a shim descriptor (hardware.py
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """A matrix bf16 [groups * 256, width * 64] by groups, at ``offset`` (elements) of ``argument``."""
+    """The region of a bf16 matrix [groups * 256, width * 64], stored by groups of four row blocks.
+
+    The region begins at element ``offset`` of the launch argument ``argument``.
+    """
 
     argument: str
     offset: int
@@ -28,17 +32,21 @@ class Matrix:
 
     @property
     def elements(self) -> int:
-        """The number of bf16 elements."""
+        """The number of bf16 elements of the region."""
         return self.groups * self.width * ROWS * BLOCK
 
     def at(self, group: int, column: int = 0, row: int = 0) -> int:
-        """Return the offset of a block."""
+        """Return the offset of a block of 64 x 64 in the launch argument (a DRAM buffer), in elements."""
         return self.offset + ((group * self.width + column) * ROWS + row) * BLOCK
 
 
 @dataclass(frozen=True, slots=True)
 class Residual:
-    """A float matrix as the pair of bf16 matrices hi + lo, which alternate: block (group, column block, plane, row)."""
+    """The region of a float matrix that is stored as the sum of two bf16 matrices, high and low half.
+
+    The halves (planes) alternate: block (group, column block, plane, row). The region begins at element ``offset`` of
+    the launch argument ``argument``.
+    """
 
     argument: str
     offset: int
@@ -47,17 +55,20 @@ class Residual:
 
     @property
     def elements(self) -> int:
-        """The number of bf16 elements."""
+        """The number of bf16 elements of the region, both halves included."""
         return 2 * self.groups * self.width * ROWS * BLOCK
 
     def at(self, group: int, column: int = 0, plane: int = 0, row: int = 0) -> int:
-        """Return the offset of a block of plane 0 (hi) or 1 (lo)."""
+        """Return the offset of a block of plane 0 (high) or 1 (low) in the launch argument, in elements."""
         return self.offset + (((group * self.width + column) * 2 + plane) * ROWS + row) * BLOCK
 
 
 @dataclass(frozen=True, slots=True)
 class RowBlocks:
-    """A matrix bf16 [groups * 256, width * 64] by row blocks: block (row block, column block)."""
+    """The region of a bf16 matrix [groups * 256, width * 64], stored by row blocks: block (row block, column block).
+
+    The region begins at element ``offset`` of the launch argument ``argument``.
+    """
 
     argument: str
     offset: int
@@ -66,21 +77,22 @@ class RowBlocks:
 
     @property
     def elements(self) -> int:
-        """The number of bf16 elements."""
+        """The number of bf16 elements of the region."""
         return self.groups * self.width * ROWS * BLOCK
 
     def at(self, row_block: int, column: int = 0) -> int:
-        """Return the offset of a block."""
+        """Return the offset of a block of 64 x 64 in the launch argument (a DRAM buffer), in elements."""
         return self.offset + (row_block * self.width + column) * BLOCK
 
 
 def transfer(
     argument: str, offset: int, *dims: tuple[int, int], run: int, iteration: tuple[int, int] | None = None
 ) -> Transfer:
-    """Return a descriptor over ``dims`` (size, stride; outermost first) of contiguous runs of ``run`` elements.
+    """Return a DMA transfer of contiguous runs of ``run`` elements, nested in ``dims`` (size, stride).
 
-    Neighbouring dimensions are merged, and a run longer than a descriptor's innermost dimension is split.
-    ``iteration`` is the step of a repeating task. Raises ValueError if three dimensions are not enough.
+    ``dims`` are outermost first. Neighbouring dimensions are merged, and a run longer than a descriptor's innermost
+    dimension is split. ``iteration`` is the step (size, stride) of a repeating task. Raises ValueError if three
+    dimensions are not enough.
     """
     merged: list[tuple[int, int]] = [(run, 1)]
     for size, stride in reversed(dims):
@@ -105,7 +117,7 @@ def transfer(
 
 
 def _split(run: int) -> list[tuple[int, int]]:
-    """Return a contiguous run of bf16 as one dimension, or as two if it exceeds the hardware's 1,023 words."""
+    """Return a run of bf16 as one (size, stride), or as two if the run exceeds the 1,023 words of a dimension."""
     if run <= 2 * MAX_WORDS:
         return [(run, 1)]
     inner = next(size for size in range(2 * MAX_WORDS, 0, -2) if run % size == 0)

@@ -1,4 +1,4 @@
-"""The self-test of the encoder's overlays: one layer of a small encoder, with the ops that the overlay has.
+"""The self-test of the encoder's overlays: a launch of one layer of a small encoder, with the ops that the overlay has.
 
 Weights and activations are random, and the last key tile has masked keys. Every region is filled before the launch, so
 that an op has input even if another overlay would compute it.
@@ -10,7 +10,8 @@ from collections.abc import Collection
 
 import numpy as np
 
-from kernels.array.design import Block, Sequence
+from kernels.array.sequence import Sequence
+from kernels.array.tile import Block
 from kernels.encoder.core import Op
 from kernels.encoder.pack import pack_commands, pack_weights, store
 from kernels.encoder.plan import ACTIVATIONS, EncoderPlan, plan
@@ -27,14 +28,14 @@ TOLERANCE = 2.0**-6  # two roundings to bf16 in the other direction
 
 
 def trial_sequence(ops: Collection[Op], columns: int) -> Sequence:
-    """Return the sequence of one layer without the ops that the overlay lacks."""
+    """Return the self-test's launch: the ops of one layer that are among ``ops``, the ops of the overlay."""
     known = frozenset(ops)
     placed = plan(SHAPE, columns, int8="matmul_i8" in known)
     return sequence(placed, NAME, [step for step in layers(placed, range(1)) if step[0] in known])
 
 
 def trial(ops: Collection[Op], columns: int) -> Trial:
-    """Return the launch of ``trial_sequence``, judged by the results of its ops."""
+    """Return the self-test of an overlay with these ops: the input of ``trial_sequence``, and the results compared."""
     placed = plan(SHAPE, columns, int8="matmul_i8" in ops)
     written: dict[Op, tuple[str, ...]] = {
         "matmul": ("added", "hidden"),

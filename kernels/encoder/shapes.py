@@ -24,7 +24,7 @@ class Shape:
 
     @property
     def groups(self) -> int:
-        """The number of groups of four row blocks that hold all frames: 6 (1,536 rows) for 1,500."""
+        """The number of groups of 256 rows (four row blocks) that hold all frames: 6 (1,536 rows) for 1,500."""
         return -(-self.frames // GROUP_ROWS)
 
     @property
@@ -34,22 +34,28 @@ class Shape:
 
     @property
     def padded_width(self) -> int:
-        """``width`` rounded up to whole column tiles for four columns: 512 for 384; the other sizes need no padding."""
+        """``width`` rounded up to a multiple of 256 (a column tile for each of four columns): 512 for 384.
+
+        The other sizes need no padding.
+        """
         return -(-self.width // GROUP_ROWS) * GROUP_ROWS
 
     @property
     def padded_heads(self) -> int:
-        """``heads`` rounded up to a multiple of four, as four run side by side: 8 for 6."""
+        """``heads`` rounded up to a multiple of four, because four heads run side by side: 8 for 6."""
         return -(-self.heads // 4) * 4
 
     @property
     def hidden(self) -> int:
-        """The width of the feed-forward half."""
+        """The width of the hidden activations in a layer's feed-forward half."""
         return 4 * self.width
 
     @property
     def conv_steps(self) -> int:
-        """The blocks of K of the first convolution: three frames of mel, and the bias in two columns (hi and lo)."""
+        """The number of 64-wide blocks in the inner dimension of the first convolution as a matrix product.
+
+        The dimension holds three frames of mel, and the bias as two columns (high and low half).
+        """
         return -(-(3 * self.n_mels + 2) // TILE)
 
 

@@ -1,4 +1,4 @@
-"""The ops of an encoder as steps of a runtime sequence: the transfers of each shim channel, and the waits between them.
+"""The steps of a runtime sequence for each op of an encoder: the transfers of each shim channel, and waits for them.
 
 Every op starts with its command, the first A object of each core. Row blocks pass in groups of four, one for each core
 row. A group's tasks are queued while at most ``IN_FLIGHT`` groups are unfinished, so that neither a channel's queue of
@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kernels.array.design import Await, Free, Start, Step, Transfer
+from kernels.array.sequence import Await, Free, Start, Step, Transfer
 from kernels.encoder.overlay import rows_of
 from kernels.encoder.regions import BLOCK, ROWS, Matrix, Residual, RowBlocks, transfer
 
@@ -23,7 +23,10 @@ COMMANDS, WEIGHTS = "commands", "weights"
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Packed weights at ``offset`` (elements): for each array column its table, then its blocks, K fastest."""
+    """The place and size of a packed weight matrix in the launch argument ``weights``, from element ``offset`` on.
+
+    Each array column has its table of biases, then its blocks, those of the inner dimension K fastest.
+    """
 
     offset: int
     tiles: int  # column tiles of 64 for each column of the array
@@ -37,9 +40,9 @@ class Weights:
 
 
 class Steps:
-    """The steps of a sequence, to which each op's method appends its own.
+    """A builder of a runtime sequence: each op's method appends the op's steps to ``steps``.
 
-    ``ops`` has the number of each op's command and of its first step.
+    ``ops`` has, for each op, the number of its command and that of its first step.
     """
 
     def __init__(self, columns: int) -> None:
@@ -57,9 +60,10 @@ class Steps:
         first: int = 0,
         scales: Matrix | None = None,
     ) -> None:
-        """Append out[:, first * 64 ...] = sources (side by side in K) @ weights; each group of rows uses all weights.
+        """Append the steps of the product out[:, first * 64 ...] = sources (side by side in K) @ weights.
 
-        ``scales`` are the scales of the rows of int8 sources: an object in front of each group.
+        ``command`` is the number of the op's command. Each group of rows uses all weights. ``scales`` are the scales of
+        the rows of int8 sources: an object in front of each group.
         """
         groups = sources[0].groups
         kept = [] if scales else self._command(command)
@@ -81,9 +85,10 @@ class Steps:
         self._free(kept)
 
     def attention(self, command: int, qkv: RowBlocks, out: Matrix, heads: int, key_tiles: int) -> None:
-        """Append out = softmax(Q K^T) V for ``heads`` heads, as many at once as there are columns.
+        """Append the steps of out = softmax(Q K^T) V for ``heads`` heads, as many at once as the array has columns.
 
-        ``qkv`` holds the column blocks of every head's Q, then K and V of each head in turn.
+        ``command`` is the number of the op's command. ``qkv`` holds the column blocks of every head's Q, then K and V
+        of each head in turn.
         """
         kept = self._command(command)
 
@@ -101,7 +106,10 @@ class Steps:
         self._free(kept)
 
     def rows(self, command: int, x: Residual, y: Matrix, total: Residual, norm: Matrix) -> None:
-        """Append total = x + y and norm = its layer norm; ``total`` must not overlap ``x``, which is read twice."""
+        """Append the steps of total = x + y and norm = layer norm of total.
+
+        ``command`` is the number of the op's command. ``total`` must not overlap ``x``, which is read twice.
+        """
         kept = self._command(command)
         part = BLOCK // self.columns  # one core's rows of a block
         passes = x.width // self.columns  # a C object holds these rows of ``columns`` blocks
@@ -126,11 +134,12 @@ class Steps:
         self._free(kept)
 
     def quantise(self, command: int, source: Matrix, steps: int, out: Matrix, scales: Matrix) -> None:
-        """Append out = the first ``steps`` column blocks of ``source`` as int8, scales = the scales of its rows.
+        """Append the steps that quantise the first ``steps`` column blocks of ``source`` to int8 in ``out``.
 
-        Rows pass twice, the second time filled up to whole objects of eight blocks with blocks that are never read. The
-        array's columns interleave their output in ``scales``, four blocks wide, so that all 64 scales of a row block
-        are at the start of its first block; the rest is waste.
+        ``scales`` receives the scales of the rows. Rows pass twice, the second time filled up to whole objects of eight
+        blocks with blocks that are never read. The array's columns interleave their output in ``scales``, four blocks
+        wide, so that all 64 scales of a row block are at the start of its first block; the rest is waste. ``command``
+        is the number of the op's command.
         """
         kept = self._command(command)
         part, objects = BLOCK // self.columns, out.width // 4
@@ -152,7 +161,7 @@ class Steps:
         self._free(kept)
 
     def _command(self, command: int) -> list[str]:
-        """Append the command object of every core; the argument has each command once for every core row."""
+        """Append the tasks that send command number ``command`` of the plan to the cores; return their names."""
         self.ops.append((command, len(self.steps)))
         return [self._start(f"a_in{col}", self._command_object(col, command)) for col in range(self.columns)]
 
@@ -171,7 +180,7 @@ class Steps:
         return transfer(source.argument, at, (steps, GROUP), run=len(rows) * BLOCK)
 
     def _tiles(self, col: int, out: Matrix | RowBlocks, group: int, first: int, tiles: int) -> None:
-        """Append the results of one group: tile t of this array column is column block first + t * columns + col."""
+        """Append the output task of a group: tile t of array column col is column block first + t * columns + col."""
         if isinstance(out, Matrix):
             at = out.at(group, first + col)
             tile = transfer(out.argument, at, (tiles, self.columns * GROUP), run=GROUP)
@@ -183,7 +192,7 @@ class Steps:
         self._start(f"c_out{col}", tile, repeat=tiles - 1, token=True)
 
     def _queries(self, col: int, qkv: RowBlocks, head: int) -> None:
-        """Append Q of the next ``columns`` heads for each row tile: every core gets them all and keeps one."""
+        """Append the input task of Q for the next ``columns`` heads: every core gets all of them and keeps one."""
         rows = rows_of(col, self.columns)
         tiles = (qkv.groups, ROWS * qkv.width * BLOCK)
         if len(rows) == 1:
@@ -198,13 +207,13 @@ class Steps:
         self._start(f"a_in{col}", *queries, repeat=qkv.groups - 1)
 
     def _parts(self, argument: str, offset: int, stride: int, passes: int) -> Transfer:
-        """Return the rows of one core column in ``columns`` blocks of all four row blocks, pass by pass."""
+        """Return the transfer of one core column's rows of four row blocks: ``columns`` column blocks for each pass."""
         part, columns = BLOCK // self.columns, self.columns
         step = (passes, columns * stride)
         return transfer(argument, offset, (ROWS, BLOCK), (columns, stride), run=part, iteration=step)
 
     def _groups(self, groups: int, start: Callable[[int], None]) -> None:
-        """Start group after group, and end the oldest of ``IN_FLIGHT`` groups before the next."""
+        """Call ``start`` for each group, and append awaits that keep ``IN_FLIGHT`` groups at most unfinished."""
         running: deque[list[Start]] = deque()
         for group in range(groups):
             if len(running) == IN_FLIGHT:

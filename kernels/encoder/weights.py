@@ -1,7 +1,7 @@
 """The weights of Whisper's encoder, and the arithmetic that is folded into them before they are packed for the NPU.
 
-The CPU encoders and the NPU are built from this one family of classes. A matrix stays in the form in which the
-checkpoint stores it, often a view of the file, until somebody asks for its float32 values.
+The CPU encoders and the NPU are built from these classes. A matrix keeps the form in which the checkpoint stores it,
+often a view of the file, until its float32 values are asked for.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ QUERY_SCALE = np.float32(np.log2(np.e) / (4 * HEAD**0.5))  # base 2, and the 4 o
 
 @dataclass(frozen=True, slots=True)
 class StoredTensor:
-    """A tensor in the form of a CTranslate2 checkpoint; ``values`` is read-only and may be unaligned.
+    """A tensor in the form in which a CTranslate2 checkpoint stores it; ``values`` is read-only and may be unaligned.
 
     ``dtype`` is "float32", "int8", "int16", "int32", "float16" or "bfloat16". bfloat16 has no numpy type: its values
-    are the bits, as uint16. Where ``scale`` is given (int8, int16), float32 [rows] or [1], the tensor is
-    ``values / scale``.
+    are the bits, as uint16. If ``scale`` is given (int8, int16), float32 [rows] or [1], the tensor is ``values /
+    scale``.
     """
 
     values: NDArray[Any]
@@ -49,7 +49,7 @@ class StoredTensor:
 
 @dataclass(frozen=True, slots=True)
 class Norm:
-    """A layer normalisation: gain and bias, float32 [d]."""
+    """The weights of a layer normalisation: gain and bias, float32 [d]."""
 
     gain: Float32
     bias: Float32
@@ -57,14 +57,17 @@ class Norm:
 
 @dataclass(frozen=True, slots=True)
 class Linear:
-    """y = x @ weight.T + bias: weight [out, in], or [out, in, 3] for a convolution; bias float32 [out]."""
+    """An affine map y = x @ weight.T + bias, with bias float32 [out] and a weight [out, in].
+
+    The weight of a convolution is [out, in, 3]. ``stored`` is the weight in the checkpoint's form.
+    """
 
     stored: Float32 | StoredTensor
     bias: Float32
 
     @property
     def weight(self) -> Float32:
-        """The weight in float32; one that is stored otherwise is decoded at each access."""
+        """The weight in float32; a weight stored in another form is decoded at each access."""
         return self.stored.float32() if isinstance(self.stored, StoredTensor) else self.stored
 
     @property
@@ -73,16 +76,20 @@ class Linear:
         return self.stored.shape
 
     def after(self, norm: Norm) -> Linear:
-        """Return the same map for rows that were normalised without the gain and bias of ``norm``."""
+        """Return this map with the gain and bias of the layer norm in front of it folded in.
+
+        The result is for rows that were normalised without gain and bias.
+        """
         weight = self.weight
         return Linear(weight * norm.gain, self.bias + weight @ norm.bias)
 
 
 @dataclass(frozen=True, slots=True)
 class EncoderLayer:
-    """One layer, normalised before each half. ``qkv`` has the rows of query, key and value below each other: [3 d, d].
+    """The weights of one layer, with a layer norm before each half. ``qkv`` stacks query, key and value rows: [3 d, d].
 
-    ``up`` and ``down`` are the two products of the feed-forward half, with GELU between them.
+    ``out`` is the projection of the attention's result; ``up`` and ``down`` are the two products of the feed-forward
+    half, with GELU between them.
     """
 
     attention_norm: Norm
@@ -95,9 +102,10 @@ class EncoderLayer:
 
 @dataclass(frozen=True, slots=True)
 class EncoderWeights:
-    """Whisper's encoder: two convolutions of width 3, each with GELU, positions float32 [1500, d], layers, a last norm.
+    """The weights of a Whisper encoder: two convolutions of width 3, positions, layers and a last layer norm.
 
-    The second convolution has stride 2. ``heads`` is the number of attention heads of every layer.
+    Each convolution is followed by GELU; the second has stride 2. ``positions`` is float32 [1500, d]. ``heads`` is the
+    number of attention heads of every layer.
     """
 
     conv1: Linear
@@ -109,7 +117,7 @@ class EncoderWeights:
 
     @property
     def d_model(self) -> int:
-        """The width of a state."""
+        """The width d of the encoder's states."""
         return self.conv1.shape[0]
 
     @property
@@ -119,10 +127,10 @@ class EncoderWeights:
 
 
 def by_head(qkv: Linear, shape: Shape) -> Linear:
-    """Sort the rows as the overlay wants its columns: all heads' queries, then key and value of each head in turn.
+    """Return a layer's query, key and value rows in the order that the overlay needs.
 
-    Queries carry the scale of the scores (QUERY_SCALE). Heads beyond the checkpoint's are zero: they attend evenly to
-    values of zero.
+    All heads' queries come first, then key and value of each head in turn. Queries carry the scale of the scores
+    (QUERY_SCALE). Heads beyond the checkpoint's are zero: they attend evenly to values of zero.
     """
     heads, blank = shape.heads, shape.padded_heads - shape.heads
     query, key, value = (
@@ -135,12 +143,12 @@ def by_head(qkv: Linear, shape: Shape) -> Linear:
 
 
 def by_tap(conv: Linear) -> Float32:
-    """Return a convolution's weight as a matrix [out, 3 * in] over three frames side by side."""
+    """Return a convolution's weight as a matrix [out, 3 * in], which multiplies three frames side by side."""
     return conv.weight.transpose(0, 2, 1).reshape(conv.shape[0], -1)
 
 
 def random_encoder(shape: Shape, seed: int = 0) -> EncoderWeights:
-    """Return random weights of this shape, scaled so that activations keep the size that trained ones have."""
+    """Return random weights of this shape, scaled so that activations are about as large as with trained weights."""
     rng = np.random.default_rng(seed)
 
     def linear(out: int, wide: int, *kernel: int) -> Linear:

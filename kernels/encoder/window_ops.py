@@ -1,4 +1,4 @@
-"""The ops that take a window through an encoder, and their division into launches.
+"""The ops that take a window of audio through an encoder, and their division into launches.
 
 The first convolution runs for three sets of rows (frames 2i - 1, 2i and 2i + 1), so that the second, of stride 2, is a
 matmul over the three side by side. A row op then adds the positions, and the layers follow. The last result, rows
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from itertools import groupby
 
-from kernels.array.design import Sequence
+from kernels.array.sequence import Sequence
 from kernels.encoder.core import Op
 from kernels.encoder.plan import (
     SETS,
@@ -32,14 +32,15 @@ LAYERS_AT_ONCE = 8  # of the largest encoder, some 300 ms modelled: the driver r
 
 
 def window(plan: EncoderPlan) -> Sequence:
-    """Return the sequence of a whole window in one launch."""
+    """Return the sequence that runs the encoder on a whole window in one launch."""
     return sequence(plan, plan.shape.name, [*convolutions(plan), *layers(plan, range(plan.shape.layers))])
 
 
 def launches(plan: EncoderPlan, overlays: Mapping[str, frozenset[Op]]) -> list[tuple[str, Sequence]]:
-    """Return a window's launches as (overlay, sequence); an op runs on the first of ``overlays`` that can do it.
+    """Divide a window's ops into launches: pairs of an overlay's name and the sequence to run on it, in order.
 
-    On an overlay for all ops a launch holds up to eight layers; otherwise a new launch begins with each change.
+    ``overlays`` has the ops of each overlay by name; an op runs on the first overlay that has it. On an overlay for all
+    ops a launch holds up to eight layers; otherwise a new launch begins with each change of the overlay.
     """
 
     def overlay(step: OpStep) -> str:
@@ -55,12 +56,12 @@ def launches(plan: EncoderPlan, overlays: Mapping[str, frozenset[Op]]) -> list[t
 
 
 def sequence(plan: EncoderPlan, name: str, steps: list[OpStep]) -> Sequence:
-    """Return these ops as one launch; hyphens in ``name`` become underscores, as it is a symbol in MLIR."""
+    """Return the sequence that runs these ops in one launch; hyphens in ``name`` become underscores, as in MLIR."""
     return Sequence(name.replace("-", "_"), plan.arguments, tuple(run(plan, steps).steps))
 
 
 def run(plan: EncoderPlan, steps: list[OpStep]) -> Steps:
-    """Return the collected steps of these ops, from which ``sequence`` makes a launch."""
+    """Run the functions of these ops on a new ``Steps``, which collects the ops' sequence steps, and return it."""
     collected = Steps(plan.columns)
     for _, step in steps:
         step(collected)
@@ -68,7 +69,7 @@ def run(plan: EncoderPlan, steps: list[OpStep]) -> Steps:
 
 
 def convolutions(plan: EncoderPlan) -> Iterator[OpStep]:
-    """Yield the ops from mel to the first residual and its layer norm."""
+    """Yield the ops of both convolutions, and the row op that adds the positions and applies the first layer norm."""
     groups, each = plan.shape.groups, plan.conv.elements // SETS
     yield from _parts(plan, (plan.conv_in,), plan.conv1, plan.conv, gelu=True)
     sets = tuple(Matrix(plan.conv.argument, plan.conv.offset + i * each, groups, plan.conv.width) for i in range(SETS))
@@ -77,7 +78,10 @@ def convolutions(plan: EncoderPlan) -> Iterator[OpStep]:
 
 
 def layers(plan: EncoderPlan, numbers: range) -> Iterator[OpStep]:
-    """Yield the ops of the layers ``numbers``: each reads and leaves its rows in ``residuals[0]`` and ``norm``."""
+    """Yield the ops of the layers with these numbers.
+
+    Each layer reads its input from ``residuals[0]`` and ``norm`` of the plan, and leaves its result there.
+    """
     for number in numbers:
         yield from _layer(plan, plan.layers[number])
 
@@ -96,7 +100,7 @@ def _layer(plan: EncoderPlan, layer: LayerWeights) -> Iterator[OpStep]:
 def _product(
     plan: EncoderPlan, source: Matrix, wide: int, parts: Parts, out: Matrix | RowBlocks, *, gelu: bool = False
 ) -> Iterator[OpStep]:
-    """Yield the ops of out = source @ weights, with the quantisation of the source if the plan is int8."""
+    """Yield the ops of out = source @ weights; an int8 plan quantises the source first."""
     if plan.int8:
         packed = Matrix(plan.packed.argument, plan.packed.offset, plan.packed.groups, packed_width(wide))
         yield _quantise(plan, source, wide, packed)
@@ -113,7 +117,7 @@ def _parts(
     gelu: bool = False,
     int8: bool = False,
 ) -> Iterator[OpStep]:
-    """Yield one product for each part of the weights; the results lie side by side in ``out``."""
+    """Yield one matrix product for each part of the weights; the results are side by side in ``out``."""
     first = 0
     for part in parts:
         yield _matmul(plan, sources, part, out, first, gelu=gelu, int8=int8)

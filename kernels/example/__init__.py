@@ -1,1 +1,1 @@
-"""The smallest complete kernel: multiply every row of a matrix by the same gains. A template, not registered."""
+"""The smallest complete kernel, which multiplies every row of a matrix by 256 gains: a template, not registered."""

@@ -1,4 +1,4 @@
-"""Cycles of the example on one AIE2 core, counted by issue slots. Modelled: nothing was measured."""
+"""The modelled cycles of the example on one AIE2 core, from a schedule of its loop; nothing was measured."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ LANES = 16  # values of a pass of the loop
 
 
 def cycles() -> dict[str, Cycles]:
-    """Return the cycles of one call of each function of gain.cc, by name."""
+    """Return the modelled cycles of one call of each function of gain.cc, by name."""
     code = Schedule()
     product = code.issue(MULTIPLY_BF16, code.issue(LOAD), code.issue(LOAD))
     code.issue(STORE, code.issue(CONVERT, product))

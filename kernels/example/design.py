@@ -7,25 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from kernels.array.design import (
-    Acquire,
-    Await,
-    Block,
-    Call,
-    Core,
-    Design,
-    Free,
-    Held,
-    KernelFunction,
-    Local,
-    ObjectFifo,
-    Release,
-    Sequence,
-    Start,
-    Tile,
-    TileBuffer,
-    Transfer,
-)
+from kernels.array.design import Design, KernelFunction, ObjectFifo, TileBuffer
+from kernels.array.program import Acquire, Call, Core, Held, Local, Release
+from kernels.array.sequence import Await, Free, Sequence, Start, Transfer
+from kernels.array.tile import Block, Tile
 from kernels.host.numerics import Bits16, Rounding, to_bfloat16
 
 WIDTH = 256  # values of a row, as in gain.cc
@@ -56,12 +41,12 @@ SEQUENCE = Sequence(
 
 
 def gains() -> Bits16:
-    """The gains as bf16 bits, uint16 [256]: 1/256 to 1."""
+    """Return the gains 1/256, 2/256, ..., 1 as bf16 bits, uint16 [256]."""
     return to_bfloat16(np.arange(1, WIDTH + 1, dtype=np.float32) / np.float32(WIDTH), Rounding.CONV_EVEN)
 
 
 def design() -> Design:
-    """The overlay and its one sequence."""
+    """Return the example's design: the overlay and its one sequence."""
     return Design(
         name="gain",
         columns=1,

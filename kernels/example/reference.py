@@ -1,4 +1,4 @@
-"""The results that the example must have: in float64, and by the host-compiled kernel in a plain loop."""
+"""The results that the example kernel must have: in float64, and by the host-compiled kernel in a plain loop."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ERROR = 2.0**-8  # relative, of one result: bf16 has 8 bits of mantissa, and the
 
 
 def values(bits: Bits16) -> NDArray[np.float64]:
-    """Return the values of bf16 bits."""
+    """Return the float64 values of bf16 bits (uint16), of the same shape."""
     return (bits.astype(np.uint32) << 16).view(np.float32).astype(np.float64)
 
 
@@ -27,7 +27,10 @@ def exact(x: Bits16, gains: Bits16) -> NDArray[np.float64]:
 
 
 def by_kernel(x: Bits16, gains: Bits16) -> Bits16:
-    """Return x [n, 256] times the gains [256] as bf16 bits, one call of the host-compiled kernel for each row."""
+    """Return x [n, 256] times the gains [256] as bf16 bits, computed by the host-compiled kernel row by row.
+
+    Raises CompileError if the kernel does not compile.
+    """
     library = build([SOURCE])
     y = buffer(x.size, np.uint16).reshape(x.shape)
     held, row = aligned(gains), buffer(WIDTH, np.uint16)

@@ -1,4 +1,4 @@
-"""The reference of gelu.h: GELU in float64, and the fixed-point steps of gelu.h in numpy, equal to the bit."""
+"""The reference of gelu.h: GELU in float64, and gelu.h's fixed-point steps in numpy, which give equal bits."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ def exact(x: NDArray[np.floating]) -> Float64:
 
 
 def fixed_point(x: Float32) -> Bits:
-    """Return the bf16 bits that gelu.h gives for fp32 x; not for NaN."""
+    """Return GELU of fp32 x as gelu.h computes it, rounded to bf16: uint16 bits. NaN is not supported."""
     return to_bfloat16(unrounded(x), Rounding.CONV_EVEN)
 
 
 def unrounded(x: Float32) -> Float32:
-    """Return the fp32 result of gelu.h before it is rounded to bf16."""
+    """Return GELU of fp32 x as gelu.h computes it, in fp32 before the rounding to bf16."""
     return _of_shifted(add(x, np.full_like(x, 0.25)))
 
 
 def fixed_point_of_shifted(shifted: Float32) -> Bits:
-    """Return ``fixed_point`` of x for ``shifted`` = x + 0.25, which the epilogue of a product makes with its bias."""
+    """Return ``fixed_point`` of x, given x + 0.25, which the epilogue of a matrix product makes with its bias."""
     return to_bfloat16(_of_shifted(shifted), Rounding.CONV_EVEN)
 
 

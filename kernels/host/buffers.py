@@ -1,4 +1,4 @@
-"""Memory for kernels called from Python: numpy arrays aligned for vector loads, and pointers to them."""
+"""Memory for kernels that are called from Python: numpy arrays aligned for vector loads, and pointers to them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ALIGNMENT = 64  # bytes: one 512-bit register
 
 
 def buffer(elements: int, dtype: DTypeLike) -> NDArray[Any]:
-    """Return an aligned array [elements] filled with 0xFF bytes, which are NaN as any float type.
+    """Return a new array [elements], aligned to 64 bytes and filled with 0xFF bytes, which are NaN as any float type.
 
     A kernel that reads an element before it is written therefore gives a conspicuous result.
     """
@@ -23,12 +23,12 @@ def buffer(elements: int, dtype: DTypeLike) -> NDArray[Any]:
 
 
 def aligned(values: NDArray[Any]) -> NDArray[Any]:
-    """Return a copy of ``values``, of the same shape and dtype, that a kernel can load vectors from."""
+    """Return a copy of ``values``, of equal shape and dtype, whose alignment lets a kernel load vectors from it."""
     copy: NDArray[Any] = buffer(values.size, values.dtype).reshape(values.shape)
     copy[...] = values
     return copy
 
 
 def pointer(array: NDArray[Any]) -> ctypes.c_void_p:
-    """Return the pointer that a kernel function takes for an array."""
+    """Return the address of an array's first element, as a kernel function called through ctypes takes it."""
     return ctypes.c_void_p(array.ctypes.data)

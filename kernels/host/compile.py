@@ -34,11 +34,11 @@ FLAGS = (
     "-Wall",
     "-Wno-psabi",
 )
-WARNINGS_ARE_ERRORS = "-Werror"  # for kernels.host.lint: what a user's compiler warns of must not stop a build
+WARNINGS_ARE_ERRORS = "-Werror"  # for kernels.host.lint only: a warning of a user's compiler must not stop a build
 
 
 class CompileError(KernelsError):
-    """The host compiler is missing or refused the sources; the message carries its output."""
+    """A missing host compiler, or sources that it refused; the message carries the compiler's output."""
 
 
 def build(
@@ -49,10 +49,11 @@ def build(
     cache: Path | None = None,
     compiler: str | None = None,
 ) -> ctypes.CDLL:
-    """The loaded library of these kernel sources; what the cache (default: the user's) holds is not compiled again.
+    """Compile kernel sources for the host and load them as a library; objects in the cache are not compiled again.
 
-    ``defines`` become -D options, ``optimise`` is the level after -O, ``compiler`` is by default what default_compiler
-    says. Every source is an object of its own, so that overlays share what they have in common. Raises CompileError.
+    ``defines`` become -D options, ``optimise`` is the level after -O. ``cache`` is the user's cache folder and
+    ``compiler`` default_compiler() if not given. Every source becomes an object of its own, so that overlays share
+    common objects. Raises CompileError.
     """
     folder, program = cache or CACHE, _found(compiler or default_compiler())
     macros = [f"-D{name}={value}" for name, value in sorted((defines or {}).items())]
@@ -63,23 +64,26 @@ def build(
 
 
 def check(source: Path, compiler: str, march: str, cache: Path | None = None) -> None:
-    """A compilation without a library, in which warnings are errors. Raises CompileError."""
+    """Compile a source with warnings as errors, without making a library. Raises CompileError for a complaint."""
     flags = [f"-march={march}", "-O3", WARNINGS_ARE_ERRORS, "-c"]
     _made(cache or CACHE, [source], flags, _found(compiler), ".o")
 
 
 def knows(compiler: str, march: str) -> bool:
-    """Whether this compiler has a -march of this name."""
+    """Return whether this compiler accepts ``march`` as the name of a processor (-march)."""
     return _asked(_found(compiler), f"-march={march}").returncode == 0
 
 
 def default_compiler() -> str:
-    """The compiler that $CXX names, else g++."""
+    """Return the name of the host's C++ compiler: the value of $CXX, else g++."""
     return os.environ.get("CXX", "g++")
 
 
 def _made(folder: Path, inputs: Sequence[Path], flags: Sequence[str], compiler: str, suffix: str) -> Path:
-    """The file that these inputs and flags make; written whole or not at all."""
+    """Return the file that the compiler makes from these inputs and flags; it is compiled only if the cache lacks it.
+
+    The file is written whole or not at all.
+    """
     path = folder / f"{_fingerprint(inputs, flags, compiler)}{suffix}"
     if path.exists():
         return path
@@ -114,6 +118,6 @@ def _found(name: str) -> str:
 
 @functools.cache
 def _asked(compiler: str, march: str) -> subprocess.CompletedProcess[str]:
-    """What the compiler says of its version and of what ``march`` means to it on this machine."""
+    """Run the compiler without input; its output has its version and the meaning of ``march`` on this machine."""
     command = [compiler, "-v", march, "-E", "-x", "c++", os.devnull, "-o", os.devnull]
     return subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603

@@ -1,7 +1,8 @@
-"""The kernel sources compiled with warnings as errors, and not run: `python -m kernels.host.lint [--all] [SOURCE ...]`.
+"""Compile the kernel sources with warnings as errors: `python -m kernels.host.lint [--all] [SOURCE ...]`.
 
-Without ``--all`` by the default compiler alone and for two processors, as part of `make lint`; with it by every g++ and
-clang++ on the PATH, for each of MARCHS that it knows (`make lint-compilers`). A SOURCE is compiled beside the kernels.
+Without ``--all`` the default compiler alone is used, for two processors, as part of `make lint`; with ``--all`` every
+g++ and clang++ on the PATH, for each processor of MARCHS that it knows (`make lint-compilers`). A SOURCE is compiled
+beside the kernels. Nothing is run.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ NAME = re.compile(r"(g|clang)\+\+(-\d+)?")
 
 
 def compilers() -> list[str]:
-    """Every g++ and clang++ on the PATH, by name; of several names of one version the shortest."""
+    """Return the names of every g++ and clang++ on the PATH; of several names of one version, the shortest."""
     folders = [Path(folder) for folder in os.get_exec_path() if Path(folder).is_dir()]
     names = {path.name for folder in folders for path in folder.glob("*++*") if NAME.fullmatch(path.name)}
     usable = sorted(filter(shutil.which, names), key=lambda name: (len(name), name))
@@ -36,12 +37,15 @@ def compilers() -> list[str]:
 
 
 def is_clang(compiler: str) -> bool:
-    """Whether a compiler of this name is one of LLVM's."""
+    """Return whether a compiler of this name is clang++ rather than g++."""
     return "clang" in compiler
 
 
 def complaints(names: Sequence[str], marchs: Sequence[str], sources: Sequence[Path]) -> dict[str, list[str]]:
-    """What each compiler complains of, by its name and the processor; an empty list where that is nothing."""
+    """Compile every source with every compiler for every processor that it knows, and return the complaints.
+
+    The keys name compiler and processor; an empty list means that there were none.
+    """
     pairs = [(name, march) for name, march in itertools.product(names, marchs) if knows(name, march)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         asked = {
@@ -68,7 +72,7 @@ def _version(compiler: str) -> str:
 
 
 def main() -> int:
-    """The exit status: 1 where a compiler complains."""
+    """Compile the kernels as the command line says, print the results, and return 1 if a compiler complains, else 0."""
     parser = argparse.ArgumentParser(prog="python -m kernels.host.lint", description=__doc__)
     parser.add_argument("--all", action="store_true", help="every g++ and clang++ on the PATH, every processor")
     parser.add_argument("sources", nargs="*", type=Path, metavar="SOURCE", help="compiled beside the kernels")

@@ -1,4 +1,4 @@
-"""The float arithmetic of an AIE2 core in numpy: a second statement of the rules that the C++ headers implement.
+"""The float arithmetic of an AIE2 core in numpy: a second implementation of the rules that the C++ headers implement.
 
 The code shares nothing with the headers: it is integer arithmetic on mantissas and exponents. bfloat16 values are
 passed as uint16 bits, fp32 values as float32 arrays whose bits count (NaN payloads and the sign of zero included).
@@ -24,7 +24,7 @@ MAX_SHIFT = 40  # enough to leave nothing of a term of 25 bits
 
 
 class Rounding(IntEnum):
-    """The values of the rounding register; FLOOR after a reset."""
+    """The rounding modes of an AIE2 core, as values of its rounding register; FLOOR is the mode after a reset."""
 
     FLOOR = 0
     CEIL = 1
@@ -39,7 +39,10 @@ class Rounding(IntEnum):
 
 
 class Saturation(IntEnum):
-    """The values of the saturation register; NONE after a reset, when a value that does not fit wraps."""
+    """The saturation modes of an AIE2 core, as values of its saturation register.
+
+    NONE is the mode after a reset: a value that does not fit wraps.
+    """
 
     NONE = 0
     SATURATE = 1
@@ -47,11 +50,11 @@ class Saturation(IntEnum):
 
 
 def rounds_up(mode: Rounding, guard: Bools, sticky: Bools, odd: Bools, down: Bools) -> Bools:
-    """Return for each value whether rounding adds one to the bits that are kept.
+    """Return for each value whether rounding adds one to the bits that are kept, after lower bits were dropped.
 
-    ``guard`` is the highest bit that is dropped, ``sticky`` whether any other is set, ``odd`` whether the kept bits are
-    odd. ``down`` is "the value is negative" for integers, for which adding one moves towards zero, and "the value is
-    positive" for floats, for which one is added to the magnitude.
+    ``guard`` is the highest bit that is dropped, ``sticky`` whether any other dropped bit is set, ``odd`` whether the
+    kept bits are odd. ``down`` is "the value is negative" for integers, for which adding one moves towards zero, and
+    "the value is positive" for floats, for which one is added to the magnitude.
     """
     lost = guard | sticky
     nothing = np.zeros_like(guard)
@@ -71,7 +74,7 @@ def rounds_up(mode: Rounding, guard: Bools, sticky: Bools, odd: Bools, down: Boo
 
 
 def to_bfloat16(values: Floats, rounding: Rounding = Rounding.FLOOR) -> Bits16:
-    """Convert fp32 to bfloat16 bits, of the same shape.
+    """Convert fp32 values to bfloat16 bits (uint16) of the same shape, with one of the core's rounding modes.
 
     Infinities stay; a NaN keeps its upper bits, with the lowest bit set if none is left.
     """
@@ -106,9 +109,10 @@ def _shift_to_even(value: Ints, shift: Ints) -> Ints:
 
 
 class Terms:
-    """Terms of a sum along the last axis: signed mantissas (23 bits below the leading place) and biased exponents.
+    """Numbers to be added along the last axis, split into mantissa and exponent for ``total``.
 
-    ``nan``, ``up`` and ``down`` mark NaN, +infinity and -infinity.
+    ``mantissa`` is signed and has 23 bits below the leading place; ``exponent`` is fp32's biased exponent plus 128, and
+    0 for a zero. ``nan``, ``up`` and ``down`` mark NaN, +infinity and -infinity.
     """
 
     def __init__(self, mantissa: Ints, exponent: Ints, nan: Bools, up: Bools, down: Bools) -> None:
@@ -116,7 +120,7 @@ class Terms:
 
     @classmethod
     def floats(cls, values: Floats, negate: bool = False) -> Terms:
-        """The terms of fp32 values, or of their negatives."""
+        """Return the terms that stand for fp32 values, or for their negatives if ``negate``."""
         bits = np.ascontiguousarray(values, dtype=np.float32).view(np.uint32).astype(np.int64)
         negative = (bits >> 31 == 1) != negate
         exponent, fraction = bits >> 23 & 0xFF, bits & 0x7FFFFF
@@ -131,12 +135,15 @@ class Terms:
         )
 
     def with_terms(self, other: Terms) -> Terms:
-        """Join the terms of two sums along the last axis."""
+        """Return the terms of both sums together, joined along the last axis."""
         pairs = zip(vars(self).values(), vars(other).values(), strict=True)
         return Terms(*(np.concatenate(pair, axis=-1) for pair in pairs))
 
     def total(self, signed_underflow: bool) -> Floats:
-        """Return the fp32 sum; below the normal range +0, or with ``signed_underflow`` a zero of the sum's sign."""
+        """Return the sums along the last axis as AIE2's adder computes them, fp32.
+
+        A sum below the normal range is +0, or with ``signed_underflow`` a zero of the sum's sign.
+        """
         top = self.exponent.max(axis=-1)
         aligned = np.where(self.exponent > 0, _shift_to_even(self.mantissa, top[..., None] - self.exponent), 0)
         total = aligned.sum(axis=-1)
@@ -162,6 +169,6 @@ class Terms:
 
 
 def add(a: Floats, b: Floats, subtract: bool = False) -> Floats:
-    """Return a + b (or a - b) of the accumulator adder, fp32, element by element."""
+    """Return a + b, or a - b if ``subtract``, as AIE2's accumulator adder computes it: fp32, element by element."""
     a, b = np.broadcast_arrays(np.asarray(a, np.float32), np.asarray(b, np.float32))
     return Terms.floats(a[..., None]).with_terms(Terms.floats(b[..., None], subtract)).total(signed_underflow=True)

@@ -1,1 +1,1 @@
-"""Matrix products of bf16 and int8 blocks on one core, with bias and GELU: kernels, reference, accuracy, cycles."""
+"""Matrix products of bf16 or int8 blocks on one core, with bias and GELU: kernels, reference, accuracy, cycles."""

@@ -1,4 +1,4 @@
-"""The distance of a product from its reference, and the largest distance that the kernels may have."""
+"""The error of a matrix product against its reference, and the largest error that the kernels may have."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from kernels.matmul.reference import Float64
 
 @dataclass(frozen=True, slots=True)
 class ProductError:
-    """The distance of a product C from a reference.
+    """The error of a matrix product against a reference, or a limit for it.
 
-    ``relative`` is the relative L2 error, ``worst`` the largest error of an element over the root mean square of the
-    reference.
+    ``relative`` is the relative L2 error, ``worst`` the largest error of an element divided by the root mean square of
+    the reference.
     """
 
     relative: float
@@ -37,7 +37,7 @@ INT8_WHOLE = ProductError(relative=0.018, worst=0.25)
 
 
 def product_error(c: NDArray[Any], reference: Float64) -> ProductError:
-    """Return the distance of C from a reference of the same shape."""
+    """Return the error of the product ``c`` against a reference of the same shape."""
     difference = c.astype(np.float64) - reference
     size = float(np.sqrt(np.mean(reference**2)))
     return ProductError(float(np.sqrt(np.mean(difference**2))) / size, float(np.abs(difference).max()) / size)

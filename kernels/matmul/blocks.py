@@ -1,8 +1,8 @@
-"""The layout of matrices in the blocks that the matmul kernels read and write.
+"""The layout of matrices in the blocks that the matmul kernels read and write, and int8 quantisation.
 
-An object of the array is one block. A block is a sequence of sub-tiles, the operands of the matrix unit: activations by
-rows of sub-tiles; weights by strips of 16 columns, two sub-tiles deep, so that a kernel reads a strip in order. bf16
-values are represented by their bits, uint16.
+An object of the array (the data that moves as a whole) is one block. A block is a sequence of sub-tiles, the operands
+of the matrix unit: activations by rows of sub-tiles; weights by strips of 16 columns, two sub-tiles deep, so that a
+kernel reads a strip in order. bf16 values are represented by their bits, uint16.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ COLUMNS = {np.dtype(np.uint16): 4, np.dtype(np.int8): 8}  # of a weight sub-tile
 
 
 def to_bf16(values: NDArray[np.floating[Any]]) -> Bits:
-    """Return the bf16 bits nearest to float32 values, ties to even. NaN stays NaN."""
+    """Return the bf16 bits nearest to each float value, ties to even, as uint16 of the same shape. NaN stays NaN."""
     bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
     rounded = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
     quiet = bits >> 16 | 0x40
@@ -34,40 +34,50 @@ def to_bf16(values: NDArray[np.floating[Any]]) -> Bits:
 
 
 def from_bf16(bits: Bits) -> Float32:
-    """Return the float32 values of bf16 bits, exactly."""
+    """Return the exact float32 values of bf16 bits, of the same shape."""
     return (bits.astype(np.uint32) << 16).view(np.float32)
 
 
 def activation_blocks(matrix: NDArray[np.floating[Any]], tile: int = TILE) -> Bits:
-    """Return float [M, K] as bf16 blocks: uint16 [M / tile, K / tile, tile * tile]. ``tile`` divides M and K."""
+    """Return activations, float [M, K], as bf16 blocks: uint16 [M / tile, K / tile, tile * tile].
+
+    ``tile`` divides M and K.
+    """
     return _blocked(to_bf16(matrix), (tile, tile), (ROWS, DEPTH))
 
 
 def activation_matrix(blocks: Bits, tile: int = TILE) -> Float32:
-    """Return bf16 blocks as a matrix, float32 [M, K]: the inverse of ``activation_blocks``."""
+    """Return bf16 blocks of activations as a matrix, float32 [M, K]: the inverse of ``activation_blocks``."""
     return from_bf16(_unblocked(blocks, (tile, tile), (ROWS, DEPTH)))
 
 
 def activation_blocks_i8(values: Int8, tile: int = TILE) -> Int8:
-    """Return int8 [M, K] as blocks of ``tile`` x ``2 tile``: int8 [M / tile, K / 2 tile, 2 tile * tile]."""
+    """Return activations, int8 [M, K], as int8 blocks of ``tile`` rows and ``2 tile`` columns.
+
+    The result is [M / tile, K / 2 tile, 2 tile * tile]; ``tile`` divides M and ``2 tile`` divides K.
+    """
     return _blocked(values, (tile, 2 * tile), (ROWS, DEPTH))
 
 
 def weight_blocks(matrix: NDArray[np.floating[Any]], tile: int = TILE) -> Bits:
-    """Return float [K, N] as bf16 blocks: uint16 [K / tile, N / tile, tile * tile]."""
+    """Return weights, float [K, N], as bf16 blocks: uint16 [K / tile, N / tile, tile * tile]."""
     return _strips(to_bf16(matrix), tile, tile)
 
 
 def weight_blocks_i8(values: Int8, tile: int = TILE) -> Int8:
-    """Return int8 [K, N] as blocks of ``2 tile`` x ``tile``: int8 [K / 2 tile, N / tile, 2 tile * tile]."""
+    """Return weights, int8 [K, N], as int8 blocks of ``2 tile`` rows and ``tile`` columns.
+
+    The result is [K / 2 tile, N / tile, 2 tile * tile]; ``2 tile`` divides K and ``tile`` divides N.
+    """
     return _strips(values, 2 * tile, tile)
 
 
 def quantise_rows(activations: Float32) -> tuple[Int8, Float32]:
-    """Return symmetric int8 [M, K] and its scales float32 [M], one for each row (token): a row is ``values * scale``.
+    """Quantise float32 [M, K] symmetrically: return int8 [M, K] and a scale for each row (token), float32 [M].
 
-    A scale is the row's largest magnitude / 127, rounded up to bf16, because the kernel multiplies by bf16: the range
-    shrinks by at most 2**-7, and the product is exact. A row whose magnitudes are all at most 2**-100 has the scale 1.
+    A row is approximately ``values * scale``. A scale is the row's largest magnitude / 127, rounded up to bf16, because
+    the kernel multiplies by bf16: the range shrinks by at most 2**-7, and the product is exact. A row whose magnitudes
+    are all at most 2**-100 has the scale 1.
     """
     largest = np.abs(activations).max(axis=1, initial=0)
     scales = np.where(largest > NEGLIGIBLE, _up_to_bf16(largest / np.float32(127)), np.float32(1)).astype(np.float32)
@@ -75,18 +85,24 @@ def quantise_rows(activations: Float32) -> tuple[Int8, Float32]:
 
 
 def quantise_columns(weights: Float32) -> tuple[Int8, Float32]:
-    """Return symmetric int8 [K, N] and its scales float32 [N], one for each column, as ``quantise_rows`` makes them."""
+    """Quantise float32 [K, N] symmetrically: return int8 [K, N] and a scale for each column, float32 [N].
+
+    The scales follow the rule of ``quantise_rows``.
+    """
     values, scales = quantise_rows(weights.T)
     return np.ascontiguousarray(values.T), scales
 
 
 def bias_table(bias: Float32, tile: int = TILE) -> Float32:
-    """Return the table of a bf16 product: float32 [N], the bias of column tile t from t * tile on."""
+    """Return the table of biases that a bf16 product takes: float32 [N], that of column tile t from t * tile on."""
     return np.ascontiguousarray(bias.reshape(-1, tile).reshape(-1), np.float32)
 
 
 def scale_bias_table(scales: Float32, bias: Float32, tile: int = TILE) -> Float32:
-    """Return the table of an int8 product: float32 [2 N], at 2 t * tile the scales of column tile t, then its bias."""
+    """Return the table that an int8 product takes, float32 [2 N]: scales, then biases, for each column tile.
+
+    The scales of column tile t begin at 2 * t * tile.
+    """
     return np.stack([scales.reshape(-1, tile), bias.reshape(-1, tile)], axis=1).reshape(-1).astype(np.float32)
 
 

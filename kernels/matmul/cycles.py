@@ -1,4 +1,4 @@
-"""The cycles of the matmul kernels on one AIE2 core, by issue slots. Modelled: nothing here was measured.
+"""The modelled cycles of the matmul kernels on one AIE2 core, from schedules of their loops; nothing was measured.
 
 kernels/schedule.py defines ``best``, ``nominal``, slots and latencies.
 """
@@ -30,7 +30,10 @@ HALVES = range(2)  # float adds and conversions take 16 of a sub-tile's 32 value
 
 @cache
 def cycles(gelu: bool, tile: int = TILE) -> dict[str, Cycles]:
-    """Return the cycles of one call of each function of matmul.cc, by name, with the epilogue with or without GELU."""
+    """Return the modelled cycles of one call of each function of matmul.cc, by name, with or without GELU at the end.
+
+    ``tile`` is the edge of a block.
+    """
     squares = (tile // STRIP) ** 2
     subtiles = tile * tile // 32
     at_once = 2 if gelu else 4
@@ -54,7 +57,10 @@ def _copy(stores: int, *, zeros: bool = False) -> Schedule:
 
 
 def _square(steps: int, columns: int, sums: int) -> Schedule:
-    """The product of 16 x 16 sums, ``sums`` registers of 32 bytes for each sub-tile, over ``steps`` sub-tiles of k."""
+    """Schedule the product of a square of 16 x 16 results, over ``steps`` sub-tiles of the inner dimension.
+
+    ``columns`` sub-tiles lie side by side in the square; the sums of a sub-tile are ``sums`` registers of 32 bytes.
+    """
     code = Schedule()
     mac = MULTIPLY_BF16 if columns == 4 else MULTIPLY
     bytes_32 = 2 if columns == 4 else 1  # of an activation sub-tile
@@ -84,7 +90,10 @@ def _scales() -> Schedule:
 
 
 def _out(at_once: int, gelu: bool) -> Schedule:
-    """The epilogue of ``at_once`` sub-tiles of 4 x 8 results: bias, GELU, bf16, two halves zipped."""
+    """Schedule one pass of the bf16 epilogue, on ``at_once`` sub-tiles of 4 x 8 results.
+
+    The steps are bias, GELU, rounding to bf16, and interleaving of two halves.
+    """
     code = Schedule()
     sums = [[code.issue(LOAD_SUM, times=2) for _ in HALVES] for _ in range(at_once)]
     x = [[code.issue(ADD_FLOAT, half) for half in each] for each in sums]
@@ -95,7 +104,10 @@ def _out(at_once: int, gelu: bool) -> Schedule:
 
 
 def _out_i8(at_once: int, gelu: bool) -> Schedule:
-    """The epilogue from int32: to float, column scale, row scale, bias. A bf16 operand's upper half is zeroed."""
+    """Schedule one pass of the int8 epilogue, on ``at_once`` sub-tiles of 4 x 8 results.
+
+    The steps are int32 to float, column scale, row scale, bias, GELU. The upper half of a bf16 operand is zeroed.
+    """
     code = Schedule()
     sums = [code.issue(LOAD_SUM, times=4) for _ in range(at_once)]
     high = [code.issue(CONVERT, each) for each in sums]
@@ -113,7 +125,10 @@ def _out_i8(at_once: int, gelu: bool) -> Schedule:
 
 
 def _gelu(code: Schedule, x: list[list[int]]) -> list[list[int]]:
-    """The GELU of gelu/gelu.h, for all sub-tiles side by side."""
+    """Schedule the GELU of gelu/gelu.h for sub-tiles side by side, and return the cycles in which results are ready.
+
+    ``x`` has the cycles in which the two halves of each sub-tile are ready, and so has the result.
+    """
     steps = [[code.issue(ADD_FLOAT, half) for half in each] for each in x]
     fixed = [code.issue(CONVERT, code.issue(MULTIPLY, *each)) for each in steps]
     u = [code.issue(ALU, each) for each in fixed]

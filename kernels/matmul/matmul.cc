@@ -5,7 +5,7 @@
 // in which the inner loop needs them.
 #include <aie_api/aie.hpp>
 
-#include "encoder/command.h"
+#include "command.h"
 #include "gelu/gelu.h"
 #include "loops.h"
 
@@ -87,6 +87,7 @@ INLINE void down_column(unsigned column, F f) {
         f(inside + row / GROUPS * (EDGE * SQUARE * SQUARE) + row % GROUPS * 64, (row * (TILE / 8) + column) * 32, row);
 }
 
+// c = acc + bias, with GELU or without, in bf16 and in the sub-tiles of an activation block: the epilogue of bf16.
 template <bool WITH_GELU>
 INLINE void out(const float* __restrict acc, const float* __restrict bias, bfloat16* __restrict c) {
     for (unsigned column = 0; column < TILE / 8; column++) {
@@ -119,7 +120,8 @@ INLINE Floats32 to_float(const Sums32& sums) {
     return aie::add(exact, low_steps.template cast_to<accfloat>());
 }
 
-// c = sums * column scale * row scale + bias. Scales are bf16; the sums are rounded to bf16 before each product.
+// c = acc * column scale * row scale + bias, with GELU or without: the epilogue of int8. Scales are bf16; the sums are
+// rounded to bf16 before each product.
 template <bool WITH_GELU>
 INLINE void out_i8(const int32* __restrict acc, const float* __restrict table, const bfloat16* __restrict row_scales,
                    bfloat16* __restrict c) {
@@ -149,7 +151,7 @@ inline void set_modes() {
 
 extern "C" {
 
-// Copies the command, the first 64 bytes of a command object.
+// Copies the command, the first 64 bytes of the command object a, to prm.
 void gemm_cmd(const bfloat16* __restrict a, int32_t* __restrict prm) {
     static_assert(command::WORDS == 16);
     const int32_t* words = reinterpret_cast<const int32_t*>(a);
@@ -157,7 +159,8 @@ void gemm_cmd(const bfloat16* __restrict a, int32_t* __restrict prm) {
     aie::store_v(prm + 8, aie::load_v<8>(words + 8));
 }
 
-// Copies object i of the table: as many floats as it holds, up to the whole table.
+// Copies object b, number i of the table of biases (and scales), to table: as many floats as the object holds, up to
+// the whole table.
 void gemm_table(const bfloat16* __restrict b, float* __restrict table, int32_t i) {
     constexpr unsigned COUNT = TILE * TILE / 2 < TABLE ? TILE * TILE / 2 : TABLE;
     const float* values = reinterpret_cast<const float*>(b);
@@ -166,21 +169,24 @@ void gemm_table(const bfloat16* __restrict b, float* __restrict table, int32_t i
     for (unsigned n = 0; n < COUNT; n += 16) aie::store_v(to + n, aie::load_v<16>(values + n));
 }
 
+// acc = 0. The zero bits are 0 as float and as int32, so that both products begin so.
 void gemm_zero(float* __restrict acc) {
     AIE_LOOP_UNROLL(8)
     for (unsigned n = 0; n < TILE * TILE; n += 16) aie::store_v(acc + n, aie::zeros<float, 16>());
 }
 
+// acc += a * b, bf16: an activation block [TILE, TILE] by a weight block [TILE, TILE], float sums.
 void gemm_mac(const bfloat16* __restrict a, const bfloat16* __restrict b, float* __restrict acc) {
     multiply<ProductBf16, TILE / 8>(a, b, acc);
 }
 
+// acc += a * b, int8: an activation block [TILE, 2 TILE] by a weight block [2 TILE, TILE], int32 sums.
 void gemm_mac_i8(const bfloat16* __restrict a, const bfloat16* __restrict b, float* __restrict acc) {
     multiply<ProductInt8, TILE / 4>(reinterpret_cast<const int8*>(a), reinterpret_cast<const int8*>(b),
                                     reinterpret_cast<int32*>(acc));
 }
 
-// C = acc + bias of column tile t, with GELU by the command's flag, rounded to bf16.
+// c = acc + bias of column tile t, rounded to bf16, with GELU if the command in prm asks for it.
 void gemm_out(const float* __restrict acc, const float* __restrict table, bfloat16* __restrict c,
               const int32_t* __restrict prm, int32_t t) {
     set_modes();
@@ -191,7 +197,7 @@ void gemm_out(const float* __restrict acc, const float* __restrict table, bfloat
         out<false>(acc, bias, c);
 }
 
-// Keeps the scales of the block's rows, float32 [TILE] at the start of the object, as bf16, each for eight lanes.
+// Stores the scales of the block's rows, float32 [TILE] at the start of object a, in state as bf16, each eight times.
 void gemm_scales(const bfloat16* __restrict a, float* __restrict state) {
     set_modes();
     const float* scales = reinterpret_cast<const float*>(a);
@@ -210,7 +216,7 @@ void gemm_scales(const bfloat16* __restrict a, float* __restrict state) {
     }
 }
 
-// C = acc * row scale * column scale + bias of column tile t, with GELU by the command's flag, rounded to bf16.
+// c = acc * row scale * column scale + bias of column tile t, rounded to bf16, with GELU if the command asks for it.
 void gemm_out_i8(const float* __restrict acc, const float* __restrict table, const float* __restrict state,
                  bfloat16* __restrict c, const int32_t* __restrict prm, int32_t t) {
     set_modes();

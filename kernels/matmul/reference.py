@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.encoder.command import GELU, WORDS, MatmulWord
+from kernels.command import GELU, WORDS, MatmulWord
 from kernels.gelu import reference as gelu_reference
 from kernels.host.buffers import aligned, buffer
 from kernels.host.compile import build
@@ -25,15 +25,15 @@ TABLE, STATE = 1024, 256  # elements of a core's buffers
 
 
 def exact(a: NDArray[Any], b: NDArray[Any], bias: Float32, gelu: bool = False) -> Float64:
-    """Return A [M, K] @ B [K, N] + bias [N], with GELU if ``gelu``, in float64."""
+    """Return A [M, K] @ B [K, N] + bias [N] in float64, followed by GELU if ``gelu``."""
     c: Float64 = a.astype(np.float64) @ b.astype(np.float64) + bias
     return gelu_reference.exact(c) if gelu else c
 
 
 def matmul(a: Float32, b: Float32, bias: Float32, gelu: bool = False, tile: int = TILE) -> Float32:
-    """Return A [M, K] @ B [K, N] + bias [N] by the bf16 kernels, to the bit, for any M, K and N.
+    """Return A [M, K] @ B [K, N] + bias [N], float32, as the bf16 kernels compute it, to the bit, for any M, K and N.
 
-    A and B are rounded to bf16.
+    A and B are rounded to bf16; the result has bf16 values. GELU follows if ``gelu``. Raises CompileError.
     """
     rows, columns = len(a), b.shape[1]
     a_blocks = aligned(blocks.activation_blocks(_padded(a, tile, tile), tile))
@@ -54,7 +54,11 @@ def matmul(a: Float32, b: Float32, bias: Float32, gelu: bool = False, tile: int 
 def matmul_i8(
     a: tuple[Int8, Float32], b: tuple[Int8, Float32], bias: Float32, gelu: bool = False, tile: int = TILE
 ) -> Float32:
-    """Return the int8 kernels' product of ``quantise_rows``'s values and scales by ``quantise_columns``'s."""
+    """Return A @ B + bias, float32 [M, N], as the int8 kernels compute it, followed by GELU if ``gelu``.
+
+    ``a`` is values and scales as ``quantise_rows`` returns them, ``b`` as ``quantise_columns`` does. Raises
+    CompileError.
+    """
     rows, columns = len(a[0]), b[0].shape[1]
     a_blocks = aligned(blocks.activation_blocks_i8(_padded(a[0], tile, 2 * tile), tile))
     b_blocks = aligned(blocks.weight_blocks_i8(_padded(b[0], 2 * tile, tile), tile))
@@ -75,7 +79,10 @@ def matmul_i8(
 
 
 class _Core:
-    """A core's buffers, filled with junk as on the chip, and the command in ``prm``."""
+    """The buffers of one simulated core, filled with junk as on the chip, and calls of the kernels on them.
+
+    The buffer ``prm`` has the command.
+    """
 
     def __init__(self, tile: int, gelu: bool) -> None:
         self.library = library(tile)
@@ -88,19 +95,19 @@ class _Core:
         self.call("gemm_cmd", aligned(command), self.prm)
 
     def table(self, values: Float32) -> None:
-        """Send these values to the core as table objects, one after the other."""
+        """Send these biases (and scales) to the core's table, in as many calls of gemm_table as they need."""
         each = min(self.tile**2 // 2, TABLE)
         for i, part in enumerate(_parts(values, each)):
             self.call("gemm_table", aligned(_padded(part[None], 1, self.tile**2 // 2)), self.table_buffer, i)
 
     def call(self, name: str, *args: NDArray[Any] | int) -> None:
-        """Call a kernel function with pointers to arrays, and with integers."""
+        """Call a kernel function with pointers to the arrays, and with the integers as they are."""
         self.library[name](*(arg if isinstance(arg, int) else ctypes.c_void_p(arg.ctypes.data) for arg in args))
 
 
 @cache
 def library(tile: int = TILE) -> ctypes.CDLL:
-    """Return the host build of the kernels for this tile. Raises CompileError."""
+    """Return the matmul kernels compiled for the host with blocks of ``tile`` x ``tile``. Raises CompileError."""
     return build([SOURCE], {"TILE": tile})
 
 

@@ -1,1 +1,1 @@
-"""The mel overlay: Whisper's mel energies, from the samples of a window to the host's logarithm."""
+"""The mel overlay, which computes Whisper's mel energies of a window, and the host's steps before and after it."""

@@ -1,4 +1,7 @@
-"""The distance of the kernel's log-mel from Whisper's in float64, on Whisper's scale, whose values span 2.0; limits."""
+"""The errors of the kernel's log-mel against Whisper's in float64, and the limits for these errors.
+
+All errors are on Whisper's scale, on which the values of a window span 2.0.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +22,10 @@ QUIET = 0.01  # -40 dB
 
 @dataclass(frozen=True, slots=True)
 class LogMelErrors:
-    """The errors of one recording, over the frames that see audio: ``largest``, ``mean`` and ``rms`` of the magnitudes.
+    """The errors of one recording's log-mel, over the frames that see audio.
 
-    ``on_tile`` and ``on_tile_mean`` are the largest and the mean error of another design, in which the core takes the
-    logarithm and hands it over as bf16.
+    ``largest``, ``mean`` and ``rms`` are of the errors' magnitudes. ``on_tile`` and ``on_tile_mean`` are the largest
+    and the mean error of another design, in which the core takes the logarithm and hands it over as bf16.
     """
 
     largest: float
@@ -34,7 +37,10 @@ class LogMelErrors:
 
 
 def error_report(samples: NDArray[Any], n_mels: int) -> dict[str, NDArray[Any]]:
-    """Return ``reference``, ``kernel`` and ``difference`` of one window, [n_mels, frames that see audio] each."""
+    """Return the log-mel of one window as three arrays: ``reference``, ``kernel`` and their ``difference``.
+
+    Each is [n_mels, frames that see audio]; ``reference`` is Whisper's in float64.
+    """
     frames = min(MEL_FRAMES, -(-(len(samples) + N_FFT // 2) // HOP_LENGTH))
     reference = whisper_log_mel(samples, n_mels, frames)
     kernel = kernel_log_mel(samples, n_mels)[:, :frames]
@@ -42,7 +48,7 @@ def error_report(samples: NDArray[Any], n_mels: int) -> dict[str, NDArray[Any]]:
 
 
 def errors(samples: NDArray[Any], n_mels: int) -> LogMelErrors:
-    """Return the errors of a recording, float samples [n > 0], window by window."""
+    """Return the errors of a recording of any length, float samples [n > 0], computed window by window."""
     windows = [error_report(samples[i : i + WINDOW_SAMPLES], n_mels) for i in range(0, len(samples), WINDOW_SAMPLES)]
     reference, kernel = (
         np.concatenate([window[name] for window in windows], axis=1) for name in ("reference", "kernel")
@@ -60,7 +66,7 @@ def errors(samples: NDArray[Any], n_mels: int) -> LogMelErrors:
 
 
 def _correlation(a: Float64, b: Float64) -> float:
-    """Return Pearson's correlation; 1 if both are constant, as for silence."""
+    """Return Pearson's correlation of a and b; 1 if one of them is constant, as for silence."""
     a, b = a - a.mean(), b - b.mean()
     norm = float(np.sqrt(np.sum(a * a) * np.sum(b * b)))
     return float(np.sum(a * b)) / norm if norm > 0 else 1.0

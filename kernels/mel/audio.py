@@ -1,4 +1,4 @@
-"""Whisper's audio constants and its mel filters, which the whole tree takes from here.
+"""Whisper's audio constants and mel filters; every other module takes them from here.
 
 Names and values are those of openai/whisper's audio.py (c0d2f62); each number that follows from another is derived.
 """
@@ -30,7 +30,7 @@ Float64 = NDArray[np.float64]
 
 @cache
 def mel_filters(n_mels: int) -> Float32:
-    """Return triangles of equal area on Slaney's mel scale, float32 [n_mels, 201], read-only.
+    """Return Whisper's mel filters, triangles of equal area on Slaney's mel scale: float32 [n_mels, 201], read-only.
 
     They equal librosa.filters.mel(sr=16000, n_fft=400, n_mels=n_mels) to the bit, without librosa's two seconds of
     import: like librosa, this function rounds the triangles to float32 before it scales them.
@@ -47,12 +47,12 @@ def mel_filters(n_mels: int) -> Float32:
 
 
 def hertz_to_mel(hertz: Float64) -> Float64:
-    """Return frequencies in hertz on Slaney's mel scale."""
+    """Convert frequencies from hertz to Slaney's mel scale."""
     above = KNEE_MEL + np.log(np.maximum(hertz, KNEE_HERTZ) / KNEE_HERTZ) / LOG_STEP
     return np.where(hertz > KNEE_HERTZ, above, hertz * KNEE_MEL / KNEE_HERTZ)
 
 
 def mel_to_hertz(mels: Float64) -> Float64:
-    """Return frequencies on Slaney's mel scale in hertz."""
+    """Convert frequencies from Slaney's mel scale to hertz."""
     above = KNEE_HERTZ * np.exp(LOG_STEP * (mels - KNEE_MEL))
     return np.where(mels >= KNEE_MEL, above, mels * KNEE_HERTZ / KNEE_MEL)

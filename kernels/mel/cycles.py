@@ -1,4 +1,4 @@
-"""The cycles of the mel kernel on one AIE2 core, by issue slots. Modelled: nothing here was measured.
+"""The modelled cycles of the mel kernel on one AIE2 core, from schedules of its loops; nothing was measured.
 
 A call folds the samples, a block of 16 samples of one plane at a time; then it makes the DFT of eight bins at a time,
 their power, and the mel sums. kernels/schedule.py defines ``best``, ``nominal``, slots and latencies.
@@ -32,7 +32,10 @@ BOUNDS = 8  # scalar: where a group of bands starts and ends, and its loop
 
 
 def cycles(plan: MelPlan) -> dict[str, Cycles]:
-    """Return the cycles of one call by function, on the core with most work; every object of a launch takes as long."""
+    """Return the modelled cycles of one call of each function of mel.cc, by name, on the core with most work.
+
+    Every object of a launch takes equally long.
+    """
     blocks = [int(mel_weights(share, plan.n_mels)[1][1::2].sum()) for share in shares(plan.n_mels)]
     passes = (
         (_fold(), PLANES * len(FACTORS)),
@@ -50,7 +53,11 @@ def cycles(plan: MelPlan) -> dict[str, Cycles]:
 
 
 def window_cycles(plan: MelPlan, acquire_cycles: int) -> Cycles:
-    """Return the cycles of a whole launch on the array, whose columns work side by side; DMA is hidden (README.md)."""
+    """Return the modelled cycles of a launch that computes the mel of a window; nothing was measured.
+
+    ``acquire_cycles`` is the cost of each acquire of a FIFO object. The columns of the array work side by side, and DMA
+    transfers take no extra time (README.md).
+    """
     call = cycles(plan)["mel_frames"]
     waits = 2 * acquire_cycles  # samples and energies
     return Cycles(plan.objects * (call.best + waits), plan.objects * (call.nominal + waits))
@@ -58,7 +65,7 @@ def window_cycles(plan: MelPlan, acquire_cycles: int) -> Cycles:
 
 @cache
 def _fold() -> Schedule:
-    """One block of 16 samples of four frames and its mirror image: four sub-tiles."""
+    """Schedule the fold of one block of 16 samples of four frames with its mirror image: four sub-tiles."""
     code = Schedule()
     near, far = (_transposed(code) for _ in range(2))
     forward, backward, first = (code.issue(LOAD) for _ in range(3))
@@ -75,14 +82,14 @@ def _fold() -> Schedule:
 
 
 def _transposed(code: Schedule) -> tuple[int, int]:
-    """Return the cycles in which the two halves of a transposed 4 x 16 matrix are ready."""
+    """Schedule the transposition of a 4 x 16 matrix, and return the cycles in which its two halves are ready."""
     loaded = max(code.issue(LOAD) for _ in range(4))
     return code.issue(ALU, loaded), code.issue(ALU, loaded)
 
 
 @cache
 def _dft() -> Schedule:
-    """The unrolled steps of eight bins: four products of each plane."""
+    """Schedule one unrolled pass of the DFT of eight bins: four products for each plane and step."""
     code = Schedule()
     sums = [0] * (2 * PLANES * 2)
     for _ in range(UNROLLED):
@@ -93,7 +100,7 @@ def _dft() -> Schedule:
 
 @cache
 def _power() -> Schedule:
-    """The power of eight bins of four frames, from eight sums."""
+    """Schedule the power of eight bins of four frames, made from eight sums."""
     code = Schedule()
     parts = []
     for _ in range(2):  # real, imaginary
@@ -106,7 +113,10 @@ def _power() -> Schedule:
 
 
 def _to_bf16(code: Schedule, ready: int) -> tuple[int, int]:
-    """Convert 32 integers by the mantissas of two constants, aie_api detail/aie2/elementary.hpp@2a408059."""
+    """Schedule the conversion of 32 integers to bf16, and return the cycles in which the two halves are ready.
+
+    The conversion uses the mantissas of two constants: aie_api detail/aie2/elementary.hpp@2a408059.
+    """
     halves = []
     for _ in range(2):  # upper and lower 16 bits
         filtered = max(code.issue(ALU, ready) for _ in range(2))
@@ -119,7 +129,7 @@ def _to_bf16(code: Schedule, ready: int) -> tuple[int, int]:
 
 @cache
 def _mel() -> Schedule:
-    """The product of eight bins and the weights of four bands."""
+    """Schedule the product of the power of eight bins by the weights of four bands: four loads, one accumulation."""
     code = Schedule()
     code.issue(ACCUMULATE, *(code.issue(LOAD) for _ in range(4)))
     return code
@@ -127,7 +137,7 @@ def _mel() -> Schedule:
 
 @cache
 def _energies() -> Schedule:
-    """The end of a group of bands."""
+    """Schedule the end of a group of bands: the scaling, conversion and store of its energies."""
     code = Schedule()
     code.issue(STORE, code.issue(CONVERT, code.issue(MULTIPLY_BF16)))
     return code

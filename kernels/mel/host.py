@@ -1,4 +1,4 @@
-"""The host's part of mel: samples into two int16 planes before a launch, energies into Whisper's log-mel after it."""
+"""The host's part of mel: packing samples as int16 before a launch, and turning energies into log-mel after it."""
 
 from __future__ import annotations
 
@@ -30,17 +30,20 @@ MOST_GAIN = 32  # 2^-32 of full scale is below the floor in every band
 
 
 def gain(samples: NDArray[Any]) -> int:
-    """Return the power of two, at most 32, that brings the largest of float samples to half to all of full scale."""
+    """Return the exponent, at most 32, of the power of two that brings the loudest sample to half to all of full scale.
+
+    ``samples`` are floats, with full scale 1. Silence has the exponent 0.
+    """
     peak = float(np.abs(samples).max(initial=0.0))
     return min(math.frexp(PEAK / peak)[1] - 1, MOST_GAIN) if peak > 0 else 0
 
 
 def pack(samples: NDArray[Any], plan: MelPlan, power: int) -> Int16:
-    """Return float samples [n <= 480,000] of one window, times 2^power, in the layout of a whole window's launch.
+    """Return float samples [n <= 480,000] of one window, times 2^power, as the first argument of a mel launch.
 
-    Silence follows them and both ends are reflected, as in Whisper. Every sample becomes two int16 values, in blocks of
-    16 high and 16 low values. The argument of a launch from frame f on starts at element 320 f.
-    Raises ValueError for more than a window.
+    Silence follows the samples and both ends are reflected, as in Whisper. Every sample becomes two int16 values, in
+    blocks of 16 high and 16 low values, flat. A launch of a whole window takes the result from its start, one from
+    frame f on from element 320 f. Raises ValueError for more than a window.
     """
     if len(samples) > WINDOW_SAMPLES:
         raise ValueError(f"A window holds at most {WINDOW_SAMPLES} samples, not {len(samples)}.")
@@ -64,7 +67,10 @@ def pack(samples: NDArray[Any], plan: MelPlan, power: int) -> Int16:
 
 
 def energies(output: Bits, plan: MelPlan) -> Float32:
-    """Return the launch's second argument, bf16 bits, as float32 [n_mels, frames] in the kernel's unit."""
+    """Return the mel energies of a launch, float32 [n_mels, frames] in the kernel's unit.
+
+    ``output`` is the launch's second argument, bf16 bits.
+    """
     objects = output.reshape(plan.columns * plan.objects, -1, plan.frame_groups, plan.band_groups, GROUP, GROUP)
     result = np.empty((plan.n_mels, plan.frames), np.float32)
     for row, share in enumerate(shares(plan.n_mels)):
@@ -76,7 +82,10 @@ def energies(output: Bits, plan: MelPlan) -> Float32:
 
 
 def log_mel(spectrum: Float32, power: int) -> Float32:
-    """Turn the energies [n_mels, 3000] of one window, packed with 2^power, into Whisper's log-mel, in place."""
+    """Turn the energies [n_mels, 3000] of one window into Whisper's log-mel, in place, and return it.
+
+    ``power`` is the exponent of the power of two that the samples were packed with.
+    """
     log = np.log10(np.maximum(spectrum, TINY, out=spectrum), out=spectrum)
     log -= np.float32(2 * math.log10(AMPLITUDE * 2.0 ** (OUTPUT_BITS + power)))
     loudest = max(float(log.max()), SILENCE)

@@ -1,4 +1,4 @@
-"""The mel overlay: the cores of a column share the bins, the columns share the frames, one launch is a whole window.
+"""The design of the mel overlay: a column's cores share the bins, the columns share the frames of a window.
 
     core row 3     bins of the highest bands   \\
     core row 2                                  |  each core gets every object of samples of its column
@@ -6,6 +6,8 @@
     core row 0     bins of the lowest bands    /
     memtile        joins the energies of the four cores
     shim           reads objects of samples, which overlap as frames do; writes the joined energies
+
+One launch computes a whole window.
 """
 
 from __future__ import annotations
@@ -15,28 +17,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from kernels.array.design import (
-    Acquire,
-    Await,
-    Block,
-    Call,
-    Core,
-    Design,
-    Dim,
-    Free,
-    Held,
-    KernelFunction,
-    Link,
-    Local,
-    ObjectFifo,
-    Release,
-    Sequence,
-    Start,
-    Step,
-    Tile,
-    TileBuffer,
-    Transfer,
-)
+from kernels.array.design import Design, KernelFunction, Link, ObjectFifo, TileBuffer
+from kernels.array.program import Acquire, Call, Core, Held, Local, Release
+from kernels.array.sequence import Await, Free, Sequence, Start, Step, Transfer
+from kernels.array.tile import Block, Dim, Tile
 from kernels.mel.audio import HOP_LENGTH
 from kernels.mel.plan import MelPlan
 from kernels.mel.shares import CORES, Share, shares
@@ -48,15 +32,16 @@ RUN = HOP_LENGTH  # int16 elements of the inner dimension of a transfer: divides
 
 
 def window_overlay(n_mels: int, columns: int = 4) -> Design:
-    """Return the overlay that makes the mel energies of a window of 30 s in one launch."""
+    """Return the design of the overlay that computes the mel energies of a window of 30 s in one launch."""
     return mel_overlay(f"mel_{n_mels}_{columns}col", MelPlan(n_mels, columns))
 
 
 def mel_overlay(name: str, plan: MelPlan, depth: int = 2) -> Design:
-    """Return the overlay of ``plan`` with FIFOs of ``depth`` objects on the cores, and its one sequence.
+    """Return the design of a mel overlay for ``plan`` with its one sequence, which is a whole launch.
 
-    The sequence's arguments are the samples (int16, host.pack) and the energies (bf16, host.energies). An object of
-    many frames may not fit beside the table in a core's memory: ``check`` refuses such a design.
+    The FIFOs hold ``depth`` objects on the cores. The sequence's arguments are the samples (int16, host.pack) and the
+    energies (bf16, host.energies). An object of many frames may not fit beside the table in a core's memory: ``check``
+    refuses such a design.
     """
     places = [
         (Tile(col, row + 2), share) for col in range(plan.columns) for row, share in enumerate(shares(plan.n_mels))
@@ -96,7 +81,7 @@ def _join(plan: MelPlan, col: int) -> Link:
 
 
 def _blocks(plan: MelPlan) -> dict[str, Block]:
-    """Return the blocks that every core keeps, by name, in the order of the kernel's arguments."""
+    """Return the type of each buffer in a core's memory, by name, in the order of the kernel's arguments."""
     table, weights, spans = constants(shares(plan.n_mels)[0], plan)
     return {
         "table": Block("i16", table.size),
@@ -143,6 +128,6 @@ def _sequence(plan: MelPlan) -> Sequence:
 
 
 def _overlapping(plan: MelPlan, col: int) -> Transfer:
-    """Return the transfer of a column's objects of samples: overlapping runs of the argument."""
+    """Return the transfer that reads a column's objects of samples: overlapping runs of the launch argument."""
     dims = (Dim(plan.objects, plan.object_hop), Dim(plan.object_samples // RUN, RUN), Dim(RUN, 1))
     return Transfer("samples", col * plan.objects * plan.object_hop, plan.objects * plan.object_samples, dims)

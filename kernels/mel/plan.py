@@ -1,4 +1,4 @@
-"""The memory plan of a mel launch: its frames by columns and objects, and the sizes of its arguments."""
+"""The memory plan of a mel launch: the division of frames by columns and objects, and the sizes of the arguments."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ FRAMES_PER_OBJECT = 4  # one sub-tile of the DFT
 
 @dataclass(frozen=True, slots=True)
 class MelPlan:
-    """The division of ``frames`` frames of ``n_mels`` bands by columns and objects of ``per_object`` frames.
+    """The division of a window's frames among the columns of the array and the objects (blocks) that their FIFOs carry.
 
-    Each column takes a run of objects. If they do not divide evenly, frames past the end are computed and thrown away.
+    The launch computes ``frames`` frames of ``n_mels`` bands; an object holds ``per_object`` frames, and each column
+    takes a run of objects. If the frames do not divide evenly, frames past the end are computed and thrown away.
     """
 
     n_mels: int
@@ -25,55 +26,55 @@ class MelPlan:
 
     @property
     def objects(self) -> int:
-        """The number of objects of one column."""
+        """The number of objects (blocks of frames) that each column processes in a launch."""
         return -(-self.frames // (self.columns * self.per_object))
 
     @property
     def computed_frames(self) -> int:
-        """The frames of all objects, those past the end among them."""
+        """The number of frames in all objects, including those past the end of the window."""
         return self.columns * self.objects * self.per_object
 
     @property
     def object_samples(self) -> int:
-        """The int16 elements of an object of samples: a run of the audio, as its frames overlap."""
+        """The number of int16 elements in one block of samples that a FIFO carries, which spans its frames."""
         return PLANES * (HOP_LENGTH * (self.per_object - 1) + N_FFT)
 
     @property
     def object_hop(self) -> int:
-        """The int16 elements from the start of one object of samples to the start of the next."""
+        """The number of int16 elements from the start of one object of samples to the start of the next."""
         return PLANES * HOP_LENGTH * self.per_object
 
     @property
     def input_samples(self) -> int:
-        """The int16 elements of the launch's first argument."""
+        """The number of int16 elements in the launch's first argument, the samples."""
         return PLANES * (HOP_LENGTH * (self.computed_frames - 1) + N_FFT)
 
     @property
     def frame_groups(self) -> int:
-        """The number of groups of four frames in an object."""
+        """The number of groups of four frames in one object (the block of frames that a FIFO carries)."""
         return -(-self.per_object // GROUP)
 
     @property
     def band_groups(self) -> int:
-        """The number of groups of four bands in an object of energies: that of the core with most of them."""
+        """The number of groups of four bands in an object of energies: that of the core with most groups."""
         return max(share.groups for share in shares(self.n_mels))
 
     @property
     def core_energies(self) -> int:
-        """The bf16 elements of a core's object of energies."""
+        """The number of bf16 elements in the block of mel energies that one core produces for an object of samples."""
         return self.frame_groups * self.band_groups * GROUP * GROUP
 
     @property
     def object_energies(self) -> int:
-        """The bf16 elements of a column's object of energies, which joins those of its four cores."""
+        """The number of bf16 elements in a column's block of mel energies, which joins those of its four cores."""
         return CORES * self.core_energies
 
     @property
     def column_energies(self) -> int:
-        """The bf16 elements that a column writes in a launch."""
+        """The number of bf16 elements that a column writes in a launch."""
         return self.objects * self.object_energies
 
     @property
     def output_energies(self) -> int:
-        """The bf16 elements of the launch's second argument, column by column."""
+        """The number of bf16 elements in the launch's second argument, the energies, column by column."""
         return self.columns * self.column_energies

@@ -1,4 +1,4 @@
-"""The reference of the mel kernel: Whisper's log-mel in float64, and the host-compiled kernel in plain loops."""
+"""The reference of the mel kernel: Whisper's log-mel in float64, and the host-compiled kernel in a plain loop."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ SOURCE = Path(__file__).with_name("mel.cc")
 
 
 def whisper_log_mel(samples: NDArray[Any], n_mels: int, frames: int = MEL_FRAMES) -> Float64:
-    """Return the log-mel of openai/whisper's audio.py in float64: samples [n <= 480,000] -> [n_mels, frames].
+    """Return the log-mel of openai/whisper's audio.py, in float64 [n_mels, frames], for samples [n <= 480,000].
 
-    ``frames`` may leave out frames at the end that see only silence: the others stay the same.
+    ``frames`` may leave out frames at the end that see only silence: the others stay unchanged.
     """
     window = np.zeros(WINDOW_SAMPLES)
     window[: len(samples)] = samples
@@ -40,7 +40,10 @@ def whisper_log_mel(samples: NDArray[Any], n_mels: int, frames: int = MEL_FRAMES
 
 
 def call_kernel(argument: Int16, plan: MelPlan) -> Bits:
-    """Return a launch's output for its first argument, from calls of the kernel object by object, without the array."""
+    """Return the second argument (energies) of a mel launch for its first one, by calls of the host-compiled kernel.
+
+    The kernel is called for every object of every core, without a simulated array. Raises CompileError.
+    """
     kernel = _kernel()
     objects = plan.columns * plan.objects
     output = buffer(objects * plan.object_energies, np.uint16).reshape(objects, CORES, -1)
@@ -58,9 +61,11 @@ def call_kernel(argument: Int16, plan: MelPlan) -> Bits:
 
 
 def kernel_log_mel(samples: NDArray[Any], n_mels: int) -> Float32:
-    """Return a window's log-mel by host and kernel: samples [n <= 480,000] -> float32 [n_mels, 3000].
+    """Return the log-mel that the NPU's mel stage would compute, float32 [n_mels, 3000], for samples [n <= 480,000].
 
-    Only frames that see audio are computed. Raises ValueError for more than a window, CompileError.
+    The kernel is compiled for this machine and called in a plain loop; the steps on the host are those of the stage.
+    Frames after the end of the audio are silence and are not computed. Raises ValueError for more than 480,000 samples,
+    CompileError if the kernel does not compile.
     """
     frames = min(MEL_FRAMES, -(-(len(samples) + N_FFT // 2) // HOP_LENGTH))
     plan = MelPlan(n_mels, columns=1, frames=frames)

@@ -1,10 +1,10 @@
-"""The self-test of the mel overlay: the launch of a whole window, whose energies the host model knows."""
+"""The self-test of the mel overlay: the launch of a whole window, whose energies are compared with the host model's."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from kernels.array.design import Block
+from kernels.array.tile import Block
 from kernels.mel.audio import WINDOW_SAMPLES
 from kernels.mel.host import gain, pack
 from kernels.mel.overlay import SEQUENCE
@@ -15,7 +15,10 @@ TOLERANCE = 2.0**-8  # one rounding to bf16 in the other direction
 
 
 def trial(n_mels: int, columns: int = 4) -> Trial:
-    """The launch of a window of white noise: no band is so faint that it could hide in the tolerance."""
+    """Return the self-test of the mel overlay: a window of white noise, and its energies as the result to compare.
+
+    White noise leaves no band so faint that an error could hide in the tolerance.
+    """
     plan = MelPlan(n_mels, columns)
     samples = np.random.default_rng(3).uniform(-0.5, 0.5, WINDOW_SAMPLES).astype(np.float32)
     packed = pack(samples, plan, gain(samples))[: plan.input_samples]

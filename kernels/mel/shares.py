@@ -1,4 +1,4 @@
-"""The division of the mel bands and their bins among the cores of a column."""
+"""The division of the mel bands and their DFT bins among the four cores of a column."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ BIN_BLOCKS = 7  # blocks of bins that one core computes
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """The part of one core: ``bands`` bands from ``first_band`` on, made of 56 bins from ``first_bin`` on."""
+    """One core's part of the mel bands: ``bands`` bands from ``first_band`` on, and the DFT bins that they consist of.
+
+    The core computes 56 bins from ``first_bin`` on.
+    """
 
     first_band: int
     bands: int
@@ -25,15 +28,16 @@ class Share:
 
     @property
     def groups(self) -> int:
-        """The number of groups of four bands, the last one filled up with bands of zero energy."""
+        """The number of groups of four mel bands, of which the last is filled up with bands of zero energy."""
         return -(-self.bands // GROUP)
 
 
 @cache
 def shares(n_mels: int) -> tuple[Share, ...]:
-    """Divide the bands into contiguous runs for the four cores, of at most 56 bins and as few groups as possible.
+    """Divide the mel bands among the four cores of a column, as contiguous runs with as few groups as possible.
 
-    Two bands that meet at a cut share bins, which both cores compute. Raises ValueError if 56 bins are not enough.
+    Each run is made of at most 56 bins. Two bands that meet at a cut share bins, which both cores compute. Raises
+    ValueError if 56 bins are not enough.
     """
     used = [np.flatnonzero(row) for row in mel_filters(n_mels)]
     first, last = [int(bins[0]) for bins in used], [int(bins[-1]) for bins in used]

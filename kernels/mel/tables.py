@@ -1,9 +1,9 @@
-"""The constants in the memory of each core: the folded DFT table, the mel weights, and the bins of each band.
+"""The constants in the memory of each mel core: the folded DFT table, the mel weights, and the bins of each band.
 
-The window is part of the table, and the table has half the rows of a frame, because the kernel folds the frame. Rows
-with a small window are stored two or four times as large, and the kernel multiplies their samples by less: small rows
-keep more bits. The remaining rounding error leaks the loudest bins into all others, so entries are rounded such that
-they leak least.
+The window is part of the table, and the table has half the rows of a frame, because the kernel folds the frame around
+its middle. Rows with a small window are stored two or four times as large, and the kernel multiplies their samples by
+less: small rows keep more bits. The remaining rounding error leaks the loudest bins into all others, so entries are
+rounded such that they leak least.
 """
 
 from __future__ import annotations
@@ -35,7 +35,10 @@ POWER = BIN_BLOCKS * BIN_BLOCK * 4  # bf16: every bin of four frames
 
 
 def constants(share: Share, plan: MelPlan) -> tuple[Int16, Bits, Int32]:
-    """Return table, weights and spans of one core, with zeros behind them up to the size of the largest core's."""
+    """Return the constants of one core: DFT table, mel weights, and spans (the bins of each group of bands).
+
+    Weights and spans have zeros behind them, up to the size of the largest core's.
+    """
     every = [mel_weights(each, plan.n_mels) for each in shares(plan.n_mels)]
     weights, spans = mel_weights(share, plan.n_mels)
     room = max(tiles.size for tiles, _ in every), 2 * plan.band_groups
@@ -43,7 +46,10 @@ def constants(share: Share, plan: MelPlan) -> tuple[Int16, Bits, Int32]:
 
 
 def dft_table(share: Share) -> Int16:
-    """Return permutations, then [7 blocks of 8 bins][51 steps][cos, cos, sin, sin][4 bins][4 samples], flat int16."""
+    """Return one core's DFT table, flat int16: permutation matrices, then cosines and sines of its 56 bins.
+
+    The second part is [7 blocks of 8 bins][51 steps][cos, cos, sin, sin][4 bins][4 samples].
+    """
     bins = share.first_bin + np.arange(BIN_BLOCK * BIN_BLOCKS)
     cos, sin = (np.pad(part, ((0, BIN_BLOCK * BIN_BLOCKS), (0, 0)))[bins] for part in folded_dft())
     both = np.stack([cos, sin]).reshape(2, BIN_BLOCKS, BIN_BLOCK // TILE, TILE, ROWS // TILE, TILE)
@@ -51,9 +57,10 @@ def dft_table(share: Share) -> Int16:
 
 
 def permutations() -> Int16:
-    """Return three 4x4 matrices for each factor, times the factor, int16 [factors, 3, 4, 4].
+    """Return the matrices by which the kernel picks and scales samples: int16 [factors, 3, 4, 4].
 
-    They are the identity; rows 3, 2, 1 to places 1, 2, 3; row 0 to place 0.
+    For each factor, the three are the identity, the matrix that moves rows 3, 2, 1 to places 1, 2, 3, and the one that
+    keeps row 0 in place 0, all multiplied by the factor.
     """
     backward = np.eye(TILE)[[0, 3, 2, 1]]
     first = np.diag([1, 0, 0, 0])
@@ -62,14 +69,15 @@ def permutations() -> Int16:
 
 
 def row_factors() -> Float64:
-    """Return the factor by which the kernel multiplies the samples of each row, float64 [204]."""
+    """Return the factor by which the kernel multiplies the samples of each row of the table, float64 [204]."""
     return np.repeat(FACTORS, BLOCK)[:ROWS].astype(np.float64)
 
 
 def exact_rows() -> tuple[Float64, Float64]:
-    """Return cosines and sines times the periodic Hann window, before rounding: float64 [201 bins, 204 rows] each.
+    """Return the DFT table before rounding: cosines and sines, float64 [201 bins, 204 rows] each.
 
-    Row 200 is halved, as the fold counts its sample twice. Bins 0 and 200 weigh nothing in any band and are zero.
+    Both are multiplied by the periodic Hann window. Row 200 is halved, as the fold counts its sample twice. Bins 0 and
+    200 weigh nothing in any band and are zero.
     """
     n = np.arange(ROWS)
     window = np.where(n <= N_FFT // 2, 0.5 - 0.5 * np.cos(2 * np.pi * n / N_FFT), 0.0)
@@ -82,7 +90,7 @@ def exact_rows() -> tuple[Float64, Float64]:
 
 @cache
 def folded_dft() -> tuple[Int16, Int16]:
-    """Return the cosine and sine rows of every bin as they are on the cores, int16 [201, 204] each."""
+    """Return the cosine and sine rows of every bin as they are stored on the cores: int16 [201 bins, 204 rows] each."""
     cos, sin = exact_rows()
     angle = 2 * np.pi * np.outer(np.arange(ROWS), np.arange(BINS)) / N_FFT
     factors = row_factors()[:, None]
@@ -92,7 +100,7 @@ def folded_dft() -> tuple[Int16, Int16]:
 
 
 def _least_leak(rows: Float64, tones: Float64) -> Float64:
-    """Round ``rows`` [bins, rows] up or down such that no tone leaks much into a distant bin.
+    """Round ``rows`` [bins, rows] up or down so that no tone leaks much into a distant bin.
 
     ``tones`` [rows, bins] is the effect of one step of each row on a tone at each bin. The search starts from the
     nearest integers and flips, row by row, each entry that lowers the sum of the fourth powers of a bin's leaks.
@@ -118,10 +126,10 @@ def _sum_of_fourth_powers(leaks: Float64) -> Float64:
 
 
 def mel_weights(share: Share, n_mels: int) -> tuple[Bits, Int32]:
-    """Return the weights of one core, and the blocks of bins that they belong to.
+    """Return the mel weights of one core, and its spans: the blocks of bins that each group of four bands uses.
 
-    The weights are bf16 sub-tiles [4 bands][8 bins], flat, without those that are all zero. The second array has for
-    each group of four bands its first block of bins and its number of blocks, int32 [2 * groups].
+    The weights are bf16 sub-tiles [4 bands][8 bins], flat, without those outside a group's span. The spans have, for
+    each group, its first block of eight bins and its number of blocks: int32 [2 * groups].
     """
     filters = np.zeros((share.groups * GROUP, BIN_BLOCK * BIN_BLOCKS))
     mine = mel_filters(n_mels)[share.first_band : share.first_band + share.bands, share.first_bin :]

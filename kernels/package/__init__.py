@@ -1,1 +1,1 @@
-"""The kernel folder: an overlay, its instruction streams, a manifest and a self-test, written and read."""
+"""The kernel folder, which holds an overlay, its instruction streams, a manifest and a self-test: writer and reader."""

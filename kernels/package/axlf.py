@@ -1,6 +1,6 @@
-"""The axlf container of an xclbin: a header with a UUID, and sections of bytes. Little endian.
+"""The reader and writer of axlf, the container format of an xclbin: a header with a UUID, and sections of bytes.
 
-The layout is that of struct axlf, axlf_header and axlf_section_header of XRT,
+Little endian. The layout is that of struct axlf, axlf_header and axlf_section_header of XRT,
 src/runtime_src/core/include/xrt/detail/xclbin.h@963c58ee. Signed containers are refused.
 """
 
@@ -22,11 +22,11 @@ UNSIGNED = -1
 
 
 class XclbinError(KernelsError):
-    """A file that is not an xclbin, or not one of an overlay; the message has the fault and the cure."""
+    """A file that is not an xclbin, or not one of an NPU overlay; the message has the fault and the cure."""
 
 
 class SectionKind(IntEnum):
-    """The sections of an xclbin for an NPU (enum axlf_section_kind)."""
+    """The kinds of sections in an xclbin for an NPU (enum axlf_section_kind)."""
 
     EMBEDDED_METADATA = 2
     MEM_TOPOLOGY = 6
@@ -39,7 +39,7 @@ class SectionKind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One section; ``kind`` is a ``SectionKind``, or the number of a kind that no NPU needs."""
+    """One section of an xclbin; ``kind`` is a ``SectionKind``, or the number of a kind that no NPU needs."""
 
     kind: int
     name: str
@@ -48,7 +48,10 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Axlf:
-    """The content of the container: ``platform`` is the VBNV text, ``timestamp`` in seconds since 1970."""
+    """The content of an axlf container.
+
+    ``platform`` is the VBNV text (vendor, board, name, version), ``timestamp`` is in seconds since 1970.
+    """
 
     uuid: UUID
     sections: tuple[Section, ...]
@@ -56,7 +59,7 @@ class Axlf:
     timestamp: int = 0
 
     def section(self, kind: SectionKind) -> bytes:
-        """Return the data of the one section of a kind. Raises XclbinError if there are none or several."""
+        """Return the data of the only section of a kind. Raises XclbinError if there are none or several."""
         found = [section.data for section in self.sections if section.kind == kind]
         if len(found) != 1:
             raise XclbinError(f"The xclbin has {len(found)} sections {kind.name}; one of an NPU has one.")
@@ -64,7 +67,7 @@ class Axlf:
 
 
 def pack(axlf: Axlf) -> bytes:
-    """Return the bytes of a container; ``unpack`` is the inverse."""
+    """Encode a container as bytes; ``unpack`` is the inverse."""
     at = FRONT.size + HEADER.size + SECTION.size * len(axlf.sections)
     table, body = b"", b""
     for section in axlf.sections:
@@ -79,7 +82,10 @@ def pack(axlf: Axlf) -> bytes:
 
 
 def unpack(data: bytes) -> Axlf:
-    """Read a container. Raises XclbinError for other data, a cut or padded file, and sections outside the file."""
+    """Decode a container from bytes.
+
+    Raises XclbinError for other data, for a cut or padded file, and for sections outside the file.
+    """
     if data.startswith(b"version https://git-lfs"):
         raise XclbinError("This is a Git LFS pointer, not the xclbin itself: fetch the file with `git lfs pull`.")
     if len(data) < FRONT.size + HEADER.size or not data.startswith(MAGIC):

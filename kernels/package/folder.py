@@ -1,4 +1,4 @@
-"""Write kernel folders: kernel.xclbin, insts/*.bin, selftest/*.bin and the manifest that describes them.
+"""The writer of kernel folders: kernel.xclbin, insts/*.bin, selftest/*.bin and the manifest that describes them.
 
 A folder for the target "host" is for the simulated device: in place of a configuration its xclbin names the design.
 """
@@ -14,9 +14,10 @@ from pathlib import Path
 from uuid import UUID
 
 from kernels.array.check.check import check
-from kernels.array.design import Design, Sequence
+from kernels.array.design import Design
 from kernels.array.lower.encode import encode_all
 from kernels.array.lower.mlir import to_mlir
+from kernels.array.sequence import Sequence
 from kernels.package import manifest as manifests
 from kernels.package import verify
 from kernels.package import xclbin as xclbins
@@ -44,7 +45,7 @@ OTHER_VERSION = "Built with another {name} than the pinned one: {version}."
 
 @dataclass(frozen=True, slots=True)
 class _TargetFiles:
-    """The parts of a folder that depend on its target."""
+    """The parts of a kernel folder that differ between the targets: simulated device ("host") and chip ("npu1")."""
 
     xclbin: bytes
     streams: Mapping[str, bytes]
@@ -54,9 +55,9 @@ class _TargetFiles:
 
 
 def build(design: Design, trial: Trial, out: Path, target: Target = "host", tools: Toolchain | None = None) -> Manifest:
-    """Write the kernel folder ``out`` for a design and its self-test; a build that fails leaves nothing there.
+    """Write the kernel folder (loadable files and manifest) of a design and its self-test, and return its manifest.
 
-    ``tools`` (default: those of this machine) compile for "npu1".
+    A build that fails leaves nothing in ``out``. ``tools`` (default: those of this machine) compile for "npu1".
 
     >>> entry = ENTRIES["mel_80"]  # kernels.registry
     >>> build(entry.make(()), entry.trial(), Path("build/kernels/host/mel_80"))
@@ -85,10 +86,11 @@ def build(design: Design, trial: Trial, out: Path, target: Target = "host", tool
 def build_what_fits(
     choices: Iterable[Iterable[tuple[Design, Trial]]], out: Path, target: Target, tools: Toolchain | None = None
 ) -> tuple[Manifest, ...]:
-    """Build the first choice whose programs all fit their cores, each design in its own folder in ``out``.
+    """Build the first of several choices of designs whose programs all fit their cores; return the manifests.
 
-    Give the choice with the fused overlay first, then that with the separate ones: only the compiler knows whether a
-    program fits. Raises as ``build`` does, and ProgramTooLarge if no choice fits.
+    Each design goes into its own folder in ``out``. Give the choice with the fused overlay first, then the one with
+    separate overlays: only the compiler knows if a program fits. Raises as ``build`` does, and ProgramTooLarge if no
+    choice fits.
     """
     out.mkdir(parents=True, exist_ok=True)
     refusals: list[str] = []
@@ -114,7 +116,11 @@ def _build_new(
 
 
 def overlay_hash(design: Design) -> str:
-    """Return the SHA-256 (hex) of the loaded part of a design: the MLIR text without sequences, the kernels' code."""
+    """Return the SHA-256 (hex) of the part of a design that is loaded on the array.
+
+    The hash covers the MLIR text without sequences, the C++ files of the design, and all C++ headers of ``kernels`` but
+    the host's.
+    """
     digest = hashlib.sha256(to_mlir(replace(design, sequences=())).encode())
     for source in design.sources:
         digest.update((KERNELS / source).read_bytes())

@@ -1,6 +1,6 @@
 """The manifest.json of a kernel folder: everything that a loader must know before it opens a device.
 
-The classes are the format: a field of another name or type is refused, with its place and the cure.
+The classes define the format: a field of another name or type is refused, with its place and the cure.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from kernels.array.design import DType
+from kernels.array.tile import DType
 from kernels.errors import KernelsError
 from kernels.toolchain.compile import CoreUse
 
@@ -35,7 +35,7 @@ class FolderError(KernelsError):
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file of the folder; ``path`` is relative to the folder."""
+    """A file of a kernel folder, with its size and SHA-256 (hex); ``path`` is relative to the folder."""
 
     path: str
     nbytes: int
@@ -43,14 +43,14 @@ class File:
 
     @staticmethod
     def of(folder: Path, path: str) -> File:
-        """Read size and hash of the file at ``path`` in ``folder``."""
+        """Return the entry for the file at ``path`` in ``folder``, with the size and hash that the file has now."""
         data = (folder / path).read_bytes()
         return File(path, len(data), hashlib.sha256(data).hexdigest())
 
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """A launch argument; argument i of a sequence is kernel argument 3 + i."""
+    """A launch argument of an instruction stream; argument i of a sequence is argument 3 + i of the xclbin's kernel."""
 
     name: str
     dtype: DType
@@ -60,7 +60,7 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class SequenceFile:
-    """One instruction stream and its arguments, in launch order."""
+    """One instruction stream of a kernel folder, and its launch arguments in order."""
 
     name: str
     file: File
@@ -69,7 +69,10 @@ class SequenceFile:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Elements of an argument that the self-test compares; ``tolerance`` is relative to their largest magnitude."""
+    """A part of a launch argument that the self-test compares: ``elements`` elements from element ``offset`` on.
+
+    ``argument`` is the number of the launch argument; ``tolerance`` is relative to the largest magnitude of the part.
+    """
 
     name: str
     argument: int
@@ -81,7 +84,10 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class SelfTest:
-    """The launch of the self-test: every argument before it, and after it by the host model."""
+    """The self-test of a kernel folder: the sequence to launch, the files of its arguments, and the parts to compare.
+
+    ``inputs`` are the arguments before the launch, ``expected`` the arguments after it as the host model computed them.
+    """
 
     sequence: str
     inputs: tuple[File, ...]
@@ -91,7 +97,7 @@ class SelfTest:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The content of manifest.json.
+    """The content of a kernel folder's manifest.json.
 
     ``design`` is the name in ``kernels.registry``, ``overlay_sha256`` the hash of the MLIR text without sequences and
     of the kernels' sources. ``parameters`` are the macros that the kernels were compiled with, ``tools`` the versions
@@ -115,19 +121,22 @@ class Manifest:
 
     @property
     def files(self) -> tuple[File, ...]:
-        """Every file of the folder but the manifest."""
+        """Every file of the folder but the manifest; an input equal to its expected result comes twice."""
         streams = (sequence.file for sequence in self.sequences)
         return (self.xclbin, *streams, *self.selftest.inputs, *self.selftest.expected)
 
 
 def write(manifest: Manifest, folder: Path) -> None:
-    """Write the manifest as readable JSON; equal manifests give equal text."""
+    """Write the manifest to manifest.json of ``folder``, as readable JSON; equal manifests give equal text."""
     text = json.dumps(dataclasses.asdict(manifest), indent=1, sort_keys=False)
     (folder / NAME).write_text(text + "\n", encoding="utf-8")
 
 
 def read(folder: Path) -> Manifest:
-    """Read the manifest of a folder and check its fields, but not yet the files that it names. Raises FolderError."""
+    """Read the manifest of a kernel folder and check its fields, but not yet the files that it names.
+
+    Raises FolderError, whose message has the field and the cure.
+    """
     path = folder / NAME
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

@@ -1,4 +1,7 @@
-"""Read a kernel folder and compare every part with the manifest and the other parts, before a device is opened."""
+"""The reader of kernel folders, which compares every part with the manifest and the other parts.
+
+A loader reads the folder before it opens a device.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from kernels.array.design import ITEM_BYTES
 from kernels.array.hardware import WORD_BYTES
 from kernels.array.lower.stream import ShimTask, tasks
 from kernels.array.lower.transaction import decode
+from kernels.array.tile import ITEM_BYTES
 from kernels.errors import StreamError
 from kernels.package import manifest as manifests
 from kernels.package import xclbin as xclbins
@@ -26,7 +29,10 @@ AGAIN = "copy or build the folder again."
 
 @dataclass(frozen=True, slots=True)
 class KernelFolder:
-    """A kernel folder whose parts agree; ``streams`` has the instruction stream of each sequence by name."""
+    """A kernel folder (a compiled overlay with its manifest and self-test) that was read and whose parts agree.
+
+    ``streams`` has the instruction stream of each sequence by name.
+    """
 
     path: Path
     manifest: Manifest
@@ -34,11 +40,11 @@ class KernelFolder:
     streams: Mapping[str, bytes]
 
     def inputs(self) -> tuple[bytes, ...]:
-        """Read the arguments of the self-test as they are before the launch."""
+        """Read the launch arguments of the self-test as they are before the launch, outputs included."""
         return tuple((self.path / file.path).read_bytes() for file in self.manifest.selftest.inputs)
 
     def expected(self) -> tuple[bytes, ...]:
-        """Read the arguments of the self-test as the launch leaves them, by the host model."""
+        """Read the launch arguments of the self-test as the launch must leave them, computed by the host model."""
         return tuple((self.path / file.path).read_bytes() for file in self.manifest.selftest.expected)
 
 
@@ -48,7 +54,7 @@ def read(path: Path) -> KernelFolder:
     >>> folder = read(Path("build/kernels/host/mel_80"))
     >>> folder.manifest.overlay_sha256, sorted(folder.streams)
 
-    Raises FolderError that names the faulty part and the cure.
+    Raises FolderError, whose message names the faulty part and the cure.
     """
     manifest = manifests.read(path)
     content = {file.path: _content(path, file) for file in manifest.files}

@@ -1,4 +1,4 @@
-"""An overlay as an xclbin: the sections that aiecc and xclbinutil write, and the fields that a loader reads.
+"""The reader and writer of an overlay's xclbin, with the sections that aiecc and xclbinutil write.
 
 Sections: generateMemTopologyJson, generateKernelsJson and generatePartitionJson of tools/aiecc/aiecc.cpp,
 mlir-aie@97962964; their binary form: xclbin.h of XRT@963c58ee, read as get_aie_partition and get_kernel_arguments of
@@ -46,9 +46,10 @@ SIMULATED = b"SIMULATED DESIGN, NOT FOR A CHIP\n"
 
 @dataclass(frozen=True, slots=True)
 class Xclbin:
-    """The fields that a loader reads.
+    """The fields of an xclbin that a loader reads.
 
-    ``buffers`` is the number of launch arguments, ``columns`` the width of the partition, ``pdi`` the configuration.
+    ``kernel`` is the kernel's name, ``buffers`` the number of launch arguments, ``columns`` the width of the partition,
+    ``pdi`` the configuration of the array.
     """
 
     uuid: UUID
@@ -59,12 +60,12 @@ class Xclbin:
 
     @property
     def simulated(self) -> bytes | None:
-        """The description of a simulated design, in place of the configuration; None in an xclbin for a chip."""
+        """The description of a simulated design, which replaces the configuration; None in an xclbin for a chip."""
         return self.pdi[len(SIMULATED) :] if self.pdi.startswith(SIMULATED) else None
 
 
 def write(uuid: UUID, columns: int, pdi: bytes, platform: str = "") -> bytes:
-    """Return the xclbin of one overlay, as aiecc and xclbinutil would write it for this configuration."""
+    """Return the bytes of an overlay's xclbin, as aiecc and xclbinutil would write it for the configuration ``pdi``."""
     sections = (
         Section(SectionKind.MEM_TOPOLOGY, "mem_topology", _memories()),
         Section(SectionKind.AIE_PARTITION, "aie_partition", _partition(columns, pdi, uuid)),
@@ -78,12 +79,15 @@ def write(uuid: UUID, columns: int, pdi: bytes, platform: str = "") -> bytes:
 
 
 def write_simulated(uuid: UUID, columns: int, description: bytes) -> bytes:
-    """Return an xclbin for the simulated device, which no chip can be configured with."""
+    """Return the bytes of an xclbin for the simulated device, which no chip can be configured with.
+
+    ``description`` replaces the configuration.
+    """
     return write(uuid, columns, SIMULATED + description, platform="simulated")
 
 
 def read(data: bytes) -> Xclbin:
-    """Read an xclbin. Raises XclbinError if it is damaged, or not that of one overlay of an NPU."""
+    """Decode an xclbin from bytes. Raises XclbinError if it is damaged, or not that of one overlay of an NPU."""
     axlf = unpack(data)
     try:
         kernel, buffers = _kernel(axlf.section(SectionKind.EMBEDDED_METADATA))
@@ -156,7 +160,10 @@ def _metadata() -> bytes:
 
 
 def _partition(columns: int, pdi: bytes, uuid: UUID) -> bytes:
-    """Pack the fixed structures, then the data that they point to: names, start columns, ids, the configuration."""
+    """Return the bytes of the section AIE_PARTITION.
+
+    Fixed structures come first, then the data that they point to: names, start columns, ids, the configuration.
+    """
     at = PARTITION.size + PDI.size + CDO_GROUP.size
     texts, places = b"", []
     starts = START_COLUMNS[columns]

@@ -1,1 +1,1 @@
-"""Row operations on one core, residual add, layer norm and int8 quantisation: kernels, reference, cycles."""
+"""Operations on rows of a matrix on one core (residual add, layer norm, quantisation): kernels, reference, cycles."""

@@ -1,6 +1,6 @@
-"""The cycles of the row kernels on one AIE2 core of four columns, by issue slots. Modelled: nothing here was measured.
+"""The modelled cycles of the row kernels on one AIE2 core, from schedules of their loops; nothing was measured.
 
-kernels/schedule.py defines ``best``, ``nominal``, slots and latencies.
+The figures are for an array of four columns. kernels/schedule.py defines ``best``, ``nominal``, slots and latencies.
 """
 
 from __future__ import annotations
@@ -30,10 +30,11 @@ UNROLLED = 4  # vectors of 16 elements, or of 32 in the int8 kernels
 
 @cache
 def cycles() -> dict[str, Cycles]:
-    """Return the cycles of one call of each function of rows.cc, by name.
+    """Return the modelled cycles of one call of each function of rows.cc, by name.
 
-    ``row_out`` is the mean of a group's three calls: both halves of the sum, the first of them with the statistics,
-    and the layer norm. Work that is done once for a row is counted for rows of two groups (512 columns).
+    ``row_out`` is the mean of the three calls for a group of column blocks: both halves of the sum, the first of them
+    with the statistics, and the layer norm. Work that is done once for a row is counted for rows of two groups (512
+    columns).
     """
     passes = GROUP // 16 // UNROLLED
     once = [loop(_gather(), PAIRS * 2), loop(_totals(), PAIRS), loop(_finish(), 1)]
@@ -95,7 +96,7 @@ def _normalise() -> Schedule:
 
 
 def _totals() -> Schedule:
-    """The two sums of two rows over eight lanes each, from memory and back; a call, not inlined."""
+    """Schedule the addition of two rows' sums, each over eight lanes, to memory; a call that is not inlined."""
     code = Schedule()
     x = code.issue(ADD_FLOAT, code.issue(ALU, code.issue(LOAD)))
     for _ in range(2):
@@ -108,7 +109,7 @@ def _totals() -> Schedule:
 
 
 def _finish() -> Schedule:
-    """The mean, variance and reciprocal root with two Newton steps of sixteen rows: a chain."""
+    """Schedule the mean, variance and reciprocal root (two Newton steps) of sixteen rows: a chain of operations."""
     code = Schedule()
     mean = _times(code, _split(code, code.issue(LOAD_SUM, times=2)))
     squares = _times(code, _split(code, code.issue(LOAD_SUM, times=2)))
@@ -125,7 +126,7 @@ def _finish() -> Schedule:
 
 
 def _largest() -> Schedule:
-    """The largest magnitudes of four rows of 64 columns."""
+    """Schedule the search for the largest magnitudes of four rows of 64 columns."""
     code = Schedule()
     most = 0
     for _ in range(8):
@@ -135,7 +136,7 @@ def _largest() -> Schedule:
 
 
 def _scale() -> Schedule:
-    """The scales of sixteen rows: maxima over lanes, to memory one by one, then a product and a reciprocal."""
+    """Schedule the scales of sixteen rows: maxima over lanes, stored singly, then a product and a reciprocal."""
     code = Schedule()
     for _ in range(4):
         most = code.issue(LOAD, times=2)
@@ -162,7 +163,10 @@ def _quantise() -> Schedule:
 
 
 def _split(code: Schedule, x: int, *, zeroed: bool = True) -> tuple[int, int]:
-    """Split a float into two bf16; operands of a product have their unused upper halves zeroed."""
+    """Schedule the split of a float into two bf16, and return the cycles in which the high and low part are ready.
+
+    With ``zeroed`` the parts are operands of a product, whose unused upper halves must be zeroed.
+    """
     high = code.issue(CONVERT, x)
     low = code.issue(CONVERT, code.issue(ADD_FLOAT, x, high))
     return (code.issue(ALU, high), code.issue(ALU, low)) if zeroed else (high, low)

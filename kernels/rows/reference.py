@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.encoder.command import WORDS, RowsWord
+from kernels.command import WORDS, RowsWord
 from kernels.host.buffers import buffer, pointer
 from kernels.host.compile import build
 from kernels.matmul.blocks import TILE, Bits, activation_blocks, activation_matrix, from_bf16, to_bf16
@@ -24,7 +24,7 @@ STATE = 256  # elements of a core's buffer
 
 
 def normalise(x: NDArray[Any], epsilon: float = EPSILON) -> Float64:
-    """Return the layer norm of every row without gain and bias, in float64: [n, d] -> [n, d]."""
+    """Return the layer norm of every row, without gain and bias, in float64: [n, d], as x is."""
     wide = x.astype(np.float64)
     centred = wide - wide.mean(axis=1, keepdims=True)
     result: Float64 = centred / np.sqrt((centred**2).mean(axis=1, keepdims=True) + epsilon)
@@ -32,7 +32,7 @@ def normalise(x: NDArray[Any], epsilon: float = EPSILON) -> Float64:
 
 
 def halves(x: NDArray[Any]) -> tuple[Float64, Float64]:
-    """Return x as the residual stream stores it: the nearest bf16, and the bf16 nearest to the rest."""
+    """Return x as the residual stream stores it: high half (the nearest bf16), low half (bf16 nearest to the rest)."""
     high = from_bf16(to_bf16(x))
     low = from_bf16(to_bf16(x - high))
     return high.astype(np.float64), low.astype(np.float64)
@@ -41,10 +41,10 @@ def halves(x: NDArray[Any]) -> tuple[Float64, Float64]:
 def call_row_kernels(
     x: NDArray[Any], y: NDArray[Any], valid: int | None = None, columns: int = 4
 ) -> tuple[Float64, Float64, Float64]:
-    """Return x + y as high and low halves, and its layer norm: three of [64, d].
+    """Return x + y as high and low halves, and its layer norm, [64, d] each, by the host-compiled row kernels.
 
-    The first ``valid`` columns count. d is a multiple of 64 times ``columns``, the number of cores that share the rows.
-    Raises CompileError.
+    x and y are [64, d]. The first ``valid`` columns count. d is a multiple of 64 times ``columns``, the number of cores
+    that share the rows. Raises CompileError.
     """
     rows, width = TILE // columns, x.shape[1]
     library = build([SOURCE], {"COLS": columns})
@@ -65,7 +65,7 @@ def call_row_kernels(
 
 
 class _Rows:
-    """One core's memory, and its calls in the order of the overlay's program."""
+    """The memory of one simulated core, and calls of the row kernels in the order of the overlay's program."""
 
     def __init__(self, library: ctypes.CDLL, column: int, columns: int, valid: int) -> None:
         self.library, self.column, self.columns = library, column, columns
@@ -77,7 +77,7 @@ class _Rows:
         self.prm[[RowsWord.INVERSE_COLUMNS, RowsWord.EPSILON]] = floats.view(np.int32)
 
     def gather(self, high: Bits, low: Bits, y: Bits, pass_: int) -> None:
-        """Add up one group of column blocks: the halves of x, and y."""
+        """Run the kernels that add x (``high`` and ``low`` half) and ``y`` for one group of column blocks."""
         acc, state = pointer(self.acc), pointer(self.state)
         for k in range(self.columns):
             self.a[:] = high[k]
@@ -87,16 +87,19 @@ class _Rows:
             self.library.row_add(pointer(self.a), pointer(self.b), acc, state, k, pass_, self.column, self.row)
 
     def out(self, pass_: int, group: int, plane: int) -> Bits:
-        """Return the core's rows of one group of column blocks of the sum (pass 0) or the layer norm (pass 1)."""
+        """Return the core's rows of one group of column blocks: of the sum (pass 0) or of its layer norm (pass 1).
+
+        ``plane`` 0 is the high half of the sum, 1 the low half.
+        """
         scratch = pointer(self.acc), pointer(self.state)
         self.library.row_out(*scratch, pointer(self.c), pointer(self.prm), pass_, group, plane)
         return self.c.reshape(self.columns, -1)
 
 
 def call_quantise_kernels(x: NDArray[Any]) -> tuple[Int8, NDArray[np.float32]]:
-    """Return every row as int8 and its scale, by four cores: [64, d] -> int8 [64, d], float32 [64].
+    """Quantise x [64, d] to int8 [64, d] and a scale for each row, float32 [64], by the host-compiled kernels.
 
-    d is a multiple of 512. Raises CompileError.
+    Four cores share the rows; d is a multiple of 512. Raises CompileError.
     """
     columns, width = 4, x.shape[1]
     library = build([SOURCE], {"COLS": columns})
@@ -117,6 +120,6 @@ def call_quantise_kernels(x: NDArray[Any]) -> tuple[Int8, NDArray[np.float32]]:
 
 
 def _unpacked(blocks: Int8) -> Int8:
-    """Return blocks as a matrix: int8 [K / 128, cores, part of a block] -> [64, K]."""
+    """Return the int8 blocks of four cores, [K / 128, cores, part of a block], as a matrix [64, K]."""
     tiled = blocks.reshape(len(blocks), TILE // 4, 2 * TILE // 8, 4, 8)
     return tiled.transpose(1, 3, 0, 2, 4).reshape(TILE, -1)

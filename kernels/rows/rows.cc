@@ -1,11 +1,12 @@
-// Row operations: residual sum, layer norm, int8 quantisation. A core takes 64 / COLS rows of a 64-row block.
+// Row operations: residual sum, layer norm, int8 quantisation. A core takes 64 / COLS rows of a block of 64 rows, where
+// COLS is the number of array columns.
 //
 // All blocks are stored in 4x8 sub-tiles, so 16 elements are two rows of eight columns, and a core's part of a block is
 // contiguous. acc holds the sums of COLS blocks side by side, a float for each element in the blocks' own order.
 #include <aie_api/aie.hpp>
 #include <stdint.h>
 
-#include "encoder/command.h"
+#include "command.h"
 #include "loops.h"
 #include "rows/floats.h"
 
@@ -74,7 +75,7 @@ inline void begin(const float* acc, float* state) {
     }
 }
 
-// Adds x - shift and its square.
+// Adds x - shift and its square, over the filled blocks of one object, to the sums of each row.
 inline void gather(const float* acc, float* state, int blocks) {
     AIE_LOOP_NO_UNROLL
     for (int pair = 0; pair < ROWS / 2; pair++) {
@@ -123,6 +124,7 @@ inline void write_half(const float* acc, bfloat16* c, bool low) {
     }
 }
 
+// c = (x - mean) * scale for the filled blocks, zeros for the padding.
 inline void write_normalised(const float* acc, const float* state, bfloat16* c, int blocks) {
     AIE_LOOP_NO_UNROLL
     for (int pair = 0; pair < ROWS / 2; pair++) {
@@ -145,7 +147,7 @@ inline void write_normalised(const float* acc, const float* state, bfloat16* c, 
 
 extern "C" {
 
-// acc = the high half of x, block k of COLS side by side.
+// acc = this core's rows of the high half of x, which block a holds; block k of the COLS that acc holds side by side.
 void row_load(const bfloat16* __restrict a, float* __restrict acc, int32_t k, int32_t column) {
     AIE_PREPARE_FOR_PIPELINING
     AIE_LOOP_UNROLL(4)
@@ -153,8 +155,8 @@ void row_load(const bfloat16* __restrict a, float* __restrict acc, int32_t k, in
         aie::store_v(acc + k * PART + i, Floats(aie::load_v<16>(a + column * PART + i)).to_vector<float>());
 }
 
-// acc += the low half of x, and y; b holds this column's rows of y for several rows of cores. row_out makes the
-// statistics, of whole objects.
+// acc += the low half of x, which block a holds, and y. Object b holds this column's rows of y for several rows of
+// cores. The statistics are not made here, but by row_out for whole objects.
 void row_add(const bfloat16* __restrict a, const bfloat16* __restrict b, float* __restrict acc, float* __restrict,
              int32_t k, int32_t, int32_t column, int32_t row) {
     AIE_PREPARE_FOR_PIPELINING
@@ -166,8 +168,8 @@ void row_add(const bfloat16* __restrict a, const bfloat16* __restrict b, float* 
     }
 }
 
-// Writes object g of the row. Pass 0: x' as plane 0 (high half) and plane 1 (low half); pass 1: its layer norm, with
-// zeros for the padding.
+// Writes object c, which is number g of the rows, from acc. Pass 0: the sum x + y as plane 0 (high half) and plane 1
+// (low half); pass 1: its layer norm, with zeros for the padding.
 void row_out(const float* __restrict acc, float* __restrict state, bfloat16* __restrict c,
              const int32_t* __restrict prm, int32_t pass, int32_t g, int32_t plane) {
     set_modes();

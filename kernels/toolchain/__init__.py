@@ -1,1 +1,1 @@
-"""The chip's compilers: mlir-aie and Peano are found, run, and their results measured."""
+"""The compilers for the chip, mlir-aie and Peano: the search for them, their runs, and checks of their results."""

@@ -1,6 +1,6 @@
 """Compile a design with the chip's compilers, and refuse the result if stack or program memory overflow.
 
-Not run with the real Peano. Every step is tested with programs that stand in for the compilers.
+No real Peano has run here: every step is tested with programs that stand in for the compilers.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from kernels.array.design import Core, Design
+from kernels.array.design import Design
 from kernels.array.hardware import PROGRAM_BYTES
 from kernels.array.lower.encode import encode_all
 from kernels.array.lower.mlir import object_file, to_mlir
+from kernels.array.program import Core
 from kernels.toolchain import elf
 from kernels.toolchain.toolchain import ProgramTooLarge, Toolchain, ToolchainError, run
 
@@ -33,7 +34,11 @@ START_STACK = 64  # bytes of the start-up code that calls the core's function [g
 
 @dataclass(frozen=True, slots=True)
 class CoreUse:
-    """The memory that the compiler gave one core, in bytes; ``reserved_stack`` is the design's stack for it."""
+    """The memory, in bytes, that the compiled program of one core takes.
+
+    ``tile`` names the core, ``program`` is its code, ``stack`` the deepest stack that it can need, and
+    ``reserved_stack`` the stack that the design reserves.
+    """
 
     tile: str
     program: int
@@ -43,7 +48,10 @@ class CoreUse:
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """The result of the compilers; ``streams`` has the instruction stream of each sequence by name."""
+    """The compilers' output for a design: the xclbin, and the instruction stream of each sequence by name.
+
+    ``cores`` has the memory that each core's program takes.
+    """
 
     xclbin: bytes
     streams: Mapping[str, bytes]
@@ -51,7 +59,7 @@ class Compiled:
 
 
 def compile_design(design: Design, tools: Toolchain, folder: Path) -> Compiled:
-    """Compile kernels and design in ``folder``, which must be empty.
+    """Compile the kernels and the design in ``folder``, which must be empty, and return the results.
 
     Raises ToolchainError if a compiler fails, if its instruction streams differ from those of ``encode``, and for cores
     whose stack does not fit or cannot be determined; ProgramTooLarge for a core whose program does not fit.
@@ -102,7 +110,11 @@ def _stream(name: str, encoded: bytes, folder: Path) -> bytes:
 
 
 def _use(core: Core, kernels: Mapping[str, elf.CompiledFunction], tools: Toolchain, scratch: Path) -> CoreUse:
-    """Measure one core: its program in the linked file, its stack by compiling its function again with stack sizes."""
+    """Measure the program and the stack of one compiled core.
+
+    The program's size is read from the linked file; the core's function is compiled again to record its stack size.
+    Raises ToolchainError or ProgramTooLarge if one of the two does not fit.
+    """
     name = f"core_{core.tile.col}_{core.tile.row}"
     program = _object(scratch / f"main_{name}.elf").text
     sized = scratch / f"{name}.sized.o"
@@ -128,7 +140,10 @@ def _use(core: Core, kernels: Mapping[str, elf.CompiledFunction], tools: Toolcha
 
 
 def _result(path: Path) -> Path:
-    """Return the path of a compiler's output if the file exists: aiecc silently skips steps whose tools are missing."""
+    """Return ``path`` if the file exists, because aiecc silently skips steps whose tools are missing.
+
+    Raises ToolchainError otherwise.
+    """
     if not path.is_file():
         raise ToolchainError(f"{path.name} was not written, though no compiler failed; is XRT's xclbinutil on PATH?")
     return path

@@ -1,4 +1,4 @@
-"""Read from an object file the stack of every function, the functions that it may call, and the size of the code.
+"""The reader of object files: the stack of every function, the functions that it may call, and the size of the code.
 
 The objects are compiled with ``-ffunction-sections -fstack-size-section``: each function has its own section, LLVM
 records its frame in ``.stack_sizes`` (llvm/docs/Extensions.rst, "Emitting function stack size information"), and every
@@ -27,9 +27,10 @@ class ObjectError(KernelsError):
 
 @dataclass(frozen=True, slots=True)
 class CompiledFunction:
-    """A function of an object file.
+    """The stack and the calls of one function in an object file.
 
-    ``frame`` is the stack of the function alone in bytes, None if it is not recorded; ``calls`` are names.
+    ``frame`` is the stack of the function alone in bytes, None if it is not recorded; ``calls`` are the names of
+    functions that it may call.
     """
 
     frame: int | None
@@ -38,14 +39,14 @@ class CompiledFunction:
 
 @dataclass(frozen=True, slots=True)
 class ObjectFile:
-    """The functions of an object file by name; ``text`` is the size of all executable sections in bytes."""
+    """The content of an object file: its functions by name, and ``text``, the bytes of all executable sections."""
 
     functions: Mapping[str, CompiledFunction]
     text: int
 
 
 def read(data: bytes) -> ObjectFile:
-    """Read an object file or an executable. Raises ObjectError if it is not an ELF file."""
+    """Read an object file or an executable from its bytes. Raises ObjectError if it is not an ELF file."""
     try:
         return _Elf(data).object_file()
     except (struct.error, LookupError, ValueError) as error:
@@ -53,17 +54,17 @@ def read(data: bytes) -> ObjectFile:
 
 
 def merged(files: Iterable[ObjectFile]) -> dict[str, CompiledFunction]:
-    """Return the functions of all objects that are linked together."""
+    """Return the functions of all these object files, which are linked together, by name."""
     return {name: function for file in files for name, function in file.functions.items()}
 
 
 def deepest(
     functions: Mapping[str, CompiledFunction], entry: str, data: Collection[str] = (), above: tuple[str, ...] = ()
 ) -> int:
-    """Return the most stack, in bytes, that ``entry`` and the functions that it calls can take.
+    """Return the most stack, in bytes, that ``entry`` and the functions that it calls can take together.
 
-    ``data`` are names of symbols that are not functions; ``above`` are the callers. Raises ObjectError for recursion,
-    and for functions whose stack is not recorded.
+    ``data`` are names of symbols that are not functions; ``above`` are the callers of ``entry``, outermost first.
+    Raises ObjectError for recursion, and for functions whose stack is not recorded.
     """
     function, chain = functions.get(entry), " -> ".join((*above, entry))
     if entry in above:
@@ -104,7 +105,7 @@ class _Relocation(NamedTuple):
 
 
 class _Elf:
-    """The section and symbol tables of an ELF file."""
+    """A parser of an ELF file, which holds the file's section and symbol tables."""
 
     def __init__(self, data: bytes) -> None:
         if data[:4] != b"\x7fELF" or data[4] not in (1, 2) or data[5] != 1:
@@ -129,7 +130,10 @@ class _Elf:
         return ObjectFile(functions, sum(section.size for section in self.sections if section.flags & EXECUTABLE))
 
     def frames(self) -> Iterator[tuple[str, int]]:
-        """Yield name and frame of each function: an entry is an address, set by a relocation, and a ULEB128 number."""
+        """Yield the name and the stack frame in bytes of each function, from the sections ``.stack_sizes``.
+
+        An entry of such a section is an address, set by a relocation, and a ULEB128 number.
+        """
         width = 8 if self.wide else 4
         for number, section in enumerate(self.sections):
             if self.name(section) == ".stack_sizes":
@@ -137,7 +141,7 @@ class _Elf:
                     yield self.target(relocation), self.uleb(section.offset + relocation.offset + width)
 
     def calls(self) -> dict[int, set[str]]:
-        """Return the names that each executable section refers to, without data objects."""
+        """Return the names of functions that each executable section refers to, by number of the section."""
         found: dict[int, set[str]] = defaultdict(set)
         for number, section in enumerate(self.sections):
             if section.flags & EXECUTABLE:

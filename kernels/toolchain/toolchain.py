@@ -1,4 +1,4 @@
-"""The compilers for the chip: the pinned versions, the search for them, and the way to run them.
+"""The compilers for the chip: the pinned versions, the search for them, and a function that runs them.
 
 mlir-aie at 97962964 (2026-04-23) is 27 commits after the release v1.3.1; v1.3.2 is the first release that contains it.
 Peano is llvm-aie's nightly build that Xilinx/mlir-air#1620 tested on Phoenix. Nothing that they compile was run on a
@@ -41,16 +41,19 @@ SECONDS = 1_800.0
 
 
 class ToolchainError(KernelsError):
-    """A compiler that is missing, of another version, or that failed; the message has the cure or its output."""
+    """A compiler that is missing, that has another version, or that failed; the message has the cure or the output."""
 
 
 class ProgramTooLarge(ToolchainError):
-    """A core whose compiled program does not fit: the kernels must go to separate overlays."""
+    """A compiled program that does not fit its core: the kernels must go to separate overlays."""
 
 
 @dataclass(frozen=True, slots=True)
 class Toolchain:
-    """The paths of the programs, and the versions that they report; ``others`` names those of unpinned versions."""
+    """The compilers that were found on this machine: their paths, and the versions that they report.
+
+    ``peano`` is Peano's folder. ``others`` names the compilers whose version is not the pinned one.
+    """
 
     aiecc: Path
     xclbinutil: Path
@@ -60,14 +63,16 @@ class Toolchain:
 
     @property
     def include(self) -> Path:
-        """The folder of AMD's aie_api."""
+        """The folder of AMD's aie_api headers."""
         return self.aiecc.parents[1] / "include"
 
 
 def find(environment: Mapping[str, str] = os.environ, *, any_version: bool = False) -> Toolchain:
-    """Find the toolchain of this machine by MLIR_AIE_INSTALL_DIR and PEANO_INSTALL_DIR, else on PATH.
+    """Find the chip's compilers on this machine: aiecc, xclbinutil and Peano.
 
-    ``any_version`` accepts other versions than the pinned ones. Raises ToolchainError that lists everything to install.
+    aiecc is searched for in ``bin`` of MLIR_AIE_INSTALL_DIR, then on PATH; xclbinutil beside aiecc, then on PATH; Peano
+    in PEANO_INSTALL_DIR, then in the folder llvm-aie beside mlir-aie's. ``any_version`` accepts other versions than the
+    pinned ones. Raises ToolchainError that lists everything to install.
     """
     path = environment.get("PATH", "")
     aiecc = _program("aiecc", environment.get("MLIR_AIE_INSTALL_DIR"), path)
@@ -91,7 +96,7 @@ def find(environment: Mapping[str, str] = os.environ, *, any_version: bool = Fal
 
 
 def run(command: Sequence[str | Path], folder: Path, seconds: float = SECONDS) -> str:
-    """Run a compiler in ``folder`` and return the end of its output, at most 4,000 bytes.
+    """Run a compiler in ``folder`` and return the end of its output (stdout and stderr), at most 4,000 bytes.
 
     Raises ToolchainError if it fails, takes longer than ``seconds``, or prints more than 64 MiB.
     """
@@ -130,7 +135,7 @@ def _program(name: str, home: str | None, path: str) -> Path | None:
 
 
 def _peano(environment: Mapping[str, str], aiecc: Path | None) -> Path | None:
-    """Find Peano in the places where aiecc looks: the variable, then the wheel beside mlir-aie's own."""
+    """Return Peano's folder, or None: PEANO_INSTALL_DIR, else the wheel's folder beside mlir-aie's, as aiecc does."""
     places = [Path(environment["PEANO_INSTALL_DIR"])] if environment.get("PEANO_INSTALL_DIR") else []
     places += [aiecc.parents[2] / "llvm-aie"] if aiecc else []
     whole = (place for place in places if all(os.access(place / "bin" / name, os.X_OK) for name in PEANO_PROGRAMS))
@@ -138,7 +143,7 @@ def _peano(environment: Mapping[str, str], aiecc: Path | None) -> Path | None:
 
 
 def _wheel(peano: Path) -> str | None:
-    """Return the version of the wheel that a folder llvm-aie was installed from, or None."""
+    """Return the version of the wheel that the folder ``peano`` was installed from, or None."""
     notes = sorted(peano.parent.glob("llvm_aie-*.dist-info"))
     return notes[-1].name.removeprefix("llvm_aie-").removesuffix(".dist-info") if notes else None
 

@@ -1,4 +1,4 @@
-"""Launches on an idle NPU, so that it does not power down."""
+"""A thread that launches work on an idle NPU, so that it does not power down."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from npu.runtime.resident import Resident
 
 
 class KeepAlive:
-    """A thread that runs the self-test of ``resident`` whenever the NPU has been idle for ``seconds``.
+    """A thread that runs the self-test of the overlay ``resident`` whenever the NPU has been idle for ``seconds``.
 
-    An NPU that has powered down takes some 100 ms to wake up. A launch that fails retires the NPU.
+    An NPU that has powered down takes some 100 ms to wake up. A self-test that fails retires the NPU: the process uses
+    it no more. ``launches`` counts the self-tests that passed.
     """
 
     def __init__(self, npu: Npu, resident: Resident, seconds: float) -> None:
@@ -25,7 +26,7 @@ class KeepAlive:
         self._thread.start()
 
     def close(self) -> None:
-        """End the thread; a launch under way ends first."""
+        """Stop the thread and wait until it has ended, a running self-test included."""
         self._ended.set()
         self._thread.join()
 

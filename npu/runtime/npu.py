@@ -1,6 +1,7 @@
-"""The NPU of a process: one device, every overlay loaded and self-tested once, and the end of all launches at a fault.
+"""The NPU of a process: one open device, and its loaded overlays, all of which are given up at the first fault.
 
-The models of a process share one ``Npu``, because the hardware has six contexts for the whole machine.
+An overlay is a configuration of the NPU's cores. The models of a process share one ``Npu``, because the hardware has
+six contexts (loaded overlays) for the whole machine.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ SIMULATED_S = 600.0  # the longest that the simulated device may take for a laun
 
 
 class Npu:
-    """An open device with its loaded overlays. ``device`` is its name in answers: "npu", or "npu (simulated)".
+    """An open NPU with its loaded overlays, the configurations of its cores; a context manager that closes it.
 
-    ``retired`` is the reason why nothing is launched any more, None while the NPU serves.
+    ``device`` is its name in answers: "npu", or "npu (simulated)". ``retired`` is the reason why nothing is launched
+    any more, None while the NPU is in use.
     """
 
     def __init__(self, device: Device, folders: Folders, name: str = "npu") -> None:
@@ -38,7 +40,7 @@ class Npu:
         self._lock = Lock()
 
     def resident(self, folder: KernelFolder) -> Resident:
-        """Return the overlay of a folder; the first call loads it and runs its self-test.
+        """Return the loaded overlay of a kernel folder; the first call for an overlay loads it and runs its self-test.
 
         Raises FolderRefused, NpuUnavailable, WrongResult, LaunchTimeout, LaunchFailed, DeviceLost.
         """
@@ -51,16 +53,19 @@ class Npu:
 
     @property
     def residents(self) -> tuple[Resident, ...]:
-        """The loaded overlays, in the order of loading."""
+        """The overlays (configurations of the NPU's cores) that are loaded, in the order of loading."""
         return tuple(self._residents.values())
 
     def check_serving(self) -> None:
-        """Raise NpuUnavailable with the reason once the NPU is retired or closed."""
+        """Raise NpuUnavailable, with the reason, if the NPU was retired or closed."""
         if self.retired is not None:
             raise NpuUnavailable(self.retired)
 
     def retire(self, error: NpuError) -> None:
-        """Launch nothing more, and give back everything that the device holds; the reason of the first call stays."""
+        """End the use of the NPU after a fault: close its overlays and the device, and log the reason.
+
+        Later calls change nothing; the reason of the first one stays in ``retired``.
+        """
         with self._lock:
             if self.retired is not None:
                 return
@@ -69,7 +74,7 @@ class Npu:
         self._free()
 
     def close(self) -> None:
-        """Give everything back."""
+        """Close the overlays and the device; nothing can be launched afterwards."""
         self.retired = self.retired or "it was closed"
         self._free()
 
@@ -109,7 +114,10 @@ _shared_lock = Lock()
 
 
 def acquire(key: Hashable, open_: Callable[[], Npu]) -> Npu:
-    """Return the NPU that is open under ``key``, or open it; each call must be matched by one of ``release``."""
+    """Return the NPU that is open under ``key``; the first caller opens it by ``open_``.
+
+    Every call must be matched by a call of ``release``, and the last one closes the NPU.
+    """
     with _shared_lock:
         npu, users = _shared.get(key) or (open_(), 0)
         _shared[key] = npu, users + 1
@@ -117,7 +125,7 @@ def acquire(key: Hashable, open_: Callable[[], Npu]) -> Npu:
 
 
 def release(npu: Npu) -> None:
-    """Give an acquired NPU back; the last user's call closes it."""
+    """End one use of an NPU that ``acquire`` returned; the last user's call closes it. Another NPU is ignored."""
     with _shared_lock:
         key = next((key for key, (shared, _) in _shared.items() if shared is npu), None)
         if key is None:

@@ -1,4 +1,4 @@
-"""An overlay that stays loaded and is launched by several stages in turn; its self-test runs again as a canary."""
+"""An overlay (a configuration of the NPU's cores) that stays loaded, and that several threads launch in turn."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ from npu.xrt.program import Program
 
 
 class Resident:
-    """A loaded overlay that takes one launch at a time, whichever thread asks.
+    """A loaded overlay that several threads share: one launch at a time, and a self-test that can be repeated.
 
     ``verdict`` is the result of its latest self-test, ``used`` the time of its latest launch (``time.monotonic``).
     """
 
     def __init__(self, overlay: Overlay) -> None:
-        """Run the self-test. Raises WrongResult, and the errors of ``Overlay.launch``."""
+        """Take over a loaded overlay and run its self-test.
+
+        Raises WrongResult, and the errors of ``Overlay.launch``.
+        """
         self.overlay = overlay
         self.name = overlay.name
         self.used = time.monotonic()
@@ -29,29 +32,29 @@ class Resident:
         self.verdict = self.check()
 
     def check(self) -> Verdict:
-        """Run the self-test once more. Raises WrongResult, and the errors of ``Overlay.launch``."""
+        """Run the self-test again and return its result. Raises WrongResult, and the errors of ``Overlay.launch``."""
         with self.exclusive():
             self.verdict = self._selftest.run()
         return self.verdict
 
     @contextmanager
     def exclusive(self) -> Iterator[Overlay]:
-        """Hold the overlay for launches of the calling thread; other threads wait."""
+        """Lend the overlay to the calling thread for the ``with`` block; other threads wait until the block ends."""
         with self._lock:
             self.used = time.monotonic()
             yield self.overlay
 
     def close(self) -> None:
-        """Close the overlay after the launch under way, which takes at most as long as the watchdog allows."""
+        """Close the overlay, after waiting for a running launch, which ends within the overlay's ``watchdog_s``."""
         with self._lock:
             self.overlay.close()
 
 
-Step = tuple[Resident, Program]  # a launch of a window: the overlay, and the program that it runs
+LaunchStep = tuple[Resident, Program]  # a launch of a window: the overlay, and the program that it runs
 
 
-def launch_in_turn(steps: Sequence[Step], buffers: Sequence[Buffer]) -> float:
-    """Launch every program on its overlay, one after the other and with the same buffers; return the seconds in all.
+def launch_in_turn(steps: Sequence[LaunchStep], buffers: Sequence[Buffer]) -> float:
+    """Launch programs one after the other, each on its overlay, all with ``buffers``; return their seconds in all.
 
     The results can be read after ``Buffer.from_device``. Raises the errors of ``Overlay.launch``.
     """

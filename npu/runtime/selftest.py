@@ -1,4 +1,4 @@
-"""Comparisons of whole tensors from the NPU with the host's: an overlay's self-test, and one layer of a model.
+"""Checks of results of the NPU: an overlay's self-test, and one encoder layer of a model.
 
 The expected result of a self-test comes from the kernels themselves, compiled for the host and run on the simulated
 array; a layer is compared with Whisper's encoder in float64 (kernels/encoder/reference.py).
@@ -23,10 +23,11 @@ BF16_ERROR, INT8_ERROR = 0.012, 0.06  # relative L2 of a layer: twice what train
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The distance of a result from the expected one: ``largest`` and ``mean`` absolute difference of all elements.
+    """The deviation of a result (``what``) of the NPU from the expected one; it passes if ``relative`` <= ``allowed``.
 
-    ``relative`` is held against ``allowed``. For a self-test it is the largest difference relative to the largest
-    magnitude, for a layer the L2 norm of the difference relative to that of the result.
+    ``largest`` and ``mean`` are absolute differences over all ``elements``. ``relative`` is, for a self-test, the
+    largest difference divided by the largest expected magnitude, and for a layer the L2 norm of the difference divided
+    by that of the expected result.
     """
 
     what: str
@@ -44,10 +45,10 @@ class Verdict:
 
 
 class OverlaySelfTest:
-    """The self-test in the folder of a loaded overlay, with its buffers."""
+    """The self-test of a loaded overlay: a launch with inputs and expected results from its kernel folder."""
 
     def __init__(self, overlay: Overlay) -> None:
-        """Allocate the buffers. Raises NpuUnavailable, FolderRefused, DeviceLost."""
+        """Allocate the self-test's buffers on the device. Raises NpuUnavailable, FolderRefused, DeviceLost."""
         folder = overlay.folder
         self.overlay = overlay
         self._judged = folder.manifest.selftest.results
@@ -57,7 +58,10 @@ class OverlaySelfTest:
         self._buffers = [overlay.buffer(data.nbytes) for data in self._inputs]
 
     def run(self) -> Verdict:
-        """Launch the self-test and return the worst of its verdicts. Raises WrongResult, and the errors of a launch."""
+        """Launch the self-test, compare its results, and return the comparison with the largest ``relative`` deviation.
+
+        Raises WrongResult if a deviation is larger than allowed, and the errors of ``Overlay.launch``.
+        """
         for buffer, data in zip(self._buffers, self._inputs, strict=True):
             buffer.view()[:] = data
         for buffer in self._buffers:
@@ -83,13 +87,20 @@ class OverlaySelfTest:
 
 
 def values(argument: NDArray[np.uint8], judged: Judged) -> NDArray[np.float64]:
-    """Return the elements of a launch argument that a self-test judges, float64 [elements]."""
+    """Return the elements of a launch argument that a self-test compares, converted to float64 [elements].
+
+    ``argument`` is the whole argument in bytes; ``judged`` gives dtype, offset and number of the elements.
+    """
     stored: NDArray[Any] = argument.view(DTYPES[judged.dtype])[judged.offset : judged.offset + judged.elements]
     return (from_bf16(stored) if judged.dtype == "bf16" else stored).astype(np.float64)
 
 
 def judge_layer(got: NDArray[np.float32], want: NDArray[np.float64], what: str, *, int8: bool) -> Verdict:
-    """Compare an encoder's result with the float64 reference. Raises WrongResult."""
+    """Compare ``got``, an encoder's output on the NPU, with ``want``, its float64 reference, of equal shape.
+
+    Raises WrongResult if the relative L2 error is above BF16_ERROR, or above INT8_ERROR with ``int8``. ``what`` names
+    the layer in the result and in the message.
+    """
     with np.errstate(invalid="ignore", over="ignore"):
         difference = np.abs(got - want)
     relative = float(np.linalg.norm(difference) / np.linalg.norm(want))

@@ -1,8 +1,8 @@
-"""A machine with a simulated NPU, and the part of pyxrt that ``npu`` calls on it.
+"""A simulated NPU: the part of pyxrt, XRT's Python module, that ``npu`` calls, and the driver and device behind it.
 
 ``Machine(...).pyxrt`` takes the place of XRT's Python module, with its errors and traps. The times of its launches are
-times of a simulation and say nothing about an NPU. The layers, each importing only from those above it: ``faults``
-and ``execution`` (a launch), ``driver`` (the kernel driver), the classes of pyxrt in ``loading``, ``memory`` and
+times of a simulation and say nothing about an NPU. The layers, each importing only from those above it: ``faults`` and
+``execution`` (a launch), ``driver`` (the kernel driver), the classes of pyxrt in ``loading``, ``memory`` and
 ``running``, and ``machine``.
 """
 

@@ -22,7 +22,11 @@ R = TypeVar("R")
 
 
 def takes(*kinds: Kind) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Make a method refuse, with TypeError, all but positional arguments of these kinds (``self`` is not counted)."""
+    """Return a decorator that makes a method raise TypeError unless its positional arguments are of ``kinds``.
+
+    There is one kind for each argument, ``self`` not counted, and keywords are refused. A kind is a class, a range of
+    integers, or a tuple of alternatives.
+    """
 
     def decorate(method: Callable[P, R]) -> Callable[P, R]:
         @wraps(method)

@@ -1,4 +1,4 @@
-"""The kernel driver of the simulated NPU: its contexts, memory and executions, and the faults that strike them."""
+"""The kernel driver of the simulated NPU: its contexts, memory and executions, and the faults injected into them."""
 
 from __future__ import annotations
 
@@ -28,17 +28,21 @@ Designs = Mapping[str, Callable[[], Design]]
 
 
 def registered() -> Designs:
-    """Return the overlays of ``kernels.registry``, without sequences: streams come with the launches."""
+    """Return constructors of all overlays of ``kernels.registry`` by name.
+
+    The designs have no sequences, because the instruction streams come with the launches.
+    """
     return {name: partial(entry.make, ()) for name, entry in ENTRIES.items()}
 
 
 class Driver:
-    """The driver of one simulated NPU, which loads kernel folders for the target "host".
+    """The kernel driver of a machine with simulated NPUs, which run kernels that are compiled for the host.
 
-    ``designs`` (default: the registered ones) are the overlays by the name that an xclbin gives; ``name`` is the
-    device's name for itself, ``devices`` the number of NPUs, ``contexts_elsewhere`` the number of contexts that other
-    programs have open. ``tdr_s`` is the driver's watchdog for launches that make no progress, in seconds. A fault
-    strikes while it is in ``faults``, the first of the list before the others.
+    ``designs`` are constructors of the overlays by the name that an xclbin gives (default: the registered ones);
+    ``name`` is the device's name for itself, ``devices`` the number of NPUs, ``contexts_elsewhere`` the number of
+    hardware contexts that other programs have open. ``tdr_s`` is the driver's watchdog for launches that make no
+    progress, in seconds. All ``faults`` are in effect while they are in this list; the first that claims a launch runs
+    it.
 
     Tests read ``contexts`` (open now), ``buffers`` (BOs allocated now), ``locked`` (bytes in them), ``heap`` (bytes of
     the device's heap in use, for streams) and ``log``, the lines that the driver would write to dmesg.
@@ -65,12 +69,15 @@ class Driver:
         self._thread = DeviceThread()
 
     def call(self, ioctl: str) -> None:
-        """Enter the driver by the ioctl of this name. Raises RuntimeError if a fault says so."""
+        """Let the faults act on a call into the driver by the ioctl of this name; they may raise RuntimeError."""
         for fault in self.faults:
             fault.call(ioctl)
 
     def open_context(self, overlay: Xclbin) -> DriverContext:
-        """Load an overlay. Raises RuntimeError if the driver or the device cannot."""
+        """Load an overlay into a new hardware context.
+
+        Raises RuntimeError, as XRT does, if the driver or device cannot.
+        """
         self.call("CREATE_HWCTX")
         if self.contexts + self.contexts_elsewhere >= CONTEXTS:
             raise RuntimeError(NO_CONTEXT)
@@ -83,13 +90,16 @@ class Driver:
         return context
 
     def close_context(self, context: DriverContext) -> None:
-        """Unload an overlay; nothing refers to its context any more."""
+        """Unload the overlay of a hardware context, and end the launches that hang in it."""
         context.gone.set()
         with self._lock:
             self.contexts -= 1
 
     def allocate(self, nbytes: int, *, heap: bool) -> None:
-        """Lock memory, of the device's ``heap`` or of the host's. Raises RuntimeError."""
+        """Account for a new buffer object of locked memory, on the device's ``heap`` or the host's.
+
+        Raises RuntimeError if full.
+        """
         if heap and self.heap + nbytes > HEAP_BYTES:
             raise RuntimeError("DRM_IOCTL_AMDXDNA_CREATE_BO IOCTL failed (err=-12): Cannot allocate memory")
         for fault in self.faults:
@@ -100,7 +110,7 @@ class Driver:
             self.heap += nbytes * heap
 
     def free(self, host: Bytes, *, heap: bool) -> None:
-        """Unlock memory and overwrite it, so that code that still reads it gets wrong data."""
+        """Account for a freed buffer object, and overwrite its memory, so that a late reader gets wrong data."""
         with self._lock:
             self.buffers -= 1
             self.locked -= host.size
@@ -110,7 +120,10 @@ class Driver:
     def execute(
         self, context: DriverContext, opcode: int, stream: Bytes, words: int, arguments: Sequence[Bytes]
     ) -> Execution:
-        """Submit a launch, to run after those before it, with the first fault that strikes it. Raises RuntimeError."""
+        """Queue a launch for the device's thread and return it; the first fault that claims the launch runs it.
+
+        ``words`` is the stream's length as the launch states it. Raises RuntimeError if a fault says so.
+        """
         self.call("EXEC_CMD")
         number = next(self._launch_numbers)
         execution = Execution(number, context, opcode, stream, words, arguments, self.tdr_s, self.log.append)

@@ -1,4 +1,4 @@
-"""Executions on the simulated device: one at a time, in a thread of the device, on the device's memory."""
+"""Launches on the simulated device: run one at a time, in a thread of the device, on the device's memory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Bytes = NDArray[np.uint8]
 
 
 class DriverContext:
-    """The driver's record of a hardware context: an overlay on the array.
+    """The driver's record of a hardware context, which is an overlay loaded on the array of cores.
 
     ``number`` counts the contexts of the machine from 0; ``gone`` is set once nothing refers to the context any more.
     """
@@ -31,10 +31,11 @@ class DriverContext:
 
 @dataclass
 class Execution:
-    """A launch that was submitted: the device's side of its stream and arguments, in launch order, and its state.
+    """One launch: its instruction stream, its arguments (the device's memory, in launch order) and its state.
 
-    ``tdr_s`` is the time in seconds after which the driver ends an execution that makes no progress; ``log`` takes the
-    driver's messages.
+    ``words`` is the stream's length as the launch states it. ``tdr_s`` is the time in seconds after which the driver
+    ends an execution that makes no progress; ``log`` takes the driver's messages. ``ended`` is set when the launch has
+    ended.
     """
 
     number: int
@@ -49,12 +50,12 @@ class Execution:
     ended: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
-        """Run as a device without faults does."""
+        """Run the launch to its end, as a device without faults does."""
         if self.compute():
             self.end(State.COMPLETED)
 
     def compute(self) -> bool:
-        """Run the stream. Return False if that failed, in which case the execution has ended.
+        """Run the stream on the simulated array. Return False if that failed, in which case the launch has ended.
 
         A launch without a stream, or with another opcode, computes nothing, and the device does not report that.
         """
@@ -74,18 +75,21 @@ class Execution:
         return not self.ended.is_set()
 
     def hang(self) -> None:
-        """Make no progress until the context is gone."""
+        """Make no progress until the hardware context is closed, then end in state ABORT."""
         self.context.gone.wait()
         self.end(State.ABORT)
 
     def end(self, state: State) -> None:
-        """End in ``state``."""
+        """Mark the launch as ended in ``state``."""
         self.state = state
         self.ended.set()
 
 
 class DeviceThread:
-    """The thread in which the device runs one execution after the other. It ends after a while without any."""
+    """A thread that runs submitted functions one after the other.
+
+    The thread ends after a second without work, and the next submission starts another one.
+    """
 
     IDLE_S = 1.0
 
@@ -96,7 +100,7 @@ class DeviceThread:
         self._wake = threading.Condition(self._lock)
 
     def submit(self, work: Callable[[], None]) -> None:
-        """Run ``work`` after all that was submitted before."""
+        """Queue ``work`` behind everything submitted before, and return at once."""
         with self._lock:
             self._queue.append(work)
             if self._thread is None:

@@ -1,7 +1,7 @@
-"""The faults of an NPU, each as an object; a fault strikes from the moment that it is put into ``Machine.faults``.
+"""Faults that tests inject into the simulated NPU, each an object in the list ``Machine.faults`` while it is in effect.
 
 Launches and contexts are counted from 0 over the machine's life. ``context`` and ``launch`` are the numbers that a
-fault strikes, None for all of them; with ``onwards`` it strikes all later ones, too.
+fault affects, None for all of them; with ``onwards`` it affects all later ones, too.
 """
 
 from __future__ import annotations
@@ -18,25 +18,31 @@ LOST = "DRM_IOCTL_AMDXDNA_{call} IOCTL failed (err=-19): No such device"
 
 
 class Fault:
-    """A fault that never strikes: the base of all. XRT's errors are RuntimeErrors."""
+    """The base of all faults, without any effect itself.
+
+    The driver calls every method at the moment that its name says. An XRT error is raised as RuntimeError.
+    """
 
     def call(self, ioctl: str) -> None:
-        """Strike before a call into the driver by the ioctl of this name. Raises RuntimeError."""
+        """Act before a call into the driver by the ioctl of this name. May raise RuntimeError."""
 
     def open_context(self, number: int) -> None:
-        """Strike before a context is opened. Raises RuntimeError."""
+        """Act before the hardware context of this number is opened. May raise RuntimeError."""
 
     def lock(self, nbytes: int, locked: int) -> None:
-        """Strike before ``nbytes`` more than ``locked`` are locked in memory. Raises RuntimeError."""
+        """Act before ``nbytes`` of memory are locked in addition to ``locked`` bytes. May raise RuntimeError."""
 
     def run(self, execution: Execution) -> bool:
-        """Run a launch in this fault's way and return True, or return False to leave the launch to other faults."""
+        """Take over a launch, run it with this fault and return True; or return False to leave it to other faults."""
         return False
 
 
 @dataclass
 class LaunchFault(Fault):
-    """A fault of launches: those of number ``launch``, of the context of number ``context``."""
+    """A fault of launches: of the launch number ``launch`` in the hardware context number ``context``; None means any.
+
+    With ``onwards`` all later launches or contexts are affected, too.
+    """
 
     launch: int | None = None
     context: int | None = None
@@ -49,11 +55,11 @@ class LaunchFault(Fault):
         return True
 
     def hits(self, execution: Execution) -> bool:
-        """Return True if the launch is one that this fault strikes."""
+        """Return True if this fault affects the launch ``execution``."""
         return self._matches(self.launch, execution.number) and self._matches(self.context, execution.context.number)
 
     def strike(self, execution: Execution) -> None:
-        """Run a launch in this fault's way."""
+        """Run the launch with this fault; a subclass implements it."""
         raise NotImplementedError
 
     def _matches(self, wanted: int | None, number: int) -> bool:
@@ -62,7 +68,7 @@ class LaunchFault(Fault):
 
 @dataclass
 class Hang(LaunchFault):
-    """A launch that never ends, and that no watchdog of the driver ends."""
+    """A fault: the launch never ends, and no watchdog of the driver ends it."""
 
     def strike(self, execution: Execution) -> None:
         execution.hang()
@@ -70,7 +76,7 @@ class Hang(LaunchFault):
 
 @dataclass
 class Ends(LaunchFault):
-    """A launch that ends in ``state``, without any result, after ``seconds``."""
+    """A fault: the launch ends in ``state`` after ``seconds`` without having computed anything."""
 
     state: State = State.ERROR
     seconds: float = 0.0
@@ -82,14 +88,14 @@ class Ends(LaunchFault):
 
 @dataclass
 class DriverTimeout(Ends):
-    """A launch that the driver's watchdog ends, in state TIMEOUT: after 2 s on the chip, sooner in tests."""
+    """A fault: the driver's watchdog ends the launch, in state TIMEOUT; after 2 s on the chip, sooner in tests."""
 
     state: State = State.TIMEOUT
 
 
 @dataclass
 class Garbage(LaunchFault):
-    """A launch that ends in COMPLETED with random bytes in the place of its results (seen: mlir-aie#3654)."""
+    """A fault: the launch ends in COMPLETED with random bytes in the place of its results (seen: mlir-aie#3654)."""
 
     seed: int = 0
 
@@ -105,7 +111,7 @@ class Garbage(LaunchFault):
 
 @dataclass
 class Slow(LaunchFault):
-    """Launches that take ``factor`` times as long, and ``seconds`` more."""
+    """A fault: the launch takes ``factor`` times as long as usual, and ``seconds`` more."""
 
     factor: float = 1.0
     seconds: float = 0.0
@@ -119,9 +125,9 @@ class Slow(LaunchFault):
 
 @dataclass
 class Lost(LaunchFault):
-    """The loss of the device in the middle of a launch: the launch never ends, and every later driver call fails.
+    """A fault: the device is lost during the launch, which never ends, and every later driver call fails.
 
-    ``gone`` is True once the device is lost; pass it to lose the device before the next call.
+    ``gone`` is True once the device is lost; construct with True to lose the device at the next call.
     """
 
     gone: bool = False
@@ -140,7 +146,7 @@ class Lost(LaunchFault):
 
 @dataclass
 class LoadError(Fault):
-    """A driver that does not open the context of number ``context`` (None: any), with ``text`` as XRT's error."""
+    """A fault: the driver refuses to open hardware context number ``context`` (None: any), with the error ``text``."""
 
     context: int | None = None
     text: str = "DRM_IOCTL_AMDXDNA_CREATE_HWCTX IOCTL failed (err=-5): Input/output error"
@@ -152,7 +158,7 @@ class LoadError(Fault):
 
 @dataclass
 class Memlock(Fault):
-    """A limit on locked memory: no more than ``limit`` bytes may be locked."""
+    """A fault: an allocation that would lock more than ``limit`` bytes of memory in all fails."""
 
     limit: int = 8 << 20
 

@@ -1,4 +1,4 @@
-"""The classes of pyxrt with which an overlay is loaded: device, xclbin, uuid and hw_context."""
+"""Simulated classes of pyxrt that load an overlay: device, xclbin, uuid and hw_context."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ InfoKey = Enum("InfoKey", {"name": 5})  # xrt_info_device, of which only the nam
 
 
 class XclbinFile:
-    """pyxrt.xclbin: an xclbin file that was parsed; needs no device. The errors are those of XRT 2.25."""
+    """pyxrt.xclbin: a parsed xclbin file (XRT's container of an overlay). Its errors are those of XRT 2.25."""
 
     @takes(str)
     def __init__(self, path: str) -> None:
@@ -36,14 +36,14 @@ class XclbinFile:
 
 
 class Uuid:
-    """pyxrt.uuid: the identity of a registered overlay."""
+    """pyxrt.uuid: the identity of an overlay that was registered with a device."""
 
     def __init__(self, overlay: Xclbin) -> None:
         self._overlay = overlay
 
 
 class OpenDevice:
-    """pyxrt.device: an open device; the other objects reach the driver through it."""
+    """pyxrt.device: an open device, through which the other simulated classes reach the driver."""
 
     def __init__(self, driver: Driver, index: int) -> None:
         if index >= driver.devices:
@@ -62,7 +62,7 @@ class OpenDevice:
 
 
 class HwContext:
-    """pyxrt.hw_context: closed with the last object that refers to it; only then can another one take its place."""
+    """pyxrt.hw_context: a loaded overlay. The last reference that goes closes it, and only then is its place free."""
 
     @takes(OpenDevice, Uuid)
     def __init__(self, device: OpenDevice, uuid: Uuid) -> None:

@@ -1,4 +1,4 @@
-"""A machine with a simulated NPU: the module pyxrt on top of the driver."""
+"""A machine with a simulated NPU: the simulated module pyxrt on top of the simulated driver."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from npu.xrt.pyxrt_api import Pyxrt
 
 
 class SimulatedPyxrt:
-    """pyxrt with the names of ``npu.xrt.pyxrt_api.Pyxrt`` and no others."""
+    """A replacement of the module pyxrt that has the names of ``npu.xrt.pyxrt_api.Pyxrt`` and no others."""
 
     xclBOSyncDirection = Direction  # noqa: N815  # XRT's name
     xrt_info_device = InfoKey
@@ -33,7 +33,7 @@ class SimulatedPyxrt:
 
 
 class Machine(Driver):
-    """A machine with a simulated NPU: its driver, whose arguments it takes, and the module ``pyxrt``.
+    """A machine with a simulated NPU: the driver, with the arguments of ``Driver``, and the module ``pyxrt``.
 
     Example, in which the third context computes garbage::
 
@@ -43,5 +43,5 @@ class Machine(Driver):
 
     @cached_property
     def pyxrt(self) -> Pyxrt:
-        """XRT's module on this machine."""
+        """The simulated module pyxrt, whose devices are those of this machine."""
         return SimulatedPyxrt(self)

@@ -1,4 +1,4 @@
-"""pyxrt.bo: memory of which the host and the device each see their own side until a sync."""
+"""pyxrt.bo: memory with a host copy and a device copy, which differ until a sync."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ HOST, SRAM = 0, 1  # places in MEM_TOPOLOGY
 
 
 class Direction(Enum):
-    """pyxrt.xclBOSyncDirection, less the directions of other devices."""
+    """pyxrt.xclBOSyncDirection, without the directions of other devices than NPUs."""
 
     XCL_BO_SYNC_BO_TO_DEVICE = 0
     XCL_BO_SYNC_BO_FROM_DEVICE = 1
 
 
 class Flags(Enum):
-    """pyxrt.bo.flags, less those that ``npu`` does not use or an NPU does not have."""
+    """pyxrt.bo.flags, without the flags that ``npu`` does not use or an NPU does not have."""
 
     cacheable = 0x1000000
     host_only = 0x20000000
 
 
 class Bo:
-    """pyxrt.bo: one allocation.
+    """pyxrt.bo: one buffer object, with separate host and device copies of its memory.
 
-    The device's side begins with other bytes than the host's zeros: a sync that was forgotten always shows as wrong
-    data here, where on the chip it shows sometimes. The host's side is overwritten when the BO is freed, because its
+    The device's copy begins with other bytes than the host's zeros: a sync that was forgotten always shows as wrong
+    data here, where on the chip it shows sometimes. The host's copy is overwritten when the BO is freed, because its
     ``map`` must not be used any more.
     """
 
@@ -71,7 +71,7 @@ class Bo:
         return self._host.data
 
     def _on_device(self) -> Bytes:
-        """Return the memory that a launch gets. What it writes to a cacheable BO is never seen again."""
+        """Return the memory that a launch reads and writes; for a cacheable BO a copy, so that its writes are lost."""
         return self._device.copy() if self._cached else self._device
 
     def _range(self, size: int, offset: int, what: str) -> slice:

@@ -1,4 +1,4 @@
-"""The classes of pyxrt with which an overlay is launched: kernel and run."""
+"""Simulated classes of pyxrt that launch an overlay: kernel and run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MEMORIES = {"HOST": HOST, "SRAM": SRAM, None: HOST}
 
 
 class Kernel:
-    """pyxrt.kernel: keeps its context alive."""
+    """pyxrt.kernel: a kernel of a hardware context, which the object keeps alive."""
 
     @takes(HwContext, str)
     def __init__(self, context: HwContext, name: str) -> None:
@@ -34,7 +34,10 @@ class Kernel:
 
 
 class CommandState:
-    """pyxrt.ert_cmd_state: a number, which for a running launch and for later releases of XRT has no name."""
+    """pyxrt.ert_cmd_state: the state of a launch, of which only the number is available, by ``int``.
+
+    Neither a running launch's state nor those of later XRT releases have a name.
+    """
 
     def __init__(self, number: int) -> None:
         self._number = number
@@ -44,7 +47,10 @@ class CommandState:
 
 
 class Run:
-    """pyxrt.run: keeps its kernel, and so the context, alive; one execution at a time."""
+    """pyxrt.run: a launcher of a kernel, for one execution at a time.
+
+    The object keeps its kernel, and so the hardware context, alive.
+    """
 
     @takes(Kernel)
     def __init__(self, kernel: Kernel) -> None:

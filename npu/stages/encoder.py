@@ -1,4 +1,4 @@
-"""Whisper's encoder on the NPU: a few launches for each window, activations in device memory between all ops."""
+"""Whisper's encoder on the NPU: a few launches for each window, between which activations stay in device memory."""
 
 from __future__ import annotations
 
@@ -29,18 +29,19 @@ MEAN, SQUARES = 0.05, (0.5, 1.1)  # bounds for a normalised row: 0 and 1, but fo
 
 
 class NpuEncoder(NpuStage[Features]):
-    """float32 [B, n_mels, 3000] -> float32 [B, 1500, d_model], an array that the caller owns.
+    """Whisper's encoder on the NPU, from features float32 [B, n_mels, 3000] to float32 [B, 1500, d_model].
 
     Products are in bf16, those of the layers in int8 with ``int8``; sums are float32. While the NPU runs one window,
-    the host writes the next and reads out the one before. ``cached`` tells whether the packed weights were on disk.
+    the host writes the next one and reads the result of the one before. ``cached`` is True if the packed weights were
+    on disk.
     """
 
     def __init__(
         self, npu: Npu, weights: EncoderWeights, *, int8: bool = False, canary_windows: int | None = None
     ) -> None:
-        """Load overlays and weights.
+        """Load the overlays and copy the packed weights to the device. ``canary_windows`` is explained at NpuStage.
 
-        Raises NpuUnavailable for an encoder that the kernels cannot do, and the errors of ``Npu.resident``.
+        Raises NpuUnavailable for an encoder that the kernels cannot compute, and the errors of ``Npu.resident``.
         """
         self.shape = shape_of(weights)
         self.norm = weights.norm
@@ -86,9 +87,10 @@ class NpuEncoder(NpuStage[Features]):
 
 
 def check_layer(npu: Npu, weights: EncoderWeights, *, int8: bool = False, frames: int = ENCODER_FRAMES) -> Verdict:
-    """Run the convolutions and the first layer of a model on random features, and compare all results with float64.
+    """Run a model's convolutions and first layer on the NPU with random features, and compare with float64.
 
-    ``frames`` is the number of positions of the window. Raises WrongResult, and the errors of NpuEncoder.
+    ``frames`` is the number of positions of the window. Returns the deviation; raises WrongResult if it is too large,
+    and the errors of NpuEncoder.
     """
     first = replace(weights, positions=weights.positions[:frames], layers=weights.layers[:1])
     shape = shape_of(first)
@@ -101,7 +103,10 @@ def check_layer(npu: Npu, weights: EncoderWeights, *, int8: bool = False, frames
 
 
 def shape_of(weights: EncoderWeights) -> Shape:
-    """Return the shape of these weights. Raises NpuUnavailable, naming it, for one that the kernels cannot do."""
+    """Return the dimensions of an encoder.
+
+    Raises NpuUnavailable, with the dimension, if the kernels cannot compute it.
+    """
     frames, width = weights.positions.shape
     n_mels, up = weights.n_mels, weights.layers[0].up
     shape = Shape("window", width, width // HEAD, len(weights.layers), n_mels, frames)
@@ -117,7 +122,10 @@ def shape_of(weights: EncoderWeights) -> Shape:
 
 
 def check_rows(rows: NDArray[np.float32]) -> None:
-    """Raise WrongResult for rows that cannot be the end of a layer norm: garbage, zeros, or the content from before."""
+    """Check that rows, float32 [frames, d_model], are normalised like a layer norm's before gain and bias.
+
+    Raises WrongResult for others, such as garbage, zeros, or NaN that the launch did not overwrite.
+    """
     with np.errstate(invalid="ignore", over="ignore"):
         mean = np.abs(rows.mean(axis=1))
         squares = np.einsum("ij,ij->i", rows, rows) / rows.shape[1]

@@ -18,13 +18,13 @@ from npu.stages.stage import SLOTS, NpuStage
 
 
 class NpuMel(NpuStage[Sequence[Float32]]):
-    """float32 [n <= 480,000] windows at 16 kHz -> float32 [B, n_mels, 3000], Whisper's values.
+    """Whisper's log-mel features on the NPU: windows float32 [n <= 480,000] at 16 kHz give float32 [B, n_mels, 3000].
 
     While the NPU runs one window, the host packs the next and takes the logarithm of the one before.
     """
 
     def __init__(self, npu: Npu, n_mels: int = 80, canary_windows: int | None = None) -> None:
-        """Load the overlay.
+        """Load the overlay for ``n_mels`` bands and allocate buffers. ``canary_windows`` is explained at NpuStage.
 
         Raises NpuUnavailable for other counts of bands than 80 and 128, and the errors of ``Npu.resident``.
         """
@@ -43,7 +43,11 @@ class NpuMel(NpuStage[Sequence[Float32]]):
         self._ahead = ThreadPoolExecutor(1, thread_name_prefix="npu-mel-ahead")
 
     def ahead(self, windows: Sequence[Float32]) -> PendingFeatures:
-        """Return the features as soon as the first window is computed; the others follow while it is being encoded."""
+        """Start to compute the features, and return them once the first window is done; a thread computes the others.
+
+        Reading a later window from the result waits for it, so an encoder can work meanwhile. Raises the errors of a
+        call.
+        """
         array = self._allocate(windows)
         with self._watched():
             features = PendingFeatures(array, self.npu.check_serving)
@@ -53,13 +57,16 @@ class NpuMel(NpuStage[Sequence[Float32]]):
         return features
 
     def metrics(self) -> dict[str, float]:
-        """Return the counts of every NPU stage, and ``realtime``: seconds of audio for each second of work."""
+        """Return the totals of ``NpuStage.metrics`` and ``realtime``: seconds of audio for each second of work."""
         counts = super().metrics()
         audio = self._windows * WINDOW_SAMPLES / SAMPLE_RATE
         return {**counts, "realtime": audio / self._seconds if self._seconds else 0.0}
 
     def close(self) -> None:
-        """Give back the threads and the stage's memory on the device. The overlay stays until the Npu is closed."""
+        """End the stage's threads and free its buffers on the device.
+
+        The overlay stays loaded until the Npu is closed.
+        """
         self._ahead.shutdown()
         super().close()
 

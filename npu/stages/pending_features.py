@@ -1,4 +1,4 @@
-"""Features of windows that are still being computed, so that the next window's mel overlaps this window's encoder."""
+"""Log-mel features that are computed while they are read, so that the encoder starts before the last window's mel."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from kernels.mel.audio import Float32
 
 
 class PendingFeatures:
-    """Log-mel features, float32 [B, n_mels, 3000], of which a reader waits for the windows that it reads.
+    """Log-mel features, float32 [B, n_mels, 3000], that another thread still computes; reading a window waits for it.
 
-    ``array`` is filled by another thread, which reports each window with ``finish`` or the end with ``fail``.
-    ``check`` is called before every read and raises once the features must not be used any more.
+    The computing thread writes to ``array`` and reports each window by ``finish``, or its failure by ``fail``.
+    ``check`` is called before every read and raises an error once the features must not be used any more.
     """
 
     def __init__(self, array: Float32, check: Callable[[], None]) -> None:
@@ -25,15 +25,15 @@ class PendingFeatures:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """[B, n_mels, 3000]."""
+        """The shape of all features, (B, n_mels, 3000), known from the start."""
         return self._array.shape
 
     def finish(self, window: int) -> None:
-        """Let readers have a window, which has been written to the array."""
+        """Mark the window of this index as computed, and wake the readers that wait for it."""
         self._finished[window].set_result(None)
 
     def fail(self, error: BaseException) -> None:
-        """Raise ``error`` in every reader of a window that is not finished."""
+        """Make every read of a window that is not finished raise ``error``."""
         for window in self._finished:
             if not window.done():
                 window.set_exception(error)
@@ -42,9 +42,9 @@ class PendingFeatures:
         return len(self._array)
 
     def __getitem__(self, window: int) -> Float32:
-        """Return the features of one window, float32 [n_mels, 3000], once they are computed.
+        """Wait for the window of this index and return its features, float32 [n_mels, 3000].
 
-        Raises the error that stopped the computation, and what ``check`` raises.
+        Raises the error that stopped the computation, and the error of ``check``.
         """
         self._check()
         self._finished[window].result()
@@ -52,7 +52,7 @@ class PendingFeatures:
         return features
 
     def __array__(self, dtype: DTypeLike | None = None, /, *, copy: bool | None = None) -> NDArray[Any]:
-        """Return the features of all windows, once they are computed; numpy converts and copies them where asked to."""
+        """Wait for all windows and return their features as an array; this lets ``numpy.asarray`` accept the object."""
         for window in range(len(self)):
             self[window]
         array = self._array if dtype is None else self._array.astype(dtype)

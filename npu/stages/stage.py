@@ -1,4 +1,4 @@
-"""The part that mel and encoder on the NPU have in common: overlapped launches, canaries, and retirement at a fault."""
+"""The common part of mel and encoder on the NPU: overlapped launches, repeated self-tests, and the end at a fault."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from typing import Generic, Protocol, TypeVar
 from kernels.mel.audio import Float32
 from npu.errors import NpuError, NpuUnavailable, WrongResult
 from npu.runtime.npu import Npu
-from npu.runtime.resident import Step, launch_in_turn
+from npu.runtime.resident import LaunchStep, launch_in_turn
 from npu.xrt.buffer import Buffer
 
 SLOTS = 2
 IDLE_S = 60.0  # after so long without a launch the self-test runs before the next one
 
 
-class Batch(Protocol):
-    """One array for each window."""
+class WindowBatch(Protocol):
+    """A batch of windows (pieces of audio of at most 30 s): a sequence with one float32 array for each window."""
 
     def __len__(self) -> int: ...
     def __getitem__(self, window: int, /) -> Float32: ...
 
 
-B = TypeVar("B", bound=Batch)
+B = TypeVar("B", bound=WindowBatch)
 Slot = tuple[Buffer, ...]  # the arguments of a window's launches, in launch order
 
 
@@ -37,12 +37,14 @@ def _ignore(window: int) -> None:
 
 
 class NpuStage(ABC, Generic[B]):
-    """A stage on the NPU; a batch goes through it window by window, and each window through the launches of ``steps``.
+    """A computation on the NPU that processes a batch of windows, window by window; the base of mel and encoder.
 
-    While the NPU runs one window, the host reads the result of the window before and writes the next one: hence two
-    slots of buffers. With ``canary_windows``, the self-tests of the stage's overlays run again as a canary after so
-    many windows, before the result of that batch is returned, and before a batch that comes after ``idle_s`` seconds
-    without a launch. Whatever goes wrong in a batch retires the NPU.
+    ``steps`` are the launches for each window. There are two sets of buffers (``slots``): while the NPU runs one
+    window, the host reads the result of the window before and writes the next one. Any error during a batch retires the
+    NPU, so that the process uses it no more.
+
+    With ``canary_windows``, the self-tests of the stage's overlays are repeated: after so many windows, before that
+    batch's result is returned, and before a batch that follows ``idle_s`` seconds without a launch.
 
     A subclass passes its launches and buffers to ``__init__`` and implements ``_allocate``, ``_write`` and ``_read``.
     """
@@ -51,7 +53,7 @@ class NpuStage(ABC, Generic[B]):
         self,
         name: str,
         npu: Npu,
-        steps: Sequence[Step],
+        steps: Sequence[LaunchStep],
         slots: Sequence[Slot],
         canary_windows: int | None = None,
         idle_s: float = IDLE_S,
@@ -68,10 +70,10 @@ class NpuStage(ABC, Generic[B]):
         self._windows, self._seconds, self._launch_seconds = 0, 0.0, 0.0
 
     def __call__(self, batch: B) -> Float32:
-        """Return the result of a batch, an array that the caller owns.
+        """Compute a batch and return the result, float32 with one row for each window; the caller owns the array.
 
-        Raises ValueError for a batch of another shape than the stage takes, else NpuError, whose ``reason`` the NPU is
-        retired for from then on.
+        Raises ValueError for a batch of the wrong shape. Any other failure raises NpuError and retires the NPU for its
+        reason.
         """
         result = self._allocate(batch)
         with self._watched():
@@ -79,7 +81,10 @@ class NpuStage(ABC, Generic[B]):
         return result
 
     def metrics(self) -> dict[str, float]:
-        """Return the counts since the start: windows, launches of each, seconds in all, seconds of launches."""
+        """Return totals since the start: ``windows``, ``seconds`` of work, and ``launch_seconds`` of them in launches.
+
+        ``launches`` is the number of launches for each window.
+        """
         return {
             "windows": self._windows,
             "launches": len(self._steps),
@@ -88,27 +93,37 @@ class NpuStage(ABC, Generic[B]):
         }
 
     def close(self) -> None:
-        """Give back the thread and the stage's memory on the device. The overlays stay until the Npu is closed."""
+        """End the stage's thread and free its buffers on the device.
+
+        Its overlays stay loaded until the Npu is closed.
+        """
         self._thread.shutdown()
         for buffer in (buffer for slot in self._slots for buffer in slot):
             buffer.close()
 
     @abstractmethod
     def _allocate(self, batch: B) -> Float32:
-        """Return the array for a batch's result, one row for each window. Raises ValueError for a wrong shape."""
+        """Return an uninitialised array for a batch's result, float32 with one row for each window.
+
+        Raises ValueError for a wrong shape.
+        """
 
     @abstractmethod
     def _write(self, window: Float32, slot: int) -> None:
-        """Write a window to the buffers of a slot and let the device see it."""
+        """Write a window's input to the buffers of slot number ``slot`` and sync them to the device."""
 
     @abstractmethod
     def _read(self, slot: int, result: Float32) -> None:
-        """Read a window's result out of a slot. Raises WrongResult for values that no window can have."""
+        """Write the result of the window in slot number ``slot`` to ``result``.
+
+        Raises WrongResult for impossible values.
+        """
 
     def _compute(self, batch: B, result: Float32, finished: Callable[[int], None] = _ignore) -> None:
-        """Fill ``result``, and report each window to ``finished`` as soon as its row is there.
+        """Fill ``result`` window by window, and call ``finished`` with a window's index as soon as its row is complete.
 
-        A slot is written again only when its result has been read. An error is raised once nothing runs any more.
+        The two slots (sets of buffers) alternate; one is written again only after its result has been read. Raises the
+        first error, once no launch is running any more.
         """
         with self._lock:
             began = perf_counter()
@@ -137,7 +152,7 @@ class NpuStage(ABC, Generic[B]):
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
-        """Run a batch between the canaries that are due; retire the NPU for whatever goes wrong."""
+        """Wrap a batch's computation: repeat self-tests that are due before or after it; retire the NPU on errors."""
         self.npu.check_serving()
         try:
             if self._canary_windows is None:
@@ -157,6 +172,10 @@ class NpuStage(ABC, Generic[B]):
             raise unexpected from error
 
     def _run_canary(self) -> None:
+        """Repeat the self-test of each overlay of the stage.
+
+        Raises WrongResult, and the errors of ``Resident.check``.
+        """
         self._unchecked = 0
         self.canaries += 1
         for resident in self.residents:

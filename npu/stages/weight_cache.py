@@ -1,7 +1,7 @@
-"""A cache of packed weights on disk, because packing takes seconds to minutes.
+"""A cache on disk of encoder weights in the NPU's layout, because packing them takes seconds to minutes.
 
 A file is the packed tensor followed by its SHA-256; its name is a hash of everything that the tensor depends on. A
-damaged file is replaced, and a folder that cannot be written costs time only.
+damaged file is replaced. A folder that cannot be written is logged, and the weights are packed again the next time.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ DIGEST_BYTES = hashlib.sha256().digest_size
 
 
 def load_packed(plan: EncoderPlan, encoder: EncoderWeights, folder: Path, into: Bits) -> bool:
-    """Fill ``into``, uint16 [plan.weight_elements], and return True if the file in ``folder`` could be used."""
+    """Fill ``into``, uint16 [plan.weight_elements], with packed weights, from the cache ``folder`` or by packing them.
+
+    Returns True if they came from the cache; else they are packed and stored there.
+    """
     path = folder / f"{fingerprint(plan, encoder)}.bin"
     if _read(path, into):
         return True
@@ -39,7 +42,11 @@ def load_packed(plan: EncoderPlan, encoder: EncoderWeights, folder: Path, into: 
 
 
 def fingerprint(plan: EncoderPlan, encoder: EncoderWeights) -> str:
-    """Return a hash of the tensors, the shape and precision that they are packed for, and the code that packs them."""
+    """Return a hash, 40 hex digits, of everything that determines the packed weights.
+
+    These are the tensors, the shape, the precision and the columns that they are packed for, and the code that packs
+    them.
+    """
     digest = hashlib.sha256(_code())
     digest.update(repr((plan.shape, plan.columns, plan.int8)).encode())
     for array in _arrays(encoder):
@@ -81,7 +88,7 @@ def _read(path: Path, into: Bits) -> bool:
 
 
 def _write(path: Path, values: Bits) -> None:
-    """Write the file as a whole or not at all; a full disk is logged."""
+    """Write ``values`` and their digest to ``path`` atomically; a failure, such as a full disk, is only logged."""
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

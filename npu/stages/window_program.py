@@ -1,11 +1,14 @@
-"""Instruction streams for an encoder of any shape, written without the toolchain and verified by a folder's own."""
+"""Generate the NPU's instruction streams for an encoder of any shape, without the compiler toolchain.
+
+The generator is verified by the self-test stream that each kernel folder contains.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kernels.array.design import Sequence
 from kernels.array.lower.encode import encode_all
+from kernels.array.sequence import Sequence
 from kernels.encoder.overlay import overlay
 from kernels.encoder.plan import EncoderPlan
 from kernels.encoder.selftest import NAME, trial_sequence
@@ -17,11 +20,11 @@ from npu.errors import FolderRefused, NpuUnavailable
 
 
 def window_streams(placed: EncoderPlan, folders: Mapping[str, KernelFolder]) -> list[tuple[str, bytes]]:
-    """Return the launches of a window in order, each as (overlay, stream); the overlays are those of ``folders``.
+    """Return the launches that encode one window, in order, each as (overlay name, instruction stream).
 
     A stream refers to its overlay by the channels of FIFOs only, so a stream that is written here works with a
-    configuration that was compiled elsewhere, provided that both sides write the same self-test stream. Raises
-    FolderRefused if they do not, and NpuUnavailable for a shape that the overlays cannot compute.
+    configuration that was compiled elsewhere, if the self-test stream generated here equals the one in the kernel
+    folder. Raises FolderRefused if it does not, and NpuUnavailable for a shape that the overlays cannot compute.
     """
     try:
         steps = launches(placed, {name: frozenset(OPS[name]) for name in folders})

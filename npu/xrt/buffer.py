@@ -1,4 +1,4 @@
-"""Memory that the host and the NPU share: allocated once, seen as numpy arrays, synced by ranges.
+"""Memory that the host and the NPU share: allocated once, accessed as numpy arrays, synchronised by byte ranges.
 
 A BO (buffer object of XRT) has one memory and two views of it: the host's cache and the device's. After a sync one side
 sees the other side's writes. A sync is a cache operation on a range, not a copy.
@@ -16,10 +16,10 @@ from npu.xrt.xrt_errors import XrtCall, while_syncing
 
 
 class Buffer:
-    """A buffer of ``nbytes`` bytes for launches, zeros on both sides at first. Made by ``Overlay.buffer``.
+    """A buffer of ``nbytes`` bytes that launches read and write, filled with zeros at first.
 
-    Views stay valid as long as somebody holds them, even after ``close``: they keep the BO, which its mapping in pyxrt
-    does not. The host must not write to a range while a launch that reads it is running.
+    Made by ``Overlay.buffer``. Arrays from ``view`` stay valid even after ``close``: they keep the BO alive, which
+    pyxrt's own mapping does not. The host must not write to a range while a launch that reads it is running.
     """
 
     def __init__(self, bo: pyxrt_api.Bo, directions: Any, nbytes: int) -> None:
@@ -33,15 +33,16 @@ class Buffer:
 
     @property
     def bo(self) -> pyxrt_api.Bo:
-        """The BO, as a launch argument. Raises ValueError after ``close``."""
+        """XRT's buffer object, to pass as a launch argument. Raises ValueError after ``close``."""
         if self._bo is None:
             raise ValueError("The buffer is closed.")
         return self._bo
 
     def view(self, dtype: DTypeLike = np.uint8, offset: int = 0, elements: int | None = None) -> NDArray[Any]:
-        """Return a flat, writable view of ``elements`` (default: all that follow) of ``dtype`` from byte ``offset`` on.
+        """Return a flat, writable array on the buffer's memory: ``elements`` of ``dtype`` from byte ``offset`` on.
 
-        Raises ValueError outside the buffer, and after ``close``.
+        By default the array reaches to the end of the buffer. Raises ValueError outside the buffer, and after
+        ``close``.
         """
         if self._bo is None:
             raise ValueError("The buffer is closed.")
@@ -52,21 +53,21 @@ class Buffer:
         return self._bytes[offset : offset + count * item].view(dtype)
 
     def to_device(self, offset: int = 0, nbytes: int | None = None) -> None:
-        """Make what the host wrote to a range visible to the device; from byte ``offset`` to the end by default.
+        """Make the host's writes to ``nbytes`` bytes from ``offset`` on visible to the device; default: to the end.
 
         Raises ValueError outside the buffer, and after ``close``; DeviceLost, LaunchFailed.
         """
         self._sync(self._to_device, offset, nbytes)
 
     def from_device(self, offset: int = 0, nbytes: int | None = None) -> None:
-        """Make what the device wrote to a range visible to the host; from byte ``offset`` to the end by default.
+        """Make the device's writes to ``nbytes`` bytes from ``offset`` on visible to the host; default: to the end.
 
         Raises ValueError outside the buffer, and after ``close``; DeviceLost, LaunchFailed.
         """
         self._sync(self._from_device, offset, nbytes)
 
     def close(self) -> None:
-        """Drop the BO, which is freed with the last view of it."""
+        """Release this object's hold on the memory, which is freed once no array from ``view`` is left."""
         self._bo = None
         self._bytes = np.empty(0, np.uint8)
 
@@ -77,7 +78,10 @@ class Buffer:
             raise while_syncing(call.failure)
 
     def _range(self, offset: int, nbytes: int | None) -> tuple[int, int]:
-        """Return (size, offset), the order of pyxrt's arguments."""
+        """Check a byte range and return (size, offset), the order of pyxrt's arguments.
+
+        Raises ValueError outside the buffer.
+        """
         size = self.nbytes - offset if nbytes is None else nbytes
         if offset < 0 or size < 0 or offset + size > self.nbytes:
             raise ValueError(f"Bytes {offset} to {offset + size} of a buffer of {self.nbytes}.")
@@ -85,7 +89,7 @@ class Buffer:
 
 
 class _Mapping:
-    """The host memory of a BO, for ``np.asarray``: every array made of it holds this object, and with it the BO."""
+    """The host memory of a BO as an object for ``np.asarray``; every array made from it keeps the BO alive."""
 
     def __init__(self, bo: pyxrt_api.Bo, nbytes: int) -> None:
         self._bo = bo

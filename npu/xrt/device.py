@@ -1,6 +1,6 @@
-"""An open NPU, and the one place that imports pyxrt, XRT's Python module.
+"""An open NPU, and the only import of pyxrt, XRT's Python module.
 
-``Device`` takes the module as an argument, so that the one of ``npu.simulated`` can take its place; no other code in
+``Device`` takes the module as an argument, so that the module of ``npu.simulated`` can take its place; no other code in
 ``npu`` depends on which of the two it is.
 """
 
@@ -28,7 +28,11 @@ TARGET_NAMES: dict[Target, str] = {"host": "the simulated device", "npu1": "Phoe
 
 
 def pyxrt() -> pyxrt_api.Pyxrt:
-    """Import XRT's Python module. Raises NpuUnavailable if it is missing, for another Python, or another program's."""
+    """Import and return XRT's Python module.
+
+    Raises NpuUnavailable if it is missing, cannot be loaded by this Python, or is another program's module of this
+    name.
+    """
     try:
         import pyxrt as module
     except Exception as error:  # noqa: BLE001  # a foreign module may raise anything while it is loaded
@@ -43,8 +47,8 @@ def pyxrt() -> pyxrt_api.Pyxrt:
 class Device:
     """An open NPU. Open one per process: contexts of several devices gave garbage (mlir-aie#3654).
 
-    ``target`` is the kind of kernel folders that it takes, ``watchdog_s`` the longest that a launch may take, in
-    seconds, and ``name`` what XRT calls it.
+    ``target`` is the kind of kernel folders that it loads ("npu1", or "host" for the simulated device), ``watchdog_s``
+    the time limit of a launch in seconds, and ``name`` the device's name in XRT. ``module`` is pyxrt or its simulation.
 
     Example::
 
@@ -55,7 +59,10 @@ class Device:
     def __init__(
         self, module: pyxrt_api.Pyxrt, index: int = 0, target: Target = "npu1", watchdog_s: float = WATCHDOG_S
     ) -> None:
-        """Open NPU number ``index``. Raises NpuUnavailable if there is none, or it is of another generation."""
+        """Open NPU number ``index``.
+
+        Raises NpuUnavailable if there is none, or it is of another generation than npu1.
+        """
         self.target = target
         self.watchdog_s = watchdog_s
         self.name = ""
@@ -75,7 +82,10 @@ class Device:
             )
 
     def load(self, folder: KernelFolder | Path) -> Overlay:
-        """Open a hardware context with the folder's overlay. Raises FolderRefused, NpuUnavailable, DeviceLost."""
+        """Load a kernel folder's overlay (a configuration of the NPU's cores) into a hardware context of its own.
+
+        Raises FolderRefused, NpuUnavailable, DeviceLost, and ValueError after ``close``.
+        """
         if self._device is None:
             raise ValueError("The device is closed.")
         whole = folder if isinstance(folder, KernelFolder) else read(folder)
@@ -95,14 +105,17 @@ class Device:
         return overlay
 
     def close(self) -> None:
-        """Close every overlay, then the device."""
+        """Close every overlay that this device loaded, then the device."""
         for overlay in list(self._overlays):
             overlay.close()
         self._device = None
 
 
 def read(folder: Path) -> KernelFolder:
-    """Read a kernel folder and check its parts against each other. Raises FolderRefused, with the part and the cure."""
+    """Read a kernel folder (an overlay's compiled files) and check that its files belong together.
+
+    Raises FolderRefused, which names the wrong file and the cure.
+    """
     try:
         return verify.read(folder)
     except FolderError as error:

@@ -1,4 +1,4 @@
-"""An overlay on the NPU: one hardware context, and the owner of everything that keeps it alive.
+"""A loaded overlay (a configuration of the NPU's cores): one hardware context and all objects that refer to it.
 
 A context of pyxrt has no ``close``: it goes with the last object that refers to it, be it a kernel, a run, or a frame
 of a traceback. So the overlay and its programs own all of these objects, and drop them together.
@@ -23,10 +23,11 @@ GIVEN_UP = "the overlay is given up; look into `dmesg` for the driver's report"
 
 
 class Overlay:
-    """A loaded kernel folder. Made by ``Device.load``; for one thread at a time.
+    """An overlay (a configuration of the NPU's cores), loaded from a kernel folder, on which programs are launched.
 
-    After a launch that failed, nothing more is launched (``broken`` says why): close the overlay and load the folder
-    again, or leave the NPU alone. ``watchdog_s`` is the longest that a launch may take, in seconds.
+    Made by ``Device.load``; for one thread at a time. After a launch that failed, nothing more is launched (``broken``
+    says why): close the overlay and load the folder again, or leave the NPU alone. ``watchdog_s`` is the time limit of
+    a launch, in seconds.
 
     Example::
 
@@ -42,7 +43,7 @@ class Overlay:
     def __init__(
         self, module: pyxrt_api.Pyxrt, device: pyxrt_api.Device, uuid: Any, folder: KernelFolder, watchdog_s: float
     ) -> None:
-        """Open a context for a registered xclbin. Raises NpuUnavailable, DeviceLost."""
+        """Open a hardware context for the registered xclbin of this ``uuid``. Raises NpuUnavailable, DeviceLost."""
         self.folder = folder
         self.name = folder.manifest.design
         self.broken: str | None = None
@@ -61,7 +62,7 @@ class Overlay:
             raise while_loading(f"overlay {self.name}", call.failure)
 
     def buffer(self, nbytes: int) -> Buffer:
-        """Allocate a buffer that any launch of any overlay of the device may use; it is closed with this overlay.
+        """Allocate a buffer, which launches of all overlays of the device may use; ``close`` of this overlay closes it.
 
         Raises NpuUnavailable if the memory cannot be had or locked, DeviceLost.
         """
@@ -72,9 +73,10 @@ class Overlay:
         return self._buffers[-1]
 
     def program(self, stream: str | bytes) -> Program:
-        """Make a sequence of the folder, by name, or a stream for the same design ready to launch; once for each.
+        """Return an instruction stream as a program that is ready to launch; each stream is loaded once.
 
-        Raises FolderRefused for an unknown name or a stream that does not fit this overlay, NpuUnavailable, DeviceLost.
+        ``stream`` is the name of one of the kernel folder's sequences, or the bytes of another stream for the same
+        overlay. Raises FolderRefused for an unknown name or a stream that does not fit, NpuUnavailable, DeviceLost.
         """
         if stream not in self._programs:
             name = stream if isinstance(stream, str) else "own stream"
@@ -88,12 +90,12 @@ class Overlay:
         return self._programs[stream]
 
     def launch(self, program: Program, buffers: Sequence[Buffer], timeout: float | None = None) -> float:
-        """Run a program on its arguments, in launch order, and return the seconds that it took.
+        """Run a program with ``buffers`` as its arguments, wait for its end, and return the seconds that it took.
 
-        Other threads run meanwhile. Call ``Buffer.to_device`` before for what the host wrote, and
+        Other Python threads run meanwhile. Call ``Buffer.to_device`` before for what the host wrote, and
         ``Buffer.from_device`` afterwards for the results. ``timeout`` (seconds) takes the place of ``watchdog_s``.
-        Raises FolderRefused, with nothing launched, if a buffer is too small for the stream or of another size than
-        the folder's sequence says; LaunchTimeout, LaunchFailed and DeviceLost, after which the overlay is ``broken``.
+        Raises FolderRefused, with nothing launched, if a buffer is too small for the stream or of another size than the
+        folder's sequence says; LaunchTimeout, LaunchFailed and DeviceLost, after which the overlay is ``broken``.
         """
         if self.broken is not None:
             raise LaunchFailed(f"overlay {self.name} was given up: {self.broken}", state="GIVEN UP")
@@ -112,9 +114,9 @@ class Overlay:
         return seconds
 
     def close(self) -> None:
-        """Drop the programs, the kernel and the context, then the buffers.
+        """Unload the overlay: drop its programs, kernel and context, then its buffers.
 
-        The driver stops what still runs; that may take its 2 s, with the GIL held by pyxrt.
+        The driver stops a launch that still runs; that may take 2 s, during which pyxrt holds the GIL.
         """
         for program in self._programs.values():
             program.close()
@@ -161,7 +163,10 @@ class Overlay:
                 raise FolderRefused(size, OTHER_SIZE)
 
     def _error(self, what: str, failure: str | None, state: int, limit: float) -> NpuError:
-        """Return the error for a launch in which XRT raised ``failure``, or that was in ``state`` at its end."""
+        """Return the error for a failed launch of ``what``, from XRT's text ``failure`` or else its last ``state``.
+
+        ``limit`` is the time limit in seconds that the launch had.
+        """
         if failure is not None:
             return while_launching(what, failure)
         if state in PENDING:
@@ -173,7 +178,7 @@ class Overlay:
         return LaunchFailed(f"the launch of {what} ended in state {name}", GIVEN_UP, state=name)
 
     def _lost(self) -> NpuError | None:
-        """Return DeviceLost if the device does not even tell its name any more, else None."""
+        """Return DeviceLost if the device no longer answers a query for its name, else None."""
         with XrtCall() as call:
             self._device.get_info(self._module.xrt_info_device.name)
         return None if call.failure is None else while_launching(self.name, call.failure)

@@ -1,4 +1,4 @@
-"""Waiting for a launch by polling its state, because the waits of pyxrt hold the GIL until the launch ends.
+"""Polling of a launch's state, because the waiting functions of pyxrt hold the GIL until the launch ends.
 
 Numbers of the states: enum ert_cmd_state in src/runtime_src/core/include/xrt/detail/ert.h of XRT. RUNNING (3) has no
 name in pyxrt, so states are compared as numbers. ``run.state`` is live on an NPU: it reads the packet that the driver
@@ -14,7 +14,7 @@ from typing import SupportsInt
 
 
 class State(IntEnum):
-    """The state of a launch, as XRT numbers it."""
+    """The states of a launch on the NPU, with XRT's numbers."""
 
     NEW = 1
     QUEUED = 2
@@ -35,7 +35,10 @@ WATCHDOG_S = 1.8  # the driver kills a context after 2 s without progress (tdr_t
 
 
 def poll(state: Callable[[], SupportsInt], deadline: float) -> int:
-    """Return the state of a launch as soon as it is not pending, or as it is at ``deadline`` (``time.monotonic``)."""
+    """Wait for the end of a launch or for ``deadline`` (``time.monotonic``), and return the launch's state then.
+
+    ``state`` is called again and again, with pauses of 50 us to 1 ms.
+    """
     sleep = FIRST_SLEEP_S
     while (now := int(state())) in PENDING:
         left = deadline - time.monotonic()
@@ -47,5 +50,5 @@ def poll(state: Callable[[], SupportsInt], deadline: float) -> int:
 
 
 def state_name(state: int) -> str:
-    """Return the state's name as XRT writes it, less its prefix; its number if XRT has no name for it."""
+    """Return XRT's name of a state without its prefix, such as "ERROR", or the number if XRT has no name for it."""
     return State(state).name if state in State.__members__.values() else str(state)

@@ -1,4 +1,4 @@
-"""An instruction stream in the device's memory, and the run that launches it."""
+"""An instruction stream in the NPU's memory, and the pyxrt run object that launches it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ WORD_BYTES = 4
 
 
 class Program:
-    """A stream that can be launched again and again, one launch at a time. Made by ``Overlay.program``.
+    """An instruction stream that can be launched again and again, one launch at a time. Made by ``Overlay.program``.
 
-    ``needs``: the bytes that each launch argument must have at least, in launch order. ``running`` is true from the
-    start of a launch until ``wait`` has seen its end. The methods raise the errors of pyxrt.
+    ``needs`` are the least sizes of the launch arguments in bytes, in launch order. ``running`` is True from ``start``
+    until ``wait`` has seen the end of the launch. The methods raise pyxrt's own errors.
     """
 
     def __init__(
@@ -38,7 +38,10 @@ class Program:
         self._run.set_arg(2, len(data) // WORD_BYTES)
 
     def start(self, buffers: tuple[Buffer, ...]) -> None:
-        """Start a launch. Arguments that were the same in the last one are not set again."""
+        """Start a launch with these buffers as arguments, and return at once.
+
+        Arguments of the launch before are not set again.
+        """
         run = self._open_run()
         for number, buffer in enumerate(buffers):
             if self._buffers[number : number + 1] != (buffer,):
@@ -48,13 +51,13 @@ class Program:
         self.running = True
 
     def wait(self, deadline: float) -> int:
-        """Return the state of the launch as soon as it has ended, or at ``deadline`` (``time.monotonic``) as it is."""
+        """Wait for the end of the launch or for ``deadline`` (``time.monotonic``), and return its state then."""
         state = polling.poll(self._open_run().state, deadline)
         self.running = state in polling.PENDING
         return state
 
     def close(self) -> None:
-        """Drop the run, and with it what it keeps alive."""
+        """Drop the run, which keeps the hardware context alive, the stream's memory and the last launch's buffers."""
         self._run = self._memory = None
         self._buffers = ()
 
@@ -65,7 +68,10 @@ class Program:
 
 
 def check_stream(data: bytes, what: str, columns: int) -> None:
-    """Refuse data that is no stream, or a stream for another number of columns. Raises FolderRefused."""
+    """Raise FolderRefused if ``data`` is no valid instruction stream, or one for another number of array columns.
+
+    ``what`` names the stream in the message.
+    """
     try:
         stream = decode(data)
         tasks(stream)
@@ -76,7 +82,7 @@ def check_stream(data: bytes, what: str, columns: int) -> None:
 
 
 def bytes_reached(data: bytes) -> tuple[int, ...]:
-    """Return the number of bytes that a stream reaches of each argument, from the argument's beginning."""
+    """Return, for each launch argument in order, how many bytes from its beginning the instruction stream accesses."""
     ends: dict[int, int] = {}
     for task in (step for step in tasks(decode(data)) if isinstance(step, ShimTask)):
         for descriptor in task.chain:

@@ -22,7 +22,10 @@ from typing import Any, Protocol, SupportsInt
 
 
 class Bo(Protocol):
-    """A buffer object. ``map`` does not keep it alive; a range is synced as (direction, size, offset) in bytes."""
+    """A buffer object of XRT: memory shared by host and device.
+
+    The memoryview of ``map`` does not keep it alive; ``sync`` takes direction, size and offset, in bytes.
+    """
 
     def map(self) -> memoryview: ...
     def sync(self, direction: Any, size: int, offset: int, /) -> None: ...
@@ -30,13 +33,16 @@ class Bo(Protocol):
 
 
 class Kernel(Protocol):
-    """A kernel of a context, which it keeps alive."""
+    """A kernel of a hardware context; the object keeps the context alive."""
 
     def group_id(self, argument: int, /) -> int: ...
 
 
 class Run(Protocol):
-    """One execution at a time; keeps its kernel, and so the context, alive. ``set_arg`` takes a C int or a bo."""
+    """A launcher of a kernel, for one execution at a time; it keeps the kernel and so the hardware context alive.
+
+    ``set_arg`` takes a C int or a buffer object.
+    """
 
     def set_arg(self, number: int, value: Any, /) -> None: ...
     def start(self) -> None: ...
@@ -44,18 +50,21 @@ class Run(Protocol):
 
 
 class Xclbin(Protocol):
-    """A parsed xclbin; needs no device."""
+    """A parsed xclbin file (XRT's container of an overlay); it needs no device."""
 
 
 class Device(Protocol):
-    """An open device."""
+    """An open device, on which an xclbin is registered before a hardware context can be opened for it."""
 
     def register_xclbin(self, xclbin: Any, /) -> Any: ...
     def get_info(self, key: Any, /) -> str: ...
 
 
 class Pyxrt(Protocol):
-    """The module. ``bo`` is the class of buffer objects, with the flags ``host_only`` and ``cacheable``."""
+    """The module ``pyxrt`` itself.
+
+    ``bo`` is the class of buffer objects, with the flags ``host_only`` and ``cacheable``.
+    """
 
     @property
     def xclBOSyncDirection(self) -> Any: ...  # noqa: N802  # XRT's name

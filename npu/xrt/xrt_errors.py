@@ -1,7 +1,8 @@
-"""The meaning of XRT's errors. XRT raises RuntimeError for everything, so only the text and the errno in it tell.
+"""A translation of XRT's errors into those of ``npu.errors``.
 
-Texts: xdna-driver src/shim at 856409ca ("DRM_IOCTL_AMDXDNA_... IOCTL failed (err=-22): Invalid argument"); which errno
-means what on Phoenix: reports of whisper-xdna, mlir-aie#3526 and the driver's aie2_ctx.c.
+XRT raises RuntimeError for everything, so only the text and the errno in it tell the errors apart. Texts: xdna-driver
+src/shim at 856409ca ("DRM_IOCTL_AMDXDNA_... IOCTL failed (err=-22): Invalid argument"); which errno means what on
+Phoenix: reports of whisper-xdna, mlir-aie#3526 and the driver's aie2_ctx.c.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class XrtCall:
 
 
 def while_loading(what: str, text: str) -> NpuError:
-    """Return the error that ``text`` means, which XRT raised while it made ``what`` ready."""
+    """Return the error for ``text``, the message of an error that XRT raised while it loaded or allocated ``what``."""
     number = _errno(text)
     if number in GONE:
         return DeviceLost(f"the NPU was lost while {what} was made ready ({text})", LOST_CURE)
@@ -69,14 +70,14 @@ def while_loading(what: str, text: str) -> NpuError:
 
 
 def while_launching(what: str, text: str) -> NpuError:
-    """Return the error that ``text`` means, which XRT raised while the launch ``what`` was started or polled."""
+    """Return the error for ``text``, the message of an error that XRT raised while launching or polling ``what``."""
     if _errno(text) in GONE:
         return DeviceLost(f"the NPU was lost while it ran {what} ({text})", LOST_CURE)
     return LaunchFailed(f"XRT did not take the launch of {what} ({text})")
 
 
 def while_syncing(text: str) -> NpuError:
-    """Return the error that ``text`` means, which XRT raised while a buffer was synced."""
+    """Return the error for ``text``, the message of an error that XRT raised while a buffer was synced."""
     if _errno(text) in GONE:
         return DeviceLost(f"the NPU was lost while a buffer was synced ({text})", LOST_CURE)
     return LaunchFailed(f"XRT did not sync a buffer ({text})")

@@ -92,7 +92,7 @@ def create_app(settings: Settings, engine: Engine) -> FastAPI:
 
 
 def _add_edge(app: FastAPI, settings: Settings, engine: Engine) -> None:
-    """Add the middleware. A request passes the one that was added last first."""
+    """Add the middleware that the settings ask for. A request passes the one that was added last first."""
     server, auth = settings.server, settings.auth
     app.add_middleware(BodyLimit, max_bytes=server.max_upload_mb * 1024 * 1024)
     app.add_middleware(UploadSpeed, seconds=server.read_timeout_seconds, rate=server.min_upload_rate)

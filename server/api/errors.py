@@ -67,7 +67,7 @@ HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 415: "unsupported_med
 
 
 def kind_of(error: errors.WhisperXError) -> ErrorKind:
-    """Return the entry of the error's class, or of its nearest base class in the table."""
+    """Return the HTTP status and OpenAI codes of an error, by its class or its nearest base class in ERROR_KINDS."""
     return next(ERROR_KINDS[cls] for cls in type(error).__mro__ if cls in ERROR_KINDS)
 
 
@@ -99,13 +99,16 @@ def internal_error(request_id: str) -> errors.WhisperXError:
 
 
 async def on_domain_error(_request: Request, error: Exception) -> Response:
-    """Exception handler of WhisperXError."""
+    """Exception handler for FastAPI: answer a WhisperXError with the status and the JSON body of its class."""
     assert isinstance(error, errors.WhisperXError)  # noqa: S101 - registered for this class only
     return error_response(error)
 
 
 async def on_http_error(_request: Request, error: Exception) -> Response:
-    """Exception handler of the router's 404, 405 and 415; 405 keeps its Allow header."""
+    """Exception handler for FastAPI: answer 404, 405 and 415 of the router with OpenAI's error body.
+
+    A 405 keeps its header ``Allow``.
+    """
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class only
     kind = "server_error" if error.status_code >= 500 else "invalid_request_error"
     code = HTTP_CODES.get(error.status_code, "http_error")
@@ -114,7 +117,7 @@ async def on_http_error(_request: Request, error: Exception) -> Response:
 
 
 async def on_validation_error(_request: Request, error: Exception) -> Response:
-    """Exception handler of FastAPI's validation errors: 400 with the name of the field, as OpenAI answers, not 422."""
+    """Exception handler for FastAPI's validation errors: answer 400 and the field's name, as OpenAI does, not 422."""
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class only
     first = error.errors()[0]
     name = str(first["loc"][-1])

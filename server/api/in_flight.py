@@ -22,7 +22,7 @@ ENDED: tuple[RequestState, ...] = ("done", "failed", "cancelled")
 
 @dataclass(slots=True)
 class RequestProgress:
-    """The progress of one request.
+    """The progress of one request for a transcription.
 
     ``id`` is the id of the job, ``request_id`` the one that the client chose or the same, ``owner`` the name of its API
     key. ``begun`` is on the monotonic clock, in seconds. ``stage`` is the step that the request waits for: upload,
@@ -41,7 +41,7 @@ class RequestProgress:
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def watch(self, events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
-        """Pass the engine's events on and record the progress that they report."""
+        """Yield the engine's events unchanged, and record the progress, the end or the error that they bring."""
         self._set("queued", "queue")
         try:
             async with aclosing(events):
@@ -67,7 +67,7 @@ class RequestProgress:
             self._set("failed", None)
 
     def end(self) -> None:
-        """Record the end: a request that neither succeeded nor failed was cancelled."""
+        """Mark the request as cancelled if it has neither succeeded nor failed."""
         if self.state not in ENDED:
             self._set("cancelled", None)
 
@@ -77,7 +77,7 @@ class RequestProgress:
         self._changed = asyncio.Event()
 
     async def changed(self) -> None:
-        """Return at the next change."""
+        """Wait until the state or the progress of the request changes."""
         await self._changed.wait()
 
 
@@ -90,9 +90,9 @@ class InFlightRequests:
 
     @contextmanager
     def tracked(self, job_id: str, request_id: str, owner: str | None) -> Iterator[RequestProgress]:
-        """Record a request from its beginning to the end of the block.
+        """Context manager of one request: ``find`` returns its progress from now on, and the end of the block ends it.
 
-        A client's id that is used again means the newer request.
+        A request whose block raises has failed. If a client uses a ``request_id`` again, it means the newer request.
         """
         progress = RequestProgress(job_id, request_id, owner)
         self._found[job_id] = self._found[_client_key(request_id, owner)] = progress
@@ -120,5 +120,8 @@ class InFlightRequests:
 
 
 def _client_key(request_id: str, owner: str | None) -> str:
-    """Return the key of a client's id, which differs from every job id and other owners' keys: no id has a slash."""
+    """Return the dictionary key of an id that a client chose, where ``owner`` is the name of the client's API key.
+
+    The slash, which no id has, keeps it apart from job ids, and the owner keeps it apart from other clients' ids.
+    """
     return f"{owner or ''}/{request_id}"

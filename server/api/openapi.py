@@ -27,22 +27,25 @@ NO_422: dict[int | str, dict[str, Any]] = {"4XX": {"model": ErrorBody, "descript
 
 
 def media_type(response_format: str) -> str:
-    """Return the media type of an answer in this format."""
+    """Return the media type of an answer whose ``response_format`` is "json", "text", "srt" and so on."""
     return TEXT_TYPES.get(response_format, "application/json")
 
 
 def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Describe error answers with these statuses."""
+    """Return the OpenAPI ``responses`` of a route that may answer errors with these statuses."""
     return {status: {"model": ErrorBody, "description": REASONS[status]} for status in statuses}
 
 
 def success(model: Any, description: str) -> dict[int | str, dict[str, Any]]:
-    """Describe a JSON answer of the type ``model``."""
+    """Return the OpenAPI ``responses`` of a route that answers 200 with JSON of the type ``model``."""
     return {200: {"model": model, "description": description}}
 
 
 def transcribed(model: Any, *media_types: str) -> dict[int | str, dict[str, Any]]:
-    """Describe an answer with a transcript: JSON of the type ``model``, or a string of one of the media types."""
+    """Return the OpenAPI ``responses`` of a route that answers 200 with a transcript.
+
+    The transcript is JSON of the type ``model``, or a string of one of the ``media_types``.
+    """
     string = {"type": "string"}
     event = {"type": "object", "properties": {"data": string}}
     texts = {kind: {"schema": event if kind == EVENT_STREAM else string} for kind in media_types}
@@ -64,14 +67,17 @@ def transcribed(model: Any, *media_types: str) -> dict[int | str, dict[str, Any]
 
 
 def form_body(form: type[Form], example: dict[str, Any]) -> dict[str, Any]:
-    """Describe a multipart body with a file and the fields of the form."""
+    """Return the OpenAPI description of a multipart request body with a file and the fields of ``form``."""
     file = {"type": "string", "format": "binary", "description": "The recording, in any container and codec."}
     schema = {"type": "object", "required": ["file"], "properties": {"file": file, **form.properties()}}
     return {"requestBody": {"required": True, "content": {"multipart/form-data": _entry(schema, example)}}}
 
 
 def form_or_raw_body(form: type[Form], example: dict[str, Any]) -> dict[str, Any]:
-    """Describe the same fields in a multipart body, or in the query string of a body that is the recording itself."""
+    """Return the OpenAPI description of a request body that is multipart, or the bytes of a recording.
+
+    The fields of ``form`` are parts of a multipart body, and parameters of the query string in both cases.
+    """
     extra = form_body(form, example)
     extra["requestBody"]["content"]["application/octet-stream"] = {"schema": {"type": "string", "format": "binary"}}
     extra["parameters"] = [

@@ -61,7 +61,7 @@ class Metrics:
         return Histogram(f"{PREFIX}_{name}", meaning, labels, buckets=buckets, registry=self.registry)
 
     def observe(self, observation: Observation) -> None:
-        """Count one measurement of the engine."""
+        """Add one measurement of the engine to the metrics that belong to it."""
         match observation:
             case StageRun(model, stage, device, windows, seconds):
                 self.windows.labels(model, stage, device).inc(windows)

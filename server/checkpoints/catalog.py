@@ -10,7 +10,6 @@ Directories whose names begin with a dot are unfinished or derived from others.
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -18,46 +17,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from server.checkpoints import files as model_files
-from server.checkpoints import hub
-from server.checkpoints.by_hand import bring
 from server.checkpoints.convert import CONVERTED, convert, convert_in_place
-from server.checkpoints.fetch import Wanted, ask, fetch
 from server.checkpoints.install import install, uninstall
-from server.checkpoints.installers import Installer, find_installer
+from server.checkpoints.installed import Inspector, InstalledModel
 from server.checkpoints.names import directory_name, is_repository, repository_in
 from server.checkpoints.places import installed_names, place_of
-from server.checkpoints.progress import Progress
-from server.checkpoints.record import Record, read_record
-from server.checkpoints.sources import KnownModels, known_models
+from server.checkpoints.sources import hub
+from server.checkpoints.sources.by_hand import bring
+from server.checkpoints.sources.fetch import Wanted, ask, fetch
+from server.checkpoints.sources.installers import Installer, find_installer
+from server.checkpoints.sources.progress import Progress
+from server.checkpoints.sources.record import Record
+from server.checkpoints.sources.table import KnownModels, known_models
 from server.errors import HubUnreachable, InvalidInput, ModelNotFound, ModelUnavailable, WhisperXError
 from server.settings.stages import DEMO_MODEL, ModelSettings
 
 DEMO_DIR = Path(__file__).resolve().parents[2] / "models" / DEMO_MODEL  # beside server/ in the tree and in the wheel
-
-
-@dataclass(frozen=True, slots=True)
-class InstalledModel:
-    """An installed model.
-
-    ``created`` is the modification time of its newest file in Unix seconds. ``problem`` says why the model cannot be
-    loaded, None where it can. ``multilingual`` is None for a model with a problem, and for a transformers checkpoint
-    that was not used yet. ``record`` is None for the demo model, for a directory of the user, and for a model that an
-    earlier version installed; ``licence`` and ``origin`` are None where nobody has stated them.
-    """
-
-    id: str
-    path: Path
-    bytes: int
-    created: int
-    multilingual: bool | None
-    demo: bool
-    problem: str | None = None
-    record: Record | None = None
-    licence: str | None = None
-    origin: str | None = None
-
-
-_State = tuple[tuple[str, int, int], ...]  # name, bytes and mtime in ns of each file
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +62,7 @@ class Catalog:
         self._find_installer = find_installer
         self._cache_dir = settings.cache_dir.expanduser()
         self._demo_dir = demo_dir
-        self._seen: dict[str, tuple[_State, InstalledModel]] = {}
+        self._inspector = Inspector()
 
     @property
     def default(self) -> str:
@@ -143,7 +118,7 @@ class Catalog:
         entries = []
         for source in sources.values():
             with suppress(FileNotFoundError):  # removed by another process just now
-                entries.append(self._entry(source))
+                entries.append(self._inspect(source))
         return sorted(entries, key=lambda entry: (entry.id != default.id, entry.id))
 
     def is_missing(self, name: str) -> bool:
@@ -259,37 +234,9 @@ class Catalog:
         found = map(repository_in, installed_names(self._cache_dir))
         return sources + [self._known(repository) for repository in found if repository]
 
-    def _entry(self, source: _Source) -> InstalledModel:
-        """Inspect a model, but only when a file has changed since: the server asks for every status."""
-        files = sorted((path.name, path.stat()) for path in source.directory.iterdir() if path.is_file())
-        state = tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in files)
-        seen = self._seen.get(source.id)
-        if seen is None or seen[0] != state:
-            seen = self._seen[source.id] = (state, self._inspected(source, [stat for _name, stat in files]))
-        return seen[1]
-
-    def _inspected(self, source: _Source, files: list[os.stat_result]) -> InstalledModel:
-        multilingual, problem = None, None
-        try:
-            model_files.check(source.directory)
-            if model_files.kind_of(source.directory) == "ctranslate2":
-                multilingual = model_files.is_multilingual(source.directory)
-        except WhisperXError as error:
-            problem = str(error)
-        record = read_record(source.directory)
+    def _inspect(self, source: _Source) -> InstalledModel:
         known = self._known_models.at(source.repository) if source.repository else None
-        return InstalledModel(
-            id=source.id,
-            path=source.directory,
-            bytes=sum(file.st_size for file in files),
-            created=int(max((file.st_mtime for file in files), default=0)),
-            multilingual=multilingual,
-            demo=source.directory == self._demo_dir,
-            problem=problem,
-            record=record,
-            licence=(record and record.licence) or (known and known.licence) or None,
-            origin=(record and record.origin) or (known and known.origin) or None,
-        )
+        return self._inspector.inspect(source.id, source.directory, known, demo=source.directory == self._demo_dir)
 
     def _converted(self, directory: Path) -> Path:
         files = sorted((path.name, path.stat()) for path in directory.iterdir() if path.is_file())

@@ -16,7 +16,7 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
 class ReportingGroup(TyperGroup):
-    """A group of commands whose WhisperXError or KernelsError becomes a line and an exit status."""
+    """A group of commands that reports a WhisperXError or KernelsError as one line and an exit status."""
 
     def invoke(self, ctx: Any) -> Any:
         try:

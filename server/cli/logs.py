@@ -24,7 +24,7 @@ def log_to_stderr(level: str, line_format: Literal["console", "json"] = "console
 
 
 class JsonLines(logging.Formatter):
-    """Formats a record as one JSON object; the keys of its ``fields``, if it has any, become keys of the object."""
+    """Logging formatter that writes a record as one JSON object, with the entries of its ``fields``, if any."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {

@@ -11,7 +11,8 @@ from server.cli.options import ConfigFile, configured
 from server.cli.progress import bar
 
 if TYPE_CHECKING:
-    from server.checkpoints.catalog import Catalog, InstalledModel
+    from server.checkpoints.catalog import Catalog
+    from server.checkpoints.installed import InstalledModel
 
 app = typer.Typer(help="List, pull and remove Whisper models.", no_args_is_help=True)
 

@@ -11,7 +11,10 @@ Update = Callable[[float, float | None], None]  # done and total in one unit, to
 
 @contextmanager
 def bar(label: str, *, is_bytes: bool = False) -> Iterator[Update]:
-    """Show a progress bar named ``label`` on standard error while the block runs, if that is a terminal."""
+    """Show a progress bar named ``label`` while the block runs, if standard error is a terminal.
+
+    The block gets a function that takes the amount done and the total.
+    """
     if not sys.stderr.isatty():
         yield lambda _done, _total: None
         return

@@ -26,7 +26,7 @@ from server.errors import EngineFailure, InvalidInput, WhisperXError
 
 if TYPE_CHECKING:
     from server.engine.contract import Job
-    from server.pipeline.loaded_model import Parts
+    from server.pipeline.loaded_model import LoadedModel
     from server.settings.load import Settings
     from server.transcript import Event, Options, Transcript
 
@@ -45,6 +45,7 @@ def transcribe(
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Recordings; - is standard input.")],
     format: Annotated[OutputFormat, typer.Option(help="json is what POST /transcribe answers.")] = "text",  # noqa: A002
     language: Annotated[str | None, typer.Option(help="Code or English name; heard if not given.")] = None,
+    languages: Annotated[str | None, typer.Option(help="Codes or names: de,nl; one of them is heard.")] = None,
     task: Annotated[Literal["transcribe", "translate"], typer.Option(help="translate: into English.")] = "transcribe",
     align: Annotated[AlignChoice | None, typer.Option(help="How word times are found; else as configured.")] = None,
     no_align: Annotated[bool, typer.Option("--no-align", help="The same as --align off.")] = False,
@@ -66,9 +67,11 @@ def transcribe(
     log_to_stderr("warning")
     if diarize:
         _check_diarization(settings, min_speakers, max_speakers)
+    known, candidates = _languages(language, languages)
     options = Options(
         task=task,
-        language=_language(language),
+        language=known,
+        languages=candidates,
         align="off" if no_align else align,
         diarize=DiarizeOptions(min_speakers, max_speakers) if diarize else None,
     )
@@ -115,22 +118,22 @@ def _transcribe_all(
     return failed
 
 
-def _load(settings: Settings) -> Parts:
+def _load(settings: Settings) -> LoadedModel:
     from server.checkpoints.catalog import Catalog
-    from server.pipeline.loaded_model import Parts
+    from server.pipeline.loaded_model import LoadedModel
     from server.settings.stages import DEMO_MODEL
 
     catalog = Catalog(settings.model)
     name = catalog.default
-    return Parts(name, catalog.resolve(name), settings.stages, demo=name == DEMO_MODEL)
+    return LoadedModel(name, catalog.resolve(name), settings.stages, demo=name == DEMO_MODEL)
 
 
-def _events(model: Parts, job: Job, max_seconds: float) -> Iterator[Event]:
+def _events(model: LoadedModel, job: Job, max_seconds: float) -> Iterator[Event]:
     """Run the pipeline on one file. An error that is not of this project becomes an EngineFailure and a log entry."""
-    from server.pipeline.session import Session
+    from server.pipeline import alone
 
     try:
-        yield from Session(model, job.options, max_seconds=max_seconds).run(job.path)
+        yield from alone.transcribe(model, job.path, job.options, max_seconds=max_seconds)
     except WhisperXError:
         raise
     except Exception as error:  # the outermost edge of the computation
@@ -205,13 +208,20 @@ def _to_directory(files: list[str], directory: Path, output_format: OutputFormat
     return write
 
 
-def _language(name: str | None) -> str | None:
-    from server.formats.languages import language_code
+def _languages(language: str | None, candidates: str | None) -> tuple[str | None, tuple[str, ...]]:
+    from server.api.input.fields import known_or_candidates
+
+    codes = tuple(_code(name, "languages") for name in candidates.split(",")) if candidates else ()
+    return known_or_candidates(_code(language, "language") if language else None, codes)
+
+
+def _code(name: str, option: str) -> str:
+    from server.languages import language_code
 
     try:
-        return language_code(name) if name else None
+        return language_code(name)
     except ValueError as error:
-        raise InvalidInput(f"--language {name} {error}.", param="language") from error
+        raise InvalidInput(f"--{option} {name} {error}.", param=option) from error
 
 
 def _check_diarization(settings: Settings, least: int | None, most: int | None) -> None:

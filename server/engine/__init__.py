@@ -1,1 +1,1 @@
-"""The engine behind the HTTP server: its contract, the supervisor in the server's process, and the worker processes."""
+"""The engine behind the HTTP server: its interface, the supervisor in the HTTP process, and the worker processes."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-from server.transcript import Event, Options, StageTime
+from server.transcript import Event, Options, StageChoice, StageTime
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """A model that this server can run. ``created`` is the modification time of its files, Unix seconds."""
+    """The description of a model that this server can run, for the list of models.
+
+    ``created`` is the modification time of its files in Unix seconds; ``multilingual`` is None if it is not known.
+    """
 
     id: str
     created: int
@@ -42,24 +45,11 @@ class ModelCard:
 
 
 @dataclass(frozen=True, slots=True)
-class StageChoice:
-    """The device that serves a stage; ``reason`` names the measurement or the fallback that decided it."""
-
-    stage: str
-    device: str
-    reason: str
-
-    @property
-    def on_npu(self) -> bool:
-        """True where the NPU or the simulated NPU runs the stage; every other stage runs on the CPU."""
-        return self.device != "cpu"
-
-
-@dataclass(frozen=True, slots=True)
 class EngineProcess:
-    """A process that holds one model.
+    """The state of a worker process, which has one model in memory.
 
-    ``rss_bytes`` is its resident memory now, ``restarts`` the number of earlier processes that ended unexpectedly.
+    ``rss_bytes`` is its resident memory now, ``restarts`` the number of the model's earlier processes that ended
+    unexpectedly.
     """
 
     model: str
@@ -71,7 +61,7 @@ class EngineProcess:
 
 @dataclass(frozen=True, slots=True)
 class Pull:
-    """The download of a model: ``bytes`` of ``total`` are here, those of earlier attempts included."""
+    """The progress of a model's download from the hub, in bytes; ``bytes`` includes those of earlier attempts."""
 
     model: str
     bytes: int
@@ -85,9 +75,11 @@ class Pull:
 class EngineStatus:
     """The state of the engine now; every value is measured or observed.
 
-    ``queued`` and ``running`` count requests that wait and requests whose audio is being read. ``waiting_seconds`` is
-    the admitted audio that is not yet transcribed, as far as its length is known. ``speed`` is the measured rate in
-    seconds of audio per second, None until something was measured. ``pull`` is the download of the default model.
+    ``queued`` counts requests whose audio was not read yet, ``running`` those whose audio is being or has been read.
+    ``waiting_seconds`` is the admitted audio that is not yet transcribed, as far as its length is known. ``speed`` is
+    the measured rate in seconds of audio per second, None until something was measured. ``stages`` and ``warm_up`` are
+    those of ``default_model``, which answers requests without a model name. ``pull`` is the download of the configured
+    default model, None while there is none.
     """
 
     state: Literal["starting", "ready", "failed", "stopped"]
@@ -107,7 +99,7 @@ class EngineStatus:
 
 @dataclass(frozen=True, slots=True)
 class StageRun:
-    """A run of one stage over a batch of windows, which belong to one request or to several."""
+    """A measurement for the metrics: the wall time of one run of a stage over a batch of windows."""
 
     model: str
     stage: str
@@ -118,24 +110,34 @@ class StageRun:
 
 @dataclass(frozen=True, slots=True)
 class QueueTime:
-    """The wait of a request, from its admission until its audio was first read."""
+    """A measurement for the metrics: the wait of a request, from its admission until its audio was first read."""
 
     model: str
     seconds: float
 
 
+FallbackReason = Literal["npu_retired", "log_prob", "compression_ratio", "repeats"]
+
+
 @dataclass(frozen=True, slots=True)
 class Fallback:
-    """A window that was computed again, or on another device; ``reason`` is one of a few fixed words."""
+    """An observation for the metrics: a computation that was repeated because its result could not be used.
+
+    For the encoder it is a batch that the CPU computed again because the NPU failed (``npu_retired``). For the decoder
+    it is a window that is decoded again at the next temperature; ``reason`` is the check that its text failed.
+    """
 
     model: str
     stage: str
-    reason: str
+    reason: FallbackReason
 
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """A model's process that ended unexpectedly; ``reason`` is crash, killed, hang or load."""
+    """An observation for the metrics: a worker process ended unexpectedly.
+
+    ``reason`` is crash, killed, hang, or load if the model was not loaded yet.
+    """
 
     model: str
     reason: str
@@ -146,16 +148,16 @@ Observer = Callable[[Observation], None]
 
 
 class Engine(Protocol):
-    """Runs jobs. All methods are called from one event loop."""
+    """An engine that transcribes jobs. All methods are called from one event loop."""
 
     def observe(self, observer: Observer) -> None:
-        """Call ``observer`` with every later measurement. The call is made from the event loop and must be quick."""
+        """Register ``observer``, which is then called with every measurement, from the event loop; it must be quick."""
 
     async def start(self) -> None:
-        """Begin to load the default model and return at once. ``status()`` says when it is ready."""
+        """Begin to load the default model and return at once. ``status()`` tells when it is ready."""
 
     async def stop(self) -> None:
-        """Cancel all jobs and unload the models."""
+        """Cancel all jobs and unload all models."""
 
     def transcribe(self, job: Job) -> AsyncGenerator[Event, None]:
         """Run one job and yield its events; closing the generator cancels the job within one batch of windows.
@@ -168,7 +170,7 @@ class Engine(Protocol):
         """
 
     def stand_in(self) -> str | None:
-        """Return why the demo model serves in the place of the default one now, None where it does not."""
+        """Return the reason why the demo model replaces the default model now, None if it does not."""
 
     def status(self) -> EngineStatus:
-        """Return the state of the engine now."""
+        """Return the state of the engine now: models, devices, queue and processes."""

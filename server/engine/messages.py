@@ -1,4 +1,4 @@
-"""The messages between server and worker, and the pipe that carries them.
+"""The messages between the HTTP process and a worker process, and the pipe that carries them.
 
 A frame is four bytes of length and a pickle. Both ends are this program, and the worker is a child of the server.
 """
@@ -14,10 +14,10 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Literal
 
-from server.engine.contract import Observation, Pull, StageChoice
+from server.engine.contract import Observation, Pull
 from server.errors import WhisperXError
 from server.settings.stages import StageSettings
-from server.transcript import Options, Resume, Segment, StageTime, Transcript
+from server.transcript import Options, Resume, Segment, StageChoice, StageTime, Transcript
 
 HEADER = struct.Struct(">I")
 GAIN = 0.1  # share of a window's time that a larger batch must save: it makes every other request wait for longer
@@ -29,11 +29,11 @@ Curve = Mapping[int, float]  # windows in the batch -> ms per window
 class Measured:
     """The measurements made when a model is loaded: the fastest encoder, and the speed of batches by size.
 
-    ``gain`` is the time of encoder and decoder one after the other, over their time side by side. A process that
+    ``gain`` is the time of encoder and decoder one after the other, divided by their time side by side. A process that
     replaces another one gets these values, so that it computes as the first one did.
     """
 
-    implementation: Literal["ctranslate2", "onnxruntime", "torch"]
+    implementation: Literal["ctranslate2", "openvino"]
     reason: str
     encoder: Curve
     decoder: Curve
@@ -41,16 +41,16 @@ class Measured:
 
     @property
     def overlap(self) -> bool:
-        """True if encoder and decoder run side by side."""
+        """True if encoder and decoder should run side by side: ``gain`` is above 1.1, and not impossibly high."""
         return 1.0 + GAIN < self.gain <= 2.0  # a value above 2 is the noise of a busy machine
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """The first message to a worker: the model to load. Recordings longer than ``max_seconds`` are refused.
+    """The first message to a worker process: load a model. Recordings longer than ``max_seconds`` are refused.
 
-    ``npu_retired`` is the reason why the NPU must not be used, ``measured`` what an earlier process of the model
-    measured; both are None for the first process.
+    ``npu_retired`` is the reason why the NPU must not be used, ``measured`` the result of an earlier process's
+    measurement; both are None for the first process.
     """
 
     model: str
@@ -62,7 +62,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Submit:
-    """A new request, with a number that is never used again.
+    """A message to a worker: transcribe a recording. ``request`` is a number that is never used again.
 
     ``interactive`` requests go before files. ``resume`` is what an earlier attempt delivered. The windows of a ``solo``
     request share no batch with others.
@@ -78,26 +78,26 @@ class Submit:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """A request that nobody waits for any more."""
+    """A message to a worker: drop a request that nobody waits for any more."""
 
     request: int
 
 
 @dataclass(frozen=True, slots=True)
 class Pulling:
-    """A model that is not installed is being pulled; ``pull`` is None until the hub has answered."""
+    """A message from a worker: its model is being downloaded; ``pull`` is None until the hub has answered."""
 
     pull: Pull | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """The pulled model is installed and is loaded next."""
+    """A message from a worker: the download of its model is complete, and the model is loaded next."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The model is loaded. ``stages`` are the devices with their reasons, ``notes`` the results of self-tests."""
+    """A message from a worker: its model is loaded. ``warm_up`` are its first times, ``notes`` self-test results."""
 
     measured: Measured
     stages: tuple[StageChoice, ...]
@@ -107,21 +107,21 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class DevicesChanged:
-    """The NPU was retired, so other devices serve the stages from now on."""
+    """A message from a worker: the NPU was retired after a fault, so other devices run the stages from now on."""
 
     stages: tuple[StageChoice, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """A sign of life, sent every second."""
+    """A message that a worker sends every second, to show that it is alive."""
 
 
 @dataclass(frozen=True, slots=True)
 class Began:
-    """A thread of the worker (``lane``) enters code that could crash or hang, for these requests.
+    """A message from a worker: one of its threads (``lane``) enters code that could crash or hang, for these requests.
 
-    The number of ``windows``, each of up to 30 s, bounds the time that the code may take.
+    The number of ``windows``, each of up to 30 s of audio, bounds the time that the code may take.
     """
 
     lane: str
@@ -132,21 +132,21 @@ class Began:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The thread of the worker has left that code."""
+    """A message from a worker: the thread ``lane`` has left the code that its latest Began announced."""
 
     lane: str
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """A measurement for the metrics."""
+    """A message from a worker: a measurement for the metrics."""
 
     what: Observation
 
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """A line for the server's log; ``level`` is one of the module logging."""
+    """A message from a worker: a line for the server's log; ``level`` is one of the module logging."""
 
     logger: str
     level: int
@@ -155,7 +155,7 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True)
 class DurationKnown:
-    """The length in seconds that the file states, None where it states none."""
+    """A message from a worker: the length in seconds that a request's file states, None if it states none."""
 
     request: int
     seconds: float | None
@@ -163,17 +163,17 @@ class DurationKnown:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The audio of a request is being read: it no longer waits in the queue."""
+    """A message from a worker: the audio of a request begins to be read, so its time in the queue ends."""
 
     request: int
 
 
 @dataclass(frozen=True, slots=True)
 class WindowDone:
-    """The segments of one window, sent in the order of the windows, with what an attempt after this one needs.
+    """A message from a worker: the segments of one window, sent in the order of the windows.
 
-    ``end`` is the end of the window and ``total`` the length of the recording, None where it is not known; both in
-    seconds.
+    ``end`` is the end of the window and ``total`` the length of the recording, None if that is not known; both in
+    seconds. ``language`` and its probability let a further attempt continue without detecting it again.
     """
 
     request: int
@@ -187,14 +187,14 @@ class WindowDone:
 
 @dataclass(frozen=True, slots=True)
 class Diarizing:
-    """The windows are done, and the speakers are being told apart, which takes a while."""
+    """A message from a worker: all windows of a request are done, and its speakers are being told apart."""
 
     request: int
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The last message about a request that succeeded."""
+    """The last message from a worker about a request that succeeded."""
 
     request: int
     transcript: Transcript
@@ -202,7 +202,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The last message about a request that failed or, without a request, of a worker that cannot load its model."""
+    """The last message from a worker about a request that failed; with ``request`` None, its model cannot be loaded."""
 
     request: int | None
     error: WhisperXError
@@ -216,18 +216,18 @@ FromWorker = (
 
 
 def pack(message: ToWorker | FromWorker) -> bytes:
-    """Return the frame of a message."""
+    """Serialise a message to a frame for the pipe: four bytes of length and a pickle."""
     data = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
     return HEADER.pack(len(data)) + data
 
 
 def unpack(data: bytes) -> Any:
-    """Return the message of a frame's pickle, which is given without the four bytes of length."""
+    """Return the message in a frame's pickle, which is given without the four bytes of length."""
     return pickle.loads(data)  # noqa: S301  the other end is this program
 
 
 class ServerPipe:
-    """The worker's end of the pipe to the server; any thread may send."""
+    """The worker's end of the pipe to the HTTP process; any thread may send, and one may receive."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
@@ -235,13 +235,13 @@ class ServerPipe:
         self._lock = Lock()
 
     def send(self, message: FromWorker) -> None:
-        """Send a message to the server. Raises OSError when the server is gone."""
+        """Send a message to the HTTP process. Raises OSError if that is gone."""
         frame = pack(message)
         with self._lock:
             self._connection.sendall(frame)
 
     def receive(self) -> ToWorker:
-        """Wait for the next message of the server. Raises EOFError when the server is gone."""
+        """Wait for the next message from the HTTP process, and return it. Raises EOFError if that is gone."""
         header = self._input.read(HEADER.size)
         if len(header) < HEADER.size:
             raise EOFError

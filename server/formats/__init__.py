@@ -1,7 +1,7 @@
 """The formats of a transcript: this server's JSON, OpenAI's JSON shapes, plain text and subtitles.
 
 The HTTP routes and the command line both write through this package, so that their output cannot differ. Public are the
-names below, ``openai`` (OpenAI's JSON shapes), ``languages`` (codes and names of Whisper's languages) and ``rounding``.
+names below, ``openai`` (OpenAI's JSON shapes) and ``rounding``.
 
     render(transcript, job, "srt")    # "1\\n00:00:00,100 --> 00:00:01,000\\nThe quick fox.\\n"
 """

@@ -22,7 +22,7 @@ STAND_IN_NOTICE = (
 
 
 class WordEntry(TypedDict):
-    """A word; times in seconds."""
+    """A word in the JSON answer; times in seconds."""
 
     word: str
     start: float
@@ -33,7 +33,7 @@ class WordEntry(TypedDict):
 
 
 class SegmentEntry(TypedDict):
-    """A stretch of text, usually a sentence; times in seconds."""
+    """A stretch of text in the JSON answer, usually a sentence; times in seconds."""
 
     id: int
     start: float
@@ -64,7 +64,7 @@ class Speakers(TypedDict):
 
 
 class Answer(TypedDict):
-    """The JSON object: everything that is known about one transcription."""
+    """The JSON answer of POST /transcribe: everything that is known about one transcription."""
 
     text: str
     segments: list[SegmentEntry]
@@ -90,7 +90,7 @@ class Answer(TypedDict):
 
 
 def answer(transcript: Transcript, job: Job) -> Answer:
-    """Return the JSON object for a transcript and the job that asked for it."""
+    """Return the JSON answer for a transcript; the request's id and its options come from ``job``."""
     entry: Answer = {
         "text": transcript.text,
         "segments": [segment_entry(segment) for segment in transcript.segments],
@@ -122,13 +122,13 @@ def notice(transcript: Transcript) -> str | None:
 
 
 def npu_mel_seconds(stages: tuple[StageTime, ...]) -> float | None:
-    """Return the seconds of the mel stage on a real NPU, None if none ran it; a simulated NPU does not count."""
+    """Return the seconds of the mel stage on a real NPU; None if another device or a simulated NPU ran it."""
     times = [stage.ms for stage in stages if stage.stage == "mel" and stage.device == "npu"]
     return seconds_of_stages(sum(times)) if times else None
 
 
 def stage_entry(stage: StageTime) -> StageEntry:
-    """Return the JSON object of one stage."""
+    """Convert the time of a stage to its object in the JSON answer."""
     entry: StageEntry = {"stage": stage.stage, "device": stage.device, "ms": milliseconds(stage.ms)}
     if stage.reason is not None:
         entry["reason"] = stage.reason
@@ -136,7 +136,7 @@ def stage_entry(stage: StageTime) -> StageEntry:
 
 
 def segment_entry(segment: Segment) -> SegmentEntry:
-    """Return the JSON object of one segment."""
+    """Convert a segment to its object in the JSON answer."""
     entry: SegmentEntry = {
         "id": segment.id,
         "start": seconds(segment.start),

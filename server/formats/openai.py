@@ -8,22 +8,22 @@ from typing import Literal, NotRequired
 
 from typing_extensions import TypedDict
 
-from server.formats.languages import language_name
 from server.formats.rounding import seconds
+from server.languages import language_name
 from server.transcript import Segment, Task, TokenScore, Transcript
 
 UNKNOWN_SPEAKER = "unknown"  # for a segment without a speaker: OpenAI's type requires a label
 
 
 class DurationUsage(TypedDict):
-    """The usage of whisper-1, which OpenAI bills by the second."""
+    """The ``usage`` of an answer in seconds of audio, as OpenAI bills whisper-1."""
 
     type: Literal["duration"]
     seconds: float
 
 
 class TokenUsage(TypedDict):
-    """The usage of a stream: tokens that the decoder read and wrote."""
+    """The ``usage`` of a streamed answer: the numbers of tokens that the decoder read and wrote."""
 
     type: Literal["tokens"]
     input_tokens: int
@@ -32,7 +32,7 @@ class TokenUsage(TypedDict):
 
 
 class Logprob(TypedDict):
-    """A token with its natural log probability; ``bytes`` are given because a token may be part of a character."""
+    """A token with its natural log probability; ``bytes`` are its UTF-8 bytes, which may be part of a character."""
 
     token: str
     bytes: list[int]
@@ -46,7 +46,7 @@ class LanguageEntry(TypedDict):
 
 
 class Transcription(TypedDict):
-    """The answer with response_format=json."""
+    """OpenAI's answer to a transcription with response_format=json."""
 
     text: str
     languages: list[LanguageEntry]
@@ -55,13 +55,13 @@ class Transcription(TypedDict):
 
 
 class Translation(TypedDict):
-    """The answer to a translation with response_format=json."""
+    """OpenAI's answer to a translation with response_format=json."""
 
     text: str
 
 
 class VerboseSegment(TypedDict):
-    """A segment with the measures of the window that it was decoded from."""
+    """A segment in verbose_json. Temperature, log probability and ratio are those of the window it was decoded from."""
 
     id: int
     seek: int
@@ -84,7 +84,7 @@ class VerboseWord(TypedDict):
 
 
 class VerboseTranscription(TypedDict):
-    """The answer with response_format=verbose_json."""
+    """OpenAI's answer with response_format=verbose_json."""
 
     task: Task
     language: str
@@ -96,7 +96,7 @@ class VerboseTranscription(TypedDict):
 
 
 class DiarizedSegment(TypedDict):
-    """A segment with its speaker; also the event transcript.text.segment of a stream."""
+    """A segment with its speaker, in diarized_json and as the event transcript.text.segment of a stream."""
 
     type: Literal["transcript.text.segment"]
     id: str
@@ -107,7 +107,7 @@ class DiarizedSegment(TypedDict):
 
 
 class DiarizedTranscription(TypedDict):
-    """The answer with response_format=diarized_json."""
+    """OpenAI's answer with response_format=diarized_json."""
 
     task: Literal["transcribe"]
     duration: float
@@ -117,7 +117,7 @@ class DiarizedTranscription(TypedDict):
 
 
 def transcription(transcript: Transcript, *, with_logprobs: bool = False) -> Transcription:
-    """Return the text, and the tokens' log probabilities if asked."""
+    """Return the answer with response_format=json: the text, and the tokens' log probabilities if ``with_logprobs``."""
     body: Transcription = {
         "text": transcript.text,
         "languages": languages(transcript),
@@ -129,7 +129,10 @@ def transcription(transcript: Transcript, *, with_logprobs: bool = False) -> Tra
 
 
 def verbose(transcript: Transcript, *, with_segments: bool = True, with_words: bool = False) -> VerboseTranscription:
-    """Return the text with times, as whisper-1 does; the language of a translation is always English."""
+    """Return the answer with response_format=verbose_json: text with times, as OpenAI's whisper-1 gives it.
+
+    The language of a translation is always English.
+    """
     body: VerboseTranscription = {
         "task": transcript.task,
         "language": "english" if transcript.task == "translate" else language_name(transcript.language),
@@ -145,7 +148,7 @@ def verbose(transcript: Transcript, *, with_segments: bool = True, with_words: b
 
 
 def diarized(transcript: Transcript) -> DiarizedTranscription:
-    """Return the segments with their speakers."""
+    """Return the answer with response_format=diarized_json: segments with their speakers."""
     return {
         "task": "transcribe",
         "duration": seconds(transcript.duration),
@@ -156,7 +159,7 @@ def diarized(transcript: Transcript) -> DiarizedTranscription:
 
 
 def diarized_segments(segments: Iterable[Segment]) -> list[DiarizedSegment]:
-    """Return segments whose speakers are named A, B, ... in the order in which they first speak."""
+    """Convert segments to OpenAI's diarized ones, whose speakers are A, B, ... in the order of their first words."""
     names: dict[str | None, str] = {None: UNKNOWN_SPEAKER}
     return [
         {
@@ -172,12 +175,12 @@ def diarized_segments(segments: Iterable[Segment]) -> list[DiarizedSegment]:
 
 
 def duration_usage(transcript: Transcript) -> DurationUsage:
-    """Return the usage in seconds of audio."""
+    """Return the seconds of audio as the ``usage`` of an answer."""
     return {"type": "duration", "seconds": seconds(transcript.duration)}
 
 
 def token_usage(transcript: Transcript) -> TokenUsage:
-    """Return the usage in tokens, which OpenAI's type requires at the end of a stream."""
+    """Return the numbers of tokens as the ``usage``, which OpenAI's type requires at the end of a stream."""
     return {
         "type": "tokens",
         "input_tokens": transcript.input_tokens,
@@ -187,12 +190,12 @@ def token_usage(transcript: Transcript) -> TokenUsage:
 
 
 def languages(transcript: Transcript) -> list[LanguageEntry]:
-    """Return the language, or an empty list if nothing was said, so that none could be detected."""
+    """Return a list with the transcript's language, which is empty if nothing was said."""
     return [{"code": transcript.language}] if transcript.text else []
 
 
 def logprobs(segments: Iterable[Segment]) -> list[Logprob]:
-    """Return the log probabilities of all tokens, in order."""
+    """Return the log probability of every token of the segments, in order."""
     return [_logprob(score) for segment in segments for score in segment.logprobs]
 
 

@@ -19,7 +19,7 @@ def milliseconds(value: float) -> float:
 
 
 def seconds_of_stages(value: float) -> float:
-    """Convert the duration of stages from milliseconds to seconds, to the microsecond."""
+    """Convert the duration of stages from milliseconds to seconds, rounded to the microsecond."""
     return round(value / 1000, 6)
 
 

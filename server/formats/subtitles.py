@@ -19,7 +19,10 @@ CUE_MS = 7_000  # longest time on the screen
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """A text shown from ``start`` to ``end``, in whole milliseconds, so that no time can be written with 1000 ms."""
+    """A subtitle: a text shown from ``start`` to ``end``.
+
+    The times are whole milliseconds, so that none can be written with 1000 ms.
+    """
 
     start: int
     end: int
@@ -28,7 +31,7 @@ class Cue:
 
 
 def srt(segments: Iterable[Segment]) -> str:
-    """Return SubRip: numbered cues, and the empty string for silence."""
+    """Return the segments as a SubRip file with numbered cues; the empty string for silence."""
     blocks = [
         f"{number}\n{_time(cue.start, ',')} --> {_time(cue.end, ',')}\n{_lines(_srt_text(cue))}\n"
         for number, cue in enumerate(cues(segments), start=1)
@@ -37,7 +40,7 @@ def srt(segments: Iterable[Segment]) -> str:
 
 
 def vtt(segments: Iterable[Segment]) -> str:
-    """Return WebVTT with speakers as voice spans, and a header without cues for silence."""
+    """Return the segments as a WebVTT file with speakers as voice spans; a header without cues for silence."""
     blocks = [
         f"{_time(cue.start, '.')} --> {_time(cue.end, '.')}\n{_voice(cue)}{_escape(_lines(cue.text))}\n"
         for cue in cues(segments)
@@ -46,7 +49,7 @@ def vtt(segments: Iterable[Segment]) -> str:
 
 
 def cues(segments: Iterable[Segment]) -> Iterator[Cue]:
-    """Yield readable cues in order of time; no cue starts before the previous one ends."""
+    """Yield subtitles of the segments in order of time, short enough to read; none overlaps the one before."""
     shown_until = 0
     for segment in segments:
         for cue in _split(segment):
@@ -56,7 +59,7 @@ def cues(segments: Iterable[Segment]) -> Iterator[Cue]:
 
 
 def _split(segment: Segment) -> Iterator[Cue]:
-    """Cut a segment that is too long to read, or too long on the screen, between words into about equal parts."""
+    """Yield the cues of one segment. A cue too long to read or to show is cut between words into about equal parts."""
     pieces = list(_pieces(segment))
     whole = replace(pieces[0], end=max(piece.end for piece in pieces), text=segment.text)
     share = len(whole.text) if _readable(whole) else len(whole.text) / _parts(whole)
@@ -76,7 +79,7 @@ def _parts(cue: Cue) -> int:
 
 
 def _pieces(segment: Segment) -> Iterator[Cue]:
-    """Yield the segment's text cut before each word, so that the pieces joined are exactly the text."""
+    """Yield the segment's text cut before each word, with the word's times; the pieces joined are exactly the text."""
     marks: list[tuple[int, int, int]] = []
     cursor = 0
     for word in segment.words:
@@ -92,7 +95,7 @@ def _pieces(segment: Segment) -> Iterator[Cue]:
 
 
 def _readable(cue: Cue) -> bool:
-    """Tell whether a cue fits on the lines and in the time.
+    """Return whether a cue fits on CUE_LINES lines and lasts no longer than CUE_MS.
 
     Breaking text into lines takes time, so it is done only if the number of characters does not decide.
     """
@@ -102,12 +105,15 @@ def _readable(cue: Cue) -> bool:
 
 
 def _lines(text: str) -> str:
-    """Break text into lines, none of them empty, because an empty line ends a cue."""
+    """Break text into lines of at most LINE_CHARACTERS; none is empty, because an empty line would end a cue."""
     return "\n".join(textwrap.wrap(text.strip(), LINE_CHARACTERS))
 
 
 def _srt_text(cue: Cue) -> str:
-    """Return the text for SubRip, which has no escapes and no voices: shorten arrows, write the speaker out."""
+    """Return a cue's text for SubRip, which has no escapes and no voices.
+
+    Arrows are shortened, and the speaker is written in front.
+    """
     text = cue.text.replace("-->", "->")
     return f"[{cue.speaker}]: {text.lstrip()}" if cue.speaker else text
 

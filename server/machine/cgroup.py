@@ -40,7 +40,7 @@ def memory_limit(root: Path = ROOT) -> int | None:
 
 
 def _groups(controller: str, root: Path) -> Iterator[Path]:
-    """Yield the directories of the groups of this process, the innermost first."""
+    """Yield the directories of this process's control groups for ``controller``, the innermost first."""
     for line in _lines(root / "proc/self/mountinfo"):
         mount, _, source = line.partition(" - ")
         top, point = mount.split()[3:5]
@@ -53,7 +53,7 @@ def _groups(controller: str, root: Path) -> Iterator[Path]:
 
 
 def _own(controller: str, root: Path) -> PurePosixPath:
-    """Return the group of this process in the hierarchy of ``controller``, which is "" in v2."""
+    """Return the path of this process's control group in the hierarchy of ``controller``, which is "" in version 2."""
     for line in _lines(root / "proc/self/cgroup"):
         _number, controllers, path = line.split(":", 2)
         if controller in controllers.split(","):
@@ -62,7 +62,7 @@ def _own(controller: str, root: Path) -> PurePosixPath:
 
 
 def _below(top: PurePosixPath, own: PurePosixPath) -> PurePosixPath:
-    """Return the path of this process's group below the mounted one; "." where a namespace hides the path."""
+    """Return the path of the group ``own`` relative to the mounted group ``top``; "." where a namespace hides it."""
     return own.relative_to(top) if own.is_relative_to(top) and ".." not in own.parts else PurePosixPath()
 
 

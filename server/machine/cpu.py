@@ -9,8 +9,6 @@ from pathlib import Path
 from server.machine.cgroup import ROOT, cpu_quota
 
 CPUINFO = Path("/proc/cpuinfo")
-BF16_MATRIX_FLAGS = frozenset({"amx_bf16", "avx512_bf16"})  # bfloat16 products in hardware, which oneDNN uses
-INT8_DOT_FLAGS = frozenset({"avx512_vnni", "avx_vnni"})  # sums of four int8 products without saturation
 
 
 def usable_cores(root: Path = ROOT) -> int:
@@ -21,13 +19,19 @@ def usable_cores(root: Path = ROOT) -> int:
 
 
 def thread_limits(root: Path = ROOT) -> dict[str, str]:
-    """Return environment variables for libraries that count cores and ignore quotas; empty if no quota applies."""
+    """Return environment variables that limit the threads of libraries which ignore a container's quota.
+
+    The dictionary is empty if no quota applies.
+    """
     cores = usable_cores(root)
     return {"OMP_NUM_THREADS": str(cores)} if cores < len(os.sched_getaffinity(0)) else {}
 
 
 def cpu_flags(cpuinfo: Path = CPUINFO) -> frozenset[str]:
-    """Return the feature flags that every core has, in the kernel's names; empty where there is no such list."""
+    """Return the feature flags that every core has, by Linux's names, such as avx512_bf16.
+
+    The set is empty where ``cpuinfo`` cannot be read or has no flags.
+    """
     try:
         lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -39,10 +43,9 @@ def cpu_flags(cpuinfo: Path = CPUINFO) -> frozenset[str]:
 
 
 def has_bf16_matrix(flags: frozenset[str]) -> bool:
-    """Return True if bfloat16 matrix products run in hardware rather than by conversion to float32."""
-    return not BF16_MATRIX_FLAGS.isdisjoint(flags)
+    """Return True if the processor multiplies bfloat16 matrices in hardware (AMX), several times as fast as float32.
 
-
-def has_int8_dot(flags: frozenset[str]) -> bool:
-    """Return True if int8 dot products run in hardware, exactly and fast."""
-    return not INT8_DOT_FLAGS.isdisjoint(flags)
+    avx512_bf16 alone is no reason for bfloat16: with it OpenVINO took 475 ms where float32 took 325 (base, one window,
+    two cores of a Xeon).
+    """
+    return "amx_bf16" in flags

@@ -14,20 +14,19 @@ CURE = (
 
 
 def lacking() -> tuple[str, ...]:
-    """Return the packages of the extra that cannot be imported here; empty where it is installed."""
+    """Return the packages of the extra ``whisperx`` that cannot be imported here; none if it is installed."""
     return tuple(name for name in MODULES if find_spec(name) is None)
 
 
 def require_extra(what: str, *, param: str | None = None, kind: type[WhisperXError] = ModelUnavailable) -> None:
-    """Raise ``kind``, which says that ``what`` needs the extra, where the extra is not installed."""
+    """Raise ``kind`` with the cure if the extra ``whisperx``, which ``what`` needs, is not installed."""
     if missing := lacking():
         raise kind(f"{what} needs packages that are not installed here: {', '.join(missing)}.", param=param, cure=CURE)
 
 
 def asked_for(settings: StageSettings) -> tuple[str, ...]:
-    """Return the settings that need the extra for every request, each as "name = value"."""
+    """Return the settings that need the extra ``whisperx`` for every request, each as "name = value"."""
     wanted = {
-        "model.encoder": settings.model.encoder == "torch" and "torch",
         "vad.method": settings.vad.method == "pyannote" and "pyannote",
         "align.method": settings.align.method == "whisperx" and "whisperx",
         "diarize.model": settings.diarize.model,
@@ -36,6 +35,6 @@ def asked_for(settings: StageSettings) -> tuple[str, ...]:
 
 
 def check_extra(settings: StageSettings) -> None:
-    """Raise ConfigurationError where ``settings`` ask for the extra and the extra is not installed."""
+    """Raise ConfigurationError if ``settings`` need the extra ``whisperx`` and it is not installed."""
     for asked in asked_for(settings):
         require_extra(asked, param=asked.partition(" ")[0], kind=ConfigurationError)

@@ -1,19 +1,20 @@
-"""Wall time by stage and device, each moment charged to one stage only."""
+"""Measurement of wall time by stage and device."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter
-from typing import TypeVar
 
 from server.transcript import StageTime
 
-T = TypeVar("T")
-
 
 class StageClock:
-    """Stages may nest (speech detection pulls audio from the decoder): the inner one stops the outer one's clock."""
+    """A clock that adds up the wall time of one request's stages, by stage and device.
+
+    Stages may nest (speech detection reads audio from the decoder): the inner stage stops the outer one's clock, so no
+    moment counts twice.
+    """
 
     def __init__(self) -> None:
         self._seconds: dict[tuple[str, str], float] = {}
@@ -22,6 +23,7 @@ class StageClock:
 
     @contextmanager
     def stage(self, stage: str, device: str) -> Iterator[None]:
+        """Count the wall time of the ``with`` block for this stage on this device."""
         self._charge()
         self._running.append((stage, device))
         try:
@@ -30,19 +32,8 @@ class StageClock:
             self._charge()
             self._running.pop()
 
-    def iterate(self, stage: str, device: str, items: Iterable[T]) -> Iterator[T]:
-        """Pass ``items`` on, charging the time it takes to make each."""
-        iterator = iter(items)
-        while True:
-            with self.stage(stage, device):
-                try:
-                    item = next(iterator)
-                except StopIteration:
-                    return
-            yield item
-
     def add(self, stage: str, device: str, seconds: float) -> None:
-        """Charge time that was measured elsewhere: a share of a batch."""
+        """Add seconds that were measured elsewhere, such as a share of a batch's time."""
         key = (stage, device)
         self._seconds[key] = self._seconds.get(key, 0.0) + seconds
 
@@ -53,7 +44,7 @@ class StageClock:
         self._mark = now
 
     def times(self) -> tuple[StageTime, ...]:
-        """In the order in which the stages first ran."""
+        """Return the sums in milliseconds, in the order in which the stages first ran."""
         return tuple(
             StageTime(stage, device, round(seconds * 1000, 3)) for (stage, device), seconds in self._seconds.items()
         )

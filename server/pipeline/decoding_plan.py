@@ -1,36 +1,48 @@
-"""What is settled for a request once its language is known: the search and the aligner."""
+"""Decisions about a request that depend on its language: the decoder's parameters and the stages after the decoder."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from server.pipeline.loaded_model import Parts
+from server.pipeline.loaded_model import LoadedModel
 from server.pipeline.stages.decoder import Search, prompt_tokens
-from server.pipeline.stages.protocols import Aligner
+from server.pipeline.stages.protocols import TextStage
+from server.pipeline.text_stages import Alignment, TokenProbabilities
 from server.transcript import Options
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """``warning`` says what is not done as asked. No aligner: no word times are wanted."""
+class DecodingPlan:
+    """The decoder's parameters for all windows of one request, and the stages that follow the decoder, in order.
+
+    ``probability`` is that of the language; ``warning`` names what is not done as the request asks, None if nothing.
+    """
 
     language: str
     probability: float
     search: Search
-    aligner: Aligner | None
+    text_stages: tuple[TextStage, ...]
     warning: str | None
 
 
-def plan(parts: Parts, options: Options, language: str, probability: float) -> Plan:
-    """Raises InvalidInput or ModelUnavailable for an aligner that was asked for and cannot be had."""
-    search = _search(parts, options, language)
-    aligner, warning = parts.aligner(options.align, search, options.task)
-    return Plan(language, probability, search, aligner, warning)
+def decoding_plan(model: LoadedModel, options: Options, language: str, probability: float) -> DecodingPlan:
+    """Choose the decoder's parameters and the later stages for a request in ``language``.
+
+    Raises InvalidInput or ModelUnavailable for an aligner that was asked for and cannot be had.
+    """
+    search = _search(model, options, language)
+    aligner, warning = model.aligners.choose(options.align, search, options.task)
+    text_stages: list[TextStage] = []
+    if aligner is not None:
+        text_stages.append(Alignment(aligner))
+    if options.token_logprobs:
+        text_stages.append(TokenProbabilities(model.aligners.attention(search)))
+    return DecodingPlan(language, probability, search, tuple(text_stages), warning)
 
 
-def _search(parts: Parts, options: Options, language: str) -> Search:
-    settings = parts.settings.decode
-    tokenizer = parts.checkpoint.tokenizer(language, options.task)
+def _search(model: LoadedModel, options: Options, language: str) -> Search:
+    settings = model.settings.decode
+    tokenizer = model.checkpoint.tokenizer(language, options.task)
     warm = options.temperature is not None and options.temperature > 0.0
     return Search(
         tokenizer=tokenizer,

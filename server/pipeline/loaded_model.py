@@ -1,4 +1,4 @@
-"""The loaded parts of one model that requests share, and how each is chosen."""
+"""A Whisper model in memory with the stages that its requests share."""
 
 from __future__ import annotations
 
@@ -7,30 +7,32 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from server.errors import InvalidInput, ModelUnavailable
+from server.errors import InvalidInput
+from server.machine.optional_packages import require_extra
+from server.pipeline.aligners import Aligners
 from server.pipeline.encoding.cpu_choice import cpu_encoder
 from server.pipeline.encoding.cpu_mel import CpuMel
 from server.pipeline.encoding.npu_stages import NpuStages
-from server.pipeline.stages.align import AttentionAligner, CtcAligner
-from server.pipeline.stages.decoder import Ct2Decoder, Search
-from server.pipeline.stages.protocols import Aligner, Encoder, Mel, SpeechDetector
+from server.pipeline.stages.decoder import Ct2Decoder
+from server.pipeline.stages.protocols import Encoder, Mel, SpeechDetector
 from server.pipeline.stages.vad import SileroDetector
 from server.pipeline.stages.whisper import Checkpoint
 from server.settings.stages import StageSettings, VadSettings
-from server.transcript import AlignMethod, Task
+from server.transcript import Options, StageChoice
 
 if TYPE_CHECKING:
-    from server.pipeline.stages.whisperx_parts import Diarizer
+    from server.pipeline.stages.whisperx_stages import Diarizer
 
 
-__all__ = ["Parts", "StageSettings"]
+class LoadedModel:
+    """A Whisper model in memory with the stages that its requests share; it stores nothing of a request.
 
+    ``directory`` holds a CTranslate2 checkpoint of Whisper, ``name`` is the model's name in answers and messages, and
+    ``demo`` marks the embedded demonstration model. ``npu_retired`` is the reason for which the NPU must not be opened
+    again, and ``npu_stages`` builds mel and encoder. Raises ModelUnavailable if the model cannot be loaded,
+    ConfigurationError if ``npu.mode`` requires an NPU that cannot be used.
 
-class Parts:
-    """Everything that stays in memory for one model. Nothing of a request is kept in it; sessions run side by side.
-
-    ``npu_retired`` says why the NPU is not to be opened again; ``npu_stages`` builds mel and encoder. Raises
-    ModelUnavailable when the model cannot be loaded, ConfigurationError where npu.mode asks for what cannot be had.
+        model = LoadedModel("base", Path("models/base"), StageSettings())
     """
 
     def __init__(
@@ -54,88 +56,89 @@ class Parts:
         self.mel: Mel = self.npu.mel
         self.encoder: Encoder = self.npu.encoder
         self.decoder = Ct2Decoder(self.checkpoint, settings.decode)
-        self._wav2vec2: dict[str, Aligner] = {}
+        self.aligners = Aligners(name, self.checkpoint, settings)
         self._diarizer: Diarizer | None = None
         self._lock = Lock()
 
     def close(self) -> None:
-        """Give back what other processes wait for: the NPU."""
+        """Release the NPU, which other processes may wait for."""
         self.npu.close()
 
-    def detector(self, vad: VadSettings) -> SpeechDetector:
-        """A fresh detector for one recording."""
+    def check(self, options: Options) -> None:
+        """Check that the model can serve a request's options, apart from limits that depend on the language.
+
+        Raises InvalidInput, or ModelUnavailable if the packages for diarization are not installed.
+        """
+        if options.language is not None:
+            self.checkpoint.require_language(options.language)
+        for language in options.languages:
+            self.checkpoint.require_language(language, param="languages")
+        if options.align == "ctc":
+            self.aligners.ctc()
+        if options.align == "whisperx":
+            require_extra("align = whisperx", param="align", kind=InvalidInput)
+        if options.diarize is not None:
+            self.diarizer()
+
+    def candidates(self, options: Options) -> tuple[str, ...]:
+        """Return the languages that a recording may have: one if it is known, else those among which it is detected.
+
+        The configured ``decode.languages`` apply where the request names none; those that the model does not know are
+        left out, and if none is left, all of the model's languages are returned.
+        """
+        if options.language is not None:
+            return (options.language,)
+        if options.languages:
+            return options.languages
+        known = self.checkpoint.languages
+        return tuple(language for language in self.settings.decode.languages if language in known) or known
+
+    def detector(self, options: Options) -> SpeechDetector | None:
+        """Return a new speech detector for one recording; None if the request switches speech detection off.
+
+        Raises ModelUnavailable if the packages for pyannote are not installed.
+        """
+        if not options.vad:
+            return None
+        vad = self._vad_settings(options)
         if vad.method == "silero":
             return SileroDetector(vad)
-        from server.pipeline.stages.whisperx_parts import PyannoteDetector
+        from server.pipeline.stages.whisperx_stages import PyannoteDetector
 
         return PyannoteDetector(vad)
 
+    def _vad_settings(self, options: Options) -> VadSettings:
+        asked = {
+            "threshold": options.vad_threshold,
+            "min_silence_ms": options.vad_min_silence_ms,
+            "pad_ms": options.vad_pad_ms,
+        }
+        return self.settings.vad.model_copy(update={k: v for k, v in asked.items() if v is not None})
+
     def diarizer(self) -> Diarizer:
-        """Raises InvalidInput where no diarization pipeline is configured."""
+        """Return the object that labels speakers, which all requests share.
+
+        Raises InvalidInput if no diarization pipeline is configured, ModelUnavailable if its packages are not
+        installed.
+        """
         if not self.settings.diarize.model:
             raise InvalidInput(
                 "This server has no diarization pipeline.",
                 param="diarize",
                 cure="Set diarize.model to a pyannote pipeline, a local directory or a Hugging Face id.",
             )
-        from server.pipeline.stages.whisperx_parts import Diarizer
+        from server.pipeline.stages.whisperx_stages import Diarizer
 
         with self._lock:
             self._diarizer = self._diarizer or Diarizer(self.settings.diarize)
             return self._diarizer
 
-    def attention(self, search: Search) -> AttentionAligner:
-        return AttentionAligner(self.checkpoint, search.tokenizer)
-
-    def aligner(self, asked: AlignMethod | None, search: Search, task: Task) -> tuple[Aligner | None, str | None]:
-        """The aligner for one request, None where no word times are wanted, and a warning where it is not as asked.
-
-        Raises InvalidInput for a CTC head that the model lacks, ModelUnavailable for a wav2vec2 model that cannot be
-        had although it was asked for.
-        """
-        method = asked or self.settings.align.method
-        language = search.tokenizer.language_code
-        if method == "off":
-            return None, None
-        if task == "translate" and self.checkpoint.multilingual and method != "attention":
-            warning = None if method == "auto" else f"align={method} cannot place translated words: attention was used."
-            return self.attention(search), warning
-        if method == "attention":
-            return self.attention(search), None
-        if method == "ctc":
-            return self.ctc(), None
-        if method == "whisperx":
-            return self._whisperx(language), None
-        return self._automatic(search, language)
-
-    def _automatic(self, search: Search, language: str) -> tuple[Aligner, str | None]:
-        if self.checkpoint.ctc_head is not None and language == "en":
-            return CtcAligner(self.checkpoint.ctc_head), None
-        if language not in self.settings.align.models:
-            return self.attention(search), None
-        try:
-            return self._whisperx(language), None
-        except ModelUnavailable as error:
-            return self.attention(search), f"{error.message} Decoder attention was used instead."
-
-    def ctc(self) -> Aligner:
-        """Raises InvalidInput where the model has no CTC head."""
-        if self.checkpoint.ctc_head is None:
-            raise InvalidInput(
-                f"The model {self.name} has no CTC head.", param="align", cure="Choose whisperx, attention or auto."
-            )
-        return CtcAligner(self.checkpoint.ctc_head)
-
-    def _whisperx(self, language: str) -> Aligner:
-        from server.pipeline.stages.whisperx_parts import Wav2Vec2Aligner
-
-        with self._lock:
-            if language not in self._wav2vec2:
-                model = self.settings.model
-                self._wav2vec2[language] = Wav2Vec2Aligner(
-                    language,
-                    self.settings.align.models.get(language),
-                    cache_dir=model.cache_dir,
-                    offline=model.offline,
-                )
-            return self._wav2vec2[language]
+    def stage_choices(self) -> tuple[StageChoice, ...]:
+        """Return for each processing stage the device that runs it now, and the reason."""
+        encoder = f"{self.npu.reason('encoder')}; CPU: {self.encoder_reason}"
+        return (
+            StageChoice("vad", "cpu", self.settings.vad.method),
+            StageChoice("mel", self.mel.device, self.npu.reason("mel")),
+            StageChoice("encoder", self.encoder.device, encoder),
+            StageChoice("decoder", self.decoder.device, f"ctranslate2 {self.checkpoint.compute_type}"),
+        )

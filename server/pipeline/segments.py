@@ -1,50 +1,32 @@
-"""Cuts the text of a window into segments: sentences where the words have times, else the window as a whole."""
+"""Division of a window's text into segments: sentences if the words have times, otherwise one for the whole window."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from kernels.mel.audio import HOP_LENGTH, SAMPLE_RATE
-from server.pipeline.stages.decoder import Decoded
+from server.pipeline.stages.protocols import WindowText
 from server.pipeline.stages.text import TokenWord, sentence_ends
-from server.pipeline.window import Window
-from server.transcript import Segment, TokenScore, Word
+from server.transcript import Segment
 
 
-def window_segments(
-    decoded: Decoded,
-    words: Sequence[Word] | None,
-    window: Window,
-    first_id: int,
-    scores: Sequence[TokenScore] = (),
-) -> list[Segment]:
-    """Segments of one window, numbered from ``first_id``.
+def window_segments(text: WindowText, first_id: int) -> list[Segment]:
+    """Divide a window's text into segments, numbered from ``first_id``; silence gives none.
 
-    ``words`` are the timed words, one for each of ``decoded.words``, or None where no times were asked for;
-    ``scores`` the token probabilities, one for each of ``decoded.tokens``, or nothing.
+    A segment is a sentence if the words have times, otherwise the whole text of the window.
     """
-    if not decoded.words:
+    written = text.decoded.words
+    if not written:
         return []
-    ends = sentence_ends(words) if words is not None else [len(decoded.words)]
-    segments: list[Segment] = []
-    begin = 0
-    for end in ends:
-        segments.append(_segment(decoded, words, window, scores, begin, end, first_id + len(segments)))
-        begin = end
-    return segments
+    ends = sentence_ends(text.words) if text.words is not None else [len(written)]
+    return [_segment(text, begin, end, first_id + number) for number, (begin, end) in enumerate(pairwise([0, *ends]))]
 
 
-def _segment(
-    decoded: Decoded,
-    words: Sequence[Word] | None,
-    window: Window,
-    scores: Sequence[TokenScore],
-    begin: int,
-    end: int,
-    number: int,
-) -> Segment:
+def _segment(text: WindowText, begin: int, end: int, number: int) -> Segment:
+    window, decoded = text.window, text.decoded
     written = decoded.words[begin:end]
-    timed = tuple(words[begin:end]) if words is not None else ()
+    timed = text.words[begin:end] if text.words is not None else ()
     first_token = _token_count(decoded.words[:begin])
     return Segment(
         id=number,
@@ -58,7 +40,7 @@ def _segment(
         temperature=decoded.temperature,
         seek=int(window.start * SAMPLE_RATE) // HOP_LENGTH,
         words=timed,
-        logprobs=tuple(scores[first_token : first_token + _token_count(written)]),
+        logprobs=text.scores[first_token : first_token + _token_count(written)],
     )
 
 

@@ -1,4 +1,4 @@
-"""A window: the piece of a recording that the stages work on."""
+"""The window: a piece of a recording of at most 30 s, which every stage processes as a whole."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from kernels.mel.audio import ENCODER_FRAMES, HOP_LENGTH, SAMPLE_RATE, Float32
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """At most 30 s of audio: the work unit.
+    """A piece of a recording, at most 30 s. ``index`` counts the windows of the recording; ``start`` is in seconds.
 
-    ``samples`` is float32 mono at 16 kHz, unpadded; ``speech`` are the (start, end) spans, in seconds of the
-    recording, that voice activity detection found inside it.
+    ``samples`` is float32 mono at 16 kHz, unpadded; ``speech`` are the (start, end) spans, in seconds of the recording,
+    in which voice activity detection found speech.
     """
 
     index: int
@@ -22,9 +22,10 @@ class Window:
 
     @property
     def end(self) -> float:
+        """The end of the window in seconds of the recording."""
         return self.start + len(self.samples) / SAMPLE_RATE
 
     @property
     def frames(self) -> int:
-        """Encoder frames, of 20 ms, behind which there is audio."""
+        """The number of encoder frames, of 20 ms each, that hold audio rather than padding."""
         return max(1, min(ENCODER_FRAMES, -(-len(self.samples) // (2 * HOP_LENGTH))))

@@ -1,4 +1,4 @@
-"""Makes aligned times fit to be shown: every word has some, in order, inside its window."""
+"""Completion of an aligner's word times, so that every word has times, in order and inside its window."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from server.transcript import Word
 
 
 def timed_words(words: Sequence[TokenWord], times: Sequence[Times | None], window: Window) -> tuple[Word, ...]:
-    """Words with times in seconds of the recording.
+    """Give every word times in seconds of the recording, rounded to milliseconds.
 
-    Words that the aligner could not place share the room between their neighbours by their length, and are flagged.
+    ``times`` are an Aligner's, one for each word. Words without times share the gap between their neighbours in
+    proportion to their lengths in characters, and are marked as interpolated.
     """
     length = window.end - window.start
     placed = _ordered(times, length)
@@ -36,7 +37,7 @@ def _score(times: Times | None) -> float | None:
 
 
 def _ordered(times: Sequence[Times | None], length: float) -> list[tuple[float, float] | None]:
-    """Clamped to the window, and no word before the end of the one ahead of it."""
+    """Clamp times to [0, length], and move the start of a word that begins before the end of the word before it."""
     clock = 0.0
     placed: list[tuple[float, float] | None] = []
     for item in times:

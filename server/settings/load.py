@@ -133,7 +133,10 @@ def _config_file() -> Path | None:
 
 
 def _refuse_unknown_variables() -> None:
-    """Refuse variables that are no settings: pydantic-settings ignores them, which would hide a misspelt name."""
+    """Raise ConfigurationError if an environment variable with our prefix names no setting.
+
+    pydantic-settings ignores such a variable, which would hide a misspelt name.
+    """
     known = {f"{ENV_PREFIX}{group}__{key}".upper() for group, key in setting_names()} | {CONFIG_VARIABLE}
     for name in os.environ:
         if name.upper().startswith(ENV_PREFIX) and name.upper() not in known:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import platformdirs
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from server.languages import language_code
 from server.settings.group import Fraction, Group, Positive
 from server.transcript import AlignMethod
 
@@ -49,13 +50,14 @@ class ModelSettings(Group):
     )
     compute_type: Literal["auto", "int8", "int8_float32", "float32", "int16"] = Field(
         "auto",
-        description="Arithmetic of CTranslate2. auto keeps int8 if the checkpoint has it and converts to int8 "
-        "otherwise.",
+        description="Arithmetic of CTranslate2: of the decoder, and of the encoder if it is ctranslate2. auto keeps "
+        "int8 if the checkpoint has it and converts to int8 otherwise.",
     )
     threads: int = Field(0, ge=0, description="CPU threads of one stage; 0 means all cores that this process may use.")
-    encoder: Literal["auto", "ctranslate2", "onnxruntime", "torch"] = Field(
+    encoder: Literal["auto", "ctranslate2", "openvino"] = Field(
         "auto",
-        description="Encoder on the CPU. auto times, at start-up, those that could be the fastest on this processor.",
+        description="Encoder on the CPU. auto times, at start-up, those that are as accurate as float32, and takes the "
+        "fastest. openvino computes in float32, or in bfloat16 on a processor with AMX if model.compute_type is auto.",
     )
 
 
@@ -109,6 +111,11 @@ class VadSettings(Group):
 class DecodeSettings(Group):
     """The decoder's search and its guard against hallucination (thresholds as in openai/whisper's transcribe.py)."""
 
+    languages: tuple[Annotated[str, AfterValidator(language_code)], ...] = Field(
+        (),
+        description="Languages among which that of a recording is detected, as ISO 639-1 codes or English names; empty "
+        "means all of the model's. A request that names languages of its own is not limited by it.",
+    )
     beam_size: Positive = Field(5, description="Beams at temperature 0; 1 is greedy and the fastest.")
     best_of: Positive = Field(5, description="Samples that are drawn at a temperature above 0; the best one is taken.")
     patience: float = Field(1.0, gt=0, description="Patience of the beam search.")

@@ -22,7 +22,7 @@ def tone(seconds: float, rate: int = 16_000) -> NDArray[np.float32]:
 
 
 def sound(samples: NDArray[np.float32], rate: int, container: str = "WAV", subtype: str = "PCM_16") -> bytes:
-    """Encode samples [T] or [T, channels] as a file."""
+    """Encode samples [T] or [T, channels] as the bytes of an audio file."""
     buffer = io.BytesIO()
     soundfile.write(buffer, samples, rate, format=container, subtype=subtype)
     return buffer.getvalue()

@@ -56,7 +56,7 @@ def engine(session_engine: ScriptedEngine) -> ScriptedEngine:
 
 @pytest.fixture(scope="session")
 def session_http(url: str) -> Iterator[httpx2.Client]:
-    """One client for all tests, because making one takes a tenth of a second."""
+    """One HTTP client for all tests, because making one takes a tenth of a second."""
     with httpx2.Client(base_url=url, timeout=20) as client:
         yield client
 
@@ -79,7 +79,7 @@ def client(session_client: openai.OpenAI, engine: ScriptedEngine) -> openai.Open
 
 @pytest.fixture(scope="session")
 def wav() -> bytes:
-    """A tenth of a second of silence."""
+    """A WAV file with a tenth of a second of silence."""
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:
         file.setnchannels(1)

@@ -20,9 +20,9 @@ LOADING = 60.0  # seconds that a process may take to load its model on a busy ma
 
 @contextmanager
 def serving(app: FastAPI, grace_seconds: int | None = None) -> Iterator[str]:
-    """Start the server and yield its base URL. It has stopped when the block ends.
+    """Context manager that runs ``app`` as a real server on a free port, and yields its base URL.
 
-    Running requests get ``grace_seconds`` to finish, None for no limit.
+    The server has stopped when the block ends. Running requests get ``grace_seconds`` to finish, None for no limit.
     """
     config = uvicorn.Config(
         app,
@@ -49,7 +49,7 @@ def serving(app: FastAPI, grace_seconds: int | None = None) -> Iterator[str]:
 
 @contextmanager
 def connected(url: str, path: str, headers: str) -> Iterator[socket.socket]:
-    """Open a connection that has sent the head of a POST and no body; it is closed when the block ends."""
+    """Context manager of a connection that has sent the head of a POST and no body."""
     address = urlsplit(url)
     with socket.create_connection((address.hostname, address.port or 80)) as sock:
         sock.sendall(f"POST {path} HTTP/1.1\r\nHost: {address.netloc}\r\n{headers}\r\n\r\n".encode())

@@ -10,15 +10,15 @@ from pydantic import BaseModel
 TRANSCRIPTIONS = "/v1/audio/transcriptions"
 
 
-def post_transcribe(http: httpx2.Client, wav: bytes, **fields: str) -> httpx2.Response:
-    """POST /transcribe with these form fields."""
+def post_transcribe(http: httpx2.Client, wav: bytes, **fields: str | list[str]) -> httpx2.Response:
+    """Send a recording and form fields to POST /transcribe, and return the response."""
     return http.post("/transcribe", files={"file": ("a.wav", wav)}, data=fields)
 
 
 def post_openai(
     http: httpx2.Client, wav: bytes, fields: list[tuple[str, str]], route: str = TRANSCRIPTIONS
 ) -> httpx2.Response:
-    """POST one of OpenAI's routes with these form fields, in this order."""
+    """Send a recording and form fields, in this order, to one of OpenAI's routes, and return the response."""
     parts: list[tuple[str, Any]] = [(name, (None, value)) for name, value in fields]
     return http.post(route, files=[*parts, ("file", ("a.wav", wav))])
 

@@ -7,19 +7,30 @@ import threading
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, replace
 
-from server.engine.contract import EngineStatus, Job, ModelCard, Observer, StageChoice
+from server.engine.contract import EngineStatus, Job, ModelCard, Observer
 from server.errors import ModelNotFound
-from server.transcript import Event, Finished, Progress, Segment, SegmentReady, StageTime, TokenScore, Transcript, Word
+from server.transcript import (
+    Event,
+    Finished,
+    Progress,
+    Segment,
+    SegmentReady,
+    StageChoice,
+    StageTime,
+    TokenScore,
+    Transcript,
+    Word,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Hang:
-    """A step that never ends; ``ScriptedEngine.closed`` is set when the generator is closed."""
+    """A step of a ScriptedEngine that never ends; its event ``closed`` is set when the generator is closed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """A step that only waits."""
+    """A step of a ScriptedEngine that only waits."""
 
     seconds: float
 
@@ -103,15 +114,15 @@ READY = EngineStatus(
 
 
 def steps(transcript: Transcript) -> list[Step]:
-    """Return the events of a run without trouble."""
+    """Return the steps of a transcription without a failure: progress, each segment, and the transcript."""
     segments: Sequence[Segment] = [replace(segment, speaker=None) for segment in transcript.segments]
     return [Progress(0.0, transcript.duration, "decode"), *map(SegmentReady, segments), Finished(transcript)]
 
 
 class ScriptedEngine:
-    """An engine that plays ``steps`` for every job, and keeps the jobs and the bytes of their files.
+    """An engine for tests that plays ``steps`` for every job, and keeps the jobs and the bytes of their files.
 
-    ``reason`` is why the demo model stands in for the default one.
+    ``reason`` is the text that says why the demo model stands in for the default one, None if it does not.
     """
 
     def __init__(self) -> None:

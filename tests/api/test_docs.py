@@ -28,6 +28,7 @@ def schema(http: httpx2.Client) -> dict[str, Any]:
 
 def test_every_route_has_a_section_with_an_example(schema: dict[str, Any]) -> None:
     routes = {f"{method.upper()} {path}" for path, methods in schema["paths"].items() for method in methods}
+    assert routes == set(re.findall(r"^\| \[((?:GET|POST) [^\]]+)\]", PAGE, re.MULTILINE)), "the table of routes"
     assert routes == {name for name in SECTIONS if name.startswith(("GET", "POST"))}
     assert all("```sh\ncurl" in SECTIONS[route] for route in routes)
 

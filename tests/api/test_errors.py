@@ -73,7 +73,7 @@ def test_the_table_covers_every_domain_error() -> None:
 
 def test_a_subclass_is_answered_as_its_nearest_class() -> None:
     class Stale(errors.ModelNotFound):
-        """A class without an entry in the table."""
+        """An error class without an entry in the table ERROR_KINDS."""
 
     assert kind_of(Stale("x")).code == "model_not_found"
 

@@ -56,7 +56,7 @@ def verbose(http: httpx2.Client, name: str, data: bytes) -> httpx2.Response:
 
 
 def well_formed(response: httpx2.Response) -> dict[str, Any]:
-    """Validate a verbose_json strictly, with times in order and inside the recording, and return it."""
+    """Return the body of a verbose_json response, validated strictly, with times in order and inside the recording."""
     assert response.status_code == 200, response.text
     TranscriptionVerbose.model_validate_json(response.content, strict=True)
     body: dict[str, Any] = response.json()
@@ -163,6 +163,16 @@ def test_logprobs(real: httpx2.Client) -> None:
     body = real.post(URL, files={"file": WAV}, data=fields).json()
     assert b"".join(bytes(entry["bytes"]) for entry in body["logprobs"]).decode("utf-8", "replace").strip()
     assert all(entry["logprob"] <= 0 for entry in body["logprobs"])
+
+
+@pytest.mark.parametrize("route", [URL, "/transcribe"])
+def test_the_language_is_one_of_the_candidates(real: httpx2.Client, route: str) -> None:
+    fields = {"vad": "false"} if route == URL else {"vad_filter": "false"}
+    for candidates in (["de", "nl"], ["ja", "ko"]):
+        body = real.post(route, files={"file": WAV}, data={**fields, "languages[]": candidates}).json()
+        assert (body["language"] if route != URL else body["languages"][0]["code"]) in candidates
+    response = real.post(route, files={"file": WAV}, data={"languages[]": ["de", "yue"]})
+    assert (response.status_code, response.json()["error"]["param"]) == (400, "languages"), "this model has no yue"
 
 
 def test_models_and_status(real: httpx2.Client, tiny_multilingual: Path) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from server.checkpoints.catalog import Catalog
-from server.checkpoints.installers import Installer, find_installer
-from server.checkpoints.sources import KnownModel, KnownModels
+from server.checkpoints.sources.installers import Installer, find_installer
+from server.checkpoints.sources.table import KnownModel, KnownModels
 from server.settings.stages import ModelSettings
 from tests.package_index import LocalIndex, in_two_wheels, serving_packages
 

@@ -16,10 +16,10 @@ import ctranslate2
 import huggingface_hub.constants
 import pytest
 
-from server.checkpoints import hub
 from server.checkpoints.catalog import Catalog
-from server.checkpoints.record import RECORD, read_record
-from server.checkpoints.sources import KnownFile, KnownModel, KnownModels
+from server.checkpoints.sources import hub
+from server.checkpoints.sources.record import RECORD, read_record
+from server.checkpoints.sources.table import KnownFile, KnownModel, KnownModels
 from server.errors import HubUnreachable, InvalidInput, ModelNotFound, ModelUnavailable
 from server.settings.stages import ModelSettings
 from tests.hub import REVISION, LocalHub
@@ -38,7 +38,7 @@ def catalog(cache_dir: Path, name: str = "demo", *, offline: bool = False, demo:
 
 
 def put(model: Path, cache_dir: Path, repository: str) -> Path:
-    """Install ``model`` as if it had been pulled."""
+    """Install ``model`` in the cache under the id ``repository``, as if it had been downloaded."""
     return Path(shutil.copytree(model, cache_dir / repository.replace("/", "--")))
 
 

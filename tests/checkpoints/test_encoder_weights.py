@@ -23,7 +23,7 @@ Converted = Callable[[str | None], Path]
 
 @pytest.fixture(scope="module")
 def converted(tiny_multilingual: Path, tmp_path_factory: pytest.TempPathFactory) -> Converted:
-    """The tiny checkpoint in the given quantization."""
+    """A function that converts the tiny checkpoint to CTranslate2 in a quantization, and returns its directory."""
     made: dict[str | None, Path] = {}
 
     def convert(quantization: str | None) -> Path:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from server.checkpoints.files import is_multilingual
-from server.checkpoints.record import read_record, record_files
-from server.checkpoints.sources import known_models
+from server.checkpoints.sources.record import read_record, record_files
+from server.checkpoints.sources.table import known_models
 
 REPOSITORY = "Systran/faster-whisper-tiny.en"
 

@@ -15,7 +15,7 @@ COMMAND = (sys.executable, "-m", "server.cli")
 
 
 class CommandLine:
-    """Runs commands in this process."""
+    """A function that runs a command of ``whisperx-npu`` in this process, and returns its exit status and output."""
 
     def __call__(self, *arguments: str | Path, input: bytes | None = None) -> Result:  # noqa: A002  CliRunner's name
         return CliRunner().invoke(app, [str(argument) for argument in arguments], input=input)
@@ -28,7 +28,7 @@ def cli() -> CommandLine:
 
 @pytest.fixture
 def short_and_steady(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Settings under which a model of random weights takes noise for speech and always says the same."""
+    """Settings under which a model of random weights takes noise for speech, stops early and always says the same."""
     for name, value in {
         "VAD__THRESHOLD": "0.0",
         "DECODE__TEMPERATURES": "[0.0]",
@@ -40,19 +40,19 @@ def short_and_steady(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def environment(short_and_steady: None) -> dict[str, str]:
-    """The environment of a child process."""
+    """Environment variables for a child process, with the settings of ``short_and_steady``."""
     return dict(os.environ)
 
 
 @pytest.fixture
 def recording(tmp_path: Path) -> Path:
-    """Two seconds of noise."""
+    """A WAV file with two seconds of noise."""
     return write_noise(tmp_path / "noise.wav", seconds=2)
 
 
 @pytest.fixture
 def long_recording(tmp_path: Path) -> Path:
-    """An hour of noise: work for minutes."""
+    """A WAV file with an hour of noise, which takes minutes to transcribe."""
     return write_noise(tmp_path / "long.wav", seconds=3600)
 
 

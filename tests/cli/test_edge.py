@@ -111,7 +111,7 @@ def test_keys_that_cannot_be_read_stop_the_start(
 
 
 class Collector(BaseHTTPRequestHandler):
-    """Takes what OpenTelemetry sends."""
+    """An HTTP handler that stores the traces that OpenTelemetry sends in TRACES."""
 
     def do_POST(self) -> None:
         length = int(self.headers["content-length"])
@@ -120,7 +120,7 @@ class Collector(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Nothing."""
+        """Log nothing."""
 
 
 TRACES: list[tuple[str, bytes]] = []

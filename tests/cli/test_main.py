@@ -6,7 +6,17 @@ import sys
 import server
 from tests.cli.conftest import COMMAND, CommandLine
 
-SLOW = {"torch", "transformers", "ctranslate2", "faster_whisper", "fastapi", "pydantic", "huggingface_hub", "librosa"}
+SLOW = {
+    "torch",
+    "openvino",
+    "transformers",
+    "ctranslate2",
+    "faster_whisper",
+    "fastapi",
+    "pydantic",
+    "huggingface_hub",
+    "librosa",
+}
 
 
 def test_help_loads_nothing_slow() -> None:

@@ -23,7 +23,7 @@ NOBODY = "http://127.0.0.1:9"
 
 @pytest.fixture
 def hub(tiny_multilingual: Path, tmp_path: Path) -> Iterator[LocalHub]:
-    """A hub that has the model base.en, with a large file that is pulled, too."""
+    """A local Hugging Face Hub with the model base.en, and a large file beside it that is downloaded, too."""
     remote = Path(shutil.copytree(tiny_multilingual, tmp_path / "remote"))
     (remote / "vocabulary.filler").write_bytes(bytes(FILLER))
     with serving() as hub:
@@ -33,7 +33,7 @@ def hub(tiny_multilingual: Path, tmp_path: Path) -> Iterator[LocalHub]:
 
 @pytest.fixture
 def online(environment: dict[str, str], hub: LocalHub) -> dict[str, str]:
-    """The environment of a server that pulls."""
+    """Environment variables of a server whose default model is base.en, to be downloaded from the local hub."""
     return environment | {
         "HF_HUB_OFFLINE": "0",
         "HF_ENDPOINT": hub.url,

@@ -94,7 +94,7 @@ def test_with_a_key_it_announces_the_sample_and_an_own_recording_once_it_is_read
 
 
 def alike(answer: Any, key: str = "") -> Any:
-    """The answer without what differs between two runs: times, ids, and the last digits of scores."""
+    """Return a JSON answer with its floats and its job id, which differ between two runs, replaced by their types."""
     if isinstance(answer, dict):
         return {name: alike(value, name) for name, value in answer.items()}
     if isinstance(answer, list):

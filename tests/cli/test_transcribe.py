@@ -78,6 +78,8 @@ def test_output_directory(cli: CommandLine, recording: Path, tiny_multilingual: 
         (["a.wav", "b.wav", "--format", "srt"], "Give --output-dir"),
         (["a/x.wav", "b/x.wav", "--output-dir", "out"], "under one name"),
         (["a.wav", "--language", "klingon"], "--language klingon is no language of Whisper"),
+        (["a.wav", "--languages", "de,klingon"], "--languages klingon is no language of Whisper"),
+        (["a.wav", "--languages", "de,nl", "--language", "en"], "language = 'en' is none of de, nl"),
         (["a.wav", "--diarize"], "Set diarize.model"),
         (["a.wav", "--format", "html"], "--format"),
         (["a.wav", "--align", "guess"], "--align"),
@@ -115,7 +117,7 @@ def test_a_bar_on_the_terminal_and_the_result_in_the_pipe(
 
 
 def _until_closed(terminal: int) -> str:
-    """Read the terminal to its end; a terminal that nobody reads stops the program that writes to it."""
+    """Read a terminal to its end, and return the text; an unread terminal would stop the program that writes to it."""
     shown = b""
     with suppress(OSError):  # Linux's way of saying that the other end was closed
         while part := os.read(terminal, 4096):

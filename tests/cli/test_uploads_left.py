@@ -1,4 +1,4 @@
-"""A server that is killed cannot clear up; the next one does, and touches nobody else's."""
+"""The uploads of a server that was killed: the next server removes them, and no files of others."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def temporary(environment: dict[str, str], tmp_path: Path) -> Path:
 
 @contextmanager
 def uploading(address: str, temporary: Path) -> Iterator[Path]:
-    """In the middle of an upload: the file that it goes to."""
+    """Context manager of an upload that is under way; yields the file that the server writes it to."""
     before = set(files(temporary))
     parts = urlsplit(address)
     with socket.create_connection((parts.hostname, parts.port or 80), timeout=30) as connection:

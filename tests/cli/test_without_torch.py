@@ -45,7 +45,7 @@ sys.meta_path[sys.meta_path.index(PathFinder)] = Without
 
 @pytest.fixture(scope="module")
 def finder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory whose sitecustomize.py hides from every process what only the extra brings."""
+    """A directory whose sitecustomize.py hides the packages of the extra ``whisperx`` from every process."""
     kept, every = ({requirement.name for requirement, _ in pinned(name).values()} for name in LOCKS)
     modules = {
         module
@@ -60,7 +60,7 @@ def finder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def slim(environment: dict[str, str], finder: Path) -> dict[str, str]:
-    """The environment of a child process."""
+    """Environment variables for a child process that cannot import the packages of the extra ``whisperx``."""
     return environment | {"PYTHONPATH": f"{finder}{os.pathsep}{ROOT}"}
 
 
@@ -114,7 +114,6 @@ def test_requests_that_need_it_are_refused_and_auto_goes_without(
         ("align.method", "whisperx"),
         ("vad.method", "pyannote"),
         ("diarize.model", "someone/pipeline"),
-        ("model.encoder", "torch"),
     ],
 )
 def test_settings_that_need_it_stop_the_start(slim: dict[str, str], setting: str, value: str, demo_model: Path) -> None:
@@ -170,21 +169,6 @@ def test_the_doctor_lists_it_as_missing(slim: dict[str, str], tiny_multilingual:
     assert packages["detail"].endswith("; not installed: torch, torchaudio, transformers, whisperx")
     assert packages["cure"] == CURE
     assert done.returncode == 0
-
-
-def test_the_choice_of_an_encoder_leaves_torch_out_and_says_so(slim: dict[str, str], tiny_multilingual: Path) -> None:
-    script = f"""
-from pathlib import Path
-from server.pipeline.stages.whisper import Checkpoint
-from server.pipeline.encoding.cpu_choice import cpu_encoder
-from server.settings.stages import ModelSettings
-settings = ModelSettings(threads=1)
-print(cpu_encoder(Checkpoint(Path({str(tiny_multilingual)!r}), settings), settings, frozenset({{"amx_bf16"}})).reason)
-"""
-    done = run(slim, sys.executable, "-c", script)
-    assert done.stdout == f"ctranslate2 int8; torch bfloat16 cannot: The encoder torch {LACKING.rstrip('.')}\n", (
-        done.stderr
-    )
 
 
 def test_traces_can_be_sent(slim: dict[str, str]) -> None:

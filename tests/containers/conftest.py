@@ -34,7 +34,7 @@ def asked(command: str, environment: dict[str, str]) -> str:
 
 
 def exported(lines: str) -> dict[str, str]:
-    """The variables that a shell would have after ``lines``."""
+    """Return the environment variables that a shell has after it ran ``lines``."""
     script = f"{lines}\nenv -0"
     pairs = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout.split("\0")
     return dict(pair.split("=", 1) for pair in pairs if "=" in pair)
@@ -56,13 +56,13 @@ def docker() -> Iterator[Docker]:
 
 @pytest.fixture(scope="session")
 def image(docker: Docker) -> str:
-    """What the builder said of the server's image."""
+    """Build the server's image and return the builder's output."""
     return docker.build()
 
 
 @pytest.fixture(scope="module")
 def server(docker: Docker, image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """As `docker compose up` starts it, with no .env but for the port."""
+    """The server as `docker compose up` starts it, with nothing in .env but the port."""
     with project(docker, tmp_path_factory.mktemp("served")) as served:
         served.up()
         yield served

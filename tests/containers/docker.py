@@ -1,4 +1,4 @@
-"""Docker's command line, and one compose project with its own .env, volumes and port."""
+"""Docker's command line, and a compose project with its own .env, volumes and port."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ VARIABLES = {name for file in FILES for name in re.findall(r"\$\{([A-Z_]+)", (RO
 
 @dataclass(frozen=True)
 class Docker:
-    """An engine that answers. ``environment`` is what its command line needs."""
+    """Docker's command line for a running engine; ``environment`` has the variables that it needs."""
 
     environment: Mapping[str, str]
 
     def __call__(self, *arguments: str, seconds: float = 300) -> str:
-        """Standard output of a docker command. Raises AssertionError with what it said if it fails."""
+        """Run a docker command and return its standard output. Raises AssertionError with all output if it fails."""
         run = self.tried(*arguments, seconds=seconds)
         assert run.returncode == 0, f"docker {shlex.join(arguments)}\n{run.stdout[-4_000:]}{run.stderr[-8_000:]}"
         return run.stdout
@@ -49,16 +49,16 @@ class Docker:
         )
 
     def gateway(self) -> str:
-        """The address of this machine that containers reach."""
+        """Return the address under which containers reach this machine."""
         return self("network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}").strip()
 
     def exported(self, container: str) -> bytes:
-        """A container's files, a tar archive."""
+        """Return the files of a container as a tar archive."""
         command = ["docker", "export", container]
         return subprocess.run(command, env={**os.environ, **self.environment}, capture_output=True, check=True).stdout
 
     def build(self, *services: str, files: Iterable[str] = ("compose.yaml",), **variables: str) -> str:
-        """Build the services' images; what the builder said, line by line."""
+        """Build the images of the services, and return the output of the builder."""
         named = [part for file in files for part in ("--file", file)]
         bundle = os.environ.get("SSL_CERT_FILE", "/dev/null")
         values = {
@@ -80,7 +80,7 @@ def free_port() -> int:
 
 @dataclass
 class Project:
-    """A user's folder with a .env beside the compose files."""
+    """A compose project as a user has it: a folder with a .env, and the compose files of this repository."""
 
     docker: Docker
     folder: Path
@@ -116,7 +116,7 @@ class Project:
         return run
 
     def up(self, *, healthy: bool = True) -> None:
-        """As a user starts it; waits until docker calls it healthy."""
+        """Start the project as a user does; with ``healthy``, wait until docker reports it as healthy."""
         self.compose("up", "--detach", "--no-build", *(["--wait"] if healthy else []), seconds=HEALTHY_SECONDS)
 
     def down(self) -> None:
@@ -127,7 +127,7 @@ class Project:
         return run.stdout + run.stderr
 
     def run_in(self, *command: str) -> str:
-        """Standard output of a command in the running container."""
+        """Run a command in the server's container, and return its standard output."""
         return self.compose("exec", "-T", "server", *command).stdout
 
     def inspected(self) -> dict[str, Any]:
@@ -139,7 +139,7 @@ class Project:
         return dict(httpx2.get(f"{self.url}/v1/status").json())
 
     def waited_for(self, what: str) -> str:
-        """The log, as soon as it has ``what``."""
+        """Wait until the log contains ``what``, and return the log."""
         end = time.monotonic() + HEALTHY_SECONDS
         while what not in (log := self.log()):
             assert time.monotonic() < end, log
@@ -149,7 +149,7 @@ class Project:
 
 @contextmanager
 def project(docker: Docker, folder: Path, *files: str, **settings: str) -> Iterator[Project]:
-    """Up when it comes, gone with its volumes when it goes."""
+    """Context manager of a compose project, which the caller starts; it is removed with its volumes at the end."""
     made = Project(docker, folder, ("compose.yaml", *files), settings)
     try:
         yield made

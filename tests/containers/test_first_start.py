@@ -28,7 +28,10 @@ def hub(docker: Docker, tiny_multilingual: Path, tmp_path: Path) -> Iterator[Loc
 
 
 def self_signed(folder: Path, address: str) -> Path:
-    """A PEM file of a key and its certificate; ``ca.pem`` beside it has the certificate alone."""
+    """Make a self-signed certificate for ``address``, and return a PEM file of its key and itself.
+
+    The file ``ca.pem`` beside it has the certificate alone.
+    """
     key, certificate, both = (folder / name for name in ("key.pem", "ca.pem", "both.pem"))
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-noenc", "-days", "2", "-subj", "/CN=test"]
     extensions = ("subjectAltName=IP:" + address, "keyUsage=critical,keyCertSign,digitalSignature")

@@ -23,12 +23,12 @@ pytestmark = pytest.mark.containers
 
 class Quiet(SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the name in the base class
-        """Say nothing."""
+        """Log nothing."""
 
 
 @contextmanager
 def index(folder: Path, host: str) -> Iterator[str]:
-    """The address of a package index in ``folder``: a directory for each project, as PEP 503 has it."""
+    """Context manager that serves ``folder`` as a package index, as PEP 503 has it, and yields its address."""
     server = ThreadingHTTPServer((host, 0), partial(Quiet, directory=str(folder)))
     Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://{host}:{server.server_address[1]}"

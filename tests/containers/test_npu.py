@@ -24,7 +24,7 @@ pytestmark = pytest.mark.containers
 
 @pytest.fixture(scope="module")
 def kernels(docker: Docker, image: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The image of kernel folders, by programs that stand in for the compilers."""
+    """Build the image of kernel folders with programs that stand in for the compilers, and return its name."""
     folder = wheels(tmp_path_factory.mktemp("wheels"))
     docker.build("kernels", files=FILES, WHEELS=str(folder))
     return KERNELS
@@ -32,7 +32,7 @@ def kernels(docker: Docker, image: str, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture(scope="module")
 def npu(docker: Docker, kernels: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """The override, with a node that is none of an NPU."""
+    """The server started with compose.npu.yaml, and with /dev/null in place of the NPU's device node."""
     docker.build("server", files=FILES)
     folder = tmp_path_factory.mktemp("npu")
     with project(docker, folder, "compose.npu.yaml", NPU_DEVICE="/dev/null", RENDER_GID="992") as served:

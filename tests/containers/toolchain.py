@@ -51,7 +51,7 @@ for core in design.cores:
 
 
 def wheels(folder: Path) -> Path:
-    """Write both into ``folder``."""
+    """Write the wheels that stand in for mlir-aie and Peano into ``folder``, and return it."""
     source = Path(object_files.__file__).read_text()
     aiecc = {"mlir_aie/bin/aiecc": INTERPRETER + AIECC, "mlir_aie/object_files.py": source}
     write_wheel(folder, "mlir_aie", f"0.0.1+{MLIR_AIE[:7]}", aiecc)

@@ -1,4 +1,4 @@
-"""Wheels written by hand."""
+"""A writer of wheels for tests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ NOTES = "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-n
 
 
 def write_wheel(folder: Path, name: str, version: str, files: Mapping[str, str]) -> None:
-    """What lies in a folder ``bin`` can be executed."""
+    """Write a wheel with the texts ``files`` into ``folder``; the files in a folder ``bin`` are executable."""
     notes = f"{name}-{version}.dist-info"
     everything = {
         **files,

@@ -15,8 +15,8 @@ from whisperx.utils import LANGUAGES, TO_LANGUAGE_CODE
 
 from server.engine.contract import Job
 from server.formats import openai, render, srt, vtt
-from server.formats.languages import CODES, NAMES, language_code, language_name
 from server.formats.subtitles import CUE_LINES, CUE_MS, LINE_CHARACTERS, cues
+from server.languages import CODES, NAMES, language_code, language_name
 from server.transcript import Options, Segment, Transcript, Word
 
 SRT_BLOCK = re.compile(

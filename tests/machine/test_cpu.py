@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from server.machine.cpu import CPUINFO, cpu_flags, has_bf16_matrix, has_int8_dot
+from server.machine.cpu import CPUINFO, cpu_flags, has_bf16_matrix
 
 TWO_CORES = """\
 processor\t: 0
@@ -42,15 +42,10 @@ def test_this_machine_has_flags() -> None:
     ("flags", "expected"),
     [
         (frozenset({"avx512_vnni"}), False),
-        (frozenset({"avx512_bf16"}), True),
+        (frozenset({"avx512_bf16"}), False),
         (frozenset({"amx_bf16", "amx_tile"}), True),
         (frozenset(), False),
     ],
 )
 def test_bf16_matrix_hardware(flags: frozenset[str], expected: bool) -> None:
     assert has_bf16_matrix(flags) is expected
-
-
-@pytest.mark.parametrize(("flag", "expected"), [("avx512_vnni", True), ("avx_vnni", True), ("avx2", False)])
-def test_int8_dot_products(flag: str, expected: bool) -> None:
-    assert has_int8_dot(frozenset({flag})) is expected

@@ -27,7 +27,7 @@ DESIGNS = {"scale": design}
 
 @pytest.fixture(scope="session")
 def scale(tmp_path_factory: pytest.TempPathFactory) -> KernelFolder:
-    """The kernel folder of the design. Shared by all tests: do not write to it."""
+    """The kernel folder of the small design ``scale``. It is shared by all tests: do not write to it."""
     out = tmp_path_factory.mktemp("npu-kernels") / "scale"
     build(design(), trial(), out)
     return read(out)
@@ -84,7 +84,7 @@ class ReadyOverlay:
         return self.overlay.launch(self.program, self.buffers)
 
     def is_right(self) -> bool:
-        """Return True if the results are those of the host model."""
+        """Return True if the results in the buffers are those that the kernel folder expects."""
         for buffer in self.buffers:
             buffer.from_device()
         expected = self.overlay.folder.expected()
@@ -93,7 +93,7 @@ class ReadyOverlay:
 
 @pytest.fixture
 def damaged(scale: KernelFolder, tmp_path: Path) -> Path:
-    """A copy of the folder to damage."""
+    """A copy of the kernel folder ``scale``, for a test to damage."""
     import shutil
 
     return Path(shutil.copytree(scale.path, tmp_path / "scale"))
@@ -104,7 +104,7 @@ WATCHDOG_S = 0.5
 
 @pytest.fixture
 def npu(machine: Machine, tmp_path: Path) -> Iterator[Npu]:
-    """The machine's NPU, with a short watchdog."""
+    """The NPU of the simulated machine, with a short watchdog."""
     device = xrt.Device(machine.pyxrt, target="host", watchdog_s=WATCHDOG_S)
     with Npu(device, Folders(tmp_path, "host", tmp_path)) as opened:
         yield opened
@@ -112,5 +112,5 @@ def npu(machine: Machine, tmp_path: Path) -> Iterator[Npu]:
 
 @pytest.fixture
 def resident(npu: Npu, scale: KernelFolder) -> Resident:
-    """The small design, loaded."""
+    """The small design ``scale``, loaded on the simulated NPU."""
     return npu.resident(scale)

@@ -37,12 +37,12 @@ class Objects:
         return getattr(self, argument[1:]) if isinstance(argument, str) and argument.startswith("$") else argument
 
     def buffer(self, nbytes: int, argument: int, *, cacheable: bool = False) -> Any:
-        """Allocate a BO for a launch argument."""
+        """Allocate a buffer object (bo) for a launch argument."""
         bo = self.module.bo
         return bo(self.device, nbytes, bo.cacheable if cacheable else bo.host_only, self.kernel.group_id(argument))
 
     def launchable(self) -> tuple[Any, list[Any]]:
-        """Return a run with the arguments of the folder's self-test, and its buffers."""
+        """Return a run with the arguments of the folder's self-test set, and its buffers."""
         stream = self.folder.streams["run"]
         memory = self.buffer(len(stream), 1, cacheable=True)
         memory.write(stream, 0)
@@ -59,5 +59,5 @@ class Objects:
 
 
 def finish(run: Any, seconds: float = 60.0) -> int:
-    """Return the state of a run at its end, or after so many seconds."""
+    """Wait until a run ends or ``seconds`` have passed, and return its state."""
     return poll(run.state, time.monotonic() + seconds)

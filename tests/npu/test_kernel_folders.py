@@ -25,7 +25,7 @@ def users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def systems(tmp_path: Path) -> Path:
-    """The second of the system's data directories."""
+    """The directory of kernel folders in the second of the system's data directories."""
     return tmp_path / "usr/whisperx-npu/kernels"
 
 

@@ -44,7 +44,7 @@ class Machine:
         self.link("sys/devices/pci0000:00/0000:c7:00.1/driver", f"sys/bus/pci/drivers/{driver}")
 
     def add(self, name: str, driver: str) -> None:
-        """Add another device, with its node."""
+        """Add another accelerator, with its node and its driver."""
         self.node.with_name(name).symlink_to("/dev/null")
         (self.root / "sys/bus/pci/drivers" / driver).mkdir(parents=True, exist_ok=True)
         self.link(f"sys/devices/{name}/driver", f"sys/bus/pci/drivers/{driver}")
@@ -67,7 +67,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 @pytest.fixture
 def memlock() -> Iterator[int]:
-    """A soft limit of 8 MiB, the default of containers and logins."""
+    """Lower the soft limit of locked memory to 8 MiB, the default of containers and logins."""
     before = resource.getrlimit(resource.RLIMIT_MEMLOCK)
     low = 8 << 20 if before[1] == resource.RLIM_INFINITY else min(8 << 20, before[1])
     resource.setrlimit(resource.RLIMIT_MEMLOCK, (low, before[1]))

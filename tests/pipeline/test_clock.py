@@ -1,8 +1,6 @@
-"""Time is charged once, to the stage that spent it."""
+"""The clock of a request's stages: every moment is charged once, to the stage that spent it."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import pytest
 
@@ -11,7 +9,7 @@ from server.pipeline.clock import StageClock
 
 
 class Hands:
-    """A clock that stands still but for what the test adds, in seconds."""
+    """A clock that only the test advances, in seconds."""
 
     now = 100.0
 
@@ -39,22 +37,6 @@ def test_the_inner_stage_stops_the_outer_clock(hands: Hands) -> None:
         hands.pass_by(4)
     hands.pass_by(8)
     assert spent(clock) == {("vad", "cpu"): 5000, ("decode", "cpu"): 2000}
-
-
-def test_an_iterator_is_charged_for_making_items_not_for_their_use(hands: Hands) -> None:
-    clock = StageClock()
-
-    def items() -> Iterator[int]:
-        for number in range(3):
-            hands.pass_by(1)
-            yield number
-
-    got = []
-    for number in clock.iterate("decode", "cpu", items()):
-        hands.pass_by(10)
-        got.append(number)
-    assert got == [0, 1, 2]
-    assert spent(clock) == {("decode", "cpu"): 3000}
 
 
 def test_the_same_stage_on_two_devices_is_told_apart(hands: Hands) -> None:

@@ -1,219 +1,145 @@
-"""A request through all stages: real audio, a model with random weights."""
+"""The steps of one request, taken one by one as a scheduler takes them."""
 
 from __future__ import annotations
 
-import threading
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
-import soundfile
 
-from server.errors import InvalidInput, TooLarge, UnsupportedMedia
-from server.pipeline.loaded_model import Parts, StageSettings
+from server.errors import InvalidInput
+from server.pipeline import batches
+from server.pipeline.alone import transcribe
+from server.pipeline.loaded_model import LoadedModel
 from server.pipeline.session import Session
-from server.pipeline.stages.decoder import prompt_tokens
-from server.settings.stages import AlignSettings, DecodeSettings, ModelSettings
-from server.transcript import DiarizeOptions, Event, Finished, Options, Progress, SegmentReady, Transcript
+from server.pipeline.work import Work
+from server.settings.group import Group
+from server.settings.stages import DecodeSettings, ModelSettings, StageSettings
+from server.transcript import DiarizeOptions, Finished, Options
 from tests.audio_files import tone, write
 
 DECODE = DecodeSettings(
     beam_size=1,
     temperatures=(0.0,),
-    max_new_tokens=20,
-    batch_size=2,
+    max_new_tokens=5,
     no_speech_threshold=None,
     log_prob_threshold=None,
     compression_ratio_threshold=None,
 )
-SETTINGS = StageSettings(model=ModelSettings(compute_type="float32", offline=True), decode=DECODE)
+
+
+def loaded(directory: Path, **groups: Group) -> LoadedModel:
+    """Load the model with groups of settings, by name, in place of the usual ones."""
+    settings = ModelSettings(compute_type="float32", encoder="ctranslate2", offline=True)
+    return LoadedModel("tiny", directory, StageSettings(**{"model": settings, "decode": DECODE, **groups}))  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
-def parts(tiny_multilingual: Path) -> Parts:
-    return Parts("tiny", tiny_multilingual, SETTINGS)
-
-
-@pytest.fixture(scope="module")
-def english(tiny_english: Path) -> Parts:
-    return Parts("tiny.en", tiny_english, SETTINGS)
+def model(tiny_multilingual: Path) -> LoadedModel:
+    return loaded(tiny_multilingual)
 
 
 @pytest.fixture
-def speech(shared_audio: Path) -> Path:
-    return shared_audio / "derived" / "three_speakers.flac"
+def recording(tmp_path: Path) -> Path:
+    return write(tmp_path / "a.wav", tone(65.0))
 
 
-def events(parts: Parts, source: Path, **options: object) -> list[Event]:
-    return list(Session(parts, Options(**options)).run(source))  # type: ignore[arg-type]
+def works(session: Session) -> list[Work]:
+    found: list[Work] = []
+    while (read := session.read()) is not None:
+        found += read
+    return found
 
 
-def transcript(parts: Parts, source: Path, **options: object) -> Transcript:
-    last = events(parts, source, **options)[-1]
+def compute(session: Session, batch: list[Work]) -> None:
+    batches.encode(session.model, batch)
+    for work in batch:
+        session.prepare(work)
+    batches.decode_completely(session.model, batch)
+    session.complete(batch)
+
+
+def test_what_the_model_cannot_do_is_refused_before_the_file_is_looked_at(model: LoadedModel, tmp_path: Path) -> None:
+    for options in (
+        Options(language="xx"),
+        Options(languages=("de", "xx")),
+        Options(align="ctc"),
+        Options(diarize=DiarizeOptions()),
+    ):
+        with pytest.raises(InvalidInput):
+            Session.open(model, tmp_path / "never-read.wav", options)
+
+
+def test_an_open_session_can_be_closed_at_once(model: LoadedModel, tmp_path: Path) -> None:
+    session = Session.open(model, tmp_path / "never-read.wav", Options())
+    assert (session.duration, session.seconds, session.language) == (None, 0.0, None)
+    session.close()
+
+
+def test_windows_that_are_computed_out_of_order_are_delivered_in_order(model: LoadedModel, recording: Path) -> None:
+    session = Session.open(model, recording, Options(vad=False), number=3)
+    first, second, third = works(session)
+    assert [work.request for work in (first, second, third)] == [3, 3, 3]
+    compute(session, [third])
+    assert session.deliver() == []
+    compute(session, [first])
+    assert [delivered.index for delivered in session.deliver()] == [0]
+    compute(session, [second])
+    assert [delivered.index for delivered in session.deliver()] == [1, 2]
+    assert session.deliver() == []
+    transcript = session.finish()
+    session.close()
+    assert [segment.id for segment in transcript.segments] == list(range(len(transcript.segments)))
+    assert session.language
+    assert session.language[0] == transcript.language
+
+
+def test_a_window_that_is_complete_holds_no_states(model: LoadedModel, recording: Path) -> None:
+    session = Session.open(model, recording, Options(vad=False, language="en"))
+    (work, *_) = works(session)
+    compute(session, [work])
+    session.close()
+    with pytest.raises(AssertionError, match="encoded before"):
+        _ = work.states
+
+
+def detected(model: LoadedModel, recording: Path, **options: Any) -> tuple[str, float]:
+    *_, last = transcribe(model, recording, Options(align="off", vad=False, **options))
     assert isinstance(last, Finished)
-    return last.transcript
+    return last.transcript.language, last.transcript.language_probability
 
 
-def test_every_word_has_times_in_order_inside_its_segment(parts: Parts, speech: Path) -> None:
-    result = transcript(parts, speech)
-    assert result.duration == pytest.approx(77.197, abs=0.01)
-    assert [segment.id for segment in result.segments] == list(range(len(result.segments)))
-    clock = 0.0
-    for segment in result.segments:
-        assert segment.words
-        assert "".join(segment.text.split()) == "".join(word.text for word in segment.words)
-        for word in segment.words:
-            assert max(clock, segment.start) <= word.start <= word.end <= segment.end <= result.duration
-            clock = word.end
-
-
-def test_text_is_the_segments_and_the_stages_are_named(parts: Parts, speech: Path) -> None:
-    seen = events(parts, speech)
-    finished = seen[-1]
-    assert isinstance(finished, Finished)
-    result = finished.transcript
-    streamed = [event.segment for event in seen if isinstance(event, SegmentReady)]
-    assert tuple(streamed) == result.segments
-    assert result.text == "".join(segment.text for segment in streamed).strip() != ""
-    progress = [event for event in seen if isinstance(event, Progress)]
-    assert [p.done for p in progress] == sorted(p.done for p in progress)
-    assert all(p.total == pytest.approx(77.197, abs=0.01) for p in progress)
-    stages = {stage.stage: stage for stage in result.stages}
-    assert set(stages) == {"decode", "vad", "mel", "encoder", "language", "decoder", "align"}
-    assert {stage.device for stage in result.stages} == {"cpu"}
-    total = sum(stage.ms for stage in result.stages) / 1000
-    assert 0 < total <= result.processing_time
-    assert result.realtime_factor == result.processing_time / result.duration
-
-
-def test_tokens_are_counted(parts: Parts, tmp_path: Path) -> None:
-    source = write(tmp_path / "a.wav", tone(31.0))
-    result = transcript(parts, source, vad=False, language="en", prompt=" bada bede")
-    prompt = len(prompt_tokens(parts.checkpoint.tokenizer("en", "transcribe"), " bada bede", None))
-    assert result.input_tokens == pytest.approx(31 * 50 + 2 * prompt, abs=1)
-    assert result.output_tokens == sum(len(segment.tokens) for segment in result.segments)
-
-
-def test_alignment_off(parts: Parts, speech: Path) -> None:
-    result = transcript(parts, speech, align="off", language="en")
-    assert result.words == ()
-    assert all(segment.end > segment.start for segment in result.segments)
-    assert "align" not in {stage.stage for stage in result.stages}
-
-
-def test_without_vad_everything_is_decoded(parts: Parts, speech: Path) -> None:
-    stages = {stage.stage for stage in transcript(parts, speech, vad=False).stages}
-    assert "vad" not in stages
-
-
-@pytest.mark.parametrize("seconds", [0.001, 1, 45])
-def test_silence(parts: Parts, tmp_path: Path, seconds: float) -> None:
-    result = transcript(parts, write(tmp_path / "a.wav", tone(seconds, gain=0.0)))
-    assert (result.text, result.segments, result.language) == ("", (), "en")
-    assert result.duration == pytest.approx(seconds, abs=0.001)
-
-
-@pytest.mark.parametrize("vad", [True, False])
-def test_a_recording_of_no_length(parts: Parts, tmp_path: Path, vad: bool) -> None:
-    soundfile.write(tmp_path / "a.wav", np.zeros(0, np.float32), 16_000)
-    result = transcript(parts, tmp_path / "a.wav", vad=vad)
-    assert (result.text, result.segments, result.duration, result.realtime_factor) == ("", (), 0.0, 0.0)
-
-
-def test_an_empty_file(parts: Parts, tmp_path: Path) -> None:
-    (tmp_path / "a.wav").touch()
-    assert transcript(parts, tmp_path / "a.wav").text == ""
-
-
-def test_refusals_come_before_the_work(parts: Parts, english: Parts, tmp_path: Path) -> None:
-    missing = tmp_path / "never-read.wav"
-    with pytest.raises(InvalidInput, match="English only"):
-        next(Session(english, Options(language="de")).run(missing))
-    with pytest.raises(InvalidInput, match="no CTC head"):
-        next(Session(parts, Options(align="ctc")).run(missing))
-    with pytest.raises(InvalidInput, match="no diarization pipeline"):
-        next(Session(parts, Options(diarize=DiarizeOptions())).run(missing))
-
-
-def test_bad_files(parts: Parts, tmp_path: Path) -> None:
-    (tmp_path / "a.wav").write_text("not audio at all")
-    with pytest.raises(UnsupportedMedia):
-        events(parts, tmp_path / "a.wav")
-    long = write(tmp_path / "b.wav", tone(3.0))
-    with pytest.raises(TooLarge):
-        list(Session(parts, Options(), max_seconds=2).run(long))
-
-
-def test_an_english_model_says_that_it_did_not_translate(english: Parts, speech: Path) -> None:
-    assert any(
-        "nothing was translated" in warning for warning in transcript(english, speech, task="translate").warnings
-    )
-
-
-def test_a_missing_wav2vec2_model_is_named_and_attention_takes_over(
-    tiny_english: Path, speech: Path, no_network: None, tmp_path: Path
+def test_candidates_limit_the_detection_and_those_of_the_request_win(
+    model: LoadedModel, tiny_multilingual: Path, recording: Path
 ) -> None:
-    align = AlignSettings(models={"en": str(tmp_path / "nowhere")})
-    parts = Parts("tiny.en", tiny_english, StageSettings(model=SETTINGS.model, decode=DECODE, align=align))
-    result = transcript(parts, speech)
-    assert result.words
-    assert any("nowhere" in w and "attention was used" in w for w in result.warnings)
+    limited = LoadedModel(
+        "tiny",
+        tiny_multilingual,
+        replace(model.settings, decode=DECODE.model_copy(update={"languages": ("de", "yue", "nl")})),
+    )
+    anywhere, _ = detected(model, recording)
+    others = tuple(code for code in model.checkpoint.languages if code not in (anywhere, "de", "nl"))[:2]
+    assert detected(model, recording, languages=others)[0] in others
+    assert detected(limited, recording)[0] in ("de", "nl"), "the model does not know yue"
+    assert detected(limited, recording, languages=others) == detected(model, recording, languages=others)
+    assert detected(limited, recording, language="fr") == ("fr", 1.0)
 
 
-def test_token_scores_on_request(parts: Parts, speech: Path) -> None:
-    result = transcript(parts, speech, token_logprobs=True, language="de")
-    for segment in result.segments:
-        assert len(segment.logprobs) == len(segment.tokens)
-        assert b"".join(score.data for score in segment.logprobs).decode(errors="replace") == segment.text
+def test_a_single_candidate_is_the_language(model: LoadedModel, tiny_multilingual: Path, recording: Path) -> None:
+    settings = replace(model.settings, decode=DECODE.model_copy(update={"languages": ("nl",)}))
+    dutch = LoadedModel("tiny", tiny_multilingual, settings)
+    *_, last = transcribe(dutch, recording, Options(align="off", vad=False))
+    assert isinstance(last, Finished)
+    assert (last.transcript.language, last.transcript.language_probability) == ("nl", 1.0)
+    assert "language" not in {stage.stage for stage in last.transcript.stages}
 
 
-def test_closing_the_iterator_stops_the_work(parts: Parts, speech: Path) -> None:
-    run = Session(parts, Options()).run(speech)
-    next(run)
-    run.close()  # type: ignore[attr-defined]
-    assert list(run) == []
-
-
-def test_sessions_side_by_side_do_not_leak_into_each_other(parts: Parts, speech: Path) -> None:
-    """The fault that WhisperX's shared pipeline has: mixed languages and tasks in four threads."""
-    wishes = [
-        {"language": language, "task": task, "prompt": prompt}
-        for language in ("en", "de", "ja")
-        for task, prompt in (("transcribe", None), ("translate", " bada bede"))
-    ]
-    alone = [transcript(parts, speech, **wish).text for wish in wishes]
-    together: dict[int, str] = {}
-
-    def work(index: int) -> None:
-        together[index] = transcript(parts, speech, **wishes[index % len(wishes)]).text
-
-    threads = [threading.Thread(target=work, args=(index,)) for index in range(12)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert together == {index: alone[index % len(wishes)] for index in range(12)}
-    assert len(set(alone)) > 1, "the wishes must make a difference for this to mean anything"
-
-
-def test_memory_holds_windows_not_recordings(parts: Parts, tmp_path: Path) -> None:
-    """Windows are worked on while the file is still being read."""
-    from server.pipeline.stages.decode import AudioStream
-
-    source = write(tmp_path / "a.flac", np.tile(tone(10.0), 30), codec="flac")
-    read: list[float] = []
-    original = AudioStream._blocks
-
-    def watched(self: AudioStream, frames: object) -> object:
-        for block in original(self, frames):  # type: ignore[arg-type]
-            read.append(self.seconds)
-            yield block
-
-    AudioStream._blocks = watched  # type: ignore[assignment]
-    try:
-        run = Session(parts, Options(vad=False, language="en")).run(source)
-        next(run)
-        assert read[-1] < 120, "two windows of 30 s make a batch"
-        run.close()  # type: ignore[attr-defined]
-    finally:
-        AudioStream._blocks = original  # type: ignore[method-assign]
+def test_configured_candidates_do_not_trouble_an_english_model(tiny_english: Path, recording: Path) -> None:
+    settings = ModelSettings(compute_type="float32", encoder="ctranslate2", offline=True)
+    decode = DECODE.model_copy(update={"languages": ("de", "nl")})
+    english = LoadedModel("tiny.en", tiny_english, StageSettings(model=settings, decode=decode))
+    assert detected(english, recording) == ("en", 1.0)
+    with pytest.raises(InvalidInput, match="English only") as caught:
+        english.check(Options(languages=("en", "de")))
+    assert caught.value.param == "languages"

@@ -1,4 +1,4 @@
-"""Libraries that report to their makers are told not to before they are loaded."""
+"""The telemetry of libraries is switched off before they are loaded."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-SAMPLE = Path(__file__).resolve().parents[2] / "models" / "demo" / "sample.wav"
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLE = ROOT / "models" / "demo" / "sample.wav"
 SUPPRESSED_BY = ("CI", "GITHUB_ACTIONS", "PYTEST_CURRENT_TEST", "PYTEST_VERSION")  # onnxruntime is quiet in tests
 
 
 def test_onnxruntime_makes_no_device_id_and_queues_no_event(tmp_path: Path) -> None:
-    """Since 1.29 it leaves both in the user's cache, and sends the events, unless told not to."""
+    """onnxruntime leaves both in the user's cache since 1.29, and sends the events, unless they are switched off."""
     folders = {name: str(tmp_path / name.lower()) for name in ("HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "TMPDIR")}
     for folder in folders.values():
         Path(folder).mkdir()
@@ -22,3 +23,12 @@ def test_onnxruntime_makes_no_device_id_and_queues_no_event(tmp_path: Path) -> N
     assert "timer" in run.stdout
     left = [path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()]
     assert not [path for path in left if "Microsoft" in path.parts or path.name in ("deviceid", ".ses")], left
+
+
+def test_openvino_does_not_import_what_reports_for_it(tmp_path: Path) -> None:
+    """The package is not installed by the locks; plain pip installs it, because openvino asks for it."""
+    (tmp_path / "openvino_telemetry").mkdir()
+    (tmp_path / "openvino_telemetry" / "__init__.py").write_text("raise SystemExit('it was imported')\n")
+    script = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import server.pipeline.encoding.openvino_encoder\n"
+    script += "sys.exit('openvino_telemetry' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode == 0

@@ -1,4 +1,4 @@
-"""Every word has times, in order, inside its window; what was guessed is flagged."""
+"""Every word has times, in order, inside its window; interpolated ones are marked."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ COMMITTED = ROOT / "config.yaml"
 
 @pytest.fixture(autouse=True)
 def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A directory without a config.yaml, and the defaults of all settings."""
+    """Run each test in a directory without a config.yaml, and with the defaults of all settings."""
     monkeypatch.delenv(f"{ENV_PREFIX}MODEL__CACHE_DIR")
     monkeypatch.delenv(f"{ENV_PREFIX}MODEL__NAME")
     monkeypatch.chdir(tmp_path)
@@ -71,6 +71,10 @@ def test_a_file_that_is_not_there_is_named(variable: bool, monkeypatch: pytest.M
         ("sever: {port: 1}", "sever = {'port': 1}: Extra inputs are not permitted"),
         ("server: 9000", "server = 9000: Input should be a valid dictionary"),
         ("decode: {temperatures: [0.0, 1.5]}", "decode.temperatures.1 = 1.5: Input should be less than or equal to 1"),
+        (
+            "decode: {languages: [de, klingon]}",
+            "decode.languages.1 = 'klingon': Value error, is no language of Whisper",
+        ),
         ("npu: {mode: on}", "npu.mode = True: Input should be 'auto', 'required', 'off' or 'simulated'"),
         ("server: {port: 0, host: [}", "is not valid YAML"),
         ("nothing but words", "is not valid YAML of groups and keys"),

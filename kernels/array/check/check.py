@@ -1,4 +1,4 @@
-"""Check a design against the hardware and the compiler: all violations at once, or a report of the resources used."""
+"""Check a design against the hardware and the compiler: report all violations at once, or the resources used."""
 
 from __future__ import annotations
 
@@ -19,18 +19,21 @@ from kernels.array.check.memory_map import MemoryMap, memory_maps
 from kernels.array.check.program_memory import ProgramEstimate
 from kernels.array.check.routing import Cut
 from kernels.array.check.sequences import SequenceUse
-from kernels.array.design import Design, Tile
+from kernels.array.design import Design
 from kernels.array.hardware import LIMITS, MEMTILE_CHANNEL_DESCRIPTORS, QUEUED_TASKS, SHIM
+from kernels.array.tile import Tile
 from kernels.array.wiring import Wiring
 from kernels.errors import DesignError
 
 
 @dataclass(frozen=True, slots=True)
 class TileUse:
-    """The resources of one tile that a design uses: DMA channels, descriptors, locks, data memory, program memory.
+    """The resources of one tile of the array that a design uses, such as DMA channels, locks and memory.
 
-    ``descriptors`` counts those of the tile's FIFOs (a shim's come with the sequences): two numbers for a memtile, for
-    its even and its odd channels, and one number elsewhere. ``map`` is None for a shim, ``program`` for all but cores.
+    ``descriptors`` counts the DMA buffer descriptors of the tile's FIFOs: two numbers for a memtile, for its even and
+    its odd channels, and one number elsewhere. A shim's is 0, because each sequence brings its own descriptors
+    (``Report.sequences``). ``map`` (data memory) is None for a shim, ``program`` (program memory) for every tile but a
+    core.
     """
 
     tile: Tile
@@ -43,13 +46,17 @@ class TileUse:
 
     @property
     def free_bytes(self) -> int:
-        """Bytes of data memory left; 0 for a shim, which has none."""
+        """Bytes of data memory that are left on the tile; 0 for a shim, which has no data memory."""
         return self.map.free if self.map is not None else 0
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The resources that a valid design uses. ``warnings`` name limits that only the compiler can decide."""
+    """The resources of the array that a valid design uses, as returned by ``check``.
+
+    ``cuts`` count the streams that cross lines through the array. ``warnings`` name limits that only the compiler can
+    decide.
+    """
 
     design: str
     device: str
@@ -59,11 +66,11 @@ class Report:
     warnings: tuple[str, ...]
 
     def tile(self, col: int, row: int) -> TileUse:
-        """The use of the tile at column ``col`` and row ``row``."""
+        """Return the resources used on the tile at column ``col`` and row ``row``, which the design must use."""
         return next(use for use in self.tiles if use.tile == Tile(col, row))
 
     def text(self) -> str:
-        """The report as lines of text: a table of tiles, the map of the fullest of each kind, then sequences."""
+        """Return the report as text: a table of tiles, the fullest memory maps, and a line for each sequence."""
         parts = [f"{self.design} on {self.device}", _table(self.tiles)]
         for kind in ("core", "memtile"):
             maps = [use.map for use in self.tiles if use.map is not None and use.tile.kind == kind]
@@ -93,7 +100,7 @@ def check(design: Design) -> Report:
 
     Raises DesignError with every violation found: of the limits of npu1, of the rules of mlir-aie, and of rules that
     mlir-aie does not report but whose breach would hang the array or return wrong numbers. If the design names FIFOs,
-    buffers, kernels or tiles that do not exist, the error lists only those.
+    buffers, kernels or tiles that do not exist, the error lists only those faults.
     """
     found = tuple(structure.violations(design))
     if not found:

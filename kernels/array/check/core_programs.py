@@ -1,4 +1,4 @@
-"""Check that the program of a core can run: objects are held and released, arguments have the kernels' types.
+"""Check that the program of a core can run: FIFO objects are acquired before use, and arguments have the right types.
 
 Programs have loops and no branches, because mlir-aie silently drops acquires inside branches. A loop may run 0 times,
 so a core must hold the same objects after a loop as before it.
@@ -8,31 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kernels.array.design import (
+from kernels.array.design import Design, KernelFunction, ObjectFifo, TileBuffer
+from kernels.array.program import (
     Acquire,
-    Block,
     BufferWord,
     Call,
     Core,
-    Design,
     Held,
     Index,
-    KernelFunction,
     Local,
     Loop,
-    ObjectFifo,
     Release,
     Statement,
-    TileBuffer,
     statements,
 )
+from kernels.array.tile import Block
 from kernels.errors import Violation
 
 I32 = range(-(1 << 31), 1 << 31)
 
 
 def violations(design: Design) -> Iterator[Violation]:
-    """Yield faults of core programs that would not compile, would hang, or would work on the wrong data."""
+    """Yield the faults of core programs that would not compile, would hang, or would work on the wrong data."""
     for core in design.cores:
         program = _Program(design, core)
         yield from program.body(core.body, set(), ())
@@ -47,7 +44,7 @@ def violations(design: Design) -> Iterator[Violation]:
 
 
 class _Program:
-    """The program of one core, with the names of the design that it may use."""
+    """A checker for the program of one core; it holds the design's FIFOs, buffers and kernels by name."""
 
     def __init__(self, design: Design, core: Core) -> None:
         self.core = core
@@ -57,7 +54,11 @@ class _Program:
         self.kernels: dict[str, KernelFunction] = {kernel.name: kernel for kernel in design.kernels}
 
     def body(self, body: tuple[Statement, ...], held: set[str], loops: tuple[str, ...]) -> Iterator[Violation]:
-        """Yield the faults of one pass over a body; the pass must leave ``held`` as it was."""
+        """Yield the faults of one pass over a body of statements.
+
+        ``held`` names the FIFOs whose object the core holds at the start; a pass that ends with other FIFOs held is a
+        fault, and ``held`` is restored. ``loops`` are the names of the enclosing loops, outermost first.
+        """
         before = set(held)
         for statement in body:
             match statement:
@@ -81,7 +82,7 @@ class _Program:
         held.update(before)
 
     def ends(self) -> Iterator[Violation]:
-        """Yield FIFOs of the tile that its program never acquires, and that therefore stop."""
+        """Yield a fault for each FIFO on the core's tile that the program never acquires, so that the FIFO stops."""
         used = {statement.fifo for statement in statements(self.core.body) if isinstance(statement, Acquire)}
         for fifo in self.fifos.values():
             if self.core.tile in (fifo.source, *fifo.targets) and fifo.name not in used:

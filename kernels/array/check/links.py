@@ -1,4 +1,4 @@
-"""Check the path of objects through memtiles, and the order in which FIFOs put them on the stream.
+"""Check the links that pass objects on in memtiles, and the orders in which FIFOs send an object's elements.
 
 mlir-aie lowers some links (AIEObjectFifoStatefulTransform.cpp, createMemTileDMA@97962964) to something else than their
 text says, without a report: if objects have two sizes, both descriptors take the larger one; the length of a part is
@@ -12,13 +12,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from kernels.array.design import ITEM_BYTES, Design, Link, ObjectFifo, Tile
+from kernels.array.design import Design, Link, ObjectFifo
 from kernels.array.hardware import LIMITS, STATIC_DIM, WORD_BYTES, neighbours
+from kernels.array.tile import ITEM_BYTES, Tile
 from kernels.errors import Violation
 
 
 def violations(design: Design) -> Iterator[Violation]:
-    """Yield links that would not pass objects on as written, memtile ends without a link, impossible DMA orders."""
+    """Yield the faults of links that pass objects on wrongly, of memtile ends without a link, and of DMA orders."""
     fifos = {fifo.name: fifo for fifo in design.fifos}
     for link in design.links:
         yield from _link(link, [fifos[name] for name in link.sources], [fifos[name] for name in link.targets])
@@ -49,7 +50,7 @@ def _link(link: Link, sources: Sequence[ObjectFifo], targets: Sequence[ObjectFif
 
 
 def _meet(tile: Tile, sources: Sequence[ObjectFifo], targets: Sequence[ObjectFifo]) -> bool:
-    """Return whether all sources of a link end on ``tile`` and nowhere else, and all its targets begin there."""
+    """Return whether all ``sources`` of a link end on ``tile`` and nowhere else, and all ``targets`` begin there."""
     return all(fifo.source == tile for fifo in targets) and all(fifo.targets == (tile,) for fifo in sources)
 
 
@@ -117,7 +118,10 @@ def _pair(fifo: ObjectFifo, target: Tile) -> Iterator[Violation]:
 
 
 def _order(fifo: ObjectFifo) -> Iterator[Violation]:
-    """Check ``to_stream`` against mlir-aie's own limits (AIEDialect.cpp, DMABDOp::verify) and the hardware's."""
+    """Yield the faults of a FIFO's element order ``to_stream``: breaches of mlir-aie's limits and of the hardware's.
+
+    mlir-aie's limits are in DMABDOp::verify (AIEDialect.cpp).
+    """
     dims = fifo.to_stream
     if not dims:
         return
@@ -152,9 +156,10 @@ def _order(fifo: ObjectFifo) -> Iterator[Violation]:
 
 
 def _wraps(fifo: ObjectFifo) -> Iterator[Violation]:
-    """Check every dimension, the outermost too, against the counters, as aie-rt does (_XAieMl_DmaSetMultiDim@1ad203d).
+    """Yield the faults of dimensions of ``to_stream`` that are too long, or stride too far, for the DMA's counters.
 
-    An innermost dimension counts words, the others steps.
+    An innermost dimension counts 32-bit words, the others steps. The outermost is checked too, as aie-rt does
+    (_XAieMl_DmaSetMultiDim@1ad203d).
     """
     where, item, limits = f"fifo {fifo.name}", ITEM_BYTES[fifo.block.dtype], LIMITS[fifo.source.kind]
     for depth, dim in enumerate(reversed(fifo.to_stream)):

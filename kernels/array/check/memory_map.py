@@ -1,4 +1,4 @@
-"""The memory map of a tile, as mlir-aie's basic-sequential scheme lays it out, and the check that it fits.
+"""The memory map of a tile, as mlir-aie's basic-sequential scheme lays it out, and the check that the map fits.
 
 The scheme (AIEAssignBuffers.cpp@97962964, basicAllocation): the stack first, then everything else from the largest to
 the smallest, without gaps; equal sizes in the order of their text, in which FIFO objects come before buffers and the
@@ -11,8 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from kernels.array.design import Acquire, Call, Core, Design, Held, KernelFunction, Local, Tile, statements
+from kernels.array.design import Design, KernelFunction
 from kernels.array.hardware import LIMITS, STACK_ALIGNMENT, WORD_BYTES
+from kernels.array.program import Acquire, Call, Core, Held, Local, statements
+from kernels.array.tile import Tile
 from kernels.array.wiring import Wiring
 from kernels.errors import Violation
 
@@ -22,7 +24,7 @@ INDEX_BYTES = 4  # a dynamic core stores the number of the next object of each F
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A named part of a tile's memory: ``nbytes`` bytes from ``address`` on."""
+    """A named part of a tile's data memory: ``nbytes`` bytes from ``address`` on."""
 
     name: str
     address: int
@@ -30,13 +32,13 @@ class Region:
 
     @property
     def end(self) -> int:
-        """The address behind the last byte."""
+        """The address behind the region's last byte."""
         return self.address + self.nbytes
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryMap:
-    """The regions of a tile's memory of ``limit`` bytes, lowest address first, without gaps."""
+    """The regions of a tile's data memory of ``limit`` bytes, lowest address first, without gaps."""
 
     tile: Tile
     limit: int
@@ -44,16 +46,16 @@ class MemoryMap:
 
     @property
     def used(self) -> int:
-        """Bytes of all regions."""
+        """The number of bytes that all regions take."""
         return self.regions[-1].end if self.regions else 0
 
     @property
     def free(self) -> int:
-        """Bytes left for .data and .rodata; negative if the map does not fit."""
+        """The number of bytes left for .data and .rodata; negative if the regions do not fit."""
         return self.limit - self.used
 
     def text(self) -> str:
-        """Return one line for each region: name, first and last address, bytes."""
+        """Return the map as text: a line of name, addresses and bytes for each region, and one with the totals."""
         width = max((len(region.name) for region in self.regions), default=0)
         lines = [
             f"{region.name:{width}} : 0x{region.address:05X}-0x{region.end - 1:05X}  ({region.nbytes:,} bytes)"
@@ -64,19 +66,19 @@ class MemoryMap:
 
 
 def memory_map(design: Design, tile: Tile) -> MemoryMap:
-    """Return the map of a core or memtile, whether it fits or not."""
+    """Return the memory map of a core or memtile, whether it fits the tile's memory or not."""
     return _map(Wiring(design), tile)
 
 
 def memory_maps(wiring: Wiring) -> tuple[MemoryMap, ...]:
-    """Return the maps of all cores and memtiles of the design."""
+    """Return the memory maps of all cores and memtiles of a design, in order of tiles."""
     return tuple(_map(wiring, tile) for tile in wiring.design.tiles() if tile.kind != "shim")
 
 
 def largest(design_of: Callable[[int], Design], upper: int = 1 << 16) -> int:
     """Return the largest size from 1 to ``upper`` whose design fits the memory of every tile; 0 if not even 1 does.
 
-    ``design_of`` builds the design of a size; a larger size must not need less memory.
+    ``design_of`` builds the design for a size; a larger size must not need less memory.
 
     >>> largest(lambda frames: design_with_objects_of(400 * frames))
     """
@@ -91,7 +93,7 @@ def largest(design_of: Callable[[int], Design], upper: int = 1 << 16) -> int:
 
 
 def violations(wiring: Wiring) -> Iterator[Violation]:
-    """Yield tiles whose memory is too small, stacks that are too small, and addresses that kernels cannot use."""
+    """Yield a violation for each memory or stack that is too small, misaligned address, and wrong initial value."""
     maps = {memory.tile: memory for memory in memory_maps(wiring)}
     for memory in maps.values():
         if memory.free < 0:
@@ -113,7 +115,7 @@ def _map(wiring: Wiring, tile: Tile) -> MemoryMap:
 
 
 def _contents(wiring: Wiring, tile: Tile, core: Core | None) -> Iterator[tuple[str, int]]:
-    """Yield name and bytes of every region but the stack, in the order of mlir-aie's text."""
+    """Yield name and bytes of every region of a tile but the stack, in the order of mlir-aie's text."""
     for pool in reversed(wiring.pools(tile)):
         yield from ((name, pool.block.nbytes) for name in pool.objects)
     for buffer in wiring.design.buffers:
@@ -165,7 +167,7 @@ def _alignment(wiring: Wiring, core: Core, memory: MemoryMap) -> Iterator[Violat
 
 
 def _pointed(call: Call, objects: dict[str, tuple[str, ...]]) -> Iterator[str]:
-    """Yield the names of the regions that the pointers of a call may point to."""
+    """Yield the names of the memory regions that the pointer arguments of a kernel call may point to."""
     for arg in call.args:
         if isinstance(arg, Local):
             yield arg.buffer

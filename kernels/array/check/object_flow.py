@@ -1,7 +1,8 @@
-"""Check that a sequence sends as many objects as the cores take, if that number does not depend on data.
+"""Check that a sequence sends as many objects as the cores take, if the cores' loops do not depend on data.
 
-A core whose loops all have constant counts takes and gives the same number of objects on every pass. So the objects of
-a sequence must make a whole number of passes, the same for each of its FIFOs, or the last pass waits for ever.
+A core whose loops all have constant counts takes and gives a constant number of objects on every pass of its program.
+So the objects of a sequence must make a whole number of passes, equal for all FIFOs of the core, or the last pass waits
+for ever.
 """
 
 from __future__ import annotations
@@ -9,12 +10,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from kernels.array.design import ITEM_BYTES, Acquire, Await, BufferWord, Core, Design, Loop, Sequence, Start, Statement
+from kernels.array.design import Design
+from kernels.array.program import Acquire, BufferWord, Core, Loop, Statement
+from kernels.array.sequence import Await, Sequence, Start
+from kernels.array.tile import ITEM_BYTES
 from kernels.errors import Violation
 
 
 def violations(design: Design) -> Iterator[Violation]:
-    """Yield cores that a sequence would leave in the middle of a pass, and awaits of results that lack their input."""
+    """Yield a violation for each sequence that stops a core inside a pass or awaits a result before its input."""
     static = [(core, counts) for core in design.cores if (counts := _per_pass(core.body)) is not None]
     if not static:
         return
@@ -31,7 +35,10 @@ def violations(design: Design) -> Iterator[Violation]:
 
 
 def _per_pass(body: tuple[Statement, ...]) -> Counter[str] | None:
-    """Count the objects of each FIFO that one pass acquires; None if the number depends on data."""
+    """Count the FIFO objects that one pass over a program body acquires, by name of the FIFO.
+
+    The result is None if a loop that acquires has a count from data.
+    """
     total: Counter[str] = Counter()
     for statement in body:
         if isinstance(statement, Acquire):
@@ -46,7 +53,7 @@ def _per_pass(body: tuple[Statement, ...]) -> Counter[str] | None:
 
 
 class _Flow:
-    """The numbers of objects that a sequence has sent and requested so far, by FIFO of the shim."""
+    """A counter of the objects that a sequence's tasks have moved so far through each FIFO with an end on a shim."""
 
     def __init__(self, design: Design, sequence: Sequence) -> None:
         self.design = design
@@ -61,7 +68,7 @@ class _Flow:
         self.until: dict[str, tuple[str, int]] = {}  # task -> its FIFO, and the objects until its end
 
     def start(self, start: Start) -> None:
-        """Count the objects of a task."""
+        """Count the objects (blocks of data) that a started task moves, for the task's FIFO."""
         fifo = self.fifos.get(start.fifo)
         if fifo is not None:
             known = [transfer for transfer in start.transfers if transfer.argument in self.types]
@@ -70,7 +77,10 @@ class _Flow:
             self.until[start.task] = fifo.name, self.objects[fifo.name]
 
     def starved(self, task: str, core: Core, counts: Counter[str]) -> Iterator[Violation]:
-        """Yield a violation if the core cannot finish an awaited task because the tasks with its input come later."""
+        """Yield a violation if the core cannot finish an awaited task, because tasks that send its input start later.
+
+        ``counts`` are the objects that the core acquires of each FIFO in one pass.
+        """
         fifo, objects = self.until.get(task, ("", 0))
         if not fifo or self.fifos[fifo].source.kind == "shim":
             return
@@ -83,7 +93,10 @@ class _Flow:
                 yield Violation(self.where, "flow", found, limit, "Start the input before the await")
 
     def uneven(self, core: Core, counts: Counter[str]) -> Iterator[Violation]:
-        """Yield a violation if the sequence ends in the middle of a pass of the core."""
+        """Yield a violation if the objects of the whole sequence do not make a whole number of passes of the core.
+
+        ``counts`` are the objects that the core acquires of each FIFO in one pass.
+        """
         objects = self._through_links(self.objects)
         passes = {fifo: objects[fifo] / times for fifo, times in counts.items() if fifo in objects and times}
         if len(set(passes.values())) > 1 or any(number % 1 for number in passes.values()):
@@ -92,7 +105,10 @@ class _Flow:
             yield Violation(f"{self.where}, core {core.tile}", "flow", found, limit, "Send and take as much")
 
     def _through_links(self, known: dict[str, int]) -> dict[str, int]:
-        """Add the objects of linked FIFOs to ``known``: both sides of a link move the same number."""
+        """Return ``known`` (numbers of objects by FIFO) with the FIFOs added that a memtile links to them.
+
+        Both sides of a link move equally many objects.
+        """
         found = dict(known)
         for _ in self.design.links:  # the longest possible chain of links
             for link in self.design.links:

@@ -1,8 +1,8 @@
 """An estimate of the program memory that a core takes; only the compiler for the chip knows the true size.
 
 The sizes of control code are guesses of about 6 bytes for each instruction of mlir-aie's LLVM IR; picking a FIFO object
-at run time takes about ten instructions. A kernel of unknown size is assumed to take 1 KB: public ELF files hold
-1.7 KB for a vectorised matrix product with start-up code, and 5 to 7 KB for kernels that use soft floating point.
+at run time takes about ten instructions. A kernel of unknown size is assumed to take 1 KB: public ELF files hold 1.7 KB
+for a vectorised matrix product with start-up code, and 5 to 7 KB for kernels that use soft floating point.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kernels.array.design import Acquire, Call, Core, Design, Loop, Release, Statement, Tile, statements
+from kernels.array.design import Design
 from kernels.array.hardware import PROGRAM_BYTES
+from kernels.array.program import Acquire, Call, Core, Loop, Release, Statement, statements
+from kernels.array.tile import Tile
 from kernels.errors import Violation
 
 START_BYTES = 256  # start-up code and the endless loop [guess]
@@ -26,7 +28,10 @@ KERNEL_BYTES = 1024  # of a kernel whose size was not measured [guess]
 
 @dataclass(frozen=True, slots=True)
 class ProgramEstimate:
-    """The parts of a program: control code (estimated), measured kernels, and ``assumed`` others at 1 KB each."""
+    """The estimated size of a core's program: control code (guessed), measured kernels, and unmeasured kernels.
+
+    ``assumed`` is the number of kernels of unknown size, which count 1 KB each.
+    """
 
     control_bytes: int
     measured_bytes: int
@@ -34,7 +39,7 @@ class ProgramEstimate:
 
     @property
     def total_bytes(self) -> int:
-        """Bytes of the whole program."""
+        """The estimated bytes of the whole program."""
         return self.control_bytes + self.measured_bytes + self.assumed * KERNEL_BYTES
 
     def __str__(self) -> str:
@@ -43,7 +48,7 @@ class ProgramEstimate:
 
 
 def estimate(design: Design, core: Core) -> ProgramEstimate:
-    """Estimate the program of one core; each kernel that it calls counts once."""
+    """Estimate the size of one core's program; a kernel that it calls several times counts once."""
     called = {statement.kernel for statement in statements(core.body) if isinstance(statement, Call)}
     kernels = [kernel for kernel in design.kernels if kernel.name in called]
     measured = sum(kernel.text_bytes for kernel in kernels if kernel.text_bytes is not None)
@@ -52,7 +57,10 @@ def estimate(design: Design, core: Core) -> ProgramEstimate:
 
 
 def violations(design: Design) -> Iterator[Violation]:
-    """Yield cores whose kernels do not fit by their measured sizes alone; estimated sizes only give warnings."""
+    """Yield a violation for each core whose kernels do not fit by their measured sizes alone.
+
+    Guessed sizes never refuse a design; ``warnings`` reports them.
+    """
     for core in design.cores:
         needed = estimate(design, core)
         if needed.measured_bytes > PROGRAM_BYTES:
@@ -62,7 +70,7 @@ def violations(design: Design) -> Iterator[Violation]:
 
 
 def warnings(design: Design) -> Iterator[str]:
-    """Yield a warning for cores that may not fit by the estimate, one for all cores of the same estimate."""
+    """Yield a sentence about cores that may not fit by their estimate, one for all cores of equal estimates."""
     tiles: dict[ProgramEstimate, list[Tile]] = {}
     for core in design.cores:
         tiles.setdefault(estimate(design, core), []).append(core.tile)
@@ -83,7 +91,10 @@ def _bytes(statement: Statement, dynamic: bool) -> int:
 
 
 def _unrolled(design: Design, core: Core) -> int:
-    """Return the number of copies of the body in static lowering: until every FIFO is back at its first object."""
+    """Return how many copies of the body a core's program has: 1 if the core picks FIFO objects at run time.
+
+    Otherwise mlir-aie's static lowering repeats the body until every FIFO is back at its first object.
+    """
     if core.dynamic:
         return 1
     fifos = (

@@ -1,4 +1,4 @@
-"""Tasks in flight together that touch the same elements, one of them writing: their order is left to chance.
+"""The search for two unordered tasks that touch the same elements of an argument, one of them writing.
 
 Only tasks of one channel run in order. A task that reads elements that another channel may still be writing must start
 after that task is awaited; a task that writes must start after the readers are known to have ended.
@@ -12,13 +12,16 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.array.design import Start
 from kernels.array.pattern import Pattern, pattern
+from kernels.array.sequence import Start
 
 
 @dataclass(frozen=True, slots=True)
 class Touched:
-    """The elements of one argument that a transfer visits in all its passes, none outside ``first`` to ``end`` - 1."""
+    """The elements of one launch argument that a transfer reads or writes in all its passes.
+
+    All of them lie in ``first`` to ``end`` - 1; ``visited`` is the access pattern, repeated ``passes`` times.
+    """
 
     argument: str
     first: int
@@ -27,13 +30,13 @@ class Touched:
     passes: int
 
     def elements(self) -> NDArray[np.int64]:
-        """Return each element once, in order: int64 [n]."""
+        """Return the sorted, distinct element numbers that the transfer visits: int64 [n]."""
         passes = range(min(self.passes, self.visited.step.size))
         return np.unique(np.concatenate([self.visited.indices(number) for number in passes]))
 
 
 def touched(start: Start) -> tuple[Touched, ...]:
-    """Return the elements that a task visits, transfer by transfer; invalid transfers are left out."""
+    """Return the elements that each transfer of a task visits, in order; invalid transfers are left out."""
     found = []
     for transfer in start.transfers:
         try:
@@ -46,7 +49,7 @@ def touched(start: Start) -> tuple[Touched, ...]:
 
 
 def shared(first: tuple[Touched, ...], second: tuple[Touched, ...]) -> str | None:
-    """Return an argument of which both tasks visit the same element, or None."""
+    """Return the name of an argument of which two tasks visit a common element, or None."""
     for a, b in product(first, second):
         if a.argument == b.argument and a.first < b.end and b.first < a.end:
             runs = a.visited.contiguous and b.visited.contiguous and a.passes == b.passes == 1

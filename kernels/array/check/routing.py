@@ -1,7 +1,7 @@
 """Check that the streams between tiles can be routed, by a lower bound on the ports that they need.
 
-A stream switch passes six streams north, four south, and four to each side (none from a memtile). This file does not
-route; but however mlir-aie does it, streams that must cross a line through the array need that many ports on it.
+A stream switch passes six streams north, four south, and four to each side (none from a memtile). This file finds no
+routes; but however mlir-aie routes, streams that must cross a line through the array need that many ports on it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ from kernels.errors import Violation
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A line through the array that ``streams`` streams cross in one direction, through ``ports`` ports."""
+    """A line between two rows or columns that ``streams`` streams cross, all in one direction.
+
+    ``ports`` is the number of stream switch ports through the line.
+    """
 
     name: str
     streams: int
@@ -24,7 +27,7 @@ class Cut:
 
 
 def cuts(design: Design) -> tuple[Cut, ...]:
-    """Return every line between two rows or columns, in each direction, that a stream crosses."""
+    """Return the lines between two rows or columns that streams cross, one entry for each direction of crossing."""
     rows = [(fifo.source.row, [tile.row for tile in fifo.targets]) for fifo in design.fifos]
     cols = [(fifo.source.col, [tile.col for tile in fifo.targets]) for fifo in design.fifos]
     found = []
@@ -40,14 +43,17 @@ def cuts(design: Design) -> tuple[Cut, ...]:
 
 
 def _crossing(streams: list[tuple[int, list[int]]], line: int) -> tuple[int, int]:
-    """Count the streams that cross from ``line`` to the next number, and the other way; a broadcast is one stream."""
+    """Return how many streams cross from number ``line`` to ``line`` + 1, and how many cross back.
+
+    ``streams`` are the row (or column) of each stream's source and those of its targets; a broadcast is one stream.
+    """
     up = sum(source <= line < max(targets) for source, targets in streams)
     down = sum(min(targets) <= line < source for source, targets in streams)
     return up, down
 
 
 def violations(design: Design) -> Iterator[Violation]:
-    """Yield lines that more streams must cross than there are ports."""
+    """Yield a violation for each line through the array that more streams must cross than it has ports."""
     for cut in cuts(design):
         if cut.streams > cut.ports:
             found, limit = f"{cut.streams} streams go {cut.name}", f"there are {cut.ports} ports"

@@ -1,8 +1,8 @@
-"""Check a runtime sequence step by step: descriptors, task queues and tokens at every point.
+"""Check a runtime sequence step by step: DMA descriptors, task queues and tokens in use at every point.
 
 mlir-aie counts descriptors (AIEAssignRuntimeSequenceBDIDs.cpp@97962964): a start takes them and the await or free of
-that task returns them, also across sequences. It does not check the rest: a queue holds four tasks, and a fifth is
-lost; a channel's tokens are counted, not named, so an await takes the oldest.
+that task returns them, also across sequences. mlir-aie does not check the rest: a queue holds four tasks, and a fifth
+is lost; a channel's tokens are counted, not named, so an await takes the oldest.
 """
 
 from __future__ import annotations
@@ -13,16 +13,21 @@ from dataclasses import dataclass, field
 
 from kernels.array.check.races import Touched, shared, touched
 from kernels.array.check.transfers import violations as transfer_violations
-from kernels.array.design import ITEM_BYTES, Await, Free, Sequence, Start, Tile
 from kernels.array.hardware import LAUNCH_ARGUMENTS, MAX_PASSES, QUEUED_TASKS, SHIM
 from kernels.array.pattern import unfolded
+from kernels.array.sequence import Await, Free, Sequence, Start
+from kernels.array.tile import ITEM_BYTES, Tile
 from kernels.array.wiring import End, Wiring
 from kernels.errors import Violation
 
 
 @dataclass(frozen=True, slots=True)
 class SequenceUse:
-    """The number of a sequence's tasks, and the most descriptors of a shim and tasks on a channel in use at once."""
+    """The resources of a runtime sequence: its number of tasks, and the highest numbers in use at once.
+
+    ``descriptors`` is the most DMA descriptors in use on one shim, ``queued`` the most tasks in the queue of one
+    channel.
+    """
 
     name: str
     tasks: int
@@ -31,7 +36,7 @@ class SequenceUse:
 
 
 def walk(wiring: Wiring) -> tuple[tuple[SequenceUse, ...], tuple[Violation, ...]]:
-    """Return the use of every sequence of the design, and the violations of all."""
+    """Check the sequences (launches) of a design step by step; return the resources of each, and all violations."""
     ends: dict[str, End] = {}
     for tile in wiring.design.tiles():
         if tile.kind == "shim":
@@ -43,14 +48,14 @@ def walk(wiring: Wiring) -> tuple[tuple[SequenceUse, ...], tuple[Violation, ...]
 
 @dataclass(slots=True)
 class _ChannelState:
-    """The state of one shim channel: tasks that may still run, oldest first, and tokens not yet awaited."""
+    """The state of a shim channel: tasks that may still run, oldest first, and tasks whose token was not awaited."""
 
     queue: list[Start] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
 
 
 class _Walk:
-    """One sequence, its steps so far, and the resources that they hold."""
+    """A checker that goes through one sequence's steps and tracks the tasks, tokens and descriptors in use."""
 
     def __init__(self, sequence: Sequence, ends: dict[str, End]) -> None:
         self.sequence = sequence
@@ -67,7 +72,10 @@ class _Walk:
         self.use = SequenceUse(sequence.name, 0, 0, 0)
 
     def violations(self) -> Iterator[Violation]:
-        """Walk the sequence, once, and yield its violations; afterwards ``use`` is complete."""
+        """Yield the violations of the sequence's steps, in order; after the last one, ``use`` has the final counts.
+
+        An object can be used only once, because the steps change its state.
+        """
         count = len(self.sequence.arguments)
         if count > LAUNCH_ARGUMENTS:
             limit = f"an xclbin takes {LAUNCH_ARGUMENTS}"
@@ -187,7 +195,7 @@ class _Walk:
         self._return(start)
 
     def _retire(self, start: Start) -> None:
-        """Remove a task that has ended from its queue, and all before it: a channel works in order."""
+        """Remove a task that has ended, and all before it, from its queue: a channel runs its tasks in order."""
         queue = self.channels[start.fifo].queue
         if start in queue:
             for ended in queue[: queue.index(start) + 1]:

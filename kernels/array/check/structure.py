@@ -1,31 +1,20 @@
-"""Check the names and tiles of a design; every other check assumes that they exist."""
+"""Check the names, tiles and depths of a design; every other check assumes that they are valid."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from kernels.array.design import (
-    SYMBOL,
-    Acquire,
-    BufferWord,
-    Call,
-    Core,
-    Design,
-    Held,
-    Local,
-    Loop,
-    Release,
-    Start,
-    Statement,
-    statements,
-)
+from kernels.array.design import Design
 from kernels.array.hardware import COLUMNS, exists
+from kernels.array.program import Acquire, BufferWord, Call, Core, Held, Local, Loop, Release, Statement, statements
+from kernels.array.sequence import Start
+from kernels.array.tile import SYMBOL
 from kernels.errors import Violation
 
 
 def violations(design: Design) -> Iterator[Violation]:
-    """Yield every wrong name, tile and depth of the design."""
+    """Yield a violation for every wrong name, tile, FIFO end, depth and link of the design."""
     if design.columns not in COLUMNS:
         cure = f"Choose one of {', '.join(map(str, COLUMNS))} columns"
         yield Violation(f"design {design.name}", "columns", f"{design.columns} columns", f"npu1 has {COLUMNS}", cure)
@@ -39,9 +28,9 @@ def violations(design: Design) -> Iterator[Violation]:
 
 
 def _symbols(design: Design) -> Iterator[Violation]:
-    """Check that names are symbols and unique.
+    """Yield the faults of names that are not valid MLIR symbols, or are used twice.
 
-    FIFOs, buffers, kernels and sequences share one namespace, and kernel sources one folder of object files.
+    FIFOs, buffers, kernels and sequences share one namespace, and the object files of all kernel sources one folder.
     """
     named = (design.fifos, design.buffers, design.kernels, design.sequences)
     symbols = [part.name for group in named for part in group]
@@ -127,7 +116,7 @@ def _programs(design: Design, core: Core) -> Iterator[Violation]:
 
 
 def _names(statement: Statement) -> Iterator[tuple[str, str]]:
-    """Yield kind and name of the FIFOs, buffers and kernels that one statement uses."""
+    """Yield kind ("fifo", "buffer" or "kernel") and name of everything that one statement uses."""
     match statement:
         case Acquire(fifo) | Release(fifo):
             yield "fifo", fifo

@@ -1,8 +1,9 @@
 """Check that a shim descriptor can hold a transfer, and that the chip then moves the elements that the transfer names.
 
-The limits are mlir-aie's (AIEXDialect.cpp, verifyStridesWraps and NpuWriteBdOp; AIEDMATasksToNPU.cpp@97962964), and
-three faults that it does not report: a fourth dimension without a task that repeats runs once, a repeat written as a
-fourth dimension of stride 0 is dropped in a chain, and an innermost stride of two 16-bit elements reads neighbours.
+The limits are mlir-aie's (AIEXDialect.cpp, verifyStridesWraps and NpuWriteBdOp; AIEDMATasksToNPU.cpp@97962964). Three
+faults are checked that mlir-aie does not report: a fourth dimension without a task that repeats runs once, a repeat
+written as a fourth dimension of stride 0 is dropped in a chain, and an innermost stride of two 16-bit elements reads
+neighbours.
 """
 
 from __future__ import annotations
@@ -10,13 +11,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from kernels.array.design import ITEM_BYTES, Block, Dim, Transfer
 from kernels.array.hardware import ARGUMENT_BYTES, MAX_STEPS, SHIM, WORD_BYTES
+from kernels.array.sequence import Transfer
+from kernels.array.tile import ITEM_BYTES, Block, Dim
 from kernels.errors import Violation
 
 
 def violations(where: str, transfer: Transfer, argument: Block, repeat: int) -> Iterator[Violation]:
-    """Yield the faults of one transfer on ``argument`` in a task that runs ``repeat`` + 1 times."""
+    """Yield the faults of one DRAM transfer, in a task that runs ``repeat`` + 1 times.
+
+    ``argument`` is the launch argument that the transfer reads or writes; ``where`` is the place that violations name.
+    """
     inner, outer = transfer.dims[-3:], transfer.dims[:-3]
     wrong_sizes = any(dim.size < 1 or dim.stride < 0 for dim in transfer.dims)
     if transfer.length < 1 or transfer.offset < 0 or wrong_sizes:
@@ -84,7 +89,7 @@ def _wraps(where: str, inner: tuple[Dim, ...], argument: Block) -> Iterator[Viol
 
 
 def contiguous(inner: tuple[Dim, ...]) -> bool:
-    """Return whether the inner dimensions are one run, which the DMA counts in a wide register."""
+    """Return whether the dimensions are one contiguous run; the DMA counts such a run without a limit of size."""
     expected = 1
     for dim in reversed(inner):
         if dim.size > 1 and dim.stride != expected:

@@ -1,1 +1,1 @@
-"""A design lowered to MLIR text, and its sequences to instruction streams."""
+"""The lowering of a design to MLIR text, and of its sequences to instruction streams for the NPU's controller."""

@@ -1,7 +1,7 @@
-"""Encode a runtime sequence as the instruction stream that aiecc of mlir-aie@97962964 writes for it, byte for byte.
+"""The encoder of runtime sequences to instruction streams, byte for byte as aiecc of mlir-aie@97962964 writes them.
 
-The assignment of descriptors to tasks follows AIEAssignRuntimeSequenceBDIDs.cpp, the order of writes, patches and
-queue pushes AIEDMATasksToNPU.cpp.
+The assignment of descriptors to tasks follows AIEAssignRuntimeSequenceBDIDs.cpp, the order of writes, patches and queue
+pushes AIEDMATasksToNPU.cpp.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from kernels.array.design import ITEM_BYTES, Block, Design, Dim, Free, Sequence, Start, Step, Transfer
+from kernels.array.design import Design
 from kernels.array.hardware import SHIM, WORD_BYTES
 from kernels.array.lower.shim_registers import (
     CONTROLLER,
@@ -33,28 +33,33 @@ from kernels.array.lower.transaction import (
     assemble,
 )
 from kernels.array.pattern import Pattern, pattern, unfolded
+from kernels.array.sequence import Free, Sequence, Start, Step, Transfer
+from kernels.array.tile import ITEM_BYTES, Block, Dim
 from kernels.errors import DesignError
 
 
 def encode(design: Design, sequence: Sequence) -> bytes:
-    """Return the instruction stream of one of the design's sequences.
+    """Return the instruction stream, as bytes, of one of the design's sequences.
 
     >>> design = ENTRIES["mel_80"].make(())  # kernels.registry
     >>> stream = encode(design, design.sequences[0])
 
-    Raises DesignError that names the task for a transfer or task that the chip or the compiler cannot do.
+    Raises DesignError for a transfer or task that the chip or the compiler cannot do; the message names the task.
     """
     return _assembled(design, planned(design, sequence))
 
 
 def encode_all(design: Design) -> dict[str, bytes]:
-    """Return the instruction streams of all sequences by name. Raises DesignError as ``encode`` does."""
+    """Return the instruction streams of all sequences of a design, by name of the sequence.
+
+    Raises DesignError as ``encode`` does.
+    """
     plan = _DescriptorPlan(channels(design))
     return {sequence.name: _assembled(design, plan.steps(sequence)) for sequence in design.sequences}
 
 
 def planned(design: Design, sequence: Sequence) -> tuple[ShimTask | Wait, ...]:
-    """Return the tasks and waits of one of the design's sequences, with the descriptors that aiecc assigns to them.
+    """Return the tasks and waits of one of the design's sequences, with the DMA descriptors that aiecc assigns to them.
 
     aiecc assigns descriptors through all sequences of a design in order: a descriptor that one sequence does not give
     back is missing in the following ones. Raises DesignError as ``encode`` does, and for a sequence of another design.
@@ -76,7 +81,7 @@ def _assembled(design: Design, steps: Iterable[ShimTask | Wait]) -> bytes:
 
 @contextmanager
 def _naming(sequence: Sequence, step: Step) -> Iterator[None]:
-    """Turn errors of the block into DesignErrors that name the step of the sequence."""
+    """Turn errors inside the ``with`` block into DesignErrors whose message names this step of the sequence."""
     try:
         yield
     except (KeyError, ValueError, DesignError) as error:
@@ -86,7 +91,10 @@ def _naming(sequence: Sequence, step: Step) -> Iterator[None]:
 
 
 class _DescriptorPlan:
-    """The assignment of shim descriptors to tasks: ``used`` by column, carried from sequence to sequence."""
+    """An allocator of shim DMA descriptors, which assigns them to the tasks of sequences as aiecc does.
+
+    ``used`` has the numbers of the descriptors in use by column; it is carried from sequence to sequence.
+    """
 
     def __init__(self, channel_of_fifo: dict[str, ShimChannel]) -> None:
         self.channels = channel_of_fifo
@@ -118,7 +126,10 @@ class _DescriptorPlan:
         return Wait(task.channel)
 
     def skip(self, sequence: Sequence) -> None:
-        """Assign and take back the descriptors of a sequence whose stream is not wanted."""
+        """Take and free the descriptors that a sequence uses, so that those of later sequences are numbered correctly.
+
+        The tasks of the sequence are not built.
+        """
         held: dict[str, tuple[int, list[int]]] = {}
         for step in sequence.steps:
             with _naming(sequence, step):
@@ -142,7 +153,7 @@ class _DescriptorPlan:
         return task
 
     def take(self, column: int, count: int) -> list[int]:
-        """Take the ``count`` lowest free descriptors of a shim."""
+        """Reserve the ``count`` lowest free descriptors of the shim of a column, and return their numbers."""
         free = [bd for bd in range(SHIM.descriptors) if bd not in self.used[column]][:count]
         if len(free) < count:
             raise DesignError(
@@ -158,7 +169,7 @@ def _descriptor(bd: int, transfer: Transfer, repeat: int, arguments: dict[str, t
 
 
 def _words(transfer: Transfer, repeat: int, block: Block) -> Pattern:
-    """Return the pattern of a transfer in 32-bit words of its argument."""
+    """Return a transfer's access pattern counted in 32-bit words; ``block`` is the type of its launch argument."""
     item, elements = ITEM_BYTES[block.dtype], pattern(transfer)
     if elements.step.size not in (1, repeat + 1):
         raise DesignError(f"{elements.step.size} steps of {transfer.argument} for {repeat + 1} passes.")

@@ -1,8 +1,8 @@
-"""A design as text for mlir-aie 97962964 (2026-04-23): the AIE dialect, its object FIFOs and its task API.
+"""The writer of a design as text for mlir-aie 97962964 (2026-04-23): the AIE dialect, its object FIFOs, its task API.
 
-The syntax is that of include/aie/Dialect/{AIE,AIEX}/IR/*.td of that commit. A core that acquires in a loop asks for
+The syntax is that of include/aie/Dialect/{AIE,AIEX}/IR/*.td of that commit. A core with a loop asks for
 ``dynamic_objfifo_lowering``: a loop whose count is data cannot be unrolled, and a FIFO of depth 2 would give the core
-the same object every time. Equal designs give equal texts, byte for byte.
+one and the same object every time. Equal designs give equal texts, byte for byte.
 """
 
 from __future__ import annotations
@@ -11,30 +11,17 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from kernels.array.design import (
-    SYMBOL,
-    Await,
-    Block,
-    Design,
-    Dim,
-    Free,
-    KernelFunction,
-    Link,
-    Loop,
-    ObjectFifo,
-    Sequence,
-    Start,
-    TileBuffer,
-    Transfer,
-    statements,
-)
+from kernels.array.design import Design, KernelFunction, Link, ObjectFifo, TileBuffer
 from kernels.array.lower.mlir_core import buffer_name, core_text, tile_name, types_of
 from kernels.array.pattern import unfolded
+from kernels.array.program import Loop, statements
+from kernels.array.sequence import Await, Free, Sequence, Start, Transfer
+from kernels.array.tile import SYMBOL, Block, Dim
 from kernels.errors import DesignError
 
 
 def to_mlir(design: Design) -> str:
-    """Return the module that aiecc compiles: one device, its cores, one runtime sequence for each of the design's.
+    """Return the MLIR text of a design for aiecc: one device with its cores, and a runtime sequence for each sequence.
 
     Raises DesignError for names that are no symbols, and for tasks and core programs that the text cannot express;
     ``check`` finds every other fault.
@@ -54,7 +41,7 @@ def to_mlir(design: Design) -> str:
 
 
 def object_file(source: str | Path) -> str:
-    """Return the name of the object file that a kernel source is compiled to and that the text links."""
+    """Return the name of the object file that a kernel source is compiled to, and that the MLIR text links."""
     return f"{Path(source).stem}.o"
 
 

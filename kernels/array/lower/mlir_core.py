@@ -1,33 +1,31 @@
-"""The program of one core as MLIR text: loops, FIFO acquires and releases, and kernel calls."""
+"""The writer of one core's program as MLIR text: loops, FIFO acquires and releases, and kernel calls."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kernels.array.design import (
+from kernels.array.design import Design, KernelFunction, ObjectFifo
+from kernels.array.program import (
     Acquire,
     BufferWord,
     Call,
     Core,
-    Design,
     Held,
     Index,
-    KernelFunction,
     Local,
     Loop,
-    ObjectFifo,
     Release,
     Statement,
-    Tile,
     statements,
 )
+from kernels.array.tile import Tile
 from kernels.errors import DesignError
 
 ENDLESS = 4_294_967_295
 
 
 def core_text(design: Design, core: Core) -> list[str]:
-    """Return the lines of one ``aie.core``.
+    """Return the lines of the MLIR operation ``aie.core`` that holds a core's program.
 
     Raises DesignError for an object that is used or released without being held.
     """
@@ -35,22 +33,25 @@ def core_text(design: Design, core: Core) -> list[str]:
 
 
 def tile_name(tile: Tile) -> str:
-    """Return the name of a tile's value."""
+    """Return the name, without %, of the MLIR value that stands for a tile."""
     return f"tile_{tile.col}_{tile.row}"
 
 
 def types_of(kernel: KernelFunction) -> str:
-    """Return the argument types of a kernel function."""
+    """Return the MLIR argument types of a kernel function, separated by commas."""
     return ", ".join(map(str, kernel.args))
 
 
 def buffer_name(buffer: str) -> str:
-    """Return the name of a buffer's value."""
+    """Return the name, without %, of the MLIR value that stands for a buffer."""
     return f"buffer_{buffer}"
 
 
 class _CoreText:
-    """The lines of one core; ``held`` is the value of each FIFO's object that the core holds at this point."""
+    """A writer of one core's MLIR ``lines``.
+
+    ``held`` has, by FIFO, the MLIR value of the object that the core holds at the current statement.
+    """
 
     def __init__(self, design: Design, core: Core) -> None:
         self.design, self.core = design, core
@@ -67,8 +68,9 @@ class _CoreText:
         self.lines.append(f"}} {{stack_size = {core.stack_bytes} : i32{dynamic}}}")
 
     def constants(self) -> Iterator[tuple[str, int, str]]:
-        """Yield name, number and type of each constant, in order: loop bounds and word numbers are of type index,
-        whole-number arguments of type i32.
+        """Yield name, number and type of each constant of the program.
+
+        Loop bounds and word numbers are of type index, whole-number arguments of type i32.
         """
         inside = list(statements(self.core.body))
         counts = [loop.count for loop in inside if isinstance(loop, Loop)]

@@ -1,4 +1,4 @@
-"""The shim DMA's registers: buffer descriptors (BDs), and the queues that tasks are pushed on.
+"""The registers of a shim's DMA: buffer descriptors (BDs), and the queues that tasks are pushed on.
 
 Addresses and field layout: AIE2TargetModel::getDmaBdAddress and getDmaControlAddress (AIETargetModel.cpp),
 WriteBdToBlockWritePattern and PushQueuetoWrite32Pattern (AIEDmaToNpu.cpp), mlir-aie@97962964. Sizes and strides are in
@@ -11,10 +11,10 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from kernels.array.design import Dim
 from kernels.array.hardware import ARGUMENT_BYTES, MAX_PASSES, MAX_STEPS, SHIM, WORD_BYTES
 from kernels.array.lower.transaction import column_of, row_of
 from kernels.array.pattern import ONCE, Pattern
+from kernels.array.tile import Dim
 from kernels.errors import DesignError, StreamError
 
 DmaDirection = Literal["S2MM", "MM2S"]
@@ -33,7 +33,10 @@ TOKEN = 1 << 31
 
 @dataclass(frozen=True, slots=True)
 class ShimChannel:
-    """One DMA channel of a shim: MM2S reads DRAM into the array, S2MM writes the array's output to DRAM."""
+    """One DMA channel of a shim: MM2S reads DRAM into the array, S2MM writes the array's output to DRAM.
+
+    ``column`` is the shim's, ``number`` the channel's (0 or 1) among those of its direction.
+    """
 
     column: int
     direction: DmaDirection
@@ -41,12 +44,12 @@ class ShimChannel:
 
     @property
     def control(self) -> int:
-        """Address of the control register."""
+        """The address of the channel's control register."""
         return self.column << 25 | CHANNEL_BASE + 16 * DMA_DIRECTIONS.index(self.direction) + 8 * self.number
 
     @property
     def queue(self) -> int:
-        """Address of the register that starts a task."""
+        """The address of the channel's queue register: a write to it starts a task."""
         return self.control + 4
 
     def __str__(self) -> str:
@@ -69,24 +72,26 @@ def bd_address(column: int, bd: int) -> int:
 
 
 def bd_at(address: int) -> tuple[int, int] | None:
-    """Return column and number of the descriptor that begins at ``address``, or None if none begins there."""
+    """Return column and number of the shim descriptor that begins at ``address``, or None if none begins there."""
     bd, rest = divmod((address & 0xFFFFF) - BD_BASE, BD_BYTES)
     return None if row_of(address) or rest or not 0 <= bd < SHIM.descriptors else (column_of(address), bd)
 
 
 def queue_word(bd: int, repeat: int, token: bool) -> int:
-    """Return the word that starts a task when it is written to a queue; ``bd`` is the task's first descriptor.
+    """Return the word that starts a task when it is written to a channel's queue register.
 
-    Raises DesignError for more repeats than a queue counts.
+    ``bd`` is the number of the task's first descriptor, ``repeat`` the number of runs after the first one; ``token``
+    asks for a token at the end. Raises DesignError for more repeats than a queue counts.
     """
     _require(0 <= repeat <= MAX_REPEAT, f"more than {MAX_REPEAT} repeats")
     return bd | repeat << 16 | (TOKEN if token else 0)
 
 
 def bd_words(pattern: Pattern, following: int | None = None) -> tuple[int, ...]:
-    """Return the eight register words of the descriptor for a pattern of 32-bit words, chained to BD ``following``.
+    """Return the eight register words of a shim descriptor.
 
-    Raises DesignError, with the limit, for a pattern that a shim descriptor cannot hold.
+    ``pattern`` counts 32-bit words; ``following`` is the number of the descriptor that runs next in the task. Raises
+    DesignError, with the limit, for a pattern that a shim descriptor cannot hold.
     """
     dims, step = pattern.dims or (Dim(pattern.length, 1),), pattern.step
     _require(len(dims) <= 3, f"{len(dims)} dimensions; a shim descriptor has 3 and a step")
@@ -118,7 +123,7 @@ def _stride(words: int) -> int:
 
 
 def _is_run(d0: Dim, d1: Dim, d2: Dim) -> bool:
-    """Return whether the dimensions are one contiguous run: such a descriptor has only a length, and no size limits.
+    """Return whether the dimensions are one contiguous run, whose descriptor has only a length, without a limit.
 
     The rule is isContiguousTransfer of AIEXDialect.cpp.
     """
@@ -127,9 +132,11 @@ def _is_run(d0: Dim, d1: Dim, d2: Dim) -> bool:
 
 
 def bd_pattern(words: tuple[int, ...], offset: int) -> tuple[Pattern, int | None]:
-    """Return a descriptor's pattern, in words of its argument from byte ``offset`` on, and the BD that follows it.
+    """Decode a descriptor's eight register words to its access pattern and the number of the next descriptor.
 
-    Raises StreamError for descriptors with packets, locks, compression, or sizes that do not divide the length.
+    The number is None at the end of a chain. ``offset`` is the first byte in the launch argument; the pattern counts
+    32-bit words. Raises StreamError for descriptors with packets, locks, compression, or sizes that do not divide the
+    length.
     """
     length, d0, d1 = words[0], words[3] >> 20, words[4] >> 20 & SHIM.wrap
     strides = tuple((word & SHIM.step_words - 1) + 1 for word in words[3:7])

@@ -1,6 +1,6 @@
-"""An instruction stream as tasks of the shim DMAs, and waits for them.
+"""The reader of an instruction stream as tasks of the shim DMAs and waits for them.
 
-``tasks`` reads every stream that only moves data: those of ``encode`` and those of aiecc.
+``tasks`` reads every stream that only moves data: those that ``encode`` writes and those that aiecc writes.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from kernels.array.design import Design, Tile
+from kernels.array.design import Design
 from kernels.array.hardware import SHIM
 from kernels.array.lower.shim_registers import (
     BD_WORDS,
@@ -24,6 +24,7 @@ from kernels.array.lower.shim_registers import (
 )
 from kernels.array.lower.transaction import BlockWrite, Instruction, InstructionStream, MaskWrite, Patch, Sync, Write
 from kernels.array.pattern import Pattern
+from kernels.array.tile import Tile
 from kernels.errors import DesignError, StreamError
 
 QUEUE_BITS = TOKEN | MAX_REPEAT << 16 | 0xF
@@ -31,7 +32,10 @@ QUEUE_BITS = TOKEN | MAX_REPEAT << 16 | 0xF
 
 @dataclass(frozen=True, slots=True)
 class Descriptor:
-    """A shim descriptor: ``pattern`` counts the 32-bit words of launch argument number ``argument``."""
+    """Shim DMA descriptor number ``bd`` as a task uses it.
+
+    ``pattern`` is the access pattern in 32-bit words of launch argument number ``argument``.
+    """
 
     bd: int
     argument: int
@@ -40,7 +44,7 @@ class Descriptor:
 
 @dataclass(frozen=True, slots=True)
 class ShimTask:
-    """A task of a channel: the descriptors of ``chain`` in order, ``repeat`` + 1 times.
+    """A task of a shim DMA channel, which runs the descriptors of ``chain`` in order, ``repeat`` + 1 times.
 
     With ``token`` the channel sends one token when the task has ended.
     """
@@ -53,7 +57,7 @@ class ShimTask:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """A wait of the controller for one more token of the channel."""
+    """A step of the NPU's controller that waits for one more token of ``channel``."""
 
     channel: ShimChannel
 
@@ -82,7 +86,7 @@ def channels(design: Design) -> dict[str, ShimChannel]:
 
 
 def tasks(stream: InstructionStream) -> tuple[ShimTask | Wait, ...]:
-    """Return the tasks and waits of a stream, in its order.
+    """Return the tasks and waits of an instruction stream, in the stream's order.
 
     Raises StreamError for instructions other than writes to shim descriptors and queues, for tasks of descriptors that
     are not fully written, and for waits that can never end.
@@ -93,10 +97,10 @@ def tasks(stream: InstructionStream) -> tuple[ShimTask | Wait, ...]:
 
 @dataclass(slots=True)
 class _Slot:
-    """A descriptor as the stream has written it.
+    """A shim descriptor's registers as the instructions read so far have written them.
 
     ``source`` is the argument and byte offset of its address patch. ``spent`` is set by a task that stopped before the
-    last step: the step counter would then begin in the middle.
+    last step: the step counter of a further task would begin in the middle.
     """
 
     words: tuple[int, ...]
@@ -106,7 +110,7 @@ class _Slot:
 
 @dataclass(slots=True)
 class _Reader:
-    """The descriptors and tokens that the instructions read so far have left behind."""
+    """A reader of a stream's instructions, with the descriptors and unawaited tokens that they leave behind."""
 
     slots: dict[tuple[int, int], _Slot] = field(default_factory=dict)
     tokens: Counter[ShimChannel] = field(default_factory=Counter)

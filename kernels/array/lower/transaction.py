@@ -1,4 +1,4 @@
-"""The instruction stream of the NPU's controller as bytes and as data: register writes, address patches, token waits.
+"""The bytes of an instruction stream of the NPU's controller, and the instructions: register writes, patches, waits.
 
 Little endian, 32-bit words. A header of 16 bytes, then the instructions. Layout: AIETranslateNpuToBinary in
 lib/Targets/AIETargetNPU.cpp of mlir-aie@97962964; register addresses are column << 25 | row << 20 | offset.
@@ -25,7 +25,7 @@ OTHER = {2: "BLOCKSET", 4: "MASKPOLL", 5: "NOOP", 6: "PREEMPT", 7: "MASKPOLL_BUS
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """Store ``value`` in the register at ``address``."""
+    """An instruction that stores ``value`` in the register at ``address``."""
 
     address: int
     value: int
@@ -33,7 +33,7 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class BlockWrite:
-    """Store ``words`` in the registers from ``address`` on."""
+    """An instruction that stores ``words`` in consecutive registers from ``address`` on."""
 
     address: int
     words: tuple[int, ...]
@@ -41,7 +41,7 @@ class BlockWrite:
 
 @dataclass(frozen=True, slots=True)
 class MaskWrite:
-    """Change the bits of ``mask`` in the register at ``address`` to those of ``value``."""
+    """An instruction that changes the bits of ``mask`` in the register at ``address`` to those of ``value``."""
 
     address: int
     value: int
@@ -50,7 +50,10 @@ class MaskWrite:
 
 @dataclass(frozen=True, slots=True)
 class Sync:
-    """Wait until each tile of a rectangle has sent a token from a channel; direction 0 is S2MM, 1 is MM2S."""
+    """An instruction that waits until each tile of a rectangle has sent a token from a DMA channel.
+
+    The rectangle begins at ``column`` and ``row``. ``direction`` 0 is S2MM (to memory), 1 is MM2S (from memory).
+    """
 
     column: int
     row: int
@@ -62,7 +65,10 @@ class Sync:
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """Store the address of launch argument number ``argument`` plus ``offset`` bytes in the register at ``address``."""
+    """An instruction that stores an address in the register at ``address``.
+
+    The stored address is that of launch argument number ``argument`` plus ``offset`` bytes.
+    """
 
     address: int
     argument: int
@@ -74,24 +80,24 @@ Instruction = Write | BlockWrite | MaskWrite | Sync | Patch
 
 @dataclass(frozen=True, slots=True)
 class InstructionStream:
-    """The instructions of one launch, for a partition of ``columns`` columns."""
+    """The instructions of one launch, for an array of ``columns`` columns."""
 
     columns: int
     instructions: tuple[Instruction, ...]
 
 
 def column_of(address: int) -> int:
-    """Return the column of the tile that a register belongs to."""
+    """Return the column of the tile that the register at ``address`` belongs to."""
     return address >> 25
 
 
 def row_of(address: int) -> int:
-    """Return the row of the tile that a register belongs to."""
+    """Return the row of the tile that the register at ``address`` belongs to."""
     return address >> 20 & 0x1F
 
 
 def assemble(stream: InstructionStream) -> bytes:
-    """Return the bytes of a stream; ``decode`` is the inverse."""
+    """Encode an instruction stream as bytes, with its header; ``decode`` is the inverse."""
     words = [word for instruction in stream.instructions for word in _words(instruction)]
     size = HEADER.size + 4 * len(words)
     kind = (*VERSION, PHOENIX, ROWS, stream.columns, MEMTILE_ROWS)
@@ -113,7 +119,7 @@ def _words(instruction: Instruction) -> tuple[int, ...]:
 
 
 def decode(data: bytes) -> InstructionStream:
-    """Read a stream from its bytes. Every field is checked, so ``assemble`` turns the result back into the same bytes.
+    """Decode an instruction stream from its bytes; ``assemble`` turns the result back into equal bytes.
 
     Raises StreamError, with the position of the wrong byte, for data that are not a stream for Phoenix.
     """
@@ -161,7 +167,10 @@ def _header(data: bytes) -> tuple[int, int]:
 
 
 def _place(instruction: Instruction, columns: int, place: str) -> None:
-    """Raise StreamError for an address or tile outside the partition, and for an argument that no launch has."""
+    """Raise StreamError for an address or tile outside the array's columns, or for an argument that no launch has.
+
+    ``place`` is the instruction's position in the message.
+    """
     if isinstance(instruction, Sync):
         last = instruction.column + instruction.columns - 1, instruction.row + instruction.rows - 1
         if not (instruction.columns and instruction.rows) or last[0] >= columns or last[1] >= ROWS:

@@ -1,1 +1,1 @@
-"""The simulated array: object FIFOs, DMAs, cores and the controller, with host-compiled kernels."""
+"""A simulator of the array: object FIFOs, DMAs, cores and the controller, with kernels compiled for the host."""

@@ -1,4 +1,4 @@
-"""The NPU's controller at run time: it queues the tasks of an instruction stream and waits for tokens.
+"""The simulated controller of the NPU, which queues the tasks of an instruction stream and waits for tokens.
 
 The simulated controller takes no time: it queues the next task as soon as a token permits. So queues are as full, and
 reads of DRAM as early, as they ever get on the chip.
@@ -20,7 +20,7 @@ from kernels.errors import SimulationError
 
 
 class Controller:
-    """The process that runs the tasks and waits of one instruction stream, in order."""
+    """A simulated process that runs the tasks and waits of one instruction stream, in order."""
 
     name = "the controller"
 
@@ -37,7 +37,10 @@ class Controller:
             channel.on_end = partial(self._end, channel)
 
     def begin(self, steps: Sequence[ShimTask | Wait], arguments: Sequence[Words]) -> None:
-        """Start a new launch of these steps on these arguments."""
+        """Start a new launch: reset the controller and the channels, and make the controller ready to run ``steps``.
+
+        ``arguments`` are the memory of the launch arguments.
+        """
         self.steps, self.at, self._arguments = steps, 0, arguments
         self._tokens.clear()
         self._hazards = Hazards()
@@ -47,16 +50,16 @@ class Controller:
 
     @property
     def ended(self) -> bool:
-        """True after the last step."""
+        """True after the last step of the stream."""
         return self.at == len(self.steps)
 
     @property
     def unknown(self) -> list[tuple[int, ShimChannel]]:
-        """Step and channel of the outputs that no wait has covered."""
+        """Step and channel of each output task that no wait has covered, so that it may end after the launch."""
         return self._hazards.unknown()
 
     def step(self) -> None:
-        """Run to the end of the stream or to a token that has not come.
+        """Run the stream's steps until the end, or until a wait for a token that has not come yet.
 
         Raises SimulationError for a task that the chip would do wrong without a report.
         """

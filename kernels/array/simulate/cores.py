@@ -1,7 +1,7 @@
-"""Core programs at run time: each statement becomes one small function, and a core runs them until a FIFO stops it.
+"""The simulated cores: every statement of a program becomes a small function, which a core calls one after the other.
 
-A function returns the number of the next one, or its own number inverted (~number, negative) if it must wait and be
-tried again. The statements themselves are not read while a program runs.
+Such a function returns the number of the next function, or its own number inverted (~number, negative) if it must wait
+for a FIFO and be called again. The statements themselves are not read while a program runs.
 """
 
 from __future__ import annotations
@@ -13,21 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.array.design import (
-    Acquire,
-    BufferWord,
-    Call,
-    Core,
-    DType,
-    Held,
-    Index,
-    Local,
-    Loop,
-    Release,
-    Statement,
-    Tile,
-)
+from kernels.array.program import Acquire, BufferWord, Call, Core, Held, Index, Local, Loop, Release, Statement
 from kernels.array.simulate.fifos import Ready, Ring, Words
+from kernels.array.tile import DType, Tile
 from kernels.errors import DesignError
 
 Operation = Callable[[], int]
@@ -40,7 +28,7 @@ VIEWS: dict[DType, Any] = {"bf16": np.uint16, "f32": np.float32, "i8": np.int8, 
 class HostFunction:
     """A kernel function that the simulator can call.
 
-    ``argument`` turns tile memory into the value to pass as the argument of a given position.
+    ``call`` is the function. ``argument(words, i)`` turns tile memory into the value to pass as argument number i.
     """
 
     call: Callable[..., object]
@@ -49,9 +37,10 @@ class HostFunction:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """The objects that a core program can name.
+    """The objects of the simulated array that one core's program can name.
 
-    ``rings`` has the ring of each FIFO, with True if the core reads it; ``buffers`` and ``functions`` are by name.
+    ``rings`` has, by FIFO, the slots at this core's end, and True if the core reads the FIFO; ``buffers`` (memory) and
+    ``functions`` are by name.
     """
 
     rings: Mapping[str, tuple[Ring, bool]]
@@ -61,10 +50,11 @@ class Surroundings:
 
 @dataclass(slots=True)
 class CallArguments:
-    """The arguments of a call: ``values`` by position, and those among them that change from call to call.
+    """The arguments of a kernel call in a core's program, prepared so that only changing ones are set before a call.
 
-    ``read`` and ``written`` are the positions of held objects, with the value for each slot of the ring; ``passes``
-    those of pass numbers.
+    ``values`` are the arguments by position. ``read`` and ``written`` have, for each held object, its position, the
+    value to pass for each slot of its ring, and the ring; ``passes`` have position and current pass of each pass
+    number.
     """
 
     values: list[Any]
@@ -74,9 +64,10 @@ class CallArguments:
 
 
 class CoreProcess:
-    """The process of one core. ``counts`` are its kernel calls since the launch began, in the order of ``kernels``.
+    """A simulated core that runs its program; the place in the program is kept from launch to launch.
 
-    Everything else is kept from launch to launch. Raises DesignError for a program that never waits for a FIFO.
+    ``counts`` are its kernel calls since the launch began, in the order of ``kernels``. Raises DesignError for a
+    program that never waits for a FIFO.
     """
 
     def __init__(self, core: Core, near: Surroundings, select: Callable[[], object], ready: Ready) -> None:
@@ -102,7 +93,7 @@ class CoreProcess:
         ready.append(self)
 
     def step(self) -> None:
-        """Run the program until a FIFO has no object or no slot for it."""
+        """Run the program until a FIFO lacks an object to read or a free slot to write."""
         self._select()
         operations, at = self._operations, self._at
         while at >= 0:
@@ -111,12 +102,12 @@ class CoreProcess:
 
     @property
     def resting(self) -> bool:
-        """True if the core has acquired no input since its program last began."""
+        """True if the core has read no object since its program last began anew."""
         return self._at <= self._rest and all(number == 0 for _, (number, _) in self.labels[self._at][1])
 
     @property
     def where(self) -> str:
-        """The statement that the core waits at, and the pass of every loop around it, in words."""
+        """The statement that the core waits at, and the pass of every loop around it, as text."""
         statement, loops = self.labels[self._at]
         passes = "".join(f", {name} {number + 1} of {count}" for name, (number, count) in loops)
         return f"{statement}{passes}"
@@ -237,7 +228,7 @@ def _run(
 
 
 def _waits(body: Sequence[Statement]) -> bool:
-    """Return whether a pass over the body always acquires an object; a core that does not could spin for ever."""
+    """Return whether a pass over the body always acquires an object; a core that does not could run without end."""
     return any(
         isinstance(part, Acquire)
         or (isinstance(part, Loop) and isinstance(part.count, int) and part.count > 0 and _waits(part.body))
@@ -246,7 +237,10 @@ def _waits(body: Sequence[Statement]) -> bool:
 
 
 def _rest(body: Sequence[Statement], near: Surroundings, number: int = 0) -> int:
-    """Return the number of the last operation before the program has any input: its first acquire of a full object."""
+    """Return the number of the last operation that a core can stop at before it has read any input.
+
+    The operation is the first acquire of a full object, or the first loop that may run 0 times.
+    """
     for statement in body:
         if isinstance(statement, Loop):
             sure = isinstance(statement.count, int) and statement.count > 0

@@ -1,21 +1,21 @@
-"""The explanation of a deadlock: which process waits for which, when none can work."""
+"""The explanation of a deadlock on the simulated array: a list of who waits for whom when no process can work."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from kernels.array.design import Tile
 from kernels.array.simulate.controller import Controller
 from kernels.array.simulate.cores import CoreProcess
 from kernels.array.simulate.fifos import Process, Ring, Route
 from kernels.array.simulate.shim_dma import ChannelProcess
+from kernels.array.tile import Tile
 from kernels.errors import DeadlockError
 
 Rings = Mapping[tuple[str, Tile], Sequence[Ring]]
 
 
 def explain(controller: Controller, cores: Sequence[CoreProcess], rings: Rings) -> DeadlockError:
-    """Return the error for a launch that stops before its instruction stream has ended."""
+    """Return the error for a launch that stops before its instruction stream has ended; it lists who waits for whom."""
     waits = _waits(rings)
     lines = []
     awaited = controller.waits_for
@@ -30,7 +30,7 @@ def explain(controller: Controller, cores: Sequence[CoreProcess], rings: Rings) 
 
 
 def leftovers(controller: Controller, cores: Iterable[CoreProcess], rings: Rings) -> tuple[str, ...]:
-    """Describe the work left although the stream has ended: queued tasks, objects in FIFOs, cores inside their program.
+    """Return a line for each piece of work left after the stream's end: queued tasks, objects in FIFOs, busy cores.
 
     An output that was not awaited counts: the simulator has finished it, but a launch on the chip may end before it.
     """
@@ -44,7 +44,7 @@ def leftovers(controller: Controller, cores: Iterable[CoreProcess], rings: Rings
 
 
 def _waits(rings: Rings) -> dict[Process, tuple[Ring, bool]]:
-    """Return, for every process that waits, the ring and whether it waits for a full slot."""
+    """Return, for every process that waits, the ring that it waits for, and True if it waits for a full slot of it."""
     waits: dict[Process, tuple[Ring, bool]] = {}
     for ring in _distinct(rings):
         if ring.reader_waits and ring.reader is not None:
@@ -67,7 +67,7 @@ def _need(process: Process, waits: Mapping[Process, tuple[Ring, bool]]) -> str:
 
 
 def _blamed(process: Process, waits: Mapping[Process, tuple[Ring, bool]]) -> Process | None:
-    """Return the core or channel that has to act first: routes only pass objects on."""
+    """Return the core or channel that ``process`` waits for, directly or through routes, which only pass objects on."""
     seen: set[int] = set()
     while process in waits and id(process) not in seen:
         seen.add(id(process))
@@ -80,7 +80,10 @@ def _blamed(process: Process, waits: Mapping[Process, tuple[Ring, bool]]) -> Pro
 
 
 def _circle(waits: Mapping[Process, tuple[Ring, bool]]) -> list[str]:
-    """Return the names in the first circle of cores and channels that wait for each other; empty without a circle."""
+    """Return the names of cores and channels that wait for each other in a circle, the first one repeated at the end.
+
+    The list is empty if there is no circle.
+    """
     for start in waits:
         path: list[Process] = []
         process: Process | None = start
@@ -94,7 +97,7 @@ def _circle(waits: Mapping[Process, tuple[Ring, bool]]) -> list[str]:
 
 
 def _state(process: Process | None) -> str:
-    """Describe a process by its name and its place in its own work."""
+    """Return text that names a process and its place in its own work."""
     if isinstance(process, CoreProcess):
         return f"{process.name} at {process.where}"
     if isinstance(process, ChannelProcess):

@@ -1,4 +1,4 @@
-"""Object FIFOs at run time: rings of slots in a tile's memory, and the routes that carry objects between them.
+"""The simulated object FIFOs: rings of slots in a tile's memory, and the routes that carry objects between them.
 
 mlir-aie lowers the end of a FIFO to such a ring (AIEObjectFifoStatefulTransform.cpp@97962964): ``depth`` buffers used
 in turn by one writer and one reader, and two counting locks, for free and for full slots. A process that finds a lock
@@ -20,25 +20,26 @@ Words = NDArray[np.uint32]
 
 
 class Process(Protocol):
-    """An active part of the array: a core, a route, a channel of the shim, the controller."""
+    """An active part of the simulated array: a core, a route between tiles, a shim channel, or the controller."""
 
     name: str
 
     def step(self) -> None:
-        """Work until an object or a slot is missing, and set ``reader_waits`` or ``writer_waits`` of its ring."""
+        """Work until an object or a free slot is missing, and set ``reader_waits`` or ``writer_waits`` of its ring."""
 
 
 Ready = deque[Process]  # the processes that can work, in order
 
 
 def memory(words: int) -> Words:
-    """Return new tile memory, uint32 [words], aligned, filled with 0xFF bytes because the chip does not clear it."""
+    """Return new simulated tile memory: uint32 [words], aligned, all bytes 0xFF because the chip does not clear it."""
     return buffer(words, np.uint32)
 
 
 class Ring:
-    """The slots of one end of a FIFO (or of one part of a linked object) and their two locks, ``free`` and ``full``.
+    """The slots of one end of a FIFO, or of one part of a joined or split object, used in turn.
 
+    One process writes the slots and one reads them. ``free`` and ``full`` are the two locks, which count slots.
     ``high_water`` is the most slots in use at once.
     """
 
@@ -69,7 +70,7 @@ class Ring:
         self.reader_waits = self.writer_waits = False
 
     def fill(self) -> None:
-        """Release a slot as the writer: one more is full."""
+        """Mark the slot that was just written as full, move on to the next, and wake the reader if it waits."""
         self.at_write = (self.at_write + 1) % self.depth
         self.full += 1
         used = self.depth - self.free
@@ -80,7 +81,7 @@ class Ring:
             self.ready.append(self.reader)  # type: ignore[arg-type]  # a reader that waits is set
 
     def empty(self) -> None:
-        """Release a slot as the reader: one more is free."""
+        """Mark the slot that was just read as free, move on to the next, and wake the writer if it waits."""
         self.at_read = (self.at_read + 1) % self.depth
         self.free += 1
         if self.writer_waits:
@@ -89,7 +90,11 @@ class Ring:
 
 
 class Reader:
-    """The sending end of a route: reads the objects of its rings in turn, their words in the order of the DMA."""
+    """The sending end of a route (the path of a FIFO between tiles): takes objects from the source's rings in turn.
+
+    ``order`` are the indices of an object's words in the order in which the DMA sends them; None is the order in
+    memory.
+    """
 
     __slots__ = ("at", "data", "left", "order", "rings", "turn")
 
@@ -102,7 +107,7 @@ class Reader:
             ring.reader = process
 
     def ready(self) -> bool:
-        """Return whether there are words to send; if not, the ring will wake the process."""
+        """Return whether there are words to send; if not, the ring will wake the process when an object comes."""
         if self.left:
             return True
         ring = self.rings[self.turn]
@@ -116,7 +121,7 @@ class Reader:
         return True
 
     def take(self, count: int) -> Words:
-        """Return the next ``count`` <= ``left`` words; they are valid until the next call of ``ready``."""
+        """Return the next ``count`` <= ``left`` words of the object; they are valid until ``ready`` is called again."""
         at = self.at
         words = self.data if count == len(self.data) else self.data[at : at + count]
         self.at = at + count
@@ -124,7 +129,10 @@ class Reader:
         return words
 
     def done(self) -> None:
-        """Free the slot if all of it has been sent; to be called after the words of ``take`` have been stored."""
+        """Free the current slot if all of its object has been sent.
+
+        The caller must have stored the words that ``take`` returned.
+        """
         if not self.left:
             ring = self.rings[self.turn]
             ring.full -= 1
@@ -133,7 +141,10 @@ class Reader:
 
 
 class Writer:
-    """The receiving ends of a route: groups of rings in turn. All rings of a group get an object together, or none."""
+    """The receiving ends of a route (the path of a FIFO between tiles): fills groups of rings in turn.
+
+    All rings of a group receive each object together, and only when all of them have a free slot.
+    """
 
     __slots__ = ("at", "groups", "left", "turn")
 
@@ -144,7 +155,7 @@ class Writer:
             ring.writer = process
 
     def ready(self) -> bool:
-        """Return whether every receiver has a free slot; if not, the first full ring will wake the process."""
+        """Return whether every ring of the group has a free slot; if not, the first full one wakes the process."""
         if self.left:
             return True
         group = self.groups[self.turn]
@@ -159,7 +170,7 @@ class Writer:
         return True
 
     def write(self, words: Words) -> None:
-        """Store up to ``left`` words; a slot that is complete goes to its reader."""
+        """Store up to ``left`` words in the current slots; a slot that is complete goes to its reader."""
         group = self.groups[self.turn]
         at = self.at
         self.at = end = at + len(words)
@@ -173,7 +184,7 @@ class Writer:
 
 
 class Route:
-    """The path of one FIFO through the array, from the rings of its source to the rings of its targets."""
+    """The path of one FIFO through the array, which moves objects from its source's rings to its targets'."""
 
     __slots__ = ("name", "reader", "writer")
 
@@ -190,7 +201,7 @@ class Route:
         sources[0].ready.append(self)
 
     def step(self) -> None:
-        """Move words until the source has no object or a target no slot."""
+        """Move words until the source has no object, or a target no free slot."""
         reader, writer = self.reader, self.writer
         while reader.ready() and writer.ready():
             writer.write(reader.take(min(reader.left, writer.left)))

@@ -1,4 +1,4 @@
-"""Hazards in DRAM: one task writes words that another reads or writes, and nothing orders the two.
+"""The detection of hazards in DRAM: one task writes words that another reads or writes, and nothing orders the two.
 
 Only a token shows that a task's output is in memory; channels run independently otherwise, and the result of a hazard
 depends on their speed. Tasks of one channel run in order. Here an input ends when its last word has been read;
@@ -23,9 +23,9 @@ from kernels.errors import SimulationError
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """The words of one argument that a task touches, as runs.
+    """The 32-bit words of one launch argument that a task reads or writes, as contiguous runs.
 
-    ``starts`` are sorted; ``ends`` are the largest ends of the runs up to each.
+    ``starts`` are the sorted first words of the runs; ``ends[i]`` is the largest end (excluded) of runs 0 to i.
     """
 
     argument: int
@@ -33,7 +33,7 @@ class Footprint:
     ends: NDArray[np.int64]
 
     def meets(self, other: Footprint) -> int | None:
-        """Return the first word that both touch, or None."""
+        """Return the first word that both footprints have, or None if they have none in common."""
         if self.argument != other.argument or self.ends[-1] <= other.starts[0] or other.ends[-1] <= self.starts[0]:
             return None
         before = np.searchsorted(self.starts, other.starts, "right") - 1
@@ -46,7 +46,10 @@ class Footprint:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A task of step ``step`` of the stream that may still be under way."""
+    """A DMA task that may still be under way; ``step`` is its number in the instruction stream.
+
+    ``footprints`` are the words of launch arguments that the task reads or writes.
+    """
 
     step: int
     task: ShimTask
@@ -54,13 +57,17 @@ class Pending:
 
 
 class Hazards:
-    """Tasks of a launch that may still be under way, by channel."""
+    """A record of the tasks of a launch that may still be under way, by channel."""
 
     def __init__(self) -> None:
         self._pending: dict[ShimChannel, deque[Pending]] = {}
 
     def start(self, step: int, task: ShimTask) -> None:
-        """Record that a task is queued. Raises SimulationError if another that may still run touches its words."""
+        """Record that a task is queued at step ``step``.
+
+        Raises SimulationError if a task of another channel that may still run touches words of this one, and one of the
+        two writes.
+        """
         new = Pending(step, task, tuple(_footprints(task)))
         for channel, others in self._pending.items():
             if channel != task.channel and "S2MM" in (channel.direction, task.channel.direction):
@@ -69,18 +76,24 @@ class Hazards:
         self._pending.setdefault(task.channel, deque()).append(new)
 
     def token(self, channel: ShimChannel) -> None:
-        """Record that a token was awaited: the first output task with a token, and all before it, have ended."""
+        """Record the await of a token of ``channel``.
+
+        The first pending output task with a token has ended, and so have the tasks before it.
+        """
         others = self._pending[channel]
         while channel.direction == "S2MM" and not others.popleft().task.token:
             pass
 
     def ended(self, channel: ShimChannel) -> None:
-        """Record that a task has ended. An input is over then; the end of an output is only known by a token."""
+        """Record that the simulation has finished a task of ``channel``.
+
+        An input is over then; the end of an output is only known by a token.
+        """
         if channel.direction == "MM2S":
             self._pending[channel].popleft()
 
     def unknown(self) -> list[tuple[int, ShimChannel]]:
-        """Return step and channel of every output that no token has covered: it may end after the launch."""
+        """Return step and channel of the outputs that no awaited token has covered: they may end after the launch."""
         outputs = [others for channel, others in self._pending.items() if channel.direction == "S2MM"]
         return [(pending.step, pending.task.channel) for others in outputs for pending in others]
 
@@ -110,7 +123,7 @@ def _footprints(task: ShimTask) -> Iterator[Footprint]:
 
 
 def _runs(pattern: Pattern, passes: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return first word and end of every contiguous run of all passes."""
+    """Return the first word and the end (excluded) of every contiguous run that the passes visit: int64 [n] each."""
     *outer, inner = pattern.shape
     length = inner.size if inner.stride == 1 else 1
     dims = outer if inner.stride == 1 else [*outer, inner]

@@ -1,4 +1,4 @@
-"""The FIFOs of a design as rings in tile memories and routes between them; linked FIFOs share their memory."""
+"""The FIFOs of a design as rings of slots in tile memories and routes between them; linked FIFOs share their memory."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.array.design import ITEM_BYTES, Design, Dim, Link, ObjectFifo, Tile
+from kernels.array.design import Design, Link, ObjectFifo
 from kernels.array.hardware import WORD_BYTES, neighbours
 from kernels.array.pattern import Pattern
 from kernels.array.simulate.fifos import Ready, Ring, Route, Words, memory
+from kernels.array.tile import ITEM_BYTES, Dim, Tile
 from kernels.array.wiring import own_pool
 from kernels.errors import DesignError
 
@@ -19,10 +20,10 @@ Order = NDArray[np.int64]
 
 @dataclass(slots=True)
 class Network:
-    """The rings and routes of a design's FIFOs.
+    """The rings and routes that simulate a design's FIFOs.
 
-    ``rings`` are by FIFO and tile: several if the end is the large side of a link (its parts, in stream order), none
-    at the shim. ``orders`` are by FIFO: the indices of an object's words in the order in which the source's DMA sends
+    ``rings`` are by FIFO and tile: several if the end is the large side of a link (its parts, in stream order), none at
+    the shim. ``orders`` are by FIFO: the indices of an object's words in the order in which the source's DMA sends
     them, if that is not the order in memory.
     """
 
@@ -32,8 +33,9 @@ class Network:
     routes: list[Route] = field(default_factory=list)
 
     def groups(self, fifo: ObjectFifo) -> list[tuple[Ring, ...]]:
-        """Return the rings that ``fifo`` fills, in turn: all targets of a broadcast, or part after part of a link.
+        """Return the groups of rings that ``fifo`` fills in turn; all rings of a group receive the same data.
 
+        The group of a broadcast has a ring of every target; a link that splits objects makes one group for each part.
         Raises DesignError for a FIFO that is both broadcast and split by a link.
         """
         targets = [self.rings[fifo.name, target] for target in fifo.targets]
@@ -43,11 +45,11 @@ class Network:
 
 
 def network(design: Design, ready: Ready) -> Network:
-    """Make the rings for every end of every FIFO away from the shim, and the routes between them.
+    """Build the rings for every FIFO end away from the shim, and the routes between tiles other than the shim.
 
     Raises DesignError for links and patterns that mlir-aie lowers to something else than written: parts that are not
-    end to end, a forward to objects of another size (both ends would move the larger one), a pattern that does not
-    make one object.
+    end to end, a forward to objects of another size (both ends would move the larger one), a pattern that does not make
+    one object.
     """
     net = Network(ready)
     for link in design.links:
@@ -66,7 +68,10 @@ def network(design: Design, ready: Ready) -> Network:
 
 
 def _link(net: Network, design: Design, link: Link) -> None:
-    """Make one memory for both sides, as deep as the side with the larger object, and a pair of locks for each part."""
+    """Add the rings of a link: one memory for both sides, and a ring for each part of the larger object.
+
+    The memory has the depth of the side with the larger object.
+    """
     sources, targets = [*map(design.fifo, link.sources)], [*map(design.fifo, link.targets)]
     tile = targets[0].source
     for fifo in sources:
@@ -89,20 +94,20 @@ def _link(net: Network, design: Design, link: Link) -> None:
 
 
 def _ends(net: Network, fifo: ObjectFifo) -> None:
-    """Make the memory of the ends that belong to no link."""
+    """Add a ring of slots for each end of the FIFO, except on the shim and where a link has made one."""
     for tile in (fifo.source, *fifo.targets):
         if tile.kind != "shim" and (fifo.name, tile) not in net.rings:
             net.rings[fifo.name, tile] = (Ring(f"{fifo.name} at {tile}", _slots(fifo, tile), net.ready),)
 
 
 def _slots(fifo: ObjectFifo, tile: Tile) -> list[Words]:
-    """The memory of the objects in the pool of a FIFO's end."""
+    """Return new memory for the objects in the pool of a FIFO's end."""
     words = _words(fifo)
     return [memory(words) for _ in range(own_pool(fifo, tile).depth)]
 
 
 def _shared(design: Design, fifo: ObjectFifo) -> bool:
-    """Return whether both ends use the same memory, so that no DMA moves the objects (requiresDMAs@97962964)."""
+    """Return whether both ends of a FIFO use one memory, so that no DMA moves the objects (requiresDMAs@97962964)."""
     if len(fifo.targets) != 1 or fifo.to_stream or fifo.source.kind != "core":
         return False
     linked = any(fifo.name in (*link.sources, *link.targets) for link in design.links)
@@ -116,7 +121,7 @@ def _words(fifo: ObjectFifo) -> int:
 
 
 def _order(fifo: ObjectFifo, words: int) -> Order:
-    """The indices of the words of one object (or of one part, at a link) in the order of ``to_stream``."""
+    """Return the order in which ``to_stream`` sends the words of an object (or of a part at a link): int64 indices."""
     per_word = WORD_BYTES // ITEM_BYTES[fifo.block.dtype]
     *outer, inner = fifo.to_stream
     if any(dim.stride % per_word for dim in outer) or inner.size % per_word or (per_word > 1 and inner.stride != 1):

@@ -1,4 +1,4 @@
-"""The shim's DMA channels at run time: each runs its queue of tasks on the arguments of the launch."""
+"""The simulated DMA channels of the shims, which run queued tasks on the arguments of a launch."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from kernels.array.simulate.network import Order
 
 
 class ChannelProcess:
-    """The process of one DMA channel of a shim tile: its queue, and its progress in the first task.
+    """A simulated DMA channel of a shim, with its queue of tasks; the base class of input and output channels.
 
-    ``on_end`` is called when a task has ended. ``peak`` is the most tasks queued at once in the launch, the running
-    one included.
+    ``on_end`` is called with each task that has ended. ``peak`` is the most tasks queued at once in the launch, the
+    running one included.
     """
 
     def __init__(self, channel: ShimChannel, ready: Ready) -> None:
@@ -33,12 +33,12 @@ class ChannelProcess:
         self._ready = ready
 
     def begin(self, arguments: Sequence[Words]) -> None:
-        """Start a new launch on these arguments."""
+        """Start a new launch: set the memory of the launch arguments, and reset the counts."""
         self.arguments = arguments
         self.bytes_moved = self.peak = 0
 
     def push(self, task: ShimTask) -> None:
-        """Queue a task."""
+        """Append a task to the queue, and make the channel ready to run if it is idle."""
         self.queue.append(task)
         self.peak = max(self.peak, len(self.queue))
         if len(self.queue) == 1:
@@ -48,17 +48,17 @@ class ChannelProcess:
             self._ready.append(self)
 
     def step(self) -> None:
-        """Move words until a task, an object or a slot is missing."""
+        """Move words until there is no task, no object to send, or no free slot to fill."""
         raise NotImplementedError
 
     @property
     def begun(self) -> int:
-        """Words of the current object that are still to be moved; 0 between objects."""
+        """The number of 32-bit words of the current object that are still to be moved; 0 between objects."""
         raise NotImplementedError
 
     @property
     def where(self) -> str:
-        """The first task of the queue and its progress, in words."""
+        """The first task of the queue and its progress, as text."""
         return self._task + (f", {self.begun * WORD_BYTES} B of an object to go" if self.begun else "")
 
     @property
@@ -70,7 +70,7 @@ class ChannelProcess:
         return f"{queued}, in front that of BD {bds} with {self._left * WORD_BYTES} B of a pass to go"
 
     def _load(self) -> bool:
-        """Go to the next pass if this one is over, and end tasks that have no more. Return whether there is a pass."""
+        """End finished tasks and begin the next pass if the current one is over; return whether there is one."""
         while not self._left:
             following = next(self._passes, None)
             if following is not None:
@@ -82,11 +82,11 @@ class ChannelProcess:
         return True
 
     def _begin(self, memory: Words, pattern: Pattern, number: int) -> None:
-        """Begin pass ``number`` over ``memory``."""
+        """Begin pass ``number`` of an access pattern over ``memory``, the words of a launch argument."""
         raise NotImplementedError
 
     def _finish(self) -> bool:
-        """Remove the task that has ended from the queue. Return whether there is another."""
+        """End the first task of the queue, and return whether there is another one."""
         if self.queue:
             self.on_end(self.queue.popleft())
             if self.queue:
@@ -102,7 +102,10 @@ class ChannelProcess:
 
 
 class InputChannel(ChannelProcess):
-    """An MM2S channel: from arguments into the first rings of a FIFO. A strided pass is read whole when it begins."""
+    """A shim channel that reads DRAM (MM2S): moves words from launch arguments into the first rings of a FIFO.
+
+    A strided pass is read whole when it begins.
+    """
 
     def __init__(self, channel: ShimChannel, groups: Sequence[Sequence[Ring]], ready: Ready) -> None:
         super().__init__(channel, ready)
@@ -124,7 +127,7 @@ class InputChannel(ChannelProcess):
 
 
 class OutputChannel(ChannelProcess):
-    """An S2MM channel: from the last rings of a FIFO to arguments."""
+    """A shim channel that writes DRAM (S2MM): moves words from the last rings of a FIFO into launch arguments."""
 
     def __init__(self, channel: ShimChannel, rings: Sequence[Ring], order: Order | None, ready: Ready) -> None:
         super().__init__(channel, ready)

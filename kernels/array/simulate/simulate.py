@@ -1,4 +1,4 @@
-"""Simulate a design: FIFOs of their true depth, DMA patterns with their true addresses, kernels compiled for the host.
+"""The simulation of a design: FIFOs of their true depth, DMAs with their true addresses, host-compiled kernels.
 
 Time is not modelled. A route moves words as soon as its source has an object and its targets have free slots; the
 result equals the chip's wherever the chip's result does not depend on timing. Not compared with hardware.
@@ -17,17 +17,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.array.check import core_programs, structure
-from kernels.array.design import Block, Core, Design, KernelFunction, Tile
+from kernels.array.design import Design, KernelFunction
 from kernels.array.hardware import WORD_BYTES
 from kernels.array.lower.shim_registers import ShimChannel
 from kernels.array.lower.stream import channels, tasks
 from kernels.array.lower.transaction import decode
+from kernels.array.program import Core
 from kernels.array.simulate.controller import Controller
 from kernels.array.simulate.cores import VIEWS, CoreProcess, HostFunction, Surroundings
 from kernels.array.simulate.deadlock import explain, leftovers
 from kernels.array.simulate.fifos import Ready, Words, memory
 from kernels.array.simulate.network import network
 from kernels.array.simulate.shim_dma import ChannelProcess, InputChannel, OutputChannel
+from kernels.array.tile import Block, Tile
 from kernels.errors import DeadlockError, DesignError, SimulationError
 from kernels.host.compile import KERNELS, build
 
@@ -36,11 +38,11 @@ Bytes = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class LaunchReport:
-    """Counts of one launch.
+    """Counts of one simulated launch.
 
-    ``calls`` counts kernel calls by core and name. ``bytes_moved`` and ``queue_peak`` (tasks, the running one included)
-    are by shim channel. ``high_water`` is the most objects at once in each end of each FIFO since the overlay was
-    loaded.
+    ``calls`` counts kernel calls by core and name. ``bytes_moved`` and ``queue_peak`` (the most tasks queued at once,
+    the running one included) are by shim channel. ``high_water`` is, for each end of each FIFO, the most objects held
+    at once since the overlay was loaded.
     """
 
     calls: dict[Tile, dict[str, int]]
@@ -50,7 +52,7 @@ class LaunchReport:
 
     @property
     def total_calls(self) -> Counter[str]:
-        """Kernel calls of all cores by name."""
+        """The numbers of kernel calls of all cores together, by name of the kernel."""
         total: Counter[str] = Counter()
         for calls in self.calls.values():
             total.update(calls)
@@ -58,7 +60,7 @@ class LaunchReport:
 
 
 class Simulation:
-    """A design loaded on a simulated array; memory and core programs keep their state from launch to launch.
+    """A simulated array with a design loaded; memory and core programs keep their state from launch to launch.
 
     ``kernels`` replaces compiled kernel functions by Python callables, by name: they get numpy arrays of the argument's
     dtype (bf16 as uint16) and ints. ``library`` replaces the compiled library as a whole.
@@ -67,8 +69,8 @@ class Simulation:
     >>> report = simulation.run(encode(design, design.sequences[0]), arguments)  # uint8 arrays, outputs included
     >>> report.total_calls
 
-    Raises DesignError for unknown names, impossible links and programs that would crash; SimulationError if the
-    library lacks a kernel function; CompileError if the kernels do not compile on the host.
+    Raises DesignError for unknown names, impossible links and programs that would crash; SimulationError if the library
+    lacks a kernel function; CompileError if the kernels do not compile on the host.
     """
 
     def __init__(
@@ -92,12 +94,13 @@ class Simulation:
         self._cores = [self._core(core, functions, buffers, library) for core in design.cores]
 
     def run(self, stream: bytes, arguments: Sequence[Bytes]) -> LaunchReport:
-        """Run one launch. ``arguments`` are writable uint8 buffers in launch order; outputs are written in place.
+        """Run one launch: the instruction stream ``stream`` on ``arguments``; return the counts of the launch.
 
-        Raises StreamError for an invalid instruction stream, SimulationError for an action at which the chip would
-        fail, and DeadlockError if no process can work before the stream has ended, or if objects or tasks are left
-        after it. After the last two errors the overlay hangs, as on the chip: every further launch fails, and the
-        design must be loaded into a new Simulation.
+        ``arguments`` are writable uint8 buffers in launch order; outputs are written in place. Raises StreamError for
+        an invalid instruction stream, SimulationError for an action at which the chip would fail, and DeadlockError if
+        no process can work before the stream has ended, or if objects or tasks are left after it. After the last two
+        errors the overlay hangs, as on the chip: every further launch fails, and the design must be loaded into a new
+        Simulation.
         """
         steps = tasks(decode(stream))
         if self._hangs:
@@ -113,7 +116,7 @@ class Simulation:
         return self._report()
 
     def _require_done(self) -> None:
-        """Raise DeadlockError if work is left now that no process can go on."""
+        """Raise DeadlockError if work is left although no process can go on."""
         if not self._controller.ended:
             raise explain(self._controller, self._cores, self.network.rings)
         left = leftovers(self._controller, self._cores, self.network.rings)
@@ -160,7 +163,7 @@ class Simulation:
 
 
 def _check(design: Design) -> None:
-    """Raise DesignError for faults that would crash the simulator; ``check`` finds many more."""
+    """Raise DesignError for faults that would crash the simulator; ``kernels.array.check`` finds many more."""
     found = tuple(structure.violations(design)) or tuple(core_programs.violations(design))
     if found:
         raise DesignError(f"Design {design.name} cannot run:", found)
@@ -169,7 +172,10 @@ def _check(design: Design) -> None:
 def _function(
     kernel: KernelFunction, replaced: Mapping[str, Callable[..., object]], library: ctypes.CDLL | None
 ) -> HostFunction:
-    """Return a function of the library, called with pointers made once, or the Python callable that replaces it."""
+    """Return a kernel for the simulator: the Python callable of its name in ``replaced``, else the library's function.
+
+    Pointers for the library's function are made once. Raises SimulationError if the library has no such function.
+    """
     if kernel.name in replaced:
         return HostFunction(replaced[kernel.name], lambda words, i: _typed(words, kernel.args[i]))
     function = getattr(library, kernel.name, None)
@@ -184,7 +190,7 @@ def _typed(words: Words, block: Block | str) -> NDArray[Any]:
 
 
 def _buffer(block: Block, initial: NDArray[np.generic] | None) -> Words:
-    """Return the memory of a tile's buffer with its initial content, or filled with 0xFF bytes."""
+    """Return new memory for a tile's buffer: its initial content, or 0xFF bytes if it has none."""
     words = memory(-(-block.nbytes // WORD_BYTES))
     if initial is not None:
         words.view(np.uint8)[: block.nbytes] = np.ascontiguousarray(initial).reshape(-1).view(np.uint8)

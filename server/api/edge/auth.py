@@ -1,4 +1,7 @@
-"""API keys: required before a byte of the body is read, logged by name only, and kept in memory as digests only."""
+"""Authentication of HTTP requests by API keys, before a byte of the body is read.
+
+Logs contain the names of keys only, and the memory of the process contains their digests only.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ RETRY_SECONDS = 1.0  # for a key that is busy: nobody knows which of its request
 
 
 class Keys:
-    """The known API keys: the SHA-256 digest of each, by name."""
+    """The API keys that this server accepts: the name of each, with the SHA-256 digest of the key."""
 
     def __init__(self, digests: Mapping[str, bytes]) -> None:
         self._digests = dict(digests)
@@ -104,7 +107,7 @@ class Authentication:
 
 
 class KeyLimit:
-    """Middleware that bounds the concurrent POST requests of one key to ``most``, uploads included."""
+    """Middleware that answers 429 to a POST request while ``most`` others of its API key run, uploads included."""
 
     def __init__(self, app: ASGIApp, most: int) -> None:
         self.app = app

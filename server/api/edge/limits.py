@@ -88,10 +88,11 @@ class BodyLimit:
 
 
 class UploadSpeed:
-    """Middleware that raises TooSlow if a body pauses for ``seconds``, or then stays below ``rate`` bytes per second.
+    """Middleware that raises TooSlow if a request body pauses or arrives too slowly.
 
-    Only the time spent waiting for the client counts, not the time that the server takes to store the bytes.
-    A ``rate`` of 0 bounds the pauses only.
+    The body may pause for ``seconds``. After a grace time of ``seconds``, it must have arrived at ``rate`` bytes per
+    second on average; a ``rate`` of 0 bounds the pauses only. Only the time spent waiting for the client counts, not
+    the time that the server takes to store the bytes.
     """
 
     def __init__(self, app: ASGIApp, seconds: float, rate: int) -> None:

@@ -16,15 +16,18 @@ DRAIN_SECONDS = 2
 
 
 async def refuse(error: WhisperXError, scope: Scope, receive: Receive, send: Send) -> None:
-    """Send the answer to ``error``, then read some of the body, so that the client sees the answer.
+    """Answer the request with the status and the JSON of ``error``, then read and drop some of its body.
 
-    A client that is still sending would otherwise see a broken connection.
+    A client that is still sending would otherwise see a broken connection instead of the answer.
     """
     await error_response(error)(scope, receive, _draining(receive, send))
 
 
 def _draining(receive: Receive, send: Send) -> Send:
-    """Return a ``send`` that reads some of the request's body between the whole answer and its end."""
+    """Wrap ``send``: between the answer's bytes and its end, read and drop some of the request's body.
+
+    The answer also gets the header ``Connection: close``.
+    """
 
     async def drained(message: Message) -> None:
         if message["type"] == "http.response.start":

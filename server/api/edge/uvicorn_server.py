@@ -59,7 +59,11 @@ class Server(uvicorn.Server):
             call(self._engine)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin the shutdown. uvicorn's own method raises the signal again at the end, which sets the exit status."""
+        """Begin the shutdown on a signal; a second signal ends the wait for running requests.
+
+        A timer ends the process if the shutdown takes too long. uvicorn's own method would raise the signal again at
+        the end, which would set the exit status.
+        """
         self.force_exit = self.should_exit
         self.should_exit = True
         watchdog = threading.Timer(self._seconds + CLOSE_SECONDS + LEAVE_SECONDS, _leave)
@@ -86,5 +90,8 @@ def _leave() -> None:
 
 
 def _is_no_cancellation(record: logging.LogRecord) -> bool:
-    """Filter out the traceback of a request cancelled by the shutdown; uvicorn logs a line about it besides."""
+    """Logging filter that drops the traceback of a request cancelled by the shutdown.
+
+    uvicorn logs another line about the request.
+    """
     return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))

@@ -69,7 +69,7 @@ class Form(BaseModel):
 
     @property
     def single_temperature(self) -> float | None:
-        """The temperature for the engine: None, which means the ladder, also for OpenAI's 0."""
+        """The one temperature to decode at; None, also for a sent 0, means the configured ladder of temperatures."""
         return self.temperature or None
 
 
@@ -106,6 +106,9 @@ def _repeated(form: type[Form]) -> set[str]:
 
 
 def _field_name(location: tuple[int | str, ...]) -> str:
-    """('chunking_strategy', 'threshold') -> 'chunking_strategy[threshold]'; positions in a list are left out."""
+    """Return the name in the request of the field at pydantic's ``location``; positions in a list are left out.
+
+    _field_name(("chunking_strategy", "threshold"))    # "chunking_strategy[threshold]"
+    """
     first, *rest = location
     return str(first) + "".join(f"[{part}]" for part in rest if isinstance(part, str))

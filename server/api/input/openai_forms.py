@@ -8,12 +8,14 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from server.api.input.fields import (
+    CANDIDATES,
     Candidate,
     Language,
     Milliseconds,
     SpeakerCount,
     Text,
     check_speakers,
+    known_or_candidates,
     require_diarization,
 )
 from server.api.input.form import Form, without_null
@@ -38,7 +40,10 @@ class Chunking(BaseModel):
 
 
 def _chunking(value: object) -> object:
-    """Read ``auto``, keys in brackets (both as OpenAI's client sends them), or a JSON object (from HTML forms)."""
+    """Convert ``chunking_strategy`` as sent to the fields of ``Chunking``.
+
+    OpenAI's client sends ``auto`` or keys in brackets, and an HTML form may send a JSON object.
+    """
     if isinstance(value, str) and value.startswith("{"):
         return json.loads(value)
     return {"type": value} if isinstance(value, str) else value
@@ -65,7 +70,7 @@ class OpenAITranslationForm(Form):
     vad: bool = Field(True, description="Skip audio that is not speech.")
 
     def options(self, _settings: Settings) -> Options:
-        """Return the options of the job; no setting changes what a translation may ask for."""
+        """Return the transcription options that the fields ask for; no setting limits those of a translation."""
         return Options(
             model=self.model,
             task="translate",
@@ -83,7 +88,7 @@ class OpenAITranscriptionForm(Form):
 
     response_format: TranscriptionFormat = Field("json", description="Shape of the answer.")
     language: Language = Field(None, description="ISO 639-1 code or English name; detected if left out, or `auto`.")
-    languages: tuple[Candidate, ...] = Field((), description="Candidates; one means the same as language.")
+    languages: tuple[Candidate, ...] = Field((), description=CANDIDATES)
     keywords: tuple[Text, ...] = Field((), description="Words and names to expect, one per field.")
     timestamp_granularities: tuple[Literal["word", "segment"], ...] = Field(
         (), description="With verbose_json: which times to give; segment if left out."
@@ -100,17 +105,19 @@ class OpenAITranscriptionForm(Form):
     max_speakers: SpeakerCount | None = Field(None, description="With diarized_json: largest number of speakers.")
 
     def options(self, settings: Settings) -> Options:
-        """Return the options of the job.
+        """Return the transcription options that the fields ask for.
 
         Raises InvalidInput if fields contradict each other or ask for something that this server does not have.
         """
         self._check()
         if self.diarized:
             require_diarization(settings, "response_format")
+        language, languages = known_or_candidates(self.language, self.languages)
         chunking = self.chunking_strategy
         return Options(
             model=self.model,
-            language=self._language(),
+            language=language,
+            languages=languages,
             prompt=self.prompt,
             hotwords=", ".join(filter(None, (self.hotwords, *self.keywords))) or None,
             temperature=self.single_temperature,
@@ -155,19 +162,11 @@ class OpenAITranscriptionForm(Form):
             )
         check_speakers(self.min_speakers, self.max_speakers)
 
-    def _language(self) -> str | None:
-        """Return the language; several candidates are refused, as Whisper's detection cannot be limited to them."""
-        candidates = {language for language in (self.language, *self.languages) if language}
-        if len(candidates) > 1:
-            raise InvalidInput(
-                f"Detection cannot be limited to {', '.join(sorted(candidates))}.",
-                param="languages",
-                cure="Give one language, or none to have it detected.",
-            )
-        return candidates.pop() if candidates else None
-
     def _align(self, settings: Settings) -> AlignMethod | None:
-        """Return the alignment method: "off" if the answer shows no times, never "off" if the client asks for words."""
+        """Return the method of word alignment; None means the configured one.
+
+        The method is "off" if the answer shows no times, and it is not left "off" if the client asks for words.
+        """
         if self.align is None and self.response_format in ("json", "text"):
             return "off"
         if self.align is None and self.with_words and settings.align.method == "off":

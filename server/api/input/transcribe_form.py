@@ -6,7 +6,15 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from server.api.input.fields import Language, SpeakerCount, check_speakers, require_diarization
+from server.api.input.fields import (
+    CANDIDATES,
+    Candidate,
+    Language,
+    SpeakerCount,
+    check_speakers,
+    known_or_candidates,
+    require_diarization,
+)
 from server.api.input.form import Form
 from server.errors import InvalidInput
 from server.formats import AnswerFormat
@@ -20,6 +28,7 @@ class TranscribeForm(Form):
     model_config = ConfigDict(extra="forbid")
 
     language: Language = Field(None, description="ISO 639-1 code or English name; detected if left out, or `auto`.")
+    languages: tuple[Candidate, ...] = Field((), description=CANDIDATES)
     task: Literal["transcribe", "translate"] = Field("transcribe", description="translate: into English.")
     response_format: AnswerFormat = Field("json", description="Shape of the answer.")
     stream: bool = Field(
@@ -32,7 +41,7 @@ class TranscribeForm(Form):
     enable_vad: bool | None = Field(None, description="The same as vad_filter.")
 
     def options(self, settings: Settings) -> Options:
-        """Return the options of the job.
+        """Return the transcription options that the fields ask for.
 
         Raises InvalidInput if fields contradict each other or ask for something that this server does not have.
         """
@@ -41,10 +50,12 @@ class TranscribeForm(Form):
         check_speakers(self.min_speakers, self.max_speakers)
         if self.stream and self.response_format != "json":
             raise InvalidInput("stream goes with response_format json only.", param="stream")
+        language, languages = known_or_candidates(self.language, self.languages)
         return Options(
             model=self.model,
             task=self.task,
-            language=self.language,
+            language=language,
+            languages=languages,
             prompt=self.prompt,
             hotwords=self.hotwords,
             temperature=self.single_temperature,

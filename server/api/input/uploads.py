@@ -39,7 +39,10 @@ class Upload:
 
 
 async def _multipart_upload(request: Request) -> AsyncIterator[Upload]:
-    """Accept multipart/form-data only, as OpenAI's routes do."""
+    """FastAPI dependency that receives a multipart/form-data request, as OpenAI's routes accept it.
+
+    Another content type is answered with 415.
+    """
     content_type = request.headers.get("content-type")
     if content_type is not None and not _is_multipart(content_type):
         raise HTTPException(415, f"Send multipart/form-data with a part named file, not {content_type}.")
@@ -48,7 +51,10 @@ async def _multipart_upload(request: Request) -> AsyncIterator[Upload]:
 
 
 async def _any_upload(request: Request) -> AsyncIterator[Upload]:
-    """Accept multipart/form-data, or any other body as the recording itself; the query string may hold fields too."""
+    """FastAPI dependency that receives multipart/form-data, or any other body as the recording itself.
+
+    The query string may hold fields too.
+    """
     async with _tracked(request) as upload:
         yield upload
 
@@ -83,9 +89,9 @@ async def _received(request: Request, progress: RequestProgress) -> AsyncIterato
 
 @contextmanager
 def _storage_errors() -> Iterator[None]:
-    """Raise StorageFull if the disk or the quota is full.
+    """Context manager that turns the OSError of a full disk or quota into StorageFull.
 
-    The block must include the end of the file, because closing it tries once more to write the bytes that are left.
+    The block must include the closing of the file, because closing tries once more to write the bytes that are left.
     """
     try:
         yield
@@ -100,7 +106,10 @@ def _storage_errors() -> Iterator[None]:
 
 
 async def _store(request: Request, form: MultipartReader | None, file: IO[bytes]) -> int:
-    """Write the recording, a mebibyte at a time, and return its bytes. Threads write, because disks may stall."""
+    """Write the recording from the request's body to ``file``, and return its size in bytes.
+
+    A thread writes each mebibyte, because a disk may stall.
+    """
     size = 0
     collected = bytearray()
     async for chunk in request.stream():

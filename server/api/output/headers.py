@@ -22,7 +22,10 @@ def model_headers(model: str, *, demo: bool) -> dict[str, str]:
 
 
 def answer_headers(transcript: Transcript, upload_seconds: float) -> dict[str, str]:
-    """Return the model's headers, the warnings, and the times: upload, queue, and each stage with its device."""
+    """Return the response headers of a transcript: its model, its warnings, and its times in ``Server-Timing``.
+
+    The times are those of the upload, of the wait in the queue, and of each stage with its device.
+    """
     headers = model_headers(transcript.model, demo=transcript.demo)
     waits = [f"upload;dur={upload_seconds * 1000:.1f}", f"queue;dur={transcript.queue_seconds * 1000:.1f}"]
     stages = [f'{stage.stage};dur={stage.ms:.1f};desc="{stage.device}"' for stage in transcript.stages]

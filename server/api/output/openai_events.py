@@ -15,10 +15,10 @@ from server.transcript import Event, Finished, Segment, SegmentReady, Transcript
 async def messages(
     events: AsyncGenerator[Event, None], *, diarized: bool = False, with_logprobs: bool = False
 ) -> AsyncGenerator[Message, None]:
-    """Yield text deltas as segments become final, then the segments with speakers if ``diarized``, then all the text.
+    """Turn the engine's events into OpenAI's: text deltas as segments become final, and the whole text at the end.
 
-    The deltas joined are exactly the text of the last message. Raises whatever the engine raises, and EngineFailure if
-    it ends without an answer.
+    If ``diarized``, the segments with their speakers come before the whole text. The deltas joined are exactly that
+    text. Raises whatever the engine raises, and EngineFailure if it ends without an answer.
     """
     text = _Text()
     async with aclosing(events):
@@ -35,7 +35,10 @@ async def messages(
 
 
 class _Text:
-    """Strips the white space around the whole text from its pieces: a space is held back until more text follows it."""
+    """The text of a stream, collected from its pieces and without white space at its beginning and end.
+
+    White space at the end of a piece is held back until more text follows it.
+    """
 
     def __init__(self) -> None:
         self.whole = ""

@@ -31,7 +31,10 @@ Message = Mapping[str, Any]
 
 
 class EventStream(StreamingResponse):
-    """A response that streams messages; when the client disconnects, it closes them and so ends the computation."""
+    """A response that streams ``first`` and ``rest``; None among them is sent as a comment.
+
+    When the client disconnects, the response closes the generator ``rest``, which ends the computation.
+    """
 
     media_type = "text/event-stream"
 
@@ -51,7 +54,7 @@ class EventStream(StreamingResponse):
 
 
 async def stream(messages: AsyncGenerator[Message, None], request: Request, headers: Mapping[str, str]) -> EventStream:
-    """Wait for the first message or the first pulse, then return the response.
+    """Return a response that streams ``messages``, after the first of them exists or PULSE_SECONDS have passed.
 
     An error before that is raised, so that it is answered with its own status; a later one becomes the last event.
     """
@@ -61,7 +64,7 @@ async def stream(messages: AsyncGenerator[Message, None], request: Request, head
 
 
 async def _pulsed(messages: AsyncGenerator[Message, None]) -> AsyncGenerator[Message | None, None]:
-    """Yield the messages, and None whenever there was none for PULSE_SECONDS."""
+    """Yield the messages, and None each time that PULSE_SECONDS have passed without one."""
     async with aclosing(messages):
         while True:
             step = asyncio.create_task(_next(messages))
@@ -84,7 +87,7 @@ async def _next(messages: AsyncGenerator[Message, None]) -> Message | None:
 async def _lines(
     first: Message | None, rest: AsyncGenerator[Message | None, None], request_id: str
 ) -> AsyncIterator[str]:
-    """Yield the lines of the stream; an error is the last event, because the status 200 has already been sent."""
+    """Yield the text of the stream; an error is its last event, because the status 200 has already been sent."""
     yield _line(first)
     try:
         async for message in rest:

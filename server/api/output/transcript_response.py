@@ -42,7 +42,10 @@ async def transcript_response(
 
 
 class HeadersFirstResponse(StreamingResponse):
-    """A response to an admitted job; the computation ends when the client disconnects."""
+    """A response whose headers are sent before the transcript exists, and whose body is the rendered transcript.
+
+    The computation ends when the client disconnects. An error after the headers breaks the connection off.
+    """
 
     def __init__(self, events: AsyncGenerator[Event, None], render: Render, media_type: str, request: Request) -> None:
         headers = {

@@ -95,7 +95,10 @@ def _translation(transcript: Transcript, form: OpenAITranslationForm) -> Transla
 def _response(
     transcript: Transcript, response_format: str, upload_seconds: float, body: Callable[[], Transcribed | Translated]
 ) -> Response:
-    """Write the answer. It must run in a thread, because writing hours of text would block the event loop."""
+    """Return the response with the transcript in ``response_format``; ``body`` returns its JSON object.
+
+    Callers run this in a thread, because writing hours of text would block the event loop.
+    """
     match response_format:
         case "text":
             content = plain_text(transcript)

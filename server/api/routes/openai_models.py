@@ -18,7 +18,10 @@ routes = APIRouter(prefix="/v1/models", tags=["OpenAI"])
 
 
 class ModelEntry(TypedDict):
-    """A model: OpenAI's four fields, and this server's own. ``root`` is the id of the model that an alias names."""
+    """A model in the answers of OpenAI's model routes.
+
+    OpenAI defines the first four fields; ``root`` is the id of the model that an alias names.
+    """
 
     id: str
     object: Literal["model"]

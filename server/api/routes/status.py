@@ -1,4 +1,4 @@
-"""The state of the server: /livez for liveness, /readyz for readiness, /v1/status for everything measured."""
+"""The routes for the server's state: /livez for liveness, /readyz for readiness, /v1/status for measured values."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ routes = APIRouter(tags=["status"])
 
 
 class ProbeStatus(TypedDict):
-    """The answer to a probe."""
+    """The JSON answer of /livez and /readyz."""
 
     status: Literal["alive", "ready"]
 
 
 class ModelStatus(TypedDict):
-    """One model of this server."""
+    """A model of this server, in the answer of /v1/status."""
 
     id: str
     created: int
@@ -40,7 +40,7 @@ class ModelStatus(TypedDict):
 
 
 class StageStatus(TypedDict):
-    """The device of one stage; ``reason`` is the measurement or the fallback that decided it."""
+    """The device that runs one stage, and the reason for it: a measurement, or a fallback to another device."""
 
     stage: str
     device: str
@@ -48,7 +48,7 @@ class StageStatus(TypedDict):
 
 
 class QueueStatus(TypedDict):
-    """The number of requests by state; ``limit`` bounds their sum."""
+    """The number of transcriptions that wait and that run; ``limit`` bounds their sum."""
 
     queued: int
     running: int
@@ -77,7 +77,7 @@ class SettingsStatus(TypedDict):
 
 
 class ServerStatus(TypedDict):
-    """The state of the server: only values that were measured or observed, and settings."""
+    """The JSON answer of /v1/status: settings, and values that were measured or observed."""
 
     version: str
     uptime_seconds: float

@@ -51,7 +51,10 @@ async def transcribe(request: Request, upload: AnyUploadDep, engine: EngineDep, 
 
 
 async def _messages(events: AsyncGenerator[Event, None], job: Job) -> AsyncGenerator[sse.Message, None]:
-    """Yield the messages of a stream. Only the last one has speakers, which are not known before the end."""
+    """Yield the messages of a streamed answer: progress, each segment, and at the end the whole transcript.
+
+    Only the last message has speakers, which are not known before the end.
+    """
     async with aclosing(events):
         async for event in events:
             match event:

@@ -1,4 +1,4 @@
-"""The bundle: one file with everything about this machine and its NPU that helps to understand a problem.
+"""The bundle of ``whisperx-npu doctor``: one file with all about this machine and its NPU that explains a problem.
 
 It holds no audio and no secrets. Each file that is read is named here or was given with ``--attach``; none is found by
 a pattern.
@@ -129,7 +129,7 @@ def _machine(root: Path) -> dict[str, Any]:
 
 
 def _python_packages() -> dict[str, str]:
-    """The versions of this package and of those that it requires."""
+    """Return the installed versions of this package and of those that it requires."""
     wanted = ["whisperx-npu", *(line for line in requires("whisperx-npu") or () if "extra ==" not in line)]
     return {name: _version(name) for name in (re.split(r"[^\w.-]", line)[0] for line in wanted)}
 
@@ -142,7 +142,7 @@ def _version(name: str) -> str:
 
 
 def _system_packages() -> list[str]:
-    """Packages of XRT, the driver and the firmware, by the first package manager that is installed."""
+    """Return the versions of XRT, driver and firmware as lines of the first package manager that is installed."""
     for query, *options in QUERIES:
         if shutil.which(query):
             return [line for line in _output(query, *options, *SYSTEM_PACKAGES).splitlines() if " " in line]
@@ -162,7 +162,7 @@ def _attributes(node: Path, root: Path) -> dict[str, str]:
 
 
 def _module(root: Path) -> dict[str, Any]:
-    """The version and the parameters of the driver."""
+    """Return the version and the parameters of the NPU's driver, from /sys/module."""
     module = root / "sys/module" / DRIVER
     parameters = sorted((module / "parameters").iterdir()) if (module / "parameters").is_dir() else []
     found = {name: _text(module / name) for name in ("version", "srcversion")}
@@ -177,7 +177,7 @@ def _kernel_log() -> str:
 
 
 def _kernel_folders(settings: Settings) -> Iterator[tuple[str, str]]:
-    """Manifests by target and overlay, and whether each folder is whole.
+    """Yield (name in the bundle, text): the manifest of each kernel folder, and a list that says which are complete.
 
     Names of the second and later directories begin with a number.
     """
@@ -216,7 +216,7 @@ def _output(*command: str) -> str:
 
 
 def _text(path: Path) -> str:
-    """The first characters of a text file, none if it cannot be read."""
+    """Return the first LARGEST characters of a text file; the empty string if it cannot be read."""
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
             return file.read(LARGEST).strip()

@@ -14,7 +14,7 @@ from server.settings.load import Settings
 
 
 def run_checks(settings: Settings, *, stages: bool = False) -> Iterator[Check]:
-    """Run every check, from the machine to the server.
+    """Yield the results of all checks, from the machine to the server.
 
     ``stages`` adds those that take seconds: mel and encoder are loaded and measured, and the mel filters are compared
     with librosa's.

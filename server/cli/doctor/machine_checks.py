@@ -26,6 +26,7 @@ PACKAGES = (
     "ctranslate2",
     "faster-whisper",
     "onnxruntime",
+    "openvino",
     "av",
     "fastapi",
     "uvicorn",
@@ -35,7 +36,7 @@ MEL_BANDS = (80, 128)  # of Whisper's models: 128 of large-v3 and turbo, 80 of a
 
 
 def check_packages(settings: Settings) -> Check:
-    """Check the packages that every server needs, and those that the settings ask for."""
+    """Check that the Python packages are installed that every server needs, and those that the settings need."""
     found, missing = [], []
     for package in (*PACKAGES, *EXTRA_PACKAGES):
         try:
@@ -52,7 +53,7 @@ def check_packages(settings: Settings) -> Check:
 
 
 def check_cpu() -> Check:
-    """Report the usable cores and vector instructions."""
+    """Report the usable cores and the vector instructions; a processor without AVX2 is reported as slow."""
     flags = cpu_flags()
     cores = f"{usable_cores()} of {os.cpu_count()} cores"
     if quota := cpu_quota():
@@ -64,7 +65,7 @@ def check_cpu() -> Check:
 
 
 def check_memory() -> Check:
-    """Check the memory of the machine or container."""
+    """Check that the machine or container has at least 1 GiB of memory."""
     page = os.sysconf("SC_PAGE_SIZE")
     total, free = page * os.sysconf("SC_PHYS_PAGES"), page * os.sysconf("SC_AVPHYS_PAGES")
     usable = available_bytes()
@@ -97,7 +98,7 @@ def check_mel_filters(filters: Callable[[int], Float32] = mel_filters) -> Check:
 
 
 def check_cache(directory: Path) -> Check:
-    """Check that models can be written to their directory; report the free space."""
+    """Check that models can be written to their directory, and report its free space."""
     directory = directory.expanduser()
     existing = next(path for path in (directory, *directory.parents) if path.exists())
     if not (existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)):

@@ -12,7 +12,7 @@ from server.settings.stages import StageSettings
 
 
 def check_models(settings: Settings) -> Iterator[Check]:
-    """Check that the default model can be served; report the installed ones."""
+    """Check that the default model can be served, and report the other installed models."""
     try:
         catalog = Catalog(settings.model)
         entries = catalog.entries()
@@ -34,12 +34,12 @@ def waits_for_a_pull(settings: Settings) -> bool:
 
 
 def check_stages(settings: Settings) -> Iterator[Check]:
-    """Load the default model as the server does; report the devices of mel and encoder, and the reasons."""
-    from server.pipeline.loaded_model import Parts
+    """Load the default model as the server does, and report the devices of mel and encoder with the reasons."""
+    from server.pipeline.loaded_model import LoadedModel
 
     try:
         directory = Catalog(settings.model).resolve(settings.model.name)
-        model = Parts(settings.model.name, directory, StageSettings(model=settings.model, npu=settings.npu))
+        model = LoadedModel(settings.model.name, directory, StageSettings(model=settings.model, npu=settings.npu))
     except WhisperXError as error:
         yield Check("stages", "fatal", error.message, error.cure)
         return
@@ -59,7 +59,7 @@ def check_network(settings: Settings) -> Check:
 
 
 def check_diarization(settings: Settings) -> Check:
-    """Report whether speakers can be told apart."""
+    """Report whether diarization, which tells speakers apart, is configured."""
     model = settings.diarize.model
     if model is None:
         cure = "To tell speakers apart, set diarize.model to a pyannote pipeline (a directory or a Hugging Face id)."
@@ -68,7 +68,7 @@ def check_diarization(settings: Settings) -> Check:
 
 
 def _default_model(catalog: Catalog, settings: Settings) -> Check:
-    """Describe the default model. Raises the WhisperXError that would stop the start of the server."""
+    """Return the check of the default model. Raises the WhisperXError that would stop the start of the server."""
     name, missing = catalog.default, settings.model.missing
     if not waits_for_a_pull(settings):
         return Check("default model", "ok", f"{name} in {catalog.resolve(settings.model.name)}")

@@ -39,7 +39,7 @@ def run_selftests(settings: NpuSettings, longest_s: float = LONGEST_S) -> dict[s
 
 
 def _run(node: Path, folders: Folders) -> dict[str, Any]:
-    """Run each overlay alone, because the device has six contexts."""
+    """Run the self-tests in turn, because the device has six contexts; return the results by name of overlay."""
     if not folders.names:
         return {"reason": f"there are no kernel folders in {folders.place}"}
     return {name: _try(name, node, folders) for name in folders.names}

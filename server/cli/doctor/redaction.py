@@ -31,7 +31,7 @@ COMMON = {"root", "localhost", "user", "ubuntu"}  # names that reveal nothing
 
 @dataclass(frozen=True, slots=True)
 class Redaction:
-    """The names and values to remove. ``secrets`` are values, each removed wherever it occurs."""
+    """A filter for private data: it replaces the home directory, names of users and host, and all ``secrets``."""
 
     home: str
     users: tuple[str, ...]
@@ -40,7 +40,7 @@ class Redaction:
 
     @staticmethod
     def of_this_process(files: Iterable[Path] = ()) -> Redaction:
-        """Collect the user, the host, and the secrets in the environment and in the lines of ``files``."""
+        """Return a redaction of this user and host, and of secrets in the environment and the lines of ``files``."""
         values = {value for name, value in os.environ.items() if SECRET_NAME.search(name)}
         values |= {line.strip() for path in files for line in _lines(path)}
         secrets = sorted((value for value in values if len(value) >= LEAST_LENGTH), key=len, reverse=True)
@@ -62,7 +62,7 @@ class Redaction:
         return text
 
     def data(self, value: Any) -> Any:
-        """Do the same for every text in JSON data, and replace every value whose name is like ``token``."""
+        """Return JSON data with everything private replaced, and every value whose name is like ``token``."""
         if isinstance(value, dict):
             return {
                 self.text(str(name)): SECRET if _is_secret(str(name), part) else self.data(part)

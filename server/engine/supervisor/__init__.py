@@ -1,4 +1,4 @@
-"""The engine that serves: each model in a worker process of its own, which is started, watched and restarted here."""
+"""The engine that serves: it runs each model in a worker process, which it starts, watches and restarts."""
 
 from server.engine.supervisor.engine import SupervisedEngine
 

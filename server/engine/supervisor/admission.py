@@ -1,4 +1,4 @@
-"""Admission control: limits on the requests and the audio in the server, and the time after which to try again."""
+"""Admission control: limits on the requests and the audio in the server, and an estimate of when to try again."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ FIRST_GUESS = 5.0  # seconds after which a client may try again, until a rate ha
 
 
 class Rate:
-    """The measured speed, in seconds of audio per second of work; recent work counts most."""
+    """A running measurement of speed, in seconds of audio per second of work; recent work counts most."""
 
     def __init__(self) -> None:
         self._audio = self._time = 0.0
         self._since: float | None = None
 
     def busy(self, busy: bool) -> None:
-        """Start or stop the clock: time counts only while there is work."""
+        """Start or stop the clock of this speed measurement; it must run only while requests are being transcribed."""
         self._since = (self._since or monotonic()) if busy else None
 
     def add(self, audio_seconds: float) -> None:
-        """Count audio that was just transcribed."""
+        """Count these seconds of audio as transcribed since the call before."""
         now = monotonic()
         elapsed = now - (self._since or now)
         self._since = now
@@ -34,12 +34,12 @@ class Rate:
 
     @property
     def speed(self) -> float | None:
-        """Seconds of audio per second, None until something was measured."""
+        """The speed in seconds of audio per second, None until something was measured."""
         return self._audio / self._time if self._time > 0.0 and self._audio > 0.0 else None
 
 
 class Admission:
-    """Limits of ``max_requests`` requests and ``max_seconds`` of audio that wait or run.
+    """A check of new requests against limits on the requests, and on the seconds of audio, that wait or run.
 
     A recording is admitted while the audio is below its limit, however long the recording is.
     """
@@ -50,7 +50,7 @@ class Admission:
         self.rate = Rate()
 
     def check(self, tickets: Sequence[Ticket]) -> None:
-        """Raise Overloaded if one request more than ``tickets`` is over a limit."""
+        """Raise Overloaded, with a time to wait, if no request can be admitted in addition to ``tickets``."""
         waiting = sum(ticket.left for ticket in tickets)
         if len(tickets) >= self.max_requests:
             why = f"{len(tickets)} requests are waiting or running already."

@@ -1,4 +1,4 @@
-"""The engine that serves: it implements server.engine.contract.Engine with one process per model and loads none."""
+"""The engine behind the HTTP server (server.engine.contract.Engine), with one worker process for each model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from dataclasses import replace
 from itertools import count
 from typing import Literal
 
-from server.checkpoints.catalog import Catalog, InstalledModel
+from server.checkpoints.catalog import Catalog
+from server.checkpoints.installed import InstalledModel
 from server.engine.contract import EngineStatus, Job, ModelCard, Observation, Observer
 from server.engine.messages import Load
 from server.engine.supervisor.admission import Admission
@@ -31,10 +32,10 @@ LAUNCH = Launch()
 
 
 class SupervisedEngine:
-    """Implements server.engine.contract.Engine with one worker process for each model.
+    """An engine that transcribes jobs (server.engine.contract.Engine), with one worker process for each model.
 
-    ``stand_in`` is the reason why the demo model serves first in the place of the default one; see StandIn. Raises
-    ConfigurationError when the settings ask for an NPU or for packages that are not there.
+    ``stand_in`` is the reason why the demo model replaces the default one at first, None if it does not; see StandIn.
+    Raises ConfigurationError when the settings ask for an NPU or for packages that are not there.
 
         engine = SupervisedEngine(load_settings())
         await engine.start()
@@ -106,7 +107,7 @@ class SupervisedEngine:
             self._admission.rate.busy(busy=bool(self._tickets()))
 
     def _deadline(self, ticket: Ticket) -> asyncio.TimerHandle | None:
-        """Fail the ticket after ``engine.timeout_seconds``, if that is set."""
+        """Start and return a timer that fails the request after ``engine.timeout_seconds``; None if not limited."""
         limit = self.settings.engine.timeout_seconds
         if limit is None:
             return None
@@ -164,7 +165,10 @@ class SupervisedEngine:
         )
 
     def _state(self, default: SupervisedModel | None) -> Literal["starting", "ready", "failed", "stopped"]:
-        """The state of the whole engine. A default model that was unloaded because it was idle counts as ready."""
+        """Return the state of the whole engine, which is that of the default model.
+
+        A default model that was unloaded because it was idle counts as ready.
+        """
         if not self._running:
             return "stopped" if default else "starting"
         state = default.state if default else "starting"

@@ -1,4 +1,4 @@
-"""The memory that loaded models may take together: who may load, and which model is unloaded for it."""
+"""A limit on the memory of all loaded models together, which unloads an idle model to make room for another one."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ SHARE = 0.75  # of the memory of the machine or container, unless engine.memory_
 
 
 class Evictable(Protocol):
-    """A model that takes memory and can be unloaded."""
+    """A loaded or loading model, as the memory limit sees it: it takes memory and can be unloaded."""
 
     @property
     def last_used(self) -> float:
-        """When the model last had something to do, by ``monotonic``."""
+        """The time of the model's latest load, or latest arrival or end of a request, by ``monotonic``."""
 
     def memory_bytes(self) -> int:
-        """Bytes that the model takes, or is expected to take once it is loaded."""
+        """Return the bytes that the model takes, or is expected to take once it is loaded."""
 
     def is_idle(self) -> bool:
-        """Return whether the model can be unloaded now without losing work."""
+        """Return True if the model can be unloaded now without losing work."""
 
     def unload(self) -> None:
-        """End the model's process. When it has ended, ``MemoryBudget.release`` is called."""
+        """Begin to end the model's process; after the end, its owner calls ``MemoryBudget.release``."""
 
 
 class MemoryBudget:
-    """A limit in bytes for all loaded models, enforced by evicting the least recently used idle one.
+    """A limit in bytes for all loaded models, enforced by unloading the least recently used idle one.
 
     Models are admitted in the order in which they asked, and a single model is admitted whatever it takes. While one
     waits (``contended``), the loaded models begin no new work, so a busy model cannot keep others out.
@@ -41,11 +41,11 @@ class MemoryBudget:
 
     @property
     def contended(self) -> bool:
-        """True while a model waits for memory."""
+        """True while a model waits for other models to free memory, so that it can be loaded."""
         return bool(self._waiting)
 
     async def reserve(self, model: Evictable) -> None:
-        """Wait until the model fits and count it as loaded."""
+        """Wait until the model fits into the memory limit, and count it as loaded."""
         async with self._changed:
             self._waiting.append(model)
             try:
@@ -56,7 +56,7 @@ class MemoryBudget:
                 self._changed.notify_all()
 
     def _fits(self, model: Evictable) -> bool:
-        """Return whether the model fits now; if not, start to unload the least recently used idle one."""
+        """Return True if the model fits now; if not, start to unload the least recently used idle one."""
         taken = sum(other.memory_bytes() for other in self._loaded)
         if not self._loaded or taken + model.memory_bytes() <= self.limit:
             return True
@@ -66,12 +66,12 @@ class MemoryBudget:
         return False
 
     async def release(self, model: Evictable) -> None:
-        """Give back the memory of a model whose process has ended."""
+        """Count the model as unloaded, after the end of its process, and admit waiting models that fit now."""
         async with self._changed:
             self._loaded.remove(model)
             self._changed.notify_all()
 
     async def recheck(self) -> None:
-        """Look again whether a waiting model fits, because a loaded one has become idle."""
+        """Try again to admit a waiting model; call this when a loaded model has become idle and could be unloaded."""
         async with self._changed:
             self._changed.notify_all()

@@ -1,4 +1,4 @@
-"""A model in the server: its requests, and the processes that serve them one after the other."""
+"""A model as the HTTP process manages it: its requests, and the worker processes that run it one after the other."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ State = Literal["starting", "ready", "failed", "unloaded"]
 
 
 class SupervisedModel:
-    """A model that is loaded when a request wants it, restarted after a crash, and unloaded when it is idle.
+    """A manager of one model: it starts a worker process on demand, restarts it after a crash, and ends it when idle.
 
-    Every method is called from the event loop. ``record`` holds what is known of the model, ``restarts`` counts
-    processes that ended without being told to. ``transcribed`` is called with the seconds of audio of each window that
-    is done.
+    Every method is called from the event loop. ``record`` holds the facts about the model that outlive a process,
+    ``restarts`` counts processes that ended unexpectedly. ``expected_bytes`` is the memory that the model may take.
+    ``transcribed`` is called with the seconds of audio of each window that is done.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class SupervisedModel:
 
     @property
     def state(self) -> State:
-        """The state of the model: ready where a process has loaded it, unloaded where no process is wanted."""
+        """The model's state: ready if a process has loaded it, unloaded if none is wanted, failed after an error."""
         if self._run is not None and self._run.ready:
             return "ready"
         if self.record.error is not None:
@@ -77,28 +77,28 @@ class SupervisedModel:
         return self._run.pull if self._run else None
 
     def process(self) -> EngineProcess | None:
-        """The model's process as ``/v1/status`` shows it, None while there is none."""
+        """Return the state and memory of the model's worker process, None while there is none."""
         return self._run.status(self.restarts) if self._run else None
 
     def wake(self) -> None:
-        """Load the model unless it is loaded."""
+        """Ask for the model to be loaded, unless it is loaded already, and return at once."""
         self._wanted.set()
 
     def take(self, ticket: Ticket) -> None:
-        """Accept a request; it waits for the model if that is not loaded."""
+        """Accept a request for this model, and start to load the model if necessary; the request waits for that."""
         self.requests.add(ticket)
         self.wake()
         if self._run:
             self._run.submit()
 
     def release(self, ticket: Ticket) -> None:
-        """Drop a request whose client has its answer, or has left."""
+        """Forget a request whose client has its answer or has left, and cancel it in the worker process."""
         self.requests.remove(ticket)
         if self._run and ticket.submitted:
             self._run.worker.send(Cancel(ticket.number))
 
     async def stop(self) -> None:
-        """Fail every request with NotReady and end the process."""
+        """Fail every request with NotReady and end the worker process."""
         self.requests.fail_all(NotReady("The server is stopping."))
         self._task.cancel()
         with suppress(asyncio.CancelledError):
@@ -106,21 +106,21 @@ class SupervisedModel:
 
     @property
     def last_used(self) -> float:
-        """When the model last had something to do, by ``monotonic``."""
+        """The time of the model's latest load, or latest arrival or end of a request, by ``monotonic``."""
         return self.requests.last_used
 
     def memory_bytes(self) -> int:
-        """Bytes that the process takes; while the model is not loaded, what it took last or may take."""
+        """Return the memory of the worker process in bytes; while no model is loaded, the last or expected memory."""
         if self._run and self._run.ready:
             self.record.memory_bytes = rss_bytes(self._run.worker.pid)
         return self.record.memory_bytes
 
     def is_idle(self) -> bool:
-        """Return whether the model is loaded and its process works on no request."""
+        """Return True if the model is loaded and its process works on no request."""
         return self._run is not None and self._run.is_idle()
 
     def unload(self) -> None:
-        """End the process; the next request loads the model again."""
+        """End the worker process to free its memory; the next request loads the model again."""
         if self._run:
             self._run.end("unloaded")
 
@@ -137,7 +137,7 @@ class SupervisedModel:
                 await self._budget.release(self)
 
     async def _until_wanted(self) -> None:
-        """Wait until a request asks for the model, or until it is time to try a pull again."""
+        """Wait until a request asks for the model, or until a failed download is due to be tried again."""
         with suppress(TimeoutError):
             async with asyncio.timeout(self._again_after):
                 await self._wanted.wait()
@@ -145,7 +145,7 @@ class SupervisedModel:
         self.wake()
 
     async def _one_run(self) -> ProcessEnd:
-        """Start a process and serve until it has ended."""
+        """Start a worker process, give it requests until it has ended, and return how it ended."""
         worker = await WorkerProcess.start(self._launch, self.record.load)
         self._run = ProcessRun(worker, self.record, self.requests, self._budget, self._settings, self._observe)
         try:
@@ -154,7 +154,7 @@ class SupervisedModel:
             self._run = None
 
     def _after(self, end: ProcessEnd) -> None:
-        """Decide what follows the end of a process."""
+        """Decide after the end of a process whether to start another one, and fail or keep the requests accordingly."""
         if end.was_ready:
             self._failed_starts = 0
         if end.ended_by == "unloaded":
@@ -190,7 +190,7 @@ class SupervisedModel:
             self._wanted.clear()
 
     def _give_up(self, error: WhisperXError) -> None:
-        """Fail every request, and start no process until a request asks for the model again."""
+        """Fail every request with ``error``, and start no process until a request asks for the model again."""
         self.record.error = error
         self._failed_starts = 0
         self._wanted.clear()

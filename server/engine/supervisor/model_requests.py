@@ -1,4 +1,4 @@
-"""The requests for one model: those that wait for its process and those that the process works on."""
+"""The requests for one model: those that wait for its worker process, and those that the process works on."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ FromRequest = DurationKnown | Started | WindowDone | Diarizing | Done | Failed
 
 
 class ModelRequests:
-    """Tickets by number. ``last_used`` is when the model last had something to do, by ``monotonic``.
+    """The requests for one model, as tickets by number.
 
-    ``transcribed`` is called with the seconds of audio of each window that is done.
+    ``last_used`` is the time of the latest activity, by ``monotonic``. ``transcribed`` is called with the seconds of
+    audio of each window that is done.
     """
 
     def __init__(self, model: str, observe: Observer, transcribed: Callable[[float], None]) -> None:
@@ -27,27 +28,27 @@ class ModelRequests:
         self._transcribed = transcribed
 
     def add(self, ticket: Ticket) -> None:
-        """Take a request; it waits until it is submitted to the process."""
+        """Add a request; it waits until it is submitted to the worker process."""
         self.last_used = monotonic()
         self.tickets[ticket.number] = ticket
 
     def remove(self, ticket: Ticket) -> None:
-        """Forget a request whose client has its answer, or has left."""
+        """Forget a request whose client has its answer or has left."""
         self.last_used = monotonic()
         self.tickets.pop(ticket.number, None)
 
     @property
     def submitted(self) -> list[Ticket]:
-        """Requests that the process knows of."""
+        """The requests that were sent to the worker process."""
         return [ticket for ticket in self.tickets.values() if ticket.submitted]
 
     @property
     def waiting(self) -> list[Ticket]:
-        """Requests that the process does not know of yet."""
+        """The requests that were not sent to the worker process yet."""
         return [ticket for ticket in self.tickets.values() if not ticket.submitted]
 
     def handle(self, message: FromRequest) -> None:
-        """Apply a message of the process to the request that it is about."""
+        """Apply a message of the worker process to the request that it is about; a request that is gone is ignored."""
         ticket = self.tickets.get(message.request or 0)
         if ticket is None:  # its client has left
             return
@@ -68,7 +69,7 @@ class ModelRequests:
                 self._end(ticket).fail(error)
 
     def interrupted(self, at_work: Collection[int], how: str) -> None:
-        """Return the submitted requests to those that wait, because the process ended.
+        """Let the submitted requests wait for another worker process, because theirs has ended.
 
         A request of ``at_work``, which the process was working on, fails if that was its last attempt. ``how`` says how
         the process ended, for the error.
@@ -79,12 +80,12 @@ class ModelRequests:
                 self._end(ticket).fail(error)
 
     def fail_all(self, error: Exception) -> None:
-        """Fail every request with the same error."""
+        """Fail every request for this model with the same error."""
         for ticket in list(self.tickets.values()):
             self._end(ticket).fail(error)
 
     def _end(self, ticket: Ticket) -> Ticket:
-        """Forget a request that gets its last outcome, so that the end of the process does not affect it."""
+        """Forget a request and return it for its last event, so that a later end of the process does not affect it."""
         ticket.submitted = False
         self.remove(ticket)
         return ticket

@@ -1,4 +1,4 @@
-"""A run of a model's process: from its start, through its messages and its supervision, to its end."""
+"""The run of one worker process: from its start, through its messages and its supervision, to its end."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Literal
 
-from server.engine.contract import EngineProcess, Observer, Pull, StageChoice
+from server.engine.contract import EngineProcess, Observer, Pull
 from server.engine.messages import (
     DevicesChanged,
     Diarizing,
@@ -30,7 +30,7 @@ from server.engine.supervisor.worker_process import WorkerProcess
 from server.errors import WhisperXError
 from server.machine.memory import rss_bytes
 from server.settings.service import EngineSettings
-from server.transcript import StageTime
+from server.transcript import StageChoice, StageTime
 
 log = logging.getLogger(__name__)
 
@@ -41,11 +41,12 @@ EndedBy = Literal["unloaded", "failed", "hang"]
 
 @dataclass(slots=True)
 class ModelRecord:
-    """The facts about a model that outlive its processes.
+    """The facts about a model that outlive its worker processes.
 
     ``load`` is the first message to the next process. ``memory_bytes`` is what a process of the model took last, or is
-    expected to take. ``keep_alive`` is in seconds, as in Ollama: -1 for ever, 0 not at all. ``stages``, ``warm_up`` and
-    ``notes`` are those of the last process that was ready; ``error`` is why the model cannot be served.
+    expected to take. ``keep_alive`` is the idle time in seconds before the model is unloaded, as in Ollama: -1 never, 0
+    at once. ``stages``, ``warm_up`` and ``notes`` are those of the last process that was ready; ``error`` is the reason
+    why the model cannot be run.
     """
 
     load: Load
@@ -63,7 +64,7 @@ class ModelRecord:
 
 @dataclass(frozen=True, slots=True)
 class ProcessEnd:
-    """The end of a process and its cause.
+    """The end of a worker process and its cause.
 
     ``status`` is its exit status, negative for a signal. ``ended_by`` is the server's reason to end it, None where the
     process ended by itself. ``at_work`` are the numbers of the requests that it was working on.
@@ -78,14 +79,14 @@ class ProcessEnd:
 
     @property
     def how(self) -> str:
-        """The end as the predicate of a sentence about the process."""
+        """The end as words that follow "The process" in a sentence, such as "was killed by signal 9"."""
         if self.ended_by == "hang":
             return "hung"
         return f"was killed by signal {-self.status}" if self.status < 0 else f"ended with status {self.status}"
 
     @property
     def restart_reason(self) -> str:
-        """The word that the metrics have for it."""
+        """The cause of the end as the metrics name it: hang, killed, crash, or load (the model was not loaded yet)."""
         if self.ended_by == "hang":
             return "hang"
         if not self.was_ready:
@@ -94,7 +95,7 @@ class ProcessEnd:
 
 
 class ProcessRun:
-    """A started process, the requests that it is given, and the rules by which it is ended."""
+    """A running worker process, the requests that it is given, and the rules by which it is ended."""
 
     def __init__(
         self,
@@ -115,7 +116,7 @@ class ProcessRun:
 
     @property
     def ready(self) -> bool:
-        """True once the model is loaded."""
+        """True once the process has loaded its model."""
         return self.worker.ready
 
     @property
@@ -124,32 +125,35 @@ class ProcessRun:
         return self.worker.pull
 
     def status(self, restarts: int) -> EngineProcess:
-        """Describe the process as ``/v1/status`` shows it."""
+        """Return the process's state and memory; ``restarts`` counts the model's processes that failed before."""
         state: Literal["starting", "ready"] = "ready" if self.ready else "starting"
         pid = self.worker.pid
         return EngineProcess(self._record.name, pid, state, rss_bytes(pid), restarts)
 
     def is_idle(self) -> bool:
-        """Return whether the model is loaded and the process works on no request."""
+        """Return True if the model is loaded and the process works on no request."""
         return self.ready and not self._requests.submitted
 
     def submit(self, *, at_once: bool = False) -> None:
-        """Send waiting requests to the process, unless another model waits for its memory.
+        """Send the waiting requests to the process, if it is ready and no other model waits for its memory.
 
-        ``at_once`` sends them even then.
+        ``at_once`` sends them even if another model waits.
         """
         if self.ready and self._ended_by is None and (at_once or not self._budget.contended):
             for ticket in self._requests.waiting:
                 self.worker.send(ticket.submit())
 
     def end(self, why: EndedBy) -> None:
-        """Kill the process; only the first reason counts."""
+        """Kill the process, and record the reason if it is the first."""
         if self._ended_by is None:
             self._ended_by = why
             self.worker.kill()
 
     async def finished(self) -> ProcessEnd:
-        """Serve until the process has ended; a process of a cancelled run is killed."""
+        """Handle the messages of the process and watch it until it has ended; return how it ended.
+
+        If this coroutine is cancelled, the process is killed.
+        """
         watchdog = asyncio.create_task(self._watch())
         try:
             async for message in self.worker.messages():

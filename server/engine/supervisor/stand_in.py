@@ -1,4 +1,4 @@
-"""The demo model in the place of a default model that is not installed and that no source gives yet."""
+"""The use of the demo model while the default model is not installed and no source can provide it yet."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ MOST_SECONDS = 900.0  # longest wait before the sources are asked again
 
 
 class StandIn:
-    """Serves the demo model until the default model is installed and loaded, and then gives its place up.
+    """A replacement of the default model by the demo model, until the default model is installed and loaded.
 
-    The sources are asked again after ``ask_again_seconds``, twice as long after each answer that fails to come, at most
-    ``MOST_SECONDS``. A directory that somebody else installs is noticed within a second. ``why`` is the reason and the
-    cure, None where the default model serves.
+    The sources of the model are asked again after ``ask_again_seconds``, and after twice as long each further time, up
+    to ``MOST_SECONDS``. A model that somebody else installs is noticed within a second. ``model`` returns the manager
+    of a model by its id. ``why`` is the reason for the replacement and the cure, None while the default model is in
+    use.
     """
 
     def __init__(
@@ -44,14 +45,14 @@ class StandIn:
 
     @property
     def serving(self) -> str:
-        """The id of the model that answers requests which name none."""
+        """The id of the model that answers requests without a model name: the demo model's or the default one's."""
         return DEMO_MODEL if self.why else self._catalog.default
 
     def model_for(self, requested: str | None) -> str:
         """Return the id of the model that answers a request, as ``Catalog.resolve_request`` does.
 
-        The demo takes the place of the default model under no name and under an alias. A request that names the
-        missing model itself is refused with ModelUnavailable.
+        While the demo replaces the default model, it answers requests without a name and those by an alias. A request
+        by the missing model's own name raises ModelUnavailable.
         """
         resolved = self._catalog.resolve_request(requested)
         if not self.why or resolved != self._catalog.default:
@@ -63,9 +64,10 @@ class StandIn:
         return resolved
 
     async def watch(self, *, may_begin: bool) -> None:
-        """Wait for the default model while the demo serves, and let it serve from then on.
+        """Wait until the default model can be loaded; then use it in place of the demo model, and unload that.
 
-        With ``may_begin``, the demo also takes the place of a default model whose pull fails because no source answers.
+        Nothing is to wait for unless the demo is in use. With ``may_begin``, the demo also begins to replace a default
+        model whose download fails because no source answers.
         """
         default = self._model(self._catalog.default)
         if not self.why:
@@ -102,7 +104,11 @@ class StandIn:
         return not self._is_missing() or await self._a_source_answers()
 
     async def _a_source_answers(self) -> bool:
-        """Ask the sources in a thread that does not keep the process from ending, as one of the executor's would."""
+        """Ask the sources for the default model and return True if one can provide it.
+
+        The question is asked in a thread of its own, which, unlike an executor's, does not keep the process from
+        ending.
+        """
         loop = asyncio.get_running_loop()
         answered: asyncio.Future[bool] = loop.create_future()
 
@@ -121,7 +127,7 @@ class StandIn:
         return await answered
 
     async def _installed_within(self, seconds: float) -> None:
-        """Wait so long, but no longer than until the missing model is installed."""
+        """Wait this many seconds, or until the missing default model is installed, if that is earlier."""
         was_missing = self._is_missing()
         end = monotonic() + seconds
         while monotonic() < end and not (was_missing and not self._is_missing()):
@@ -132,7 +138,7 @@ class StandIn:
 
 
 async def _is_loaded(model: SupervisedModel) -> bool:
-    """Wait for the end of the attempt to load a model that was woken; return whether it succeeded."""
+    """Wait until the attempt to load a model has ended; return True if it succeeded."""
     while model.state == "starting":
         await asyncio.sleep(LOOK_SECONDS)
     return model.state != "failed"

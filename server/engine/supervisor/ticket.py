@@ -1,4 +1,4 @@
-"""A request in the server's process: the part that was delivered, and the attempts that were made."""
+"""A request in the HTTP process: its results so far, and the attempts that were made."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ ATTEMPTS = 2
 
 
 class Ticket:
-    """A job, its progress, and a queue of ``outcomes`` for its client: events, then Finished or an error.
+    """A request in the HTTP process, with its progress and ``outcomes``, a queue that its client reads.
 
-    ``seconds`` is the length of the recording where its file states one, ``done`` the seconds that were transcribed.
-    No outcome is put twice, however many attempts it takes.
+    The queue receives events, and at the end Finished or an error. ``seconds`` is the length of the recording, None
+    until known, and ``done`` the seconds that were transcribed. No segment is put twice, however many attempts are
+    made.
     """
 
     def __init__(self, number: int, job: Job) -> None:
@@ -37,11 +38,11 @@ class Ticket:
 
     @property
     def left(self) -> float:
-        """Seconds of audio still to be transcribed, 0 while the length is not known."""
+        """The seconds of audio still to be transcribed, 0 while the length is not known."""
         return max(0.0, (self.seconds or 0.0) - self.done)
 
     def submit(self) -> Submit:
-        """Make the message that starts an attempt behind the last delivered window.
+        """Return the message that lets a worker process begin, or continue after the last delivered window.
 
         The windows of a request that was being processed when a process ended share no batch with others.
         """
@@ -51,7 +52,7 @@ class Ticket:
         return Submit(self.number, job.path, job.options, job.interactive, resume, solo=self.attempts > 0)
 
     def started(self) -> float | None:
-        """Note that the audio is being read; return the seconds in the queue, None on a further attempt."""
+        """Record that the worker reads the audio; return the seconds waited in the queue, None on a further attempt."""
         self.running = True
         if self.queue_seconds is not None:
             return None
@@ -59,7 +60,7 @@ class Ticket:
         return self.queue_seconds
 
     def window(self, window: WindowDone) -> None:
-        """Pass a window's segments on, and keep what a further attempt needs."""
+        """Queue a window's segments and the progress for the client, and store what a further attempt needs."""
         self._segments += window.segments
         self._resume = Resume(window.index + 1, (), window.language, window.language_probability)
         self.done = window.end
@@ -68,22 +69,22 @@ class Ticket:
         self.outcomes.put_nowait(Progress(round(window.end, 3), window.total, "decoder"))
 
     def diarizing(self) -> None:
-        """Tell the client that its speakers are being told apart."""
+        """Queue an event for the client which says that speakers are being labelled."""
         self.outcomes.put_nowait(Progress(round(self.done, 3), self.seconds, "diarize"))
 
     def finish(self, transcript: Transcript) -> None:
-        """Give the client its transcript."""
+        """Queue the transcript for the client, as the last event."""
         waited = round(self.queue_seconds or 0.0, 4)
         self.outcomes.put_nowait(Finished(replace(transcript, queue_seconds=waited)))
 
     def fail(self, error: BaseException) -> None:
-        """Give the client an error in place of a transcript."""
+        """Queue an error for the client, in place of a transcript."""
         self.outcomes.put_nowait(error)
 
     def interrupted(self, *, suspect: bool) -> bool:
-        """Note that the process ended; return whether the request may be tried again.
+        """Record that the worker process ended; return True if the request may be tried again.
 
-        ``suspect`` says that the process was working on this request, so that the attempt counts.
+        ``suspect`` says that the process was working on this request at its end, so that the attempt counts.
         """
         self.submitted = self.running = False
         self.attempts += suspect

@@ -1,4 +1,4 @@
-"""A worker process seen from the server: its pipe, its signs of life, its end."""
+"""A worker process as the HTTP process controls it: its start, its messages, its signs of life, its end."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ LARGE = 1 << 20  # bytes of a message that take the event loop too long to unpic
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """The command of worker processes, and the time that their start may take.
+    """The command that starts a worker process, and time limits and waits for its start.
 
-    ``command`` gets the number of its socket as the last argument. ``load_seconds`` is the time in which a model must
-    be ready, conversion included; while the model is pulled, the time in which the next byte must arrive.
-    ``pull_again_seconds`` is the wait after a pull that failed, ``ask_again_seconds`` the first wait after no source of
-    a model has answered.
+    ``command`` gets the file descriptor of its socket as the last argument. ``load_seconds`` is the time in which a
+    model must be ready, conversion included; while the model is downloaded, the time in which the next byte must
+    arrive. ``pull_again_seconds`` is the wait after a download that failed, ``ask_again_seconds`` the first wait after
+    no source of a model has answered.
     """
 
     command: tuple[str, ...] = (sys.executable, "-P", "-m", "server.engine.worker")
@@ -50,7 +50,7 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """Code that a thread of the worker is in; ``since`` is by ``monotonic``."""
+    """The code that a thread of the worker is executing, and the time at which it began, by ``monotonic``."""
 
     stage: str
     windows: int
@@ -59,7 +59,7 @@ class _Step:
 
 
 class WorkerProcess:
-    """A process made by ``start``. It ends when it is killed, or by itself.
+    """A worker process and the connection to it, made by ``start``, until the process ends by itself or is killed.
 
     ``ready`` is set by the owner once the model is loaded. ``pulling`` says that the model is being downloaded,
     ``pull`` how far the download is once the hub has answered. ``load_seconds`` is that of ``Launch``.
@@ -78,7 +78,7 @@ class WorkerProcess:
 
     @classmethod
     async def start(cls, launch: Launch, load: Load) -> WorkerProcess:
-        """Start a process that loads a model. Raises OSError when no process can be started."""
+        """Start a process and let it load a model. Raises OSError if no process can be started."""
         ours, theirs = socket.socketpair()
         with ExitStack() as undo:
             undo.callback(ours.close)
@@ -99,7 +99,10 @@ class WorkerProcess:
         self._writer.write(pack(message))
 
     async def messages(self) -> AsyncIterator[FromWorker]:
-        """Yield the messages of the process until it is gone; Began and Ended are only noted."""
+        """Yield the messages of the process until it is gone.
+
+        Began and Ended are not yielded: they only update ``at_work`` and ``overdue``.
+        """
         try:
             while True:
                 (size,) = HEADER.unpack(await self._reader.readexactly(HEADER.size))
@@ -128,11 +131,11 @@ class WorkerProcess:
 
     @property
     def at_work(self) -> frozenset[int]:
-        """Requests that the process is working on at this moment."""
+        """The numbers of the requests that the process is working on at this moment."""
         return frozenset(number for step in self._steps.values() for number in step.requests)
 
     def overdue(self, silence: float, window: float) -> str | None:
-        """Name what takes longer than it may, None while nothing does.
+        """Return a phrase about what takes longer than allowed in the process, None if nothing does.
 
         ``silence`` is the longest time without a message, ``window`` that for one window in one stage, in seconds.
         """
@@ -147,7 +150,7 @@ class WorkerProcess:
         return None
 
     def kill(self) -> None:
-        """End the process at once: it has nothing to save, because the server knows what it works on."""
+        """End the process at once; nothing is lost, because the server knows which requests to try again."""
         self.process.kill()
 
     async def reap(self) -> int:

@@ -1,1 +1,1 @@
-"""The process that holds one model and transcribes for the server: ``python -m server.engine.worker FD``."""
+"""The process that has one model in memory and transcribes for the server: ``python -m server.engine.worker FD``."""

@@ -1,4 +1,4 @@
-"""How many windows a stage should take together: measured on this machine, with this model, when it is loaded."""
+"""Measurement, when a model is loaded, of the number of windows that a stage should take in one batch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kernels.mel.audio import MEL_FRAMES
 from server.engine.messages import GAIN, Curve, Measured
 
 if TYPE_CHECKING:
-    from server.pipeline.loaded_model import Parts
+    from server.pipeline.loaded_model import LoadedModel
 
 BUDGET = 3.0  # seconds that measuring one stage may take
 TOKENS = 16
@@ -22,7 +22,10 @@ REPEATS = 2
 
 
 def measure(run: Callable[[int], None], largest: int, budget: float = BUDGET) -> dict[int, float]:
-    """Time batches of 1, 2, 4, ... windows; stops before a size that would break the budget."""
+    """Time batches of 1, 2, 4, ... windows, up to ``largest`` or until the next size would exceed ``budget`` seconds.
+
+    Returns ms per window by batch size; ``run`` computes one batch of the size that it is given.
+    """
     began = perf_counter()
     run(1)  # warm-up
     curve: dict[int, float] = {}
@@ -37,19 +40,22 @@ def measure(run: Callable[[int], None], largest: int, budget: float = BUDGET) ->
 
 
 def best(curve: Curve, gain: float = GAIN) -> int:
-    """The smallest size that no larger one beats by ``gain``."""
+    """Return the smallest batch size whose time per window no larger one beats by the share ``gain``."""
     least = min(curve.values())
     return min(size for size, ms in curve.items() if ms <= least * (1.0 + gain))
 
 
 def describe(curve: Curve) -> str:
-    """For people: what was measured and what follows."""
+    """Return a phrase for people with the measured times and the batch size chosen from them."""
     measured = ", ".join(f"{size}: {ms:.0f}" for size, ms in curve.items())
     return f"batches of {best(curve)} (ms per window by batch size {measured}, at start-up)"
 
 
 def overlap_gain(encode: Callable[[], None], decode: Callable[[], None]) -> float:
-    """Time of the two one after the other, over their time side by side: 2.0 at best, 1.0 where nothing is gained."""
+    """Time two functions in turn and side by side, and return the first time divided by the second.
+
+    The result is 2.0 at best, and 1.0 if side by side saves nothing.
+    """
 
     def both() -> None:
         beside = Thread(target=encode)
@@ -61,24 +67,28 @@ def overlap_gain(encode: Callable[[], None], decode: Callable[[], None]) -> floa
     return apart / min(_timed(both) for _ in range(REPEATS))
 
 
-def measure_stages(parts: Parts) -> Measured:
-    """A few seconds of noise through encoder and decoder."""
-    largest = parts.settings.decode.batch_size
-    mel = np.random.default_rng(0).uniform(-1, 1, (largest, parts.checkpoint.n_mels, MEL_FRAMES)).astype(np.float32)
-    states = np.repeat(parts.encoder(mel[:1]), largest, axis=0)
+def measure_stages(model: LoadedModel) -> Measured:
+    """Time a model's encoder and decoder on noise: alone in batches of 1, 2, 4, ... windows, and both at once.
+
+    The measurement takes a few seconds. An encoder on the NPU is timed with one window only, and on a slow machine both
+    at once are not timed.
+    """
+    largest = model.settings.decode.batch_size
+    mel = np.random.default_rng(0).uniform(-1, 1, (largest, model.checkpoint.n_mels, MEL_FRAMES)).astype(np.float32)
+    states = np.repeat(model.encoder(mel[:1]), largest, axis=0)
 
     def encode(size: int) -> None:
-        parts.encoder(mel[:size])
+        model.encoder(mel[:size])
 
     def decode(size: int) -> None:
-        parts.decoder.rehearse(states[:size], TOKENS)
+        model.decoder.rehearse(states[:size], TOKENS)
 
-    one_by_one = parts.encoder.device != "cpu"  # an NPU takes one window a launch: a batch saves nothing
+    one_by_one = model.encoder.device != "cpu"  # an NPU takes one window for each launch, so a batch saves nothing
     encoder = measure(encode, 1 if one_by_one else largest)
     decoder = measure(decode, largest)
     slow = encoder[1] + decoder[1] > BUDGET * 1e3 / (4 * REPEATS)
     gain = 1.0 if slow else overlap_gain(lambda: encode(best(encoder)), lambda: decode(best(decoder)))
-    return Measured(parts.encoder_name, parts.encoder_reason, encoder, decoder, gain)
+    return Measured(model.encoder_name, model.encoder_reason, encoder, decoder, gain)
 
 
 def _timed(run: Callable[[], None]) -> float:

@@ -1,4 +1,4 @@
-"""The worker's main thread: load the model, then pass on what the server says."""
+"""The main thread of a worker process: it loads the model, then passes the server's requests to the scheduler."""
 
 from __future__ import annotations
 
@@ -15,16 +15,15 @@ from threading import Thread
 from typing import NoReturn
 
 from server.checkpoints.catalog import Catalog
-from server.engine.contract import StageChoice
 from server.engine.messages import Cancel, Failed, Heartbeat, Load, LogLine, Measured, Ready, ServerPipe, Submit
 from server.engine.worker.batch_sizes import best, describe, measure_stages
 from server.engine.worker.pull import pull_if_missing
 from server.engine.worker.queues import Sizes
 from server.engine.worker.scheduler import Scheduler
 from server.errors import ModelUnavailable, WhisperXError
-from server.pipeline.loaded_model import Parts
+from server.pipeline.loaded_model import LoadedModel
 from server.settings.stages import DEMO_MODEL, StageSettings
-from server.transcript import StageTime
+from server.transcript import StageChoice, StageTime
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +32,11 @@ FIRST_TO_DIE = "500"  # where memory runs out, the kernel takes this process rat
 
 
 def serve(connection: socket.socket) -> NoReturn:
-    """Until the server hangs up; it is the server that decides when to end this process."""
-    for name in (signal.SIGINT, signal.SIGTERM):  # sent to the whole group: the server still wants its answers
+    """Run a worker process: load the model that the server names, then transcribe until the server disconnects.
+
+    SIGINT and SIGTERM are ignored, because the server decides when this process ends.
+    """
+    for name in (signal.SIGINT, signal.SIGTERM):  # the server, in the same group, still wants answers
         signal.signal(name, signal.SIG_IGN)
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(FIRST_TO_DIE)
@@ -71,7 +73,7 @@ def _listen(channel: ServerPipe, scheduler: Scheduler) -> NoReturn:
 
 
 def _log_through(channel: ServerPipe) -> None:
-    """What is logged here is logged by the server, in its own format."""
+    """Redirect the log records and warnings of this process to the server, which writes them in its own format."""
 
     class Through(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
@@ -92,7 +94,7 @@ def _beat(channel: ServerPipe) -> None:
 
 
 def _settings(load: Load) -> StageSettings:
-    """With the encoder that was the fastest before, where it was measured before."""
+    """Return the settings, with the encoder that an earlier process has measured as the fastest, if there was one."""
     settings = load.settings
     if load.measured is None:
         return settings
@@ -105,32 +107,33 @@ def _loaded(load: Load, channel: ServerPipe) -> Scheduler:
     began = time.perf_counter()
     directory = catalog.resolve(load.model)
     demo = load.model == DEMO_MODEL
-    parts = Parts(load.model, directory, _settings(load), demo=demo, npu_retired=load.npu_retired)
+    model = LoadedModel(load.model, directory, _settings(load), demo=demo, npu_retired=load.npu_retired)
+    if load.measured:
+        model.encoder_reason = load.measured.reason
     loaded = time.perf_counter()
-    measured = load.measured or measure_stages(parts)
+    measured = load.measured or measure_stages(model)
     sizes = Sizes(best(measured.encoder), best(measured.decoder))
-    choices = partial(_choices, parts, measured)
+    choices = partial(_choices, model, measured)
     scheduler = Scheduler(
-        parts, sizes, channel.send, max_seconds=load.max_seconds, overlap=measured.overlap, choices=choices
+        model, sizes, channel.send, max_seconds=load.max_seconds, overlap=measured.overlap, choices=choices
     )
     scheduler.start()
     warm_up = (
         StageTime("load", "cpu", round((loaded - began) * 1e3, 1)),
-        StageTime("encoder", parts.encoder.device, round(measured.encoder[1], 1)),
-        StageTime("decoder", parts.decoder.device, round(measured.decoder[1], 1)),
+        StageTime("encoder", model.encoder.device, round(measured.encoder[1], 1)),
+        StageTime("decoder", model.decoder.device, round(measured.decoder[1], 1)),
     )
-    channel.send(Ready(measured, choices(), warm_up, parts.npu.notes()))
+    channel.send(Ready(measured, choices(), warm_up, model.npu.notes()))
     return scheduler
 
 
-def _choices(parts: Parts, measured: Measured) -> tuple[StageChoice, ...]:
-    """Which device serves each stage now, and why."""
-    encoder = f"{parts.npu.reason('encoder')}; CPU: {measured.reason}; {describe(measured.encoder)}"
+def _choices(model: LoadedModel, measured: Measured) -> tuple[StageChoice, ...]:
+    """Return the device of each stage and the reason, with the measured batch sizes added."""
     beside = f"{'beside' if measured.overlap else 'in turn with'} the encoder (both at once: {measured.gain:.2f}x)"
-    decoder = f"ctranslate2 {parts.checkpoint.compute_type}; {describe(measured.decoder)}, {beside}"
-    return (
-        StageChoice("vad", "cpu", parts.settings.vad.method),
-        StageChoice("mel", parts.mel.device, parts.npu.reason("mel")),
-        StageChoice("encoder", parts.encoder.device, encoder),
-        StageChoice("decoder", parts.decoder.device, decoder),
+    batches = {
+        "encoder": f"; {describe(measured.encoder)}",
+        "decoder": f"; {describe(measured.decoder)}, {beside}",
+    }
+    return tuple(
+        replace(choice, reason=choice.reason + batches.get(choice.stage, "")) for choice in model.stage_choices()
     )

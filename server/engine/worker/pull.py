@@ -1,4 +1,4 @@
-"""The default model, pulled before it is loaded, where ``model.missing`` says so."""
+"""The download of a missing default model, if ``model.missing`` asks for it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,15 @@ from server.engine.messages import FromWorker, Load, Pulled, Pulling
 log = logging.getLogger(__name__)
 
 LOG_SECONDS = 10.0  # between two lines of the log, at least
-LOG_SHARE = 0.05  # of the bytes, the same
+LOG_SHARE = 0.05  # of the bytes, between two lines of the log, at least
 
 
 def pull_if_missing(load: Load, catalog: Catalog, send: Callable[[FromWorker], None]) -> None:
-    """Say how far it is; a process that ends without ``Pulled`` has failed at the pull. Raises as Catalog.pull does."""
+    """Download the default model if it is not installed and the settings allow that; report the progress by ``send``.
+
+    A process that ends between the messages Pulling and Pulled has failed in the download. Raises the errors of
+    Catalog.pull.
+    """
     if load.settings.model.missing == "refuse" or load.model != catalog.default or not catalog.is_missing(load.model):
         return
     send(Pulling())
@@ -29,7 +33,7 @@ def pull_if_missing(load: Load, catalog: Catalog, send: Callable[[FromWorker], N
 
 
 class _Report:
-    """Every change goes to the server, a few go to the log."""
+    """A receiver of a download's progress: it sends every change to the server, and logs a few."""
 
     def __init__(self, model: str, send: Callable[[FromWorker], None]) -> None:
         self._model = model

@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from statistics import median
 from time import perf_counter
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from kernels.mel.audio import MEL_FRAMES, Float32
 from server.checkpoints.encoder_weights import encoder_weights
 from server.errors import ModelUnavailable
-from server.machine.cpu import cpu_flags, has_bf16_matrix, has_int8_dot
-from server.machine.optional_packages import require_extra
+from server.machine.cpu import cpu_flags, has_bf16_matrix
 from server.pipeline.encoding.ct2_encoder import Ct2Encoder
-from server.pipeline.encoding.torch_encoder import Precision
 from server.pipeline.stages.protocols import Encoder
 from server.pipeline.stages.whisper import Checkpoint
 from server.settings.stages import ModelSettings
 
-EncoderName = Literal["ctranslate2", "onnxruntime", "torch"]  # as model.encoder names them
+if TYPE_CHECKING:
+    from server.pipeline.encoding.openvino_encoder import Precision
+
+EncoderName = Literal["ctranslate2", "openvino"]  # as model.encoder names them
+
+# Encoders and arithmetic that auto may choose: those that passed `python -m bench.accuracy` (docs/accuracy.md) with
+# base and tiny.en. An encoder that is named in the settings is taken in any arithmetic.
+ACCURATE: frozenset[tuple[EncoderName, str]] = frozenset(
+    {
+        ("ctranslate2", "float32"),
+        ("ctranslate2", "int8"),
+        ("openvino", "float32"),
+        ("openvino", "bfloat16"),
+    }
+)
 
 REPEATS = 3
 ENOUGH_MS = 2000.0
@@ -98,46 +110,44 @@ def _ms(encoder: Encoder, mel: Float32) -> float:
 def cpu_encoder(checkpoint: Checkpoint, settings: ModelSettings, flags: frozenset[str] | None = None) -> EncoderChoice:
     """Build the CPU encoder that ``settings`` ask for.
 
-    auto times those that could be the fastest on this processor, within the arithmetic that model.compute_type allows;
-    the processor's ``flags`` are read unless given. torch is imported only where it is one of them or is asked for by
-    name. Raises ModelUnavailable where the encoder that the settings name cannot be built.
+    auto times those of ACCURATE, and takes CTranslate2 where none of them can be built. The processor's ``flags`` are
+    read unless given. Raises ModelUnavailable where the encoder that the settings name cannot be built.
     """
+    every = _encoders(checkpoint, settings, cpu_flags() if flags is None else flags)
+    if settings.encoder != "auto":
+        name, arithmetic, build = next(encoder for encoder in every if encoder[0] == settings.encoder)
+        return EncoderChoice(Candidate(name, arithmetic, build()), configured=True)
     candidates: list[Candidate] = []
     refused: list[str] = []
-    for name, arithmetic, build in _promising(checkpoint, settings, cpu_flags() if flags is None else flags):
+    for name, arithmetic, build in every:
+        if (name, arithmetic) not in ACCURATE:
+            continue
         try:
             candidates.append(Candidate(name, arithmetic, build()))
         except ModelUnavailable as error:
-            if settings.encoder != "auto":
-                raise
             refused.append(f"{name} {arithmetic} cannot: {error.message.rstrip('.')}")
-    choice = choose_encoder(candidates, checkpoint.n_mels)
-    return replace(choice, refused=tuple(refused), configured=settings.encoder != "auto")
+    last_resort = Candidate("ctranslate2", checkpoint.compute_type, Ct2Encoder(checkpoint))
+    return replace(choose_encoder(candidates or [last_resort], checkpoint.n_mels), refused=tuple(refused))
 
 
-def _promising(
+def _encoders(
     checkpoint: Checkpoint, settings: ModelSettings, flags: frozenset[str]
-) -> Iterator[tuple[EncoderName, str, Callable[[], Encoder]]]:
-    """Yield name, arithmetic and constructor of every encoder that may be chosen."""
-    bf16 = has_bf16_matrix(flags)
-    precision: Precision = "bfloat16" if bf16 else "float32"
-    auto = settings.encoder == "auto"
-    if auto or settings.encoder == "ctranslate2":
-        yield "ctranslate2", checkpoint.compute_type, partial(Ct2Encoder, checkpoint)
-    if (auto and has_int8_dot(flags) and checkpoint.compute_type == "int8") or settings.encoder == "onnxruntime":
-        yield "onnxruntime", "int8", partial(_onnx, checkpoint)
-    if (auto and bf16 and settings.compute_type == "auto") or settings.encoder == "torch":
-        yield "torch", precision, partial(_torch, checkpoint, precision)
+) -> Sequence[tuple[EncoderName, str, Callable[[], Encoder]]]:
+    """Return name, arithmetic and constructor of each encoder.
+
+    OpenVINO computes in bfloat16 where the processor multiplies it in hardware at full rate, unless
+    model.compute_type asks for a certain arithmetic.
+    """
+    precision: Precision = "bfloat16" if has_bf16_matrix(flags) and settings.compute_type == "auto" else "float32"
+    return (
+        ("ctranslate2", checkpoint.compute_type, partial(Ct2Encoder, checkpoint)),
+        ("openvino", precision, partial(_openvino, checkpoint, precision)),
+    )
 
 
-def _onnx(checkpoint: Checkpoint) -> Encoder:
-    from server.pipeline.encoding.onnx_encoder import OnnxEncoder
-
-    return OnnxEncoder(encoder_weights(checkpoint.directory / "model.bin"), checkpoint.threads)
-
-
-def _torch(checkpoint: Checkpoint, precision: Precision) -> Encoder:
-    from server.pipeline.encoding.torch_encoder import TorchEncoder
-
-    require_extra("The encoder torch", param="model.encoder")
-    return TorchEncoder(encoder_weights(checkpoint.directory / "model.bin"), precision, checkpoint.threads)
+def _openvino(checkpoint: Checkpoint, precision: Precision) -> Encoder:
+    try:
+        from server.pipeline.encoding.openvino_encoder import OpenVinoEncoder
+    except ImportError as error:
+        raise ModelUnavailable(f"openvino cannot be imported: {error}.", param="model.encoder") from error
+    return OpenVinoEncoder(encoder_weights(checkpoint.directory / "model.bin"), precision, checkpoint.threads)

@@ -17,7 +17,7 @@ from kernels.mel.audio import HOP_LENGTH, MEL_FRAMES, N_FFT, WINDOW_SAMPLES, Flo
 
 
 class CpuMel:
-    """The mel stage on the CPU: float32 [n <= 480,000] windows -> float32 [B, n_mels, 3000].
+    """The mel stage on the CPU: windows float32 [n <= 480,000] give log-mel features float32 [B, n_mels, 3000].
 
     Only the frames that contain audio are computed: the others are exact silence, whose value is the clamp.
     """
@@ -46,7 +46,7 @@ class CpuMel:
 
 
 def power_spectrum(samples: Float32, frames: int) -> Float32:
-    """Return |STFT|^2 of samples that are followed by silence: float32 [201, frames]."""
+    """Return the power spectrum |STFT|^2, float32 [201, frames], of samples that are followed by silence."""
     padded = np.zeros(max((frames - 1) * HOP_LENGTH + N_FFT, N_FFT // 2 + 1), np.float32)
     body = samples[: len(padded) - N_FFT // 2]
     padded[N_FFT // 2 : N_FFT // 2 + len(body)] = body

@@ -1,4 +1,4 @@
-"""Whisper's encoder on CTranslate2."""
+"""Whisper's encoder on the CPU by CTranslate2."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from server.pipeline.stages.whisper import Checkpoint, storage
 
 
 class Ct2Encoder:
-    """The encoder stage, float32 [B, n_mels, 3000] -> float32 [B, 1500, d_model].
+    """The encoder stage by CTranslate2: features float32 [B, n_mels, 3000] give states float32 [B, 1500, d_model].
 
-    It computes in the arithmetic in which CTranslate2 has loaded the checkpoint, by default int8.
+    The arithmetic is the one in which CTranslate2 has loaded the checkpoint, by default int8.
     """
 
     device = "cpu"

@@ -1,4 +1,4 @@
-"""A stage on the NPU with the CPU's behind it."""
+"""A stage that runs on the NPU, and on the CPU once the NPU has failed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ R_co = TypeVar("R_co", covariant=True)
 
 
 class BatchStage(Protocol[T_contra, R_co]):
-    """mel or encoder, on either device."""
+    """A mel or encoder stage on any device: it computes a batch of windows."""
 
     @property
     def device(self) -> str: ...
@@ -24,7 +24,7 @@ class BatchStage(Protocol[T_contra, R_co]):
 
 
 class StageWithFallback(Generic[T, R]):
-    """A stage that runs on the NPU from ``serve`` on until the NPU is retired, and on the CPU otherwise."""
+    """A mel or encoder stage that runs on the CPU, or after ``serve`` on the NPU until that fails."""
 
     def __init__(self, cpu: BatchStage[T, R]) -> None:
         self.cpu = cpu
@@ -32,12 +32,12 @@ class StageWithFallback(Generic[T, R]):
         self._run_on_npu: Callable[[T], R] = cpu
 
     def serve(self, npu: Npu, run: Callable[[T], R]) -> None:
-        """Run the following batches by ``run``, on the NPU."""
+        """Let ``run``, which computes on ``npu``, take the following batches until that NPU is retired."""
         self._npu, self._run_on_npu = npu, run
 
     @property
     def served(self) -> bool:
-        """True once the NPU was chosen, even if it has been retired since."""
+        """True once the NPU was chosen for this stage, even if it has been retired since."""
         return self._npu is not None
 
     @property
@@ -48,8 +48,8 @@ class StageWithFallback(Generic[T, R]):
     def __call__(self, batch: T, /) -> R:
         """Run a batch on the current device.
 
-        Raises Retired where the NPU fails, or computed the batch and has failed since: nothing of the batch is to be
-        used, and ``device`` is the CPU's from then on.
+        Raises Retired if the NPU fails, or if the batch contains results of an NPU that has failed since: the batch
+        must then be computed again from the audio. ``device`` is the CPU's from then on.
         """
         serves = self._npu is not None and self._npu.retired is None
         try:

@@ -1,4 +1,4 @@
-"""The choice between NPU and CPU for a stage: measured at start-up and decided by the settings."""
+"""The choice between NPU and CPU for a stage, by the settings and by a measurement at start-up."""
 
 from __future__ import annotations
 
@@ -29,14 +29,17 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The decision for a stage: ``npu`` is true where the NPU serves it, ``reason`` has every measured figure."""
+    """The decision about a stage's device: ``npu`` is True for the NPU; ``reason`` contains every measured figure."""
 
     npu: bool
     reason: str
 
 
 def measure(run: Callable[[], object]) -> Cost:
-    """Return the median cost of up to REPEATS runs after a first one; the cost of the first if it took ENOUGH_S."""
+    """Return the median cost of three runs after a warm-up run.
+
+    Fewer runs are made once they take 2 s together; if the first one takes 2 s, its cost is returned.
+    """
     costs = [_cost(run)]
     if costs[0].wall_ms < ENOUGH_S * 1e3:
         costs = []
@@ -52,7 +55,7 @@ def _cost(run: Callable[[], object]) -> Cost:
 
 
 def choose(npu: Cost, cpu: Cost, mode: Mode, prefer: Prefer) -> Choice:
-    """Choose the device of a stage that passed its self-test on the NPU.
+    """Choose the device of a stage that works on the NPU, from the cost of one window on each device.
 
     With ``prefer`` latency, the faster device is chosen; with cpu_free, the one that uses less processor time, provided
     that the NPU takes no more than a tenth of a window's length. With ``mode`` required, it is always the NPU.

@@ -1,4 +1,4 @@
-"""The NPU that ``npu.*`` settings ask for: opened and shared by the models of a process, or refused with the cure."""
+"""The NPU that the ``npu.*`` settings name: opened once and shared by the models of a process."""
 
 from __future__ import annotations
 
@@ -14,23 +14,29 @@ from server.settings.stages import NpuSettings
 
 
 def kernel_folders(settings: NpuSettings) -> Folders:
-    """Return the kernel folders that these settings ask for."""
+    """Return an object that finds the NPU's compiled kernels, in the directory and for the device of the settings."""
     return Folders(settings.kernels, "host" if settings.mode == "simulated" else "npu1")
 
 
 def open_device(settings: NpuSettings) -> Npu:
-    """Open the NPU, or the simulated one. Raises NpuUnavailable."""
+    """Open the NPU, or the simulated one if the settings say so. Raises NpuUnavailable."""
     return open_npu(kernel_folders(settings), simulated=settings.mode == "simulated", node=settings.device)
 
 
 def acquire_device(settings: NpuSettings, opener: Callable[[NpuSettings], Npu] = open_device) -> Npu:
-    """Return the NPU of this process, which all models share; the first caller opens it. Raises NpuUnavailable."""
+    """Return the NPU that all models of this process share, opened by the first caller; give it back by ``release``.
+
+    Raises NpuUnavailable if it cannot be opened.
+    """
     key = settings.mode == "simulated", settings.device, settings.kernels
     return acquire(key, lambda: opener(settings))
 
 
 def require_npu(settings: NpuSettings, look: Callable[[Path], DeviceReport] = probe) -> None:
-    """Raise ConfigurationError if ``npu.mode`` is required and the NPU or its kernels are missing; open nothing."""
+    """Raise ConfigurationError if ``npu.mode`` is required and the NPU or its kernels are missing.
+
+    The NPU is inspected by ``look``, and not opened.
+    """
     if settings.mode != "required":
         return
     try:
@@ -43,7 +49,7 @@ def require_npu(settings: NpuSettings, look: Callable[[Path], DeviceReport] = pr
 
 
 def refusal(mode: str, error: NpuError) -> ConfigurationError:
-    """Return the error for an ``npu.mode`` that cannot be had because of ``error``."""
+    """Return a ConfigurationError which says that ``npu.mode`` is impossible because of ``error``, and the cure."""
     advice = "set npu.mode to auto to serve on the CPU."
     cure = error.cure
     return ConfigurationError(

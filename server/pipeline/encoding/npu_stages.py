@@ -1,6 +1,6 @@
-"""mel and encoder of a model on the NPU, where it works and pays, with the CPU behind them.
+"""The mel and encoder stages of a model: on the NPU where it works and pays, otherwise on the CPU.
 
-Both stages go together: a fault of the NPU in one of them retires it for both, and for every model of the process.
+A fault of the NPU in either stage ends its use in both, and in every model of the process.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from npu.runtime.keep_alive import KeepAlive
 from npu.runtime.npu import Npu, release
 from npu.stages.encoder import NpuEncoder, check_layer
 from npu.stages.mel import NpuMel
-from npu.stages.stage import Batch, NpuStage
+from npu.stages.stage import NpuStage, WindowBatch
 from server.checkpoints.encoder_weights import encoder_weights
 from server.pipeline.encoding.fallback import StageWithFallback
 from server.pipeline.encoding.npu_choice import Choice, Cost, choose, measure
@@ -40,7 +40,7 @@ StageName = Literal["mel", "encoder"]
 Opener = Callable[[NpuSettings], Npu]
 Timer = Callable[[Callable[[], object]], Cost]
 EncoderOpener = Callable[[Npu, Path, NpuSettings], tuple[NpuStage[Features], str]]
-B = TypeVar("B", bound=Batch)
+B = TypeVar("B", bound=WindowBatch)
 S = TypeVar("S")
 
 SIMULATED_FRAMES = 250  # of the layer that is checked at start-up on the simulated device, which is slow
@@ -48,7 +48,7 @@ NOT_ASKED = "npu.mode is off"
 
 
 def open_encoder(npu: Npu, directory: Path, settings: NpuSettings) -> tuple[NpuStage[Features], str]:
-    """Return the encoder of a checkpoint on the NPU, and the verdict on a layer of it that was checked there.
+    """Return a checkpoint's encoder on the NPU, and the result of a check of its first layer, as text.
 
     Raises NpuError, and ModelUnavailable for a file that holds no encoder.
     """
@@ -63,11 +63,12 @@ def open_encoder(npu: Npu, directory: Path, settings: NpuSettings) -> tuple[NpuS
 
 
 class NpuStages:
-    """mel and encoder of one model, each on the device that was chosen for it.
+    """The mel and encoder stages of one model, each on the device that was chosen for it at construction.
 
-    ``retired`` is the reason for which the NPU must not be touched: an earlier process died while the NPU served it.
-    ``opener`` opens the device, ``timer`` measures a call, and ``encoder_opener`` builds the encoder on the NPU. Raises
-    ConfigurationError where ``npu.mode`` is required or simulated and the NPU cannot serve.
+    ``mel`` and ``encoder`` are those of the CPU. ``retired`` is the reason for which the NPU must not be used: an
+    earlier process died while it used the NPU. ``opener`` opens the device, ``timer`` measures a call, and
+    ``encoder_opener`` builds the encoder on the NPU. Raises ConfigurationError if ``npu.mode`` is required or simulated
+    and the NPU cannot be used.
     """
 
     def __init__(
@@ -105,34 +106,34 @@ class NpuStages:
 
     @property
     def mel(self) -> Mel:
-        """The mel stage."""
+        """The mel stage, which runs on the NPU or the CPU as chosen."""
         return self._mel
 
     @property
     def encoder(self) -> Encoder:
-        """The encoder stage."""
+        """The encoder stage, which runs on the NPU or the CPU as chosen."""
         return self._encoder
 
     def reason(self, stage: StageName) -> str:
-        """Return the reason for the device that serves the stage now."""
+        """Return the reason why the stage, mel or encoder, runs on its present device."""
         if self._npu is not None and self._npu.retired is not None:
             return f"no NPU: it was retired: {self._npu.retired}"
         served = self._mel.served if stage == "mel" else self._encoder.served
         return self._reasons[stage] if served or self.settings.mode == "off" else f"no NPU: {self._reasons[stage]}"
 
     def explained(self, times: Sequence[StageTime]) -> tuple[StageTime, ...]:
-        """Return the measured stages of an answer, mel and encoder with the reason for their device."""
+        """Return the stage times of an answer with the reason for the device added to mel and encoder."""
         reasons: dict[str, str] = {stage: self.reason(stage) for stage in self._reasons}
         return tuple(replace(time, reason=reasons.get(time.stage)) for time in times)
 
     def notes(self) -> tuple[str, ...]:
-        """Return the verdicts of the self-tests."""
+        """Return the results of the NPU's self-tests, one line each; nothing if the NPU is not used."""
         if self._npu is None:
             return ()
         return tuple(f"NPU self-test {resident.verdict}" for resident in self._npu.residents)
 
     def close(self) -> None:
-        """Give the NPU back; the last model of the process closes it."""
+        """Release the NPU, which is closed once no model of the process uses it."""
         while self._closing:
             self._closing.pop()()
 
@@ -152,7 +153,10 @@ class NpuStages:
         self._npu = None
 
     def _try(self, name: StageName, npu: Npu, build: Callable[[], tuple[S, Choice]]) -> S | None:
-        """Return the stage that ``build`` makes if it is to serve; a fault of the device retires the NPU for both."""
+        """Build a stage on the NPU; return it if it was chosen, None if the CPU runs the stage.
+
+        A fault of the device during this retires the NPU for both stages. Raises NpuError if ``npu.mode`` is required.
+        """
         try:
             stage, choice = build()
         except NpuError as error:
@@ -180,7 +184,7 @@ class NpuStages:
     def _choose(
         self, both: StageWithFallback[B, Float32] | StageWithFallback[B, Features], stage: NpuStage[B], batch: B
     ) -> Choice:
-        """Time both devices on one window, and let the NPU serve if it is chosen."""
+        """Measure a stage on both devices with one window and choose; a chosen NPU runs the following batches."""
         self._closing.append(stage.close)
         if self.settings.mode == "simulated":
             choice = Choice(npu=True, reason="npu.mode is simulated: no time of it is a time of an NPU")
@@ -194,7 +198,10 @@ class NpuStages:
         return choice
 
     def _refuse(self, error: NpuError) -> None:
-        """Leave both stages to the CPU, or raise ConfigurationError where the settings insist on the NPU."""
+        """Give the NPU up and leave both stages to the CPU.
+
+        Raises ConfigurationError if the settings require the NPU.
+        """
         self.close()
         self._npu = None
         if self.settings.mode in ("required", "simulated"):

@@ -1,4 +1,4 @@
-"""Word times from what the encoder pass already made: the CTC head beside it, or the decoder's cross-attention."""
+"""Aligners that find word times from the encoder's output: by the model's CTC head, or by cross-attention."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FRAME_SECONDS = 0.02  # one encoder frame
 
 
 class CtcAligner:
-    """Times by the character head that the model carries."""
+    """An Aligner for models with a CTC head, a classifier of characters beside the encoder."""
 
     device = "cpu"
     method = "ctc"
@@ -34,7 +34,7 @@ class CtcAligner:
 
 
 class AttentionAligner:
-    """Times from the decoder's cross-attention by dynamic time warping, as in openai/whisper's timing.py."""
+    """An Aligner by the decoder's cross-attention and dynamic time warping, as in openai/whisper's timing.py."""
 
     device = "cpu"
     method = "attention"
@@ -47,7 +47,7 @@ class AttentionAligner:
         return [_word_times(path, scores, spoken) for (path, scores), spoken in self._align(windows)]
 
     def token_scores(self, windows: Sequence[Spoken]) -> list[tuple[TokenScore, ...]]:
-        """Probability of every text token given all that stands before it, at temperature 1."""
+        """Return, for each window, the log probability of every text token given those before, at temperature 1."""
         return [self._scores(spoken, scores) for (_, scores), spoken in self._align(windows)]
 
     def _align(self, windows: Sequence[Spoken]) -> list[tuple[tuple[list[tuple[int, int]], list[float]], Spoken]]:
@@ -80,7 +80,10 @@ class AttentionAligner:
 
 
 def _word_times(path: Sequence[tuple[int, int]], probabilities: Sequence[float], spoken: Spoken) -> list[Times | None]:
-    """The path pairs (token, frame); a word lasts from its first token's first frame to the next word's."""
+    """Return a window's word times from an alignment path, whose pairs are (token index, encoder frame).
+
+    A word lasts from the first frame of its first token to the first frame of the next word.
+    """
     if not spoken.words:
         return []
     token = np.array([pair[0] for pair in path])
@@ -97,7 +100,10 @@ def _word_times(path: Sequence[tuple[int, int]], probabilities: Sequence[float],
 
 
 def _byte_of() -> dict[str, int]:
-    """GPT-2's byte-level alphabet, read backwards: printable bytes stand for themselves, the rest from U+0100 on."""
+    """Return the byte value for each character of GPT-2's byte-level alphabet, in which tokens are spelled.
+
+    A printable byte is its own character; the other bytes are the characters from U+0100 on.
+    """
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(0x100) if byte not in printable]
     return {chr(byte): byte for byte in printable} | {chr(0x100 + n): byte for n, byte in enumerate(others)}

@@ -1,7 +1,8 @@
 """Word times from a character CTC head on the encoder's states, in numpy alone.
 
-The head is one linear layer kept beside the encoder's weights, so the encoder pass that feeds the decoder also gives
-the times. The path is the best one through the CTC topology (Graves et al. 2006): blank, label, blank, label, blank.
+The head is one linear layer that is kept beside the encoder's weights, so the encoder pass that feeds the decoder also
+gives the times. The path is the best one through the CTC topology (Graves et al. 2006): blank, label, blank, label,
+blank.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ Span = tuple[int, int, float]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CtcHead:
-    """Linear character classifier over encoder states.
+    """A linear classifier of characters over encoder states, which finds word times.
 
-    ``weight`` is float32 [1 + len(alphabet), d], ``bias`` float32 [1 + len(alphabet)]; class 0 is the blank and class
-    i is ``alphabet[i - 1]``. The offsets, in seconds, are added to every word's start and end: they were calibrated
-    where the true times are known.
+    ``weight`` is float32 [1 + len(alphabet), d], ``bias`` float32 [1 + len(alphabet)]; class 0 is the blank and class i
+    is ``alphabet[i - 1]``. The offsets, in seconds, are added to every word's start and end; they are calibrated on
+    recordings whose true word times are known. Raises ValueError for arrays of other shapes.
     """
 
     weight: Float32
@@ -48,7 +49,10 @@ class CtcHead:
 
     @classmethod
     def load(cls, directory: Path) -> CtcHead | None:
-        """The head of a model directory, or None where the model has none. Raises ValueError if it is damaged."""
+        """Read the CTC head of a model from its directory; None if it has none.
+
+        Raises ValueError if the file is damaged.
+        """
         path = directory / HEAD_FILE
         if not path.is_file():
             return None
@@ -65,7 +69,7 @@ class CtcHead:
             raise ValueError(f"{path} is not a CTC head: {error}") from error
 
     def save(self, directory: Path) -> None:
-        """Write the file that ``load`` reads."""
+        """Write the CTC head to a model's directory, in the file that ``load`` reads."""
         np.savez(
             directory / HEAD_FILE,
             weight=self.weight,
@@ -76,22 +80,25 @@ class CtcHead:
         )
 
     def log_probs(self, states: Float32) -> Float32:
-        """Encoder states [T, d] to log probabilities [T, 1 + len(alphabet)]."""
+        """Compute natural log probabilities of characters, [T, 1 + len(alphabet)], from encoder states [T, d]."""
         logits = states @ self.weight.T + self.bias
         logits -= logits.max(axis=1, keepdims=True)
         logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
         return logits.astype(np.float32, copy=False)
 
     def labels(self, word: str) -> list[int]:
-        """Classes of the characters of ``word`` that the alphabet knows; accents are dropped, the space is none."""
+        """Return the class numbers of a word's letters, in lower case and without accents.
+
+        Spaces and characters outside the alphabet are left out.
+        """
         plain = unicodedata.normalize("NFKD", word.lower().replace("’", "'"))
         return [self.alphabet.index(c) + 1 for c in plain if c in self.alphabet and c != " "]
 
     def words(self, states: Float32, words: Sequence[str]) -> list[tuple[float, float, float] | None]:
-        """(start, end, score) of each word, in seconds from the first state; score is in (0, 1].
+        """Return (start, end, score) of each word, in seconds from the first state; score is in (0, 1].
 
-        Pass only the states that audio stands behind, not the window's padding. None stands for a word without a
-        character of the alphabet ("42"), and for every word when the states are too few for the text.
+        ``states``, [T, d], must be those of audio only, without the window's padding. The result is None for a word
+        without a character of the alphabet ("42"), and for every word if the states are too few for the text.
         """
         spelled = [self.labels(word) for word in words]
         space = self.alphabet.index(" ") + 1 if " " in self.alphabet else None
@@ -117,15 +124,15 @@ class CtcHead:
 
 
 def frames_needed(labels: Sequence[int]) -> int:
-    """The shortest path through ``labels``: one frame each, and a blank between two equal neighbours."""
+    """Return the fewest frames that can hold ``labels`` in CTC: one each, and a blank between equal neighbours."""
     return len(labels) + sum(a == b for a, b in pairwise(labels))
 
 
 def forced_align(log_probs: Float32, labels: Sequence[int], blank: int = BLANK) -> list[Span]:
-    """Best CTC path of ``labels`` through ``log_probs`` [T, V] float32, natural logarithm.
+    """Find the best CTC path of ``labels`` through ``log_probs`` [T, V] float32, natural logarithm.
 
-    One (first frame, frame after the last, score) per label; score is the geometric mean of its probability over
-    these frames. Raises ValueError where the frames are fewer than ``frames_needed``, or a label is out of range.
+    Returns (first frame, frame after the last, score) for each label; score is the geometric mean of its probability
+    over these frames. Raises ValueError if the frames are fewer than ``frames_needed``, or a label is out of range.
     """
     if not labels:
         return []
@@ -144,7 +151,10 @@ def forced_align(log_probs: Float32, labels: Sequence[int], blank: int = BLANK) 
 
 
 def _forward(emission: NDArray[np.float64], skip: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Score [T, S] of the best path that ends in each state at each frame; overwrites ``emission``."""
+    """Return the log score, [T, S], of the best CTC path that ends in state S at frame T; ``emission`` is overwritten.
+
+    ``skip``, [S], is added to a step of two states: 0 where the blank between may be left out, else -inf.
+    """
     best = emission
     best[0, 2:] = -np.inf
     jump = np.empty(max(best.shape[1] - 2, 0))
@@ -159,7 +169,10 @@ def _forward(emission: NDArray[np.float64], skip: NDArray[np.float64]) -> NDArra
 
 
 def _backtrace(best: NDArray[np.float64], skip: NDArray[np.float64]) -> NDArray[np.intp]:
-    """The state of each frame on the best path; on equal scores the path stays where it is."""
+    """Return the state of each frame on the best CTC path, from the scores of ``_forward``.
+
+    Between equal scores the path stays in its state.
+    """
     path = np.empty(len(best), dtype=np.intp)
     state = best.shape[1] - 1 if best[-1, -1] > best[-1, -2] else best.shape[1] - 2
     for frame in range(len(best) - 1, 0, -1):

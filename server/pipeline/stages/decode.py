@@ -1,6 +1,6 @@
 """Audio decoding by PyAV: any container in, float32 mono 16 kHz blocks out, in bounded memory.
 
-The only file that meets PyAV.
+No other file of the package imports PyAV.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ DEMUXERS = (
     "mp3,mpeg,mpegts,ogg,opus,tta,voc,w64,wav,wv"
 )
 BLOCK_SECONDS = 10
-# Tags that are no UTF-8 are no reason to refuse a recording; av 19 takes them as they are and has no such option.
+# A recording is not refused because its tags are not UTF-8; av 19 accepts such tags and has no option for it.
 TAGS = {} if int(av.__version__.partition(".")[0]) >= 19 else {"metadata_errors": "ignore"}
 CURE = "Send audio as wav, flac, mp3, m4a, ogg, opus or webm, or a video file with an audio track."
 
 
 class AudioStream:
-    """One recording, decoded as it is read.
+    """An iterable that decodes one recording, block by block, in bounded memory.
 
-    ``duration`` is the length in seconds that the container claims, None where it claims none; ``seconds`` is what has
-    been decoded so far; ``damaged`` counts packets that could not be decoded and were passed over.
+    ``duration`` is the length in seconds that the container claims, None if it claims none or iteration has not begun;
+    ``damaged`` counts packets that could not be decoded and were skipped.
 
-    Raises UnsupportedMedia when the file holds no audio that can be decoded, TooLarge beyond ``max_seconds``.
-    An empty file is a recording of no length.
+    Iteration raises UnsupportedMedia if the file holds no audio that can be decoded, and TooLarge beyond
+    ``max_seconds``. An empty file is a recording of no length.
     """
 
     def __init__(self, source: Path, *, max_seconds: float = float("inf"), block_seconds: int = BLOCK_SECONDS) -> None:
@@ -48,10 +48,11 @@ class AudioStream:
 
     @property
     def seconds(self) -> float:
+        """Seconds of audio decoded so far."""
         return self._samples / SAMPLE_RATE
 
     def __iter__(self) -> Iterator[Float32]:
-        """Blocks of float32 [n] in [-1, 1], n = block_seconds * 16,000 but for the last."""
+        """Yield blocks of samples, float32 [n] in [-1, 1]; n is block_seconds * 16,000 except in the last block."""
         if os.path.getsize(self.source) == 0:  # noqa: PTH202
             return
         with self.source.open("rb") as file, _open(file) as container:
@@ -74,11 +75,11 @@ class AudioStream:
                     frame.pts = None  # damaged files have jumping time stamps, which the resampler refuses
                     yield from map(_samples, resampler.resample(frame))
             yield from map(_samples, resampler.resample(None))
-        except FFmpegError:  # the demuxer gave up: what came before is still good
+        except FFmpegError:  # the demuxer gave up; the audio before that is still good
             self.damaged += 1
 
     def _blocks(self, frames: Iterator[Float32]) -> Iterator[Float32]:
-        parts: list[Float32] = []
+        pending: list[Float32] = []
         held = 0
         for frame in frames:
             self._samples += len(frame)
@@ -88,18 +89,18 @@ class AudioStream:
                     param="file",
                     cure="Split it, or raise server.max_audio_seconds.",
                 )
-            parts.append(frame)
+            pending.append(frame)
             held += len(frame)
             while held >= self.block:
-                joined = np.concatenate(parts)
+                joined = np.concatenate(pending)
                 yield joined[: self.block]
-                parts, held = [joined[self.block :]], held - self.block
+                pending, held = [joined[self.block :]], held - self.block
         if held:
-            yield np.concatenate(parts)
+            yield np.concatenate(pending)
 
 
 def claimed_seconds(source: Path) -> float | None:
-    """The length in seconds that the file claims, without decoding it; None where it claims none or is no audio."""
+    """Return the length in seconds that a file claims, without decoding it; None if it claims none or has no audio."""
     try:
         with source.open("rb") as file, _open(file) as container:
             return _claimed_seconds(container, _audio_stream(container))

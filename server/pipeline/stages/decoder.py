@@ -1,7 +1,7 @@
-"""Encoder states to text by CTranslate2, with Whisper's temperature ladder.
+"""The decoder: it turns encoder states into text by CTranslate2, at the temperatures of Whisper's fallback.
 
-Windows are decoded without timestamp tokens, as WhisperX does: their bounds come from voice activity detection and
-the times inside from alignment.
+Windows are decoded without timestamp tokens, as in WhisperX: the bounds of a window come from voice activity detection
+and the times inside from alignment.
 """
 
 from __future__ import annotations
@@ -13,32 +13,46 @@ from typing import Any
 from faster_whisper.tokenizer import Tokenizer
 
 from kernels.mel.audio import Float32
-from server.pipeline.stages.hallucination import compression_ratio, is_repetitive, is_silence, kept_words, why_failed
+from server.pipeline.stages.hallucination import (
+    Failure,
+    compression_ratio,
+    is_repetitive,
+    is_silence,
+    kept_words,
+    why_failed,
+)
 from server.pipeline.stages.text import TokenWord, split_words
 from server.pipeline.stages.whisper import Checkpoint, storage
 from server.settings.stages import DecodeSettings
 
 CONTEXT = 448  # tokens of Whisper's decoder, prompt included
-PROMPT = CONTEXT // 2 - 1  # tokens that hotwords, and likewise the prompt, may take
+PROMPT = CONTEXT // 2 - 1  # tokens that hotwords and prompt may take together
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """How one request is decoded. ``prompt`` are the tokens from <|startofprev|> to <|notimestamps|>."""
+    """The parameters with which all windows of a request are decoded.
+
+    ``prompt`` are the tokens from <|startofprev|> to <|notimestamps|>; ``beam_size`` applies at temperature 0.
+    ``temperatures`` are tried in order.
+    """
 
     tokenizer: Tokenizer
     prompt: tuple[int, ...]
     beam_size: int
     temperatures: tuple[float, ...]
 
-    def alike(self, temperature: float) -> tuple[int, int, float]:
-        """Equal for windows that CTranslate2 can decode in one batch: it wants prompts of one length."""
+    def batch_key(self, temperature: float) -> tuple[int, int, float]:
+        """Return a key that is equal for windows that can share a batch at ``temperature``.
+
+        CTranslate2 needs prompts of one length and one beam size in a batch.
+        """
         return len(self.prompt), self.beam_size if temperature == 0.0 else 1, temperature
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What one window says; no words where it is silence."""
+    """The text of one window, decoded at one temperature, with its scores; silence has no words."""
 
     words: tuple[TokenWord, ...]
     avg_logprob: float
@@ -56,7 +70,11 @@ class Decoded:
 
 
 def prompt_tokens(tokenizer: Tokenizer, prompt: str | None, hotwords: str | None) -> tuple[int, ...]:
-    """Hotwords, then the end of the prompt, stand where Whisper expects the text before this window."""
+    """Return the tokens that the decoder starts from: the context, if there is any, and Whisper's start tokens.
+
+    The context is ``hotwords`` and then the end of ``prompt``, in the place of Whisper's previous text, 223 tokens at
+    most.
+    """
     before: list[int] = []
     if hotwords and hotwords.strip():
         before += tokenizer.encode(" " + hotwords.strip())[:PROMPT]
@@ -67,29 +85,39 @@ def prompt_tokens(tokenizer: Tokenizer, prompt: str | None, hotwords: str | None
 
 
 class Attempts:
-    """One window on the ladder of temperatures."""
+    """The results of decoding one window at one temperature after the other, until a result passes the checks.
 
-    def __init__(self, temperatures: Sequence[float], settings: DecodeSettings) -> None:
-        self._temperatures = temperatures
+    This is openai/whisper's decode_with_fallback, taken apart so that windows can be decoded in batches.
+    """
+
+    def __init__(self, search: Search, settings: DecodeSettings) -> None:
+        self.search = search
         self._settings = settings
         self._tried: list[Decoded] = []
 
     @property
     def temperature(self) -> float | None:
-        """The rung to try next; None when the window needs no further one."""
-        rung = len(self._tried)
-        if rung == len(self._temperatures) or (rung and self._failure(self._tried[-1]) is None):
+        """The temperature to try next; None if the window needs no further attempt, or none is left."""
+        tried = len(self._tried)
+        if tried == len(self.search.temperatures) or (tried and self._failure(self._tried[-1]) is None):
             return None
-        return self._temperatures[rung]
+        return self.search.temperatures[tried]
 
-    def add(self, attempt: Decoded) -> str | None:
-        """What the rung gave; returns why the next one is wanted, None where it is not or where there is none."""
+    def add(self, attempt: Decoded) -> Failure | None:
+        """Store the result at the next temperature.
+
+        Return the check that it failed if another attempt follows, else None.
+        """
         self._tried.append(attempt)
         return None if self.temperature is None else self._failure(attempt)
 
-    def settled(self) -> Decoded:
+    def result(self) -> Decoded:
+        """Return the result to use, without words if the window is silent, and with repeated phrases cut.
+
+        If all attempts failed, the likeliest one without repetition is used, else the likeliest.
+        """
         last = self._tried[-1]
-        if self._failure(last):  # no rung was good: the likeliest that does not loop, else the likeliest
+        if self._failure(last):  # none will do: take the likeliest without repetition, else the likeliest
             sane = [attempt for attempt in self._tried if not is_repetitive(attempt.text, self._settings)]
             last = max(sane or self._tried, key=lambda attempt: attempt.avg_logprob)
         if is_silence(last.no_speech_prob, last.avg_logprob, self._settings):
@@ -97,14 +125,14 @@ class Attempts:
         keep = kept_words([word.text for word in last.words], self._settings.max_repeats)
         return replace(last, words=tuple(last.words[index] for index in keep))
 
-    def _failure(self, attempt: Decoded) -> str | None:
+    def _failure(self, attempt: Decoded) -> Failure | None:
         if is_silence(attempt.no_speech_prob, attempt.avg_logprob, self._settings):
             return None
         return why_failed(attempt.text, attempt.avg_logprob, self._settings)
 
 
 class Ct2Decoder:
-    """float32 [B, 1500, d_model] -> one Decoded per window."""
+    """A decoder of batches of encoder states, on the CTranslate2 model of a checkpoint."""
 
     device = "cpu"
 
@@ -112,20 +140,12 @@ class Ct2Decoder:
         self.checkpoint = checkpoint
         self.settings = settings
 
-    def __call__(self, states: Float32, search: Search) -> list[Decoded]:
-        """Only the windows that fail a threshold climb the ladder of temperatures."""
-        ladder = [Attempts(search.temperatures, self.settings) for _ in states]
-        for temperature in search.temperatures:
-            pending = [index for index, attempts in enumerate(ladder) if attempts.temperature is not None]
-            if not pending:
-                break
-            tried = self.generate(states[pending], [search] * len(pending), temperature)
-            for index, result in zip(pending, tried, strict=True):
-                ladder[index].add(result)
-        return [attempts.settled() for attempts in ladder]
-
     def generate(self, states: Float32, searches: Sequence[Search], temperature: float) -> list[Decoded]:
-        """One rung, for windows of several requests: their searches must be ``alike`` at this temperature."""
+        """Decode encoder states, float32 [B, 1500, d_model], at one temperature; return a result for each window.
+
+        ``searches`` are the windows' parameters, whose ``batch_key`` must be equal at this temperature; the windows may
+        belong to several requests.
+        """
         first = searches[0]
         results = self.checkpoint.whisper.generate(
             storage(states),
@@ -140,7 +160,7 @@ class Ct2Decoder:
         return [self._decoded(result, search.tokenizer, temperature) for result, search in pairs]
 
     def rehearse(self, states: Float32, tokens: int) -> None:
-        """Decode ``tokens`` of nonsense for every window: work that depends on the size of the batch only."""
+        """Decode about ``tokens`` tokens for every window and drop them, so that callers can time such a batch."""
         tokenizer = self.checkpoint.tokenizer("en", "transcribe")
         prompt = prompt_tokens(tokenizer, None, None)
         self.checkpoint.whisper.generate(
@@ -162,7 +182,11 @@ class Ct2Decoder:
         }
 
     def _max_length(self, prompt: int) -> int:
-        """CTranslate2 stops at min(max_length / 2, max_length - prompt) new tokens."""
+        """Return the ``max_length`` for CTranslate2 that allows the configured number of new tokens.
+
+        ``prompt`` is the prompt's length in tokens. CTranslate2 stops after min(max_length / 2, max_length - prompt)
+        new tokens.
+        """
         limit = self.settings.max_new_tokens
         return CONTEXT if limit is None else min(CONTEXT, max(2 * limit, limit + prompt))
 

@@ -1,51 +1,53 @@
-"""The guard against hallucination: which decoded windows to try again, which are silence, what to cut.
+"""Checks of decoded text for hallucinations: windows to decode again, silent windows, and repetitions to cut.
 
-Thresholds and their meaning are those of openai/whisper's transcribe.py (decode_with_fallback); the cut of repeated
-phrases is ours, for the loops that every temperature falls into.
+Thresholds and their meaning are those of openai/whisper's transcribe.py (decode_with_fallback). The cut of repeated
+phrases is an addition, for repetitions that occur at every temperature.
 """
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from typing import Literal
 
 from server.settings.stages import DecodeSettings
 
 LONGEST_PHRASE = 10  # words
 
+Failure = Literal["log_prob", "compression_ratio", "repeats"]
+"""The name of the check that a decoded window failed; also the label of the metric of fallbacks."""
+
 
 def compression_ratio(text: str) -> float:
-    """Bytes of the text / bytes that zlib makes of it: above 2.4 it repeats itself. 0.0 for no text."""
+    """Return the text's size in bytes divided by its size after zlib; 0.0 for no text.
+
+    openai/whisper takes a text above 2.4 for repetitive.
+    """
     data = text.encode()
     return len(data) / len(zlib.compress(data)) if data else 0.0
 
 
 def is_silence(no_speech_prob: float, avg_logprob: float, settings: DecodeSettings) -> bool:
-    """Whether the model itself doubts that anything was said: the window then has no text."""
+    """Return True if a window counts as silence by openai/whisper's thresholds, so that its text is dropped."""
     if settings.no_speech_threshold is None or no_speech_prob <= settings.no_speech_threshold:
         return False
     return settings.log_prob_threshold is None or avg_logprob < settings.log_prob_threshold
 
 
 def is_repetitive(text: str, settings: DecodeSettings) -> bool:
-    """Whether the text goes round in circles."""
+    """Return True if the text repeats itself too much, by the compression ratio or by phrases in a row."""
     return why_repetitive(text, settings) is not None
 
 
-def is_failed(text: str, avg_logprob: float, settings: DecodeSettings) -> bool:
-    """Whether the next temperature of the ladder should be tried."""
-    return why_failed(text, avg_logprob, settings) is not None
-
-
-def why_failed(text: str, avg_logprob: float, settings: DecodeSettings) -> str | None:
-    """log_prob, compression_ratio or repeats; None for text that will do."""
+def why_failed(text: str, avg_logprob: float, settings: DecodeSettings) -> Failure | None:
+    """Return the name of the first check that a window's text fails, so that it should be decoded again, or None."""
     if settings.log_prob_threshold is not None and avg_logprob < settings.log_prob_threshold:
         return "log_prob"
     return why_repetitive(text, settings)
 
 
-def why_repetitive(text: str, settings: DecodeSettings) -> str | None:
-    """compression_ratio or repeats; None for text that does not go round in circles."""
+def why_repetitive(text: str, settings: DecodeSettings) -> Failure | None:
+    """Return the name of the check by which the text repeats itself too much, None if it does not."""
     limit = settings.compression_ratio_threshold
     if limit is not None and compression_ratio(text) > limit:
         return "compression_ratio"
@@ -54,7 +56,10 @@ def why_repetitive(text: str, settings: DecodeSettings) -> str | None:
 
 
 def kept_words(words: Sequence[str], max_repeats: int) -> list[int]:
-    """Indices of the words left when no phrase of up to 10 words stands over ``max_repeats`` times in a row."""
+    """Return the indices of the words that remain after repeated phrases are cut.
+
+    In the result no phrase of up to 10 words occurs more than ``max_repeats`` times in a row.
+    """
     plain = [word.strip(" .,;:!?").lower() for word in words]
     keep: list[int] = []
     fewer = list(range(len(words)))

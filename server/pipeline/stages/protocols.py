@@ -1,6 +1,6 @@
-"""The stages as Protocols: each has a CPU implementation here, and mel and encoder may have one on the NPU.
+"""Protocols of the stages: each has an implementation for the CPU, and mel and encoder may have one for the NPU.
 
-``device`` is what really computes ("cpu", "npu"): it is copied into every answer, so it must be true.
+``device`` is the device that really computes ("cpu", "npu"); it is copied into every answer, so it must be true.
 """
 
 from __future__ import annotations
@@ -11,59 +11,78 @@ from typing import Protocol
 
 from kernels.mel.audio import Float32
 from kernels.mel.features import Features
+from server.pipeline.stages.decoder import Decoded
 from server.pipeline.stages.text import TokenWord
 from server.pipeline.window import Window
+from server.transcript import TokenScore, Word
 
 Span = tuple[int, int]  # first sample and the one after the last, counted from the start of the recording
 Times = tuple[float, float, float | None]  # start and end in seconds from the window's start, score in [0, 1]
 
 
 class SpeechDetector(Protocol):
-    """Finds speech in a stream. One object per recording."""
+    """A finder of speech in audio that arrives in blocks; one object serves one recording.
+
+    A span of speech is at most 30 s, or 480,000 samples, long. A detector that takes every block of 10 s for speech::
+
+        class Everything:
+            device = "cpu"
+            undecided = 0
+
+            def feed(self, samples):
+                start, self.undecided = self.undecided, self.undecided + len(samples)
+                return [(start, self.undecided)]
+
+            def flush(self):
+                return []
+    """
 
     device: str
 
     def feed(self, samples: Float32) -> list[Span]:
-        """Take the next samples (float32 [n], 16 kHz); return the spans of speech that are final by now, in order."""
+        """Process the next samples (float32 [n], 16 kHz); return the spans of speech that are final now, in order."""
 
     def flush(self) -> list[Span]:
-        """The recording has ended: the remaining spans."""
+        """Process the end of the recording; return the remaining spans of speech."""
 
     @property
     def undecided(self) -> int:
-        """First sample that a later span may still contain; audio before it can be dropped."""
+        """The number of the first sample that a later span may still contain; audio before it can be dropped."""
 
 
 class Retired(Exception):
-    """The device of mel or encoder failed in the middle of a batch; the message is the reason, one clause.
+    """The device of mel or encoder has failed in the middle of a batch; the message is the reason, one clause.
 
-    Whatever the batch has gone through in both stages is to be done again: ``device`` names another one by now.
+    The caller must run both stages of the batch again: ``device`` of the stage now names another device.
     """
 
 
 class Mel(Protocol):
-    """Whisper's log-mel spectrogram. Raises Retired."""
+    """The stage that computes Whisper's log-mel features. A call raises Retired if its device fails."""
 
     @property
     def device(self) -> str: ...
 
     def __call__(self, windows: Sequence[Float32], /) -> Features:
-        """Windows of at most 480,000 samples -> float32 [B, n_mels, 3000], padded with silence."""
+        """Compute features, float32 [B, n_mels, 3000], of windows of at most 480,000 samples, padded to 30 s."""
 
 
 class Encoder(Protocol):
-    """Whisper's encoder. Raises Retired."""
+    """The stage that runs Whisper's encoder. A call raises Retired if its device fails."""
 
     @property
     def device(self) -> str: ...
 
     def __call__(self, features: Features, /) -> Float32:
-        """float32 [B, n_mels, 3000] -> float32 [B, 1500, d_model], an array that the caller owns."""
+        """Encode features, float32 [B, n_mels, 3000], to float32 [B, 1500, d_model]; the caller owns the result."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """Words to be found in a window. ``states`` is its encoder output, float32 [1500, d_model]."""
+    """A window with its known words, the input of an aligner.
+
+    ``states`` is the encoder's output, float32 [1500, d_model].
+    """
 
     window: Window
     states: Float32
@@ -71,10 +90,56 @@ class Spoken:
 
 
 class Aligner(Protocol):
-    """Finds the times of known words."""
+    """A stage that finds the times of known words in the audio.
+
+    ``method`` is the name of the aligner in the request's option ``align``.
+    """
 
     device: str
     method: str
 
     def __call__(self, windows: Sequence[Spoken]) -> list[list[Times | None]]:
-        """Times of each word of each window, None for a word that cannot be placed (a number, say)."""
+        """Return, for each window, the times of its words; None for a word that cannot be placed, such as a number."""
+
+
+@dataclass(frozen=True, slots=True)
+class WindowText:
+    """The text of one window, with the data that the stages after the decoder have added so far.
+
+    ``words`` are words with times, one for each of ``decoded.words``, None before alignment; ``scores`` are the log
+    probabilities of ``decoded.tokens``, one for each, empty before they are computed.
+    """
+
+    window: Window
+    decoded: Decoded
+    words: tuple[Word, ...] | None = None
+    scores: tuple[TokenScore, ...] = ()
+
+
+class TextStage(Protocol):
+    """A stage after the decoder, which adds data to the texts of decoded windows or changes them.
+
+    A stage that writes the words in capitals::
+
+        class Capitals:
+            name = "capitals"
+            device = "cpu"
+
+            def __call__(self, texts, states):
+                return [replace(text, decoded=capitals(text.decoded)) for text in texts]
+
+    The function ``decoding_plan`` makes the list of these stages for a request.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name of the stage in the times of every answer and in the metrics."""
+
+    @property
+    def device(self) -> str: ...
+
+    def __call__(self, texts: Sequence[WindowText], states: Sequence[Float32], /) -> list[WindowText]:
+        """Return the texts of windows with this stage's additions or changes, one for each window, in order.
+
+        ``states`` are the encoder outputs of the windows, float32 [1500, d_model] each.
+        """

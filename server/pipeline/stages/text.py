@@ -1,4 +1,4 @@
-"""From tokens to words, and from words to sentences."""
+"""The division of tokens into words, and of words into sentences."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from server.transcript import Word
 UNSPACED = {"zh", "ja", "th", "lo", "my", "yue"}  # faster-whisper's list of languages written without spaces
 SENTENCE_END = re.compile(r"[.?!…。？！][\"'”’»)\]]*$")
 ABBREVIATION = re.compile(r"^(?:[A-Z]|Mr|Mrs|Ms|Dr|Prof|St|Sr|Jr|vs|etc|No|[ap]\.m)\.$")
-LONG_PAUSE = 1.5  # seconds between two words that end a segment even without a full stop
+LONG_PAUSE = 1.5  # seconds between two words that end a sentence even without a full stop
 
 
 @dataclass(frozen=True, slots=True)
 class TokenWord:
-    """A word as it was written, leading space included, with the tokens that spell it."""
+    """A word as the decoder wrote it, leading space included, with its tokens."""
 
     text: str
     tokens: tuple[int, ...]
 
 
 def split_words(tokenizer: Tokenizer, tokens: Sequence[int]) -> list[TokenWord]:
-    """Words of text tokens, punctuation kept on the word that it follows (or, after a space, precedes).
+    """Split text tokens into words; punctuation stays with the word that it follows or, after a space, precedes.
 
     In languages without spaces every character is a word.
     """
@@ -41,7 +41,10 @@ def split_words(tokenizer: Tokenizer, tokens: Sequence[int]) -> list[TokenWord]:
 
 
 def sentence_ends(words: Sequence[Word]) -> list[int]:
-    """Index after the last word of each sentence: full stops, and long pauses; the last one is len(words)."""
+    """Return, for each sentence in ``words``, the index after its last word.
+
+    A sentence ends at closing punctuation, before a pause of more than 1.5 s, and with the last word.
+    """
     ends: list[int] = []
     for index, word in enumerate(words):
         text = word.text.strip()

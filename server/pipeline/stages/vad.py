@@ -1,7 +1,7 @@
-"""Voice activity detection by Silero's network, streaming.
+"""Voice activity detection by Silero's network, on audio that arrives in blocks.
 
-The network (silero_vad_v6.onnx, as faster-whisper ships it) takes 512 new samples after 64 old ones and a state, and
-gives the probability of speech in those 32 ms.
+The network (silero_vad_v6.onnx, as faster-whisper ships it) takes a state and 512 new samples after 64 old ones, and
+gives the probability of speech in the 32 ms of the new ones.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from server.settings.stages import VadSettings
 
 FRAME = 512  # samples: 32 ms
 CONTEXT = 64  # samples
-HYSTERESIS = 0.15  # speech goes on until its probability is this much under the threshold (Silero's own default)
+HYSTERESIS = 0.15  # speech ends when its probability is this much below the threshold (Silero's own default)
 LONGEST = WINDOW_SAMPLES // FRAME  # frames of speech without a pause before it is cut
 
 
 class SileroDetector:
-    """Spans of speech in a stream of float32 samples at 16 kHz.
+    """A SpeechDetector for one recording that uses Silero's network.
 
     Speech that goes on for 30 s without a pause is cut at the least likely moment of its second half, so that no span
     is longer than a window.
@@ -56,7 +56,7 @@ class SileroDetector:
         return self.hangover.undecided
 
     def _probabilities(self, samples: Float32) -> Float32:
-        """float32 [n * 512] -> float32 [n]."""
+        """Compute the probability of speech, float32 [n], of each 32 ms of samples, float32 [n * 512]."""
         if not len(samples):
             return np.zeros(0, np.float32)
         frames = samples.reshape(-1, FRAME)
@@ -70,7 +70,11 @@ class SileroDetector:
 
 
 class Hangover:
-    """Probabilities of 32 ms frames -> padded spans, with hysteresis, least lengths and a cut of endless speech."""
+    """A converter from speech probabilities of 32 ms frames to padded spans of speech.
+
+    Speech begins at ``vad.threshold`` and ends below a lower threshold. Too short speech or silence does not count, and
+    speech that is longer than a window is cut where it is least probable in its second half.
+    """
 
     def __init__(self, settings: VadSettings) -> None:
         self.on = settings.threshold
@@ -139,7 +143,7 @@ class Hangover:
 
 @cache
 def _session() -> Any:
-    """The network is stateless between calls and shared by all requests."""
+    """Load Silero's network once and return it. The network keeps no state between calls, so all requests share it."""
     import onnxruntime
     from faster_whisper.utils import get_assets_path
 

@@ -1,7 +1,8 @@
-"""A loaded Whisper checkpoint: CTranslate2 model, tokenizer, and what they can do."""
+"""A loaded Whisper checkpoint: CTranslate2 model, tokenizer, CTC head and languages."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,10 @@ LANGUAGE_CODES: tuple[str, ...] = tuple(_LANGUAGE_CODES)
 
 
 class Checkpoint:
-    """One model in memory, shared by all requests: nothing of a request is ever kept in it.
+    """A Whisper model in memory, shared by all requests; it stores nothing of a request.
 
-    Raises ModelUnavailable when the directory cannot be loaded.
+    ``directory`` holds a checkpoint converted for CTranslate2, and a CTC head (a classifier for word times) if the
+    model has one. Raises ModelUnavailable if it cannot be loaded.
     """
 
     def __init__(self, directory: Path, settings: ModelSettings) -> None:
@@ -46,27 +48,33 @@ class Checkpoint:
         return tuple(code for code in LANGUAGE_CODES if self.text.token_to_id(f"<|{code}|>") is not None)
 
     def tokenizer(self, language: str, task: Task) -> Tokenizer:
-        """faster-whisper's view of the tokenizer for one language and task; an English-only model has one view."""
+        """Return faster-whisper's tokenizer for a language and task; an English-only model ignores both."""
         return Tokenizer(self.text, self.multilingual, task=task, language=language)
 
-    def require_language(self, language: str) -> None:
-        """Raises InvalidInput where the checkpoint does not know ``language``."""
+    def require_language(self, language: str, *, param: str = "language") -> None:
+        """Raise InvalidInput, about the option ``param``, unless the model knows ``language``."""
         if language not in self.languages:
             known = "speaks English only" if not self.multilingual else f"knows {', '.join(self.languages)}"
             raise InvalidInput(
                 f"The model cannot transcribe language {language!r}: it {known}.",
-                param="language",
+                param=param,
                 cure="Choose another model, or leave the language out.",
             )
 
-    def detect_language(self, states: Float32) -> tuple[str, float]:
-        """Most likely language of one window's encoder states [1500, d], and its probability."""
-        if not self.multilingual:
-            return "en", 1.0
-        token, probability = self.whisper.detect_language(storage(states[None]))[0][0]
-        return token.removeprefix("<|").removesuffix("|>"), float(probability)
+    def detect_language(self, states: Float32, candidates: Sequence[str]) -> tuple[str, float]:
+        """Return the likeliest of the languages ``candidates`` and its probability, from encoder states [1500, d].
+
+        ``candidates`` are codes that the model knows; their probabilities are scaled to a sum of 1.
+        """
+        if len(candidates) == 1:
+            return candidates[0], 1.0
+        detected = self.whisper.detect_language(storage(states[None]))[0]
+        everywhere = {token.removeprefix("<|").removesuffix("|>"): float(share) for token, share in detected}
+        shares = {code: everywhere[code] for code in candidates}
+        likeliest = max(shares, key=lambda code: shares[code])
+        return likeliest, shares[likeliest] / (sum(shares.values()) or 1.0)
 
 
 def storage(array: Float32) -> Any:
-    """A CTranslate2 view of ``array``, which must stay unchanged until the call that reads it is over (no copy)."""
+    """Return a CTranslate2 view of ``array`` without a copy; the array must not change while CTranslate2 reads it."""
     return ctranslate2.StorageView.from_array(np.ascontiguousarray(array, np.float32))

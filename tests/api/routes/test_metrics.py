@@ -26,7 +26,7 @@ OBSERVED: tuple[Observation, ...] = (
     StageRun("tiny", "encoder", "npu", 3, 0.25),
     StageRun("tiny", "encoder", "npu", 1, 0.25),
     StageRun("tiny", "decoder", "cpu", 1, 2.0),
-    Fallback("tiny", "decoder", "temperature"),
+    Fallback("tiny", "decoder", "log_prob"),
     Restart("tiny", "hang"),
 )
 
@@ -43,7 +43,7 @@ def server(scripted: ScriptedEngine, uploads: Path) -> Iterator[httpx2.Client]:
 
 
 def samples(client: httpx2.Client) -> dict[str, float]:
-    """Return the value of each sample by its name and labels."""
+    """Read /metrics, and return the value of each Prometheus sample by its name and labels."""
     response = client.get("/metrics")
     assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
     found = {}
@@ -66,7 +66,7 @@ def test_what_the_engine_measures(server: httpx2.Client, scripted: ScriptedEngin
     assert found["stage_seconds_bucket{device=cpu,le=1.0,model=tiny,stage=decoder}"] == 0
     assert found["stage_seconds_bucket{device=cpu,le=3.0,model=tiny,stage=decoder}"] == 1
     assert found["queue_seconds_sum{model=tiny}"] == 0.5
-    assert found["fallbacks_total{model=tiny,reason=temperature,stage=decoder}"] == 1
+    assert found["fallbacks_total{model=tiny,reason=log_prob,stage=decoder}"] == 1
     assert found["engine_restarts_total{model=tiny,reason=hang}"] == 1
 
 

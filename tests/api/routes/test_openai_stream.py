@@ -34,7 +34,10 @@ EVENT_TYPES: dict[str, type[BaseModel]] = {
 
 
 def events(http: httpx2.Client, wav: bytes, **fields: str) -> list[dict[str, Any]]:
-    """Return the raw events, each validated strictly by OpenAI's type; the stream must end with [DONE]."""
+    """Request a streamed transcription, and return its events as sent, each validated strictly by OpenAI's type.
+
+    The stream must end with [DONE].
+    """
     response = http.post(TRANSCRIPTIONS, files={"file": wav}, data={"stream": "true", **fields})
     assert response.status_code == 200
     assert response.headers["content-type"] == "text/event-stream; charset=utf-8"

@@ -35,7 +35,7 @@ def state(http: httpx2.Client, name: str) -> dict[str, Any]:
 
 @contextmanager
 def under_way(url: str, engine: ScriptedEngine, name: str) -> Iterator[None]:
-    """Send a request with this id, whose engine does not end; it is running inside the block."""
+    """Context manager: inside the block, a request with the id ``name`` runs on the server and does not end."""
     head = f"X-Request-Id: {name}\r\nContent-Type: audio/wav\r\nContent-Length: 4"
     with connected(url, "/transcribe", head) as sock:
         sock.sendall(b"RIFF")

@@ -147,7 +147,7 @@ def test_large_upload_arrives_whole(http: httpx2.Client, engine: ScriptedEngine)
 
 
 def streamed(http: httpx2.Client, wav: bytes, **fields: str) -> list[Any]:
-    """Return the events of a stream, which must end with [DONE]."""
+    """Request a streamed transcription, and return its events; the stream must end with [DONE]."""
     response = http.post("/transcribe", files={"file": wav}, data={"stream": "true", **fields})
     assert response.status_code == 200
     assert response.headers["content-type"] == "text/event-stream; charset=utf-8"

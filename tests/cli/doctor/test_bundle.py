@@ -50,7 +50,7 @@ def _read(archive: tarfile.TarFile, name: str) -> str:
 
 @pytest.fixture
 def mallory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Her home directory, with secrets wherever a bundle might come across them."""
+    """The home directory of the user mallory, with the PLANTED secrets wherever a bundle might come across them."""
     home = tmp_path / "homes" / PLANTED["user"]
     (home / "bin").mkdir(parents=True)
     (home / "token").write_text(PLANTED["token in a file"] + "\n")

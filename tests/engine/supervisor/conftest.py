@@ -68,7 +68,10 @@ def job(path: Path, name: str = "1", **options: Any) -> Job:
 
 
 def python(program: str) -> Launch:
-    """A worker that is this program rather than the real one; its last argument is the number of its socket."""
+    """Return the launch of a worker process that runs ``program`` in place of the real worker.
+
+    The last argument of the program is the number of its socket.
+    """
     return Launch(command=(sys.executable, "-c", program))
 
 

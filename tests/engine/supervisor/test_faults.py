@@ -1,4 +1,4 @@
-"""Crashes, hangs and kills: what they cost, and whom."""
+"""Crashes, hangs and kills of the engine's process, and the requests that they affect."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from tests.engine.supervisor.conftest import job, python, run, running, transcri
 # The real worker, but for recordings of some names. Run as ``python -c BOMB FD``.
 BOMB = """
 import os, signal, socket, sys, time
-from server.pipeline.session import Session
+from server.pipeline.windows.reader import WindowReader
 from server.engine.worker.main import serve
-read = Session.read
+read = WindowReader.read
 def bomb(self):
     name = self._audio.source.name
     if self.seconds >= 40:
@@ -35,7 +35,7 @@ def bomb(self):
         if name == "bug.wav":
             raise ZeroDivisionError
     return read(self)
-Session.read = bomb
+WindowReader.read = bomb
 serve(socket.socket(fileno=int(sys.argv[1])))
 """
 
@@ -69,7 +69,7 @@ def restarts(seen: list[Observation]) -> list[str]:
 
 
 def assert_whole(events: list[Event], expected: Any) -> None:
-    """Every segment once, in order, and the same answer as without a fault."""
+    """Assert that a job's events have every segment once and in order, and the answer of a run without a fault."""
     *_, last = events
     assert isinstance(last, Finished)
     assert sum(isinstance(event, Finished) for event in events) == 1

@@ -22,7 +22,7 @@ TINY = "tiny-multilingual"
 
 @pytest.fixture
 def cache(tiny_multilingual: Path, tiny_english: Path, tmp_path: Path) -> Path:
-    """Three installed models; the third is the second under another name."""
+    """The model directory, with two installed models: some/one and some/two."""
     directory = tmp_path / "cache" / "models"
     directory.mkdir(parents=True)
     (directory / "some--one").symlink_to(tiny_multilingual)
@@ -112,7 +112,7 @@ async def test_a_busy_model_is_not_thrown_out_and_does_not_keep_others_out(
 
 @dataclass
 class ScriptedModel:
-    """A model without a process."""
+    """A model without a process, for tests of the memory budget; ``size`` is the memory in bytes that it would take."""
 
     name: int
     size: int

@@ -37,7 +37,10 @@ MIX = st.lists(st.tuples(st.sampled_from(sorted(RECORDINGS)), st.sampled_from(WI
 
 
 def essence(answer: Transcript) -> tuple[Any, ...]:
-    """The answer without measured times. Probabilities have three digits: float32 sums depend on the batch size."""
+    """Return an answer without its measured times, to compare two answers.
+
+    Probabilities are rounded to three digits, because float32 sums depend on the batch size.
+    """
     segments = [
         (segment.tokens, segment.seek, segment.temperature, round(segment.avg_logprob, 3), segment.start, segment.end)
         for segment in answer.segments

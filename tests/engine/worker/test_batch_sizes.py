@@ -1,4 +1,4 @@
-"""Batch sizes follow what was measured; here the measurements are made up."""
+"""Batch sizes follow the measurements, which are made up here."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.engine.messages import GAIN
-from server.engine.worker import batch_sizes as curve
+from server.engine.worker import batch_sizes
 from server.engine.worker.batch_sizes import best, describe, measure, measure_stages
-from server.pipeline.loaded_model import Parts, StageSettings
-from server.settings.stages import DecodeSettings, ModelSettings
+from server.pipeline.loaded_model import LoadedModel
+from server.settings.stages import DecodeSettings, ModelSettings, StageSettings
 
 
 @given(st.dictionaries(st.sampled_from([1, 2, 4, 8, 16]), st.floats(1.0, 1e4), min_size=1))
@@ -30,7 +30,7 @@ def test_a_stage_that_costs_something_per_call_takes_batches(
 ) -> None:
     """The clock is the device's own: a call costs ``fixed + each * windows`` seconds."""
     now = [0.0]
-    monkeypatch.setattr(curve, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(batch_sizes, "perf_counter", lambda: now[0])
 
     def run(windows: int) -> None:
         now[0] += fixed + each * windows
@@ -43,7 +43,7 @@ def test_a_stage_that_costs_something_per_call_takes_batches(
 
 def test_measuring_stops_within_its_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = count()
-    monkeypatch.setattr(curve, "perf_counter", lambda: float(next(clock)))
+    monkeypatch.setattr(batch_sizes, "perf_counter", lambda: float(next(clock)))
     sizes: list[int] = []
     measured = measure(sizes.append, 64, budget=3.0)
     assert list(measured) == [1]
@@ -52,10 +52,10 @@ def test_measuring_stops_within_its_budget(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_loaded_model_is_measured_and_says_so(tiny_english: Path) -> None:
     settings: dict[str, Any] = {"model": ModelSettings(encoder="ctranslate2"), "decode": DecodeSettings(batch_size=2)}
-    measured = measure_stages(Parts("tiny", tiny_english, StageSettings(**settings)))
-    for one in (measured.encoder, measured.decoder):
-        assert set(one) <= {1, 2}
-        assert all(ms > 0 for ms in one.values())
-        assert describe(one).startswith(f"batches of {best(one)} ")
+    measured = measure_stages(LoadedModel("tiny", tiny_english, StageSettings(**settings)))
+    for curve in (measured.encoder, measured.decoder):
+        assert set(curve) <= {1, 2}
+        assert all(ms > 0 for ms in curve.values())
+        assert describe(curve).startswith(f"batches of {best(curve)} ")
     assert measured.gain > 0
     assert measured.implementation == "ctranslate2"

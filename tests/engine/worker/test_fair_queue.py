@@ -1,4 +1,4 @@
-"""Turns between requests, as numbers: who is served when, whatever the windows hold."""
+"""The order in which a fair queue serves the windows of several requests, whatever the windows hold."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from server.engine.worker.fair_queue import SHARE, Classes, FairClock, TagQueue
 
 
 class Line:
-    """Windows of several flows before one server, which takes one at a time."""
+    """A fair queue of the windows of several flows, and a server that takes one window at a time."""
 
     def __init__(self) -> None:
         self.clock = FairClock()

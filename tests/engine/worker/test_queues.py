@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import Counter
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import pytest
@@ -13,38 +13,43 @@ from hypothesis import strategies as st
 
 from server.engine.messages import Submit
 from server.engine.worker.queues import OPEN, Queues, Sizes, Step
-from server.engine.worker.request import Item, Request
-from server.pipeline.batches import Work
+from server.engine.worker.request import Request
+from server.pipeline.clock import StageClock
+from server.pipeline.session import Session
 from server.pipeline.window import Window
+from server.pipeline.work import Work
 from server.transcript import Options
 from tests.audio_files import tone, write
 
+SESSION = cast("Session", object())  # the queues ask only whether there is one
 
-@dataclass
-class Scripted:
-    """Stands for a session whose windows need ``rungs`` decodings each."""
 
-    number: int
-    rungs: int = 1
-    tried: dict[int, int] = field(default_factory=dict)
+def work(number: int, index: int = 0) -> Work:
+    window = Window(index, 0.0, np.zeros(1, np.float32))
+    return Work(window, request=number, clock=StageClock(), warn=print)
 
 
 class Simulated:
-    """Reads and computes as the queues say. ``served`` notes (stage, request, window) in order."""
+    """A simulated worker, which reads and computes as the queues decide, without threads or models.
+
+    ``served`` lists (stage, request, window) in order. Each window of a request is decoded ``rungs`` times, as if it
+    needed that many temperatures.
+    """
 
     def __init__(self, sizes: Sizes) -> None:
         self.queues = Queues(sizes)
         self.windows: dict[int, int] = {}
         self.cut: dict[int, int] = {}
+        self.rungs: dict[int, int] = {}
+        self.tried: Counter[tuple[int, int]] = Counter()
         self.served: list[tuple[str, int, int]] = []
         self.delivered: list[int] = []
         self.most_open = self.most_held = 0
 
     def add(self, number: int, windows: int, *, urgent: bool = False, rungs: int = 1) -> Request:
-        session = cast("Any", Scripted(number, rungs))
-        request = Request(Submit(number, Path("none"), Options(), interactive=urgent), session)
+        request = Request(Submit(number, Path("none"), Options(), interactive=urgent))
         request.probed = True
-        self.windows[number], self.cut[number] = windows, 0
+        self.windows[number], self.cut[number], self.rungs[number] = windows, 0, rungs
         self.queues.add(request)
         return request
 
@@ -52,14 +57,14 @@ class Simulated:
         request = self.queues.next_to_read()
         if request is None:
             return False
-        request.opened = True
+        request.begin(SESSION)
         if self.cut[request.id] < self.windows[request.id]:
-            self.queues.cut(request, [Window(self.cut[request.id], 0.0, np.zeros(1, np.float32))])
+            self.queues.cut(request, [work(request.id, self.cut[request.id])])
             self.cut[request.id] += 1
         else:
             request.read_whole = True
             self._leave_if_done(request)
-        self.most_open = max(self.most_open, sum(r.opened and not r.read_whole for r in self.queues.requests.values()))
+        self.most_open = max(self.most_open, sum(r.begun and not r.read_whole for r in self.queues.requests.values()))
         self.most_held = max(self.most_held, sum(r.undelivered for r in self.queues.requests.values()))
         return True
 
@@ -67,25 +72,24 @@ class Simulated:
         step = self.queues.next_step()
         if step is None:
             return False
-        self.served += [(step.stage, item.request.id, item.work.window.index) for _, item in step.items]
+        self.served += [(step.stage, work.request, work.window.index) for work in step.works]
         if step.stage == "encoder":
-            self.queues.encoded(step.items)
+            self.queues.encoded(step.entries)
         else:
             self._decode(step)
         return True
 
     def _decode(self, step: Step) -> None:
         again = []
-        for tag, item in step.items:
-            session, index = cast("Scripted", item.work.session), item.work.window.index
-            session.tried[index] = session.tried.get(index, 0) + 1
-            if session.tried[index] < session.rungs:
-                again.append((tag, item))
-            else:
-                item.request.undelivered -= 1
-                self.delivered.append(item.request.id)
-                self._leave_if_done(item.request)
-        self.queues.again(again)
+        for tag, work in step.entries:
+            self.tried[work.request, work.window.index] += 1
+            if self.tried[work.request, work.window.index] < self.rungs[work.request]:
+                again.append((tag, work))
+            elif request := self.queues.requests.get(work.request):
+                request.undelivered -= 1
+                self.delivered.append(request.id)
+                self._leave_if_done(request)
+        self.queues.decode_again(again)
 
     def _leave_if_done(self, request: Request) -> None:
         if request.read_whole and not request.undelivered:
@@ -179,16 +183,14 @@ def test_of_who_left_nothing_is_computed(sizes: Sizes, load: list[tuple[int, boo
     assert world.queues.requests == {}
 
 
-def item(number: int, *, urgent: bool = False, solo: bool = False) -> Item:
-    submit = Submit(number, Path("none"), Options(), interactive=urgent, solo=solo)
-    request = Request(submit, cast("Any", Scripted(number)))
-    return Item(request, Work(request.session, Window(0, 0.0, np.zeros(1, np.float32))))
-
-
 def test_a_request_that_was_at_work_when_a_process_ended_shares_no_batch() -> None:
-    assert item(1).encoder_key() == item(2).encoder_key()
-    assert item(1, solo=True).encoder_key() not in {item(1).encoder_key(), item(2, solo=True).encoder_key()}
-    assert item(1, solo=True).decoder_key() != item(2).decoder_key()
+    queues = Queues(Sizes(4, 4))
+    for number, solo in ((1, False), (2, False), (3, True), (4, True)):
+        queues.add(Request(Submit(number, Path("none"), Options(), solo=solo)))
+    shared, other, alone, another = (work(number) for number in (1, 2, 3, 4))
+    assert queues.encoder_key(shared) == queues.encoder_key(other)
+    assert queues.encoder_key(alone) not in {queues.encoder_key(shared), queues.encoder_key(another)}
+    assert queues.decoder_key(alone) != queues.decoder_key(other)
 
 
 @pytest.mark.parametrize(
@@ -199,6 +201,6 @@ def test_short_recordings_are_urgent_even_when_they_do_not_say_how_long_they_are
     tmp_path: Path, name: str, seconds: float, urgent: bool
 ) -> None:
     path = write(tmp_path / name, tone(seconds), codec={"aac": "aac", "flac": "flac"}.get(name[2:], "pcm_s16le"))
-    request = Request(Submit(1, path, Options()), cast("Any", Scripted(1)))
+    request = Request(Submit(1, path, Options()))
     request.probe()
     assert request.urgent is urgent

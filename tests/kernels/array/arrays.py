@@ -9,29 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.array.design import (
-    Acquire,
-    Await,
-    Block,
-    Call,
-    Core,
-    Design,
-    Dim,
-    Held,
-    KernelFunction,
-    Link,
-    ObjectFifo,
-    Release,
-    Sequence,
-    Start,
-    Statement,
-    Step,
-    Tile,
-    TileBuffer,
-    Transfer,
-)
+from kernels.array.design import Design, KernelFunction, Link, ObjectFifo, TileBuffer
 from kernels.array.lower.encode import encode
+from kernels.array.program import Acquire, Call, Core, Held, Release, Statement
+from kernels.array.sequence import Await, Sequence, Start, Step, Transfer
 from kernels.array.simulate.simulate import LaunchReport, Simulation
+from kernels.array.tile import Block, Dim, Tile
 
 N = 16
 OBJECT = Block("i32", N)
@@ -49,12 +32,12 @@ def fifo(
 
 
 def holding(names: tuple[str, ...], *statements: Statement) -> tuple[Statement, ...]:
-    """Put statements between the acquire and the release of an object of each FIFO."""
+    """Return statements that acquire an object of each FIFO, run ``statements``, and release the objects."""
     return (*map(Acquire, names), *statements, *map(Release, names))
 
 
 def calling(kernel: str, *names: str) -> tuple[Statement, ...]:
-    """Acquire an object of each FIFO, call the kernel on them, release them."""
+    """Return statements that acquire an object of each FIFO, call the kernel on them, and release them."""
     return holding(names, Call(kernel, tuple(map(Held, names))))
 
 
@@ -92,7 +75,7 @@ def stream(of: Design, steps: tuple[Step, ...], arrays: Mapping[str, Int32]) -> 
 
 
 def launch(simulation: Simulation, *steps: Step, **arrays: Int32) -> LaunchReport:
-    """Run the steps with the arrays as launch arguments; outputs are written in place."""
+    """Simulate a launch of the steps with the arrays as its arguments; outputs are written in place."""
     data = stream(simulation.design, steps, arrays)
     return simulation.run(data, [array.reshape(-1).view(np.uint8) for array in arrays.values()])
 
@@ -111,11 +94,11 @@ IN_OUT = (fifo("in", SHIM, CORES[0]), fifo("out", CORES[0], SHIM))
 
 
 def copier(*body: Statement) -> Simulation:
-    """Simulate one core between the FIFOs "in" and "out"; without ``body`` it copies every object."""
+    """Return a simulation of one core between the FIFOs "in" and "out", which copies every object without ``body``."""
     program = core(CORES[0], *(body or calling("copy", "in", "out")))
     return Simulation(design(IN_OUT, (program,), COPY), {"copy": copy})
 
 
 def through(count: int) -> tuple[Step, ...]:
-    """The steps that send ``count`` objects of x into the FIFO "in", and as many from "out" to y."""
+    """Return the steps that send ``count`` objects of x into the FIFO "in", and as many from "out" to y."""
     return (receive("y", "out", "y", count * N), send("x", "in", "x", count * N), Await("y"))

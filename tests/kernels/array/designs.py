@@ -1,4 +1,4 @@
-"""Small designs to check: the first mel kernel's, matrix products as the budgets count them, a plain forward."""
+"""Small designs for tests of ``check``: the first mel kernel, matrix products of several sizes, a plain copy."""
 
 from __future__ import annotations
 
@@ -7,26 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from kernels.array.check.check import check
-from kernels.array.design import (
-    Await,
-    Block,
-    BufferWord,
-    Call,
-    Core,
-    Design,
-    Free,
-    Held,
-    KernelFunction,
-    Link,
-    Local,
-    Loop,
-    ObjectFifo,
-    Sequence,
-    Start,
-    Tile,
-    TileBuffer,
-    Transfer,
-)
+from kernels.array.design import Design, KernelFunction, Link, ObjectFifo, TileBuffer
+from kernels.array.program import BufferWord, Call, Core, Held, Local, Loop
+from kernels.array.sequence import Await, Free, Sequence, Start, Transfer
+from kernels.array.tile import Block, Tile
 from kernels.errors import DesignError, Violation
 from tests.kernels.array.arrays import holding
 
@@ -46,7 +30,7 @@ def names(design: Design) -> set[str]:
 
 
 def there_and_back(into: str, out: str, sent: int, got: int) -> tuple[Start | Await | Free, ...]:
-    """The steps that send all of x through ``into`` and receive all of y from ``out``."""
+    """Return the steps that send all of x through ``into`` and receive all of y from ``out``."""
     return (
         Start("result", out, (Transfer("y", 0, got),), token=True),
         Start("input", into, (Transfer("x", 0, sent),)),
@@ -56,9 +40,9 @@ def there_and_back(into: str, out: str, sent: int, got: int) -> tuple[Start | Aw
 
 
 def one_tile(source: Block, result: Block, depth: int, tables: tuple[Block, ...], stack: int) -> Design:
-    """Objects from the shim to one core and back, with tables beside them, and one object of each in the sequence.
+    """Return a design of one core between two FIFOs of the shim, with ``tables`` in the core's memory.
 
-    The kernel is scalar C: its pointers need no more than a word.
+    The sequence moves one object each way. The kernel is scalar C: its pointers need no more than a word.
     """
     buffers = tuple(TileBuffer(f"table{i}", CORE, block) for i, block in enumerate(tables))
     call = Call("mel", (Held("source"), Held("result"), *(Local(buffer.name) for buffer in buffers)))
@@ -79,13 +63,16 @@ def one_tile(source: Block, result: Block, depth: int, tables: tuple[Block, ...]
 
 
 def seed_mel(batch: int, depth: int, tables: int, stack: int) -> Design:
-    """The first mel kernel: ``batch`` frames of 800 bytes in an object, 80 bytes of each out; a table of ``tables``."""
+    """Return the design of the first mel kernel, with a table of ``tables`` bytes.
+
+    An object in has ``batch`` frames of 800 bytes, and an object out 80 bytes for each.
+    """
     table = (Block("i8", tables),) if tables else ()
     return one_tile(Block("i16", FRAME * batch), Block("i8", BANDS * batch), depth, table, stack)
 
 
 def seed_mel_tiles(batch: int, cores: int, depth: int = 2, stack: int = 1024) -> Design:
-    """The same batch, distributed over ``cores`` tiles of a column and joined again."""
+    """Return a design that distributes a batch of mel frames over ``cores`` tiles of a column and joins the results."""
     each = batch // cores
     frames, bands = Block("i16", FRAME * batch), Block("i8", BANDS * batch)
     part_in, part_out = Block("i16", FRAME * each), Block("i8", BANDS * each)
@@ -125,10 +112,10 @@ def seed_mel_tiles(batch: int, cores: int, depth: int = 2, stack: int = 1024) ->
 
 
 def matmul(a: int, b: int, acc: int, out: int, out_depth: int, *, stack: int = 2048) -> Design:
-    """A core of the GEMM budget: A and B of depth 2 and one output FIFO, sizes in bytes.
+    """Return a design of one core of a matrix product: A and B of depth 2 and one output FIFO, sizes in bytes.
 
-    With an accumulator come bias table, state and parameters, and a word with the number of steps; without
-    one the program is flat.
+    With an accumulator, the core also has a bias table, state and parameters, and reads the number of steps from a
+    word; without one the program is flat.
     """
     prm, table, state = Block("i32", 16), Block("f32", 1024), Block("f32", 256)
     blocks = {"a": Block("i8", a), "b": Block("i8", b), "c": Block("i8", out)}
@@ -155,7 +142,10 @@ def matmul(a: int, b: int, acc: int, out: int, out_depth: int, *, stack: int = 2
 
 
 def forward(change: Callable[[ObjectFifo], ObjectFifo] = lambda fifo: fifo, objects: int = 4) -> Design:
-    """shim -> memtile -> core -> memtile -> shim with 256-byte objects; ``change`` may alter each FIFO."""
+    """Return a design that moves 256-byte objects from the shim through a memtile to a core, and back.
+
+    ``change`` may alter each FIFO; the sequence moves ``objects`` objects.
+    """
     block = Block("bf16", 128)
     whole = Block("bf16", 128 * objects)
     fifos = (

@@ -1,4 +1,4 @@
-"""A test design with one of everything: commands in band, a table, a distribute, a join, chains, repeats.
+"""A test design with one of everything: commands among the data, a table, a distribute, a join, chains, repeats.
 
 ``kernels/example`` is the smallest design; this one has the recorded streams and runs as an overlay in tests of npu/.
 """
@@ -7,30 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from kernels.array.design import (
-    Acquire,
-    Await,
-    Block,
-    BufferWord,
-    Call,
-    Core,
-    Design,
-    Dim,
-    Free,
-    Held,
-    Index,
-    KernelFunction,
-    Link,
-    Local,
-    Loop,
-    ObjectFifo,
-    Release,
-    Sequence,
-    Start,
-    Tile,
-    TileBuffer,
-    Transfer,
-)
+from kernels.array.design import Design, KernelFunction, Link, ObjectFifo, TileBuffer
+from kernels.array.program import Acquire, BufferWord, Call, Core, Held, Index, Local, Loop, Release
+from kernels.array.sequence import Await, Free, Sequence, Start, Transfer
+from kernels.array.tile import Block, Dim, Tile
 from kernels.selftest import ResultPart, Trial
 
 SOURCE = "../tests/kernels/array/scale.cc"  # sources are relative to the package kernels
@@ -39,7 +19,10 @@ SHIM, MEMTILE, CORES = Tile(0, 0), Tile(0, 1), (Tile(0, 2), Tile(0, 3))
 
 
 def core(number: int) -> Core:
-    """The first word of a command says how many objects follow; each is scaled, the second core by another table."""
+    """Return the program of one of the two cores, which reads a command and then scales objects by its own table.
+
+    The third word of a command is the number of objects in each of two passes.
+    """
     source, sink = f"in{number}", f"out{number}"
     prm, table = Local(f"prm{number}"), Local(f"table{number}")
     scale = Call("scale", (Held(source), table, Held(sink), prm, Index("k"), -3))
@@ -93,7 +76,7 @@ def design(*sequences: Sequence) -> Design:
 
 
 def trial() -> Trial:
-    """The self-test: two objects for every command, doubled."""
+    """Return the self-test: each core gets one command and scales four objects."""
     x = np.arange(4_096, dtype=np.int32)
     x[[2, 64 + 16]] = 2
     results = tuple(ResultPart(f"pass{n}", 1, Block("i32", 64), n * 256, 0.0) for n in range(4))

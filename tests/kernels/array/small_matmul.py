@@ -1,31 +1,16 @@
-"""The encoder overlay in small: A along rows of cores, B along columns, C joined; the sizes come in band."""
+"""A small version of the encoder overlay: A goes along rows of cores, B along columns, C is joined.
+
+The first object of A is a command with the sizes.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kernels.array.design import (
-    Acquire,
-    Await,
-    Block,
-    BufferWord,
-    Call,
-    Core,
-    Design,
-    Dim,
-    Held,
-    KernelFunction,
-    Link,
-    Local,
-    Loop,
-    ObjectFifo,
-    Release,
-    Sequence,
-    Start,
-    Tile,
-    TileBuffer,
-    Transfer,
-)
+from kernels.array.design import Design, KernelFunction, Link, ObjectFifo, TileBuffer
+from kernels.array.program import Acquire, BufferWord, Call, Core, Held, Local, Loop, Release
+from kernels.array.sequence import Await, Sequence, Start, Transfer
+from kernels.array.tile import Block, Dim, Tile
 from tests.kernels.array.arrays import holding
 
 SIDE = 8
@@ -40,9 +25,10 @@ KERNELS = (
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """An array of ``columns`` x ``rows`` <= ``columns`` cores, FIFOs of ``depth``; then the matmul, in blocks of 8.
+    """The sizes of an array of cores and of a matrix product on it, in blocks of 8 by 8.
 
-    ``groups`` of row blocks, one for each core row; ``tiles`` of columns for each array column; ``steps`` of K.
+    The array has ``columns`` by ``rows`` cores, with ``rows`` <= ``columns``, and FIFOs of ``depth``. Each core row has
+    ``groups`` of row blocks, each array column ``tiles`` of column blocks; ``steps`` are the blocks of K.
     """
 
     columns: int
@@ -97,7 +83,10 @@ def program(col: int, row: int, at: Tile) -> Core:
 
 
 def sequence(shape: Shape) -> Sequence:
-    """a [command, rows][groups][steps], b [columns][tiles][steps], c [groups][rows][tiles * columns], in blocks."""
+    """Return the sequence of one product; its arguments are a command of one block, and matrices in blocks.
+
+    The matrices are a [rows, groups, steps], b [columns, tiles, steps], c [groups, rows, tiles * columns].
+    """
     block, n = A.elements, shape.tiles * shape.columns
     steps: list[Start | Await] = []
     for row in range(shape.rows):

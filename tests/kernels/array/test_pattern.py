@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels.array.design import Dim, Start, Transfer
 from kernels.array.pattern import Pattern, pattern, unfolded
+from kernels.array.sequence import Start, Transfer
+from kernels.array.tile import Dim
 
 dims = st.lists(st.builds(Dim, st.integers(1, 5), st.integers(0, 40)), max_size=4).map(tuple)
 
@@ -21,7 +22,7 @@ def transfers(draw: st.DrawFn) -> Transfer:
 
 
 def visited(transfer: Transfer, number: int) -> list[int]:
-    """The plain loops of the definition."""
+    """Return the elements that pass ``number`` of a transfer visits, by the plain loops of the definition."""
     start = transfer.offset
     if len(transfer.dims) == 4:
         start += number % transfer.dims[0].size * transfer.dims[0].stride

@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from kernels.array.check.check import check
-from kernels.array.design import Block, Call, Core, Design, Held, KernelFunction, Link, ObjectFifo, Tile
+from kernels.array.design import Design, KernelFunction, Link, ObjectFifo
+from kernels.array.program import Call, Core, Held
+from kernels.array.tile import Block, Tile
 from kernels.array.wiring import Wiring
 from tests.kernels.array.arrays import holding
 from tests.kernels.array.designs import CORE, MEMTILE, SHIM, forward, names, seed_mel_tiles, violations
@@ -16,7 +18,7 @@ BLOCK = Block("i32", 64)
 
 
 def fan(into: int, out: int, depth: int = 2) -> Design:
-    """A core with ``into`` FIFOs from the shim and ``out`` to it."""
+    """Return a design of one core with ``into`` FIFOs from the shim and ``out`` to it."""
     ins, outs = [f"i{n}" for n in range(into)], [f"o{n}" for n in range(out)]
     call = Call("run", tuple(map(Held, (*ins, *outs))))
     return Design(

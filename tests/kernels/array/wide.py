@@ -6,26 +6,10 @@ aiecc --no-compile --no-link --aie-generate-npu-insts --npu-insts-name=wide_{1}.
 
 from __future__ import annotations
 
-from kernels.array.design import (
-    Acquire,
-    Await,
-    Block,
-    Call,
-    Core,
-    Design,
-    Dim,
-    Free,
-    Held,
-    KernelFunction,
-    Link,
-    ObjectFifo,
-    Release,
-    Sequence,
-    Start,
-    Step,
-    Tile,
-    Transfer,
-)
+from kernels.array.design import Design, KernelFunction, Link, ObjectFifo
+from kernels.array.program import Acquire, Call, Core, Held, Release
+from kernels.array.sequence import Await, Free, Sequence, Start, Step, Transfer
+from kernels.array.tile import Block, Dim, Tile
 
 OBJECT = Block("bf16", 512)
 WORDS, HALVES, BYTES = Block("i32", 1 << 20), Block("bf16", 1 << 20), Block("i8", 1 << 20)
@@ -59,7 +43,7 @@ def _every_form() -> tuple[Step, ...]:
 
 
 def _chains() -> tuple[Step, ...]:
-    """Two columns, both channels of one, and numbers that are free again in another order."""
+    """Return steps with chains in two columns, on both channels of one; descriptors become free out of order."""
     return (
         Start("first", "in0", (FORMS[0], FORMS[3], FORMS[5])),
         Start("second", "in1", FORMS[6:8], repeat=255),
@@ -75,7 +59,7 @@ def _chains() -> tuple[Step, ...]:
 
 
 def _after_a_leak() -> tuple[Step, ...]:
-    """``chains`` leaves "second" and "third" behind."""
+    """Return steps that come after those of ``_chains``, which never frees its tasks "second" and "third"."""
     folded = Transfer("h", 64, 512, (Dim(16, 512), Dim(2, 256), Dim(4, 64), Dim(64, 1)))
     return (
         Start("a", "in0", FORMS[:2]),

@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kernels.array.design import BufferWord, Tile
 from kernels.array.lower.encode import encode
+from kernels.array.program import BufferWord
 from kernels.array.simulate.simulate import Simulation
+from kernels.array.tile import Tile
+from kernels.command import CommandWords
 from kernels.cost.assumptions import ASSUMPTIONS, LAUNCH_MS
 from kernels.cost.counting import count
 from kernels.cost.report import cost, text
 from kernels.cost.validation import MEASUREMENTS, error
-from kernels.encoder.command import CommandWords
 from kernels.encoder.overlay import overlay
 from kernels.encoder.pack import pack_commands
 from kernels.encoder.plan import plan

@@ -39,7 +39,7 @@ BF16, INT8 = 0.006, 0.03  # relative L2 error of an encoder's result, of trained
 
 
 class Array:
-    """The simulated array with one encoder's weights in its memory."""
+    """A simulated array that runs an encoder, with the weights in its memory."""
 
     def __init__(self, shape: Shape, encoder: EncoderWeights, *, int8: bool = False) -> None:
         self.plan = plan(shape, int8=int8)
@@ -81,7 +81,10 @@ def test_a_layer_equals_plain_loops(int8: bool) -> None:
 def _plain(
     placed: EncoderPlan, encoder: EncoderWeights, x: NDArray[np.float32], norm: NDArray[np.float32]
 ) -> dict[str, NDArray[np.float64]]:
-    """The layer by each kernel folder's own loops: no FIFO, no DMA, no instruction stream."""
+    """Compute a layer with each kernel folder's own loops: without FIFOs, DMA or instruction streams.
+
+    The results are returned by name.
+    """
     layer, shape = encoder.layers[0], placed.shape
 
     def product(a: NDArray[np.float32], linear: Linear, *, gelu: bool = False) -> NDArray[np.float32]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kernels.array.check.check import check
-from kernels.encoder.command import MatmulWord
+from kernels.command import MatmulWord
 from kernels.encoder.overlay import ENCODER_OPS, overlay
 from kernels.encoder.plan import EncoderPlan, plan
 from kernels.encoder.regions import Matrix, Residual, RowBlocks, transfer

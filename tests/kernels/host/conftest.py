@@ -16,7 +16,7 @@ from kernels.host.numerics import Rounding, Saturation
 
 
 class Probes:
-    """The functions of probes.cc; modes are set before each call."""
+    """A build of probes.cc: the host's vector library as C functions. ``modes`` sets the modes of later calls."""
 
     def __init__(self, march: str, optimise: int, compiler: str) -> None:
         source = Path(__file__).parent / "probes.cc"
@@ -38,7 +38,7 @@ class Probes:
 
 
 def other_compiler() -> str:
-    """The other make of compiler than the default one; without it the test is skipped."""
+    """Return a compiler of another make than the default one (g++ or clang); skip the test if there is none."""
     default = default_compiler()
     for name in compilers():
         if is_clang(name) != is_clang(default):

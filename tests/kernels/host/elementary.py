@@ -21,19 +21,19 @@ BELOW_ONE = 8  # bits of an exponential's argument below the point
 
 
 def constant(value: float) -> Bits16:
-    """The bfloat16 nearest to a Python float, ties to even, as the compiler rounds a literal."""
+    """Return the bfloat16 nearest to a Python float, ties to even, as the compiler rounds a literal."""
     return numerics.to_bfloat16(np.array([value], np.float32), Rounding.CONV_EVEN)
 
 
 def multiply(a: Bits16, b: Bits16, rounding: Rounding, subtract: bool = False, start: float = 0.0) -> Bits16:
-    """bfloat16(start +- a * b), element by element."""
+    """Return bfloat16(start + a * b), or with ``subtract`` bfloat16(start - a * b), element by element."""
     a, b = np.broadcast_arrays(a, b)
     acc = np.full(a.shape, start, np.float32)
     return numerics.to_bfloat16(arithmetic.mac(acc, a[..., None], b[..., None], subtract), rounding)
 
 
 def inv(v: Bits16, rounding: Rounding) -> Bits16:
-    """1 / v: a guess on the bits and a Newton step."""
+    """Return 1 / v as AIE2 computes it: a guess on the bits and a Newton step."""
     guess = (0x7EB5 - v.astype(np.int64)).astype(np.uint16)
     product = arithmetic.mac(np.zeros(v.shape, np.float32), v[..., None], guess[..., None], subtract=True)
     first = numerics.to_bfloat16(numerics.add(product, np.array(1.436142, np.float32)), rounding)
@@ -44,7 +44,10 @@ def inv(v: Bits16, rounding: Rounding) -> Bits16:
 
 
 def invsqrt(v: Bits16, rounding: Rounding, saturation: Saturation = Saturation.NONE) -> Bits16:
-    """1 / sqrt(v): a guess on the bits, halved by the rounding register, and a Newton step."""
+    """Return 1 / sqrt(v) as AIE2 computes it, by a guess on the bits and a Newton step.
+
+    The halving in the guess follows the rounding register.
+    """
     c2, c3 = np.float32(0.703952253), np.float32(2.38924456)
     half = multiply(v, constant(float(c2)), rounding)
     bits = arithmetic.from_bfloat16(v).view(np.int32).astype(np.int64)
@@ -69,7 +72,7 @@ def _minus_bits(value: Floats, magic: Floats) -> NDArray[np.int64]:
 
 
 def to_float(v: NDArray[np.integer], shift: int = 0) -> Floats:
-    """v * 2^-shift as fp32, rounded to nearest even."""
+    """Return v * 2^-shift as fp32, rounded to nearest even."""
     low, high = _magic(LOW, shift), _magic(HIGH, shift)
     wide = v.astype(np.int64)
     if v.dtype.itemsize < 4:
@@ -79,7 +82,7 @@ def to_float(v: NDArray[np.integer], shift: int = 0) -> Floats:
 
 
 def to_fixed(v: Floats, to: np.dtype[np.signedinteger], shift: int = 0) -> NDArray[np.integer]:
-    """v * 2^shift as a signed integer, rounded to nearest even and saturated, where the steps of AIE2 reach it."""
+    """Return v * 2^shift as a signed integer, rounded to nearest even and saturated where AIE2's steps reach it."""
     low, high = _magic(LOW, shift), _magic(HIGH, shift)
     if to.itemsize < 4:
         units = _minus_bits(numerics.add(v, low), low)
@@ -93,14 +96,14 @@ def to_fixed(v: Floats, to: np.dtype[np.signedinteger], shift: int = 0) -> NDArr
 
 
 def sum_floats(v: Floats) -> np.float32:
-    """reduce_add of a float vector: lane i and lane i + half, until one is left."""
+    """Return reduce_add of a float vector: lane i and lane i + half are added, until one is left."""
     while v.size > 1:
         v = numerics.add(v[: v.size // 2], v[v.size // 2 :])
     return np.float32(v[0])
 
 
 def sum_bfloat16(v: Bits16, rounding: Rounding) -> np.uint16:
-    """reduce_add of a bfloat16 vector (8 lanes or more): rows of eight are exact sums, then rows are added."""
+    """Return reduce_add of a bfloat16 vector of 8 lanes or more: exact sums of rows of eight, which are then added."""
     rows = np.zeros((max(4, v.size // 8), 8), np.uint16)
     rows[: v.size // 8] = v.reshape(-1, 8)
     ones = np.full((8, 1), ONE, np.uint16)
@@ -116,10 +119,10 @@ def sum_bfloat16(v: Bits16, rounding: Rounding) -> np.uint16:
 
 
 def exp_lookup(v: Bits16) -> Floats:
-    """e^v by the two tables of mlir-aie's getExpBf16, fp32: bfloat16(e^integer part) times bfloat16(e^fraction part).
+    """Return e^v as fp32: bfloat16(e^integer part) times bfloat16(e^fraction part), from two tables.
 
-    Relative error -0.84 % to +0.63 %; arguments below -128 wrap round to huge results. The tables are computed here,
-    not copied; their integer part saturates at e^88.
+    The tables are those of mlir-aie's getExpBf16, computed here and not copied; their integer part saturates at e^88.
+    The relative error is -0.84 % to +0.63 %, and arguments below -128 wrap round to huge results.
     """
     scaled = np.floor(arithmetic.from_bfloat16(v).astype(np.float64) * 2**BELOW_ONE)
     index = np.clip(scaled, -(2.0**31), 2.0**31 - 1).astype(np.int64) & 0xFFFF

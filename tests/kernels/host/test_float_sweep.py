@@ -18,7 +18,10 @@ SPREADS = (3, 12, 30, 250)  # of the exponents within a sum: cancelling, roundin
 
 
 def patterns(rng: np.random.Generator, shape: tuple[int, ...], bits: int, edges: float = 0.03) -> NDArray[Any]:
-    """Floats of 16 or 32 bits: exponents near one per row, fractions of few bits (which tie) or any, some edges."""
+    """Draw the bits of floats of 16 or 32 bits, with exponents near one per row, and some EDGES among them.
+
+    The fractions have few bits, which makes ties, or any.
+    """
     fraction = bits - 9
     centre = rng.integers(1, 255, (shape[0], *[1] * (len(shape) - 1)))
     spread = rng.choice(SPREADS, centre.shape)
@@ -35,7 +38,7 @@ def patterns(rng: np.random.Generator, shape: tuple[int, ...], bits: int, edges:
 
 
 def reciprocal_exponents(rng: np.random.Generator, a: NDArray[Any], spread: int) -> NDArray[Any]:
-    """bfloat16 whose products with a have nearly one exponent."""
+    """Draw bfloat16 bits whose products with ``a`` have nearly one exponent."""
     exponent = np.clip(254 - (a >> 7 & 255).astype(np.int64) + rng.integers(-spread, spread + 1, a.shape), 1, 254)
     bits = rng.integers(0, 2, a.shape) << 15 | exponent << 7 | rng.integers(0, 128, a.shape)
     return np.asarray(bits, np.uint16)

@@ -23,7 +23,10 @@ EDGES32 = [edge << 16 for edge in EDGES16] + [1, 0x807FFFFF, 0x7F7FFFFF, 0xFF7FF
 
 
 def near(base: int, exponents: int, bits: int) -> st.SearchStrategy[int]:
-    """Floats of 16 or 32 bits, of either sign, within 2^-exponents to 2^exponents of 1: their sums need rounding."""
+    """Return a strategy for the bits of floats of either sign, within 2^-exponents to 2^exponents of 1.
+
+    Their sums need rounding. ``bits`` is 16 or 32.
+    """
     fraction = bits - 9
     exponent = st.integers(base - exponents, base + exponents)
     return st.builds(

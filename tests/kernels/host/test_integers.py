@@ -38,7 +38,7 @@ NARROW += [("acc64", bits, sign) for bits, sign in itertools.product((8, 16, 32)
 
 
 def lanes(dtype: Any, count: int = 16) -> st.SearchStrategy[NDArray[Any]]:
-    """Arrays whose elements are often near a power of two or an end of the range."""
+    """Return a strategy for arrays whose elements are often near a power of two or an end of the range."""
     info = np.iinfo(dtype)
     powers = st.builds(lambda power, step: (1 << power) + step, st.integers(0, info.bits - 2), st.integers(-2, 2))
     signed = st.tuples(powers, st.booleans()).map(lambda pair: -pair[0] if pair[1] and info.min < 0 else pair[0])

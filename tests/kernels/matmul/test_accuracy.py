@@ -1,4 +1,4 @@
-"""The errors on activations of a trained encoder and of Whisper's size are within the documented limits."""
+"""The errors of the matmul kernels on activations, real and of Whisper's size, are within the documented limits."""
 
 from __future__ import annotations
 

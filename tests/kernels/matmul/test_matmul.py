@@ -28,7 +28,7 @@ def call(name: str, *args: NDArray[Any] | int, tile: int = 64) -> None:
 
 
 def random_bf16(seed: int, *shape: int) -> NDArray[np.uint16]:
-    """bf16 of many magnitudes, 2**-12 to 2**12, so that sums align terms far apart."""
+    """Return random bf16 of many magnitudes, 2**-12 to 2**12, so that sums align terms far apart."""
     rng = np.random.default_rng(seed)
     return blocks.to_bf16(rng.standard_normal(shape) * np.exp2(rng.integers(-12, 13, shape)))
 
@@ -89,7 +89,7 @@ def test_the_int8_epilogue_is_what_the_arithmetic_of_the_core_makes_it(tile: int
 
 
 def product(a: NDArray[np.uint16], b: NDArray[np.uint16], acc: NDArray[np.float32]) -> NDArray[np.float32]:
-    """a * b + acc, element by element, one product to an instruction."""
+    """Return a * b + acc, element by element, with one product to an instruction."""
     a, b, acc = np.broadcast_arrays(a, b, acc)
     return arithmetic.mac(acc, a[..., None], b[..., None])
 

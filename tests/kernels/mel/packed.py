@@ -7,5 +7,5 @@ from kernels.mel.plan import PLANES
 
 
 def first_element(frame: int) -> int:
-    """Return the element of a packed window at which the samples of a frame start."""
+    """Return the index in a packed window at which the samples of a mel frame start."""
     return PLANES * HOP_LENGTH * frame

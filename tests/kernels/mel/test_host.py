@@ -22,7 +22,7 @@ plans = st.builds(
 
 
 def planes(packed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """High and low of every sample."""
+    """Return the high and the low part of every sample of a packed window."""
     blocks = packed.reshape(-1, 2, 16).astype(np.int64)
     return blocks[:, 0].ravel(), blocks[:, 1].ravel()
 

@@ -24,7 +24,7 @@ BINS = 56
 
 
 def model(packed: NDArray[np.int16], plan: MelPlan) -> Bits:
-    """Energies of the launch's frames, bf16 bits [n_mels, frames]."""
+    """Return the energies of a launch's frames by the numpy model, bf16 bits [n_mels, frames]."""
     starts = [first_element(frame) for frame in range(plan.frames)]
     blocks = np.stack([packed[start : start + 800] for start in starts]).reshape(-1, 25, 2, 16).astype(np.int64)
     high, low = (blocks[:, :, plane].reshape(-1, 400) for plane in range(2))
@@ -45,7 +45,7 @@ def model(packed: NDArray[np.int16], plan: MelPlan) -> Bits:
 
 
 def _joined(high: Ints, low: Ints, sign: int) -> Ints:
-    """Cosine (sign 1) or sine (-1) sums of every bin, both planes in one integer: [frames, 201]."""
+    """Return the cosine (sign 1) or sine (-1) sums of every bin, with both planes in one integer: [frames, 201]."""
     rows = folded_dft()[0 if sign == 1 else 1].astype(np.int64).T
     n = np.arange(204)
     parts = []
@@ -62,7 +62,7 @@ def _float(values: Ints) -> NDArray[np.float32]:
 
 
 def found(packed: NDArray[np.int16], plan: MelPlan) -> Bits:
-    """Return the kernel's output in the model's order."""
+    """Run the kernel and return its energies in the order of ``model``, bf16 bits [n_mels, frames]."""
     output = call_kernel(packed, plan).reshape(plan.objects, 4, plan.frame_groups, plan.band_groups, GROUP, GROUP)
     bands = [
         output[:, row].transpose(2, 3, 0, 1, 4).reshape(plan.band_groups * GROUP, plan.objects, -1)[: share.bands]

@@ -9,9 +9,10 @@ import pytest
 from numpy.typing import NDArray
 
 from kernels.array.check.check import check
-from kernels.array.design import Design, ObjectFifo, Start
+from kernels.array.design import Design, ObjectFifo
 from kernels.array.lower.encode import encode
 from kernels.array.lower.mlir import to_mlir
+from kernels.array.sequence import Start
 from kernels.array.simulate.simulate import Simulation
 from kernels.cost.assumptions import LAUNCH_MS
 from kernels.errors import DeadlockError, DesignError
@@ -32,7 +33,7 @@ def noise(seconds: float) -> Float32:
 
 
 def launch(design: Design, packed: NDArray[np.int16], plan: MelPlan) -> NDArray[np.uint16]:
-    """Return the output of the simulated array for the samples of a launch."""
+    """Run a launch on the simulated array, and return the energies that it writes."""
     output = np.zeros(plan.output_energies, np.uint16)
     samples = packed[: plan.input_samples].view(np.uint8)
     Simulation(design).run(encode(design, design.sequences[0]), [samples, output.view(np.uint8)])
@@ -40,7 +41,7 @@ def launch(design: Design, packed: NDArray[np.int16], plan: MelPlan) -> NDArray[
 
 
 def simulate_window(samples: Float32, n_mels: int, columns: int = 4) -> Float32:
-    """Whisper's log-mel of one window, float32 [n_mels, 3000], in one launch of the simulated array."""
+    """Return Whisper's log-mel of a window, float32 [n_mels, 3000], from one launch of the simulated array."""
     plan, power = MelPlan(n_mels, columns), gain(samples)
     return log_mel(energies(launch(window_overlay(n_mels, columns), pack(samples, plan, power), plan), plan), power)
 

@@ -25,7 +25,7 @@ BANDS = [80, 128]
 
 
 def folded(frame: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Sums and differences around the middle of float [400], for rows 0 to 203."""
+    """Return the sums and the differences of a frame, float [400], around its middle, for rows 0 to 203."""
     cyclic = np.concatenate([frame, frame[:1]])
     n = np.arange(204)
     return cyclic[n] + cyclic[400 - n], cyclic[n] - cyclic[400 - n]

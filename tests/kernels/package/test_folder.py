@@ -30,7 +30,7 @@ from tests.kernels.array.scale import SEQUENCE, design, trial
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A kernel folder without a fault."""
+    """A kernel folder without a fault, shared by the tests."""
     out = tmp_path_factory.mktemp("kernels") / "scale"
     build(design(), trial(), out)
     return out
@@ -38,7 +38,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(whole: Path, tmp_path: Path) -> Path:
-    """A copy of the folder that a test may damage."""
+    """A copy of the faultless kernel folder, which a test may damage."""
     return Path(shutil.copytree(whole, tmp_path / "scale"))
 
 
@@ -87,7 +87,7 @@ def test_a_design_that_fails_its_check_leaves_nothing(tmp_path: Path) -> None:
 
 
 def change(folder: Path, *place: str | int, value: Any) -> None:
-    """Set a field of the manifest."""
+    """Set the field of the manifest at ``place``, a path of keys and indices."""
     content = json.loads((folder / manifests.NAME).read_text())
     inner = content
     for step in place[:-1]:
@@ -97,7 +97,7 @@ def change(folder: Path, *place: str | int, value: Any) -> None:
 
 
 def put(folder: Path, path: str, data: bytes) -> None:
-    """Replace a file, and its size and hash in the manifest."""
+    """Replace a file of a kernel folder, and its size and hash in the manifest."""
     (folder / path).write_bytes(data)
     content = json.loads((folder / manifests.NAME).read_text())
     entries = [content["xclbin"], *(sequence["file"] for sequence in content["sequences"])]

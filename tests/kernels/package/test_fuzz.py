@@ -37,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def mutated(data: bytes, count: int, seed: int) -> Iterator[bytes]:
-    """``count`` variants of ``data``, the same for the same seed."""
+    """Yield ``count`` damaged variants of ``data``, which are the same for the same seed."""
     rng = np.random.default_rng(seed)
     whole = np.frombuffer(data, np.uint8)
     for kind in rng.integers(0, 8, count):
@@ -61,10 +61,13 @@ def mutated(data: bytes, count: int, seed: int) -> Iterator[bytes]:
 
 
 def fuzz(data: bytes, read: Read, refusal: type[KernelsError], count: int, seed: int = 0) -> tuple[int, int]:
-    """Count the variants that were read and those that were refused; any other outcome fails the test."""
+    """Read damaged variants of ``data``; return the numbers of those that were read and of those that were refused.
+
+    An error other than ``refusal`` fails the test.
+    """
     reads, refused = 0, 0
     for number, variant in enumerate(mutated(data, count, seed)):
-        begun = time.monotonic()
+        begun = time.process_time()
         try:
             read(variant)
             reads += 1
@@ -83,7 +86,7 @@ def read_stream(data: bytes) -> None:
 
 
 def read_manifest(folder: Path) -> Read:
-    """Read the folder with these bytes as its manifest."""
+    """Return a function that reads the kernel folder with given bytes as its manifest."""
 
     def read(data: bytes) -> object:
         (folder / manifests.NAME).write_bytes(data)
@@ -93,7 +96,7 @@ def read_manifest(folder: Path) -> Read:
 
 
 def cases(folder: Path, count: int, seed: int = 0) -> dict[str, tuple[int, int]]:
-    """Count, for every kind of file, the variants that were read and those that were refused."""
+    """Fuzz every kind of file of a kernel folder; return the numbers of variants read and refused, by kind."""
     manifest = (folder / manifests.NAME).read_bytes()
     try:
         return {

@@ -45,7 +45,10 @@ sys.exit(plan.get("exit", 0))
 
 @dataclass
 class FakeCompilers:
-    """An installation in ``root`` for one design. Change ``plan`` before a build; ``calls`` returns the runs."""
+    """An installation of fake compilers in ``root`` for one design.
+
+    A test changes ``plan`` before a build; ``calls`` returns the runs of a program.
+    """
 
     root: Path
     design: Design
@@ -90,7 +93,10 @@ class FakeCompilers:
         return str(path)
 
     def outputs(self) -> dict[str, str]:
-        """The files that aiecc writes: the xclbin, the streams, and for each core its program, IR and linker script."""
+        """Return the files that the fake aiecc writes: the xclbin, the streams, and three files for each core.
+
+        Those of a core are its program, IR and linker script. The keys are the prepared files.
+        """
         overlay = xclbin.write(UUID(int=7), self.design.columns, xclbin.PDI_MAGIC + bytes(100))
         files = {self.prepared("kernel.xclbin", overlay): "kernel.xclbin"}
         for sequence in self.design.sequences:
@@ -104,11 +110,11 @@ class FakeCompilers:
         return files
 
     def ready(self) -> dict[str, str]:
-        """Write the plan, and return the environment in which the programs are found."""
+        """Write the plan, and return the environment in which a build finds the programs."""
         (self.root / "plan.json").write_text(json.dumps(self.plan))
         return self.environment
 
     def calls(self, name: str) -> list[list[str]]:
-        """The arguments of every run of a program, without those that only ask for its version."""
+        """Return the arguments of every run of the program ``name``, without runs that only ask for its version."""
         runs = [json.loads(line) for line in (self.root / "log").read_text().splitlines()]
         return [run[1:] for run in runs if run[0] == name and "--version" not in run]

@@ -35,7 +35,7 @@ class _Strings:
 
 
 def make(functions: dict[str, Code]) -> bytes:
-    """Return a relocatable object; functions that are called and not given are undefined symbols."""
+    """Return an ELF object with these functions; a function that is called and not given is an undefined symbol."""
     names, strings = _Strings(), _Strings()
     called = [name for code in functions.values() for name in code.calls if name not in functions]
     order = [*functions, *dict.fromkeys(called)]

@@ -29,7 +29,7 @@ def tools(tmp_path: Path) -> FakeCompilers:
 
 
 def built(tools: FakeCompilers) -> Manifest:
-    """The folder of the design with one of its cores; the self-test is that of the whole."""
+    """Build the kernel folder of ``tools.design`` with fake compilers; the self-test is that of the whole design."""
     out = tools.root.parent / "out"
     return build(tools.design, trial(), out, "npu1", find(tools.ready()))
 
@@ -71,12 +71,12 @@ def test_compilers_that_write_nothing(tools: FakeCompilers) -> None:
 
 
 def kernels(tools: FakeCompilers, **changed: Code) -> None:
-    """Change functions in the object file of the kernels."""
+    """Change functions in the object file that the fake compiler gives for the kernels."""
     tools.prepared("kernel.o", make({**KERNELS, **changed}))
 
 
 def overflow(tools: FakeCompilers) -> None:
-    """The case of the first kernels: 4 KB of stack used, 1 KB reserved."""
+    """Let a kernel use 4 KB of stack where 1 KB is reserved, as one of the first kernels did."""
     kernels(tools, scale=Code(4_096))
 
 

@@ -33,7 +33,7 @@ steps = st.lists(
 
 
 class Scenario:
-    """A device and the overlays that are loaded on it."""
+    """A simulated device, the overlays that are loaded on it, and the steps of a test on them."""
 
     def __init__(self, folder: KernelFolder) -> None:
         self.machine = Machine(designs=DESIGNS, tdr_s=0.01)
@@ -63,7 +63,7 @@ class Scenario:
         assert ready.is_right() or any(isinstance(fault, Garbage) for fault in self.machine.faults)
 
     def calm(self) -> bool:
-        """Return True if every launch ends."""
+        """Return True if no fault keeps a launch from ending."""
         return not any(isinstance(fault, Hang | Lost) for fault in self.machine.faults)
 
 

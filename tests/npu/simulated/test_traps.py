@@ -19,12 +19,12 @@ NO_CONTEXT = r"DRM_IOCTL_AMDXDNA_CREATE_HWCTX IOCTL failed \(err=-22\)"
 
 
 def read(buffer: Any) -> bytes:
-    """Return what the host sees."""
+    """Return the bytes of a buffer that the host sees."""
     return bytes(buffer.map())
 
 
 def synced(buffer: Any, direction: object) -> bytes:
-    """Sync all of a buffer and return what the host sees then."""
+    """Sync all of a buffer in ``direction``, and return the bytes that the host sees then."""
     buffer.sync(direction, buffer.map().nbytes, 0)
     return read(buffer)
 
@@ -141,7 +141,7 @@ def test_arguments_of_the_wrong_kind(objects: Objects) -> None:
 
 @pytest.fixture
 def contexts(machine: Machine, objects: Objects) -> Iterator[list[Any]]:
-    """Five more contexts, which makes six."""
+    """Five hardware contexts beside that of ``objects``: six is the limit."""
     yield [objects.module.hw_context(objects.device, objects.uuid) for _ in range(5)]
     gc.collect()
 

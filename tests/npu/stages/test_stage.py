@@ -1,4 +1,4 @@
-"""The base of the NPU stages: canaries run in time, no doubtful result is returned, and the first reason stays."""
+"""The base of the NPU stages: self-tests run in time, no doubtful result is returned, the first reason is kept."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ from tests.npu.conftest import WATCHDOG_S, ReadyOverlay
 
 
 class Echo(NpuStage[Float32]):
-    """Launches the small design for each window and returns the windows, float32 [B, 1], as they came."""
+    """An NPU stage that launches the small design for each window, and returns the windows unchanged.
+
+    The windows are float32 [B, 1].
+    """
 
     def __init__(self, npu: Npu, resident: Resident, **options: Any) -> None:
         ready = [ReadyOverlay.of(resident.overlay) for _ in range(SLOTS)]

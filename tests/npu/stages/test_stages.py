@@ -43,7 +43,7 @@ def mel(npu: Npu) -> NpuMel:
 
 
 def speech_like(seconds: float, seed: int = 0) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
-    """Chords in noise whose loudness changes from second to second."""
+    """Return chords in noise whose loudness changes from second to second, at 16 kHz."""
     rng = np.random.default_rng(seed)
     t = np.arange(int(seconds * 16_000)) / 16_000
     chords = sum(np.sin(2 * np.pi * f * t + f) for f in (140, 700, 1800, 3300))
@@ -151,7 +151,7 @@ def test_mel_and_encoder_run_side_by_side(npu: Npu, mel: NpuMel) -> None:
 
 
 class Cut:
-    """The first frames of features that are pending, for a small encoder."""
+    """The first frames of pending features, for a small encoder."""
 
     def __init__(self, pending: PendingFeatures) -> None:
         self.pending = pending
@@ -168,7 +168,7 @@ class Cut:
 
 
 class Watched(Fault):
-    """Runs launches as they are, and tells when the first one of the encoder begins."""
+    """A fault that changes nothing, and sets ``encoding`` when the first launch of the encoder begins."""
 
     def __init__(self) -> None:
         self.encoding = threading.Event()
@@ -180,7 +180,7 @@ class Watched(Fault):
 
 
 class Late(NpuMel):
-    """Reads no window but the first before the encoder is at work."""
+    """A mel stage that reads no window but the first before the encoder has begun."""
 
     encoding: threading.Event
     windows = 0

@@ -20,7 +20,7 @@ def made(nbytes: int = SIZE) -> Buffer:
 
 
 def device_side(buffer: Buffer) -> bytes:
-    """Return the bytes that a launch would see."""
+    """Return the bytes of a buffer that a launch would see."""
     return bytes(buffer.bo._device)  # type: ignore[attr-defined]
 
 

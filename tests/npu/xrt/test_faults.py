@@ -22,7 +22,10 @@ from tests.npu.conftest import DESIGNS, OpenFn, ReadyOverlay
 
 
 def nothing_left(machine: Machine) -> bool:
-    """Even while the error, and with it the frames of its traceback, is held."""
+    """Return whether the simulated NPU has no context, buffer or locked memory left.
+
+    This must be true even while the error, and with it the frames of its traceback, is held.
+    """
     return (machine.contexts, machine.buffers, machine.locked) == (0, 0, 0)
 
 

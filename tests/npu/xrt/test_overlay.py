@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kernels.array.design import Sequence, Start
 from kernels.array.lower.encode import encode
 from kernels.array.lower.transaction import InstructionStream, assemble, decode
+from kernels.array.sequence import Sequence, Start
 from kernels.package.verify import KernelFolder
 from npu.errors import FolderRefused, LaunchTimeout
 from npu.simulated import Machine
@@ -34,7 +34,7 @@ def ready(machine: Machine, scale: KernelFolder, open_device: OpenFn) -> Iterato
 
 
 def resident() -> int:
-    """Return the bytes of memory that this process has."""
+    """Return the resident memory of this process in bytes."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE
 
 
@@ -198,7 +198,7 @@ def test_a_view_outlives_its_buffer(ready: ReadyOverlay, machine: Machine) -> No
 
 
 def churn(machine: Machine, scale: KernelFolder, open_device: OpenFn, loads: int, launches: int) -> tuple[int, int]:
-    """Load and launch again and again; return the memory of the process after a tenth of it, and at the end."""
+    """Load and launch an overlay repeatedly; return the memory of the process after a tenth of it, and at the end."""
     device = open_device(machine)
     steady = 0
     for number in range(loads):

@@ -21,7 +21,7 @@ from tests.npu.conftest import OpenFn, ReadyOverlay
 
 
 def states(*seen: int) -> Callable[[], int]:
-    """Return a function that gives one state after the other, and the last one for ever."""
+    """Return a function that gives the states one after the other, and the last one for ever."""
     left: Iterator[int] = iter(seen)
     return lambda: next(left, seen[-1])
 

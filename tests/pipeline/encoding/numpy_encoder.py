@@ -13,7 +13,7 @@ _erf = np.vectorize(math.erf, otypes=[np.float32])
 
 
 def encode(weights: EncoderWeights, mel: Float32) -> Float32:
-    """Encode float32 [B, n_mels, 3000] to float32 [B, 1500, d_model]."""
+    """Compute encoder states float32 [B, 1500, d_model] from mel features float32 [B, n_mels, 3000]."""
     return np.stack([_encode(weights, window) for window in mel])
 
 

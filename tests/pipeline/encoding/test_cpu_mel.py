@@ -14,7 +14,7 @@ from tests.audio_files import joined, tone
 
 
 def reference(samples: Float32, n_mels: int) -> NDArray[np.float64]:
-    """Whisper's recipe in float64, straight from the paper's text, on the padded window."""
+    """Return Whisper's log-mel of a padded window in float64, by the recipe of the paper's text."""
     padded = np.zeros(WINDOW_SAMPLES)
     padded[: len(samples)] = samples
     frames = np.lib.stride_tricks.sliding_window_view(np.pad(padded, 200, mode="reflect"), 400)[::160][:-1]

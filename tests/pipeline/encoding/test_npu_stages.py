@@ -27,13 +27,13 @@ from npu.stages.stage import SLOTS, NpuStage
 from npu.xrt import device as xrt
 from server.checkpoints.catalog import DEMO_DIR
 from server.errors import ConfigurationError
+from server.pipeline import alone
 from server.pipeline.encoding.npu_choice import Cost, measure
 from server.pipeline.encoding.npu_device import open_device, require_npu
 from server.pipeline.encoding.npu_stages import EncoderOpener, NpuStages, Opener, Timer, open_encoder
-from server.pipeline.loaded_model import Parts, StageSettings
-from server.pipeline.session import Session
+from server.pipeline.loaded_model import LoadedModel
 from server.pipeline.stages.protocols import Encoder, Retired
-from server.settings.stages import DecodeSettings, ModelSettings, NpuSettings
+from server.settings.stages import DecodeSettings, ModelSettings, NpuSettings, StageSettings
 from server.transcript import Finished, Options, Progress, StageTime, Transcript
 from tests.audio_files import write
 
@@ -41,11 +41,11 @@ MODEL = ModelSettings(encoder="ctranslate2", offline=True)
 DECODE = DecodeSettings(beam_size=1, batch_size=1)
 NO_ENCODER = "this test has no time for it"
 
-Open = Callable[..., Parts]
+Open = Callable[..., LoadedModel]
 
 
 def no_encoder(npu: Npu, directory: Path, settings: NpuSettings) -> tuple[NpuStage[Features], str]:
-    """Refuse the encoder, which takes ten seconds for a window in simulation."""
+    """Refuse to open the NPU's encoder, which takes ten seconds for a window in simulation."""
     raise NpuUnavailable(NO_ENCODER)
 
 
@@ -82,8 +82,11 @@ def machine_opener(machine: Machine, simulated_kernels: Path) -> Opener:
 
 @pytest.fixture
 def open_parts(demo_model: Path, machine_opener: Opener) -> Iterator[Open]:
-    """Opens the demo model with these settings of the NPU, mel alone on it by default; closed after the test."""
-    opened: list[Parts] = []
+    """A function that loads the demo model with settings of the NPU; by default only mel runs there.
+
+    The models are closed after the test.
+    """
+    opened: list[LoadedModel] = []
 
     def open_(
         mode: str,
@@ -91,10 +94,10 @@ def open_parts(demo_model: Path, machine_opener: Opener) -> Iterator[Open]:
         encoder: EncoderOpener = no_encoder,
         opener: Opener | None = None,
         **npu: Any,
-    ) -> Parts:
+    ) -> LoadedModel:
         settings = StageSettings(MODEL, decode=DECODE, npu=NpuSettings.model_validate({"mode": mode, **npu}))
         stages = partial(NpuStages, opener=opener or machine_opener, timer=timer, encoder_opener=encoder)
-        opened.append(Parts("demo", demo_model, settings, npu_stages=stages))
+        opened.append(LoadedModel("demo", demo_model, settings, npu_stages=stages))
         return opened[-1]
 
     yield open_
@@ -109,7 +112,7 @@ def sample(demo_model: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def long_sample(demo_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample three times, each in a window of its own."""
+    """The demo model's sample three times, each in a window of its own."""
     audio, _ = soundfile.read(demo_model / "sample.wav", dtype="float32")
     return write(
         tmp_path_factory.mktemp("audio") / "long.wav",
@@ -117,15 +120,15 @@ def long_sample(demo_model: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     )
 
 
-def transcribe(parts: Parts, source: Path, **options: Any) -> Transcript:
-    last = list(Session(parts, Options(**options)).run(source))[-1]
+def transcribe(parts: LoadedModel, source: Path, **options: Any) -> Transcript:
+    last = list(alone.transcribe(parts, source, Options(**options)))[-1]
     assert isinstance(last, Finished)
     return last.transcript
 
 
-def faulty(parts: Parts, source: Path, machine: Machine, fault: Fault) -> Transcript:
-    """Transcribe with a fault that strikes after the first window."""
-    for event in Session(parts, Options(vad=False)).run(source):
+def faulty(parts: LoadedModel, source: Path, machine: Machine, fault: Fault) -> Transcript:
+    """Transcribe with a fault of the NPU that strikes after the first window."""
+    for event in alone.transcribe(parts, source, Options(vad=False)):
         if isinstance(event, Progress) and fault not in machine.faults:
             machine.faults.append(fault)
     assert isinstance(event, Finished)
@@ -134,8 +137,8 @@ def faulty(parts: Parts, source: Path, machine: Machine, fault: Fault) -> Transc
 
 @cache
 def on_cpu(source: Path) -> str:
-    """Return the words of the CPU path."""
-    parts = Parts("demo", DEMO_DIR, StageSettings(MODEL, decode=DECODE, npu=NpuSettings(mode="off")))
+    """Return the text of a recording with every stage on the CPU."""
+    parts = LoadedModel("demo", DEMO_DIR, StageSettings(MODEL, decode=DECODE, npu=NpuSettings(mode="off")))
     return transcribe(parts, source, vad=False).text
 
 
@@ -255,7 +258,7 @@ def test_a_canary_ends_it_between_two_windows(open_parts: Open, machine: Machine
 
     @dataclasses.dataclass
     class Second(Garbage):
-        """Strikes the launch after the window's own, which is right."""
+        """A fault that garbles the second launch, which is the self-test after the window's own launch."""
 
         def run(self, execution: Execution) -> bool:
             nonlocal launches
@@ -287,7 +290,7 @@ def test_no_context_is_left(open_parts: Open, machine: Machine) -> None:
 
 def test_heads_that_the_kernels_do_not_serve(tiny_multilingual: Path, machine_opener: Opener) -> None:
     settings = StageSettings(MODEL, decode=DECODE, npu=NpuSettings(mode="auto"))
-    parts = Parts("tiny", tiny_multilingual, settings, npu_stages=partial(NpuStages, opener=machine_opener))
+    parts = LoadedModel("tiny", tiny_multilingual, settings, npu_stages=partial(NpuStages, opener=machine_opener))
     assert parts.npu.reason("encoder") == "no NPU: the kernels serve heads of 64 dimensions, not of 32"
     parts.close()
 

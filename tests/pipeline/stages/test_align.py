@@ -1,4 +1,4 @@
-"""Word times from cross-attention and from the CTC head, through the aligner's door."""
+"""Word times by both aligners: cross-attention and CTC head."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_token_scores_are_log_probabilities_of_the_very_bytes(checkpoint: Checkp
 
 
 def test_ctc_finds_words_where_the_head_hears_them() -> None:
-    """A head that reads the character from the state itself: the times are then known."""
+    """The head reads the character from the state itself, so the times are known."""
     alphabet = " abc"
     head = CtcHead(np.eye(5, dtype=np.float32) * 20, np.zeros(5, np.float32), alphabet)
     states = np.zeros((1500, 5), np.float32)

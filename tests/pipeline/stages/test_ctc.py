@@ -90,7 +90,7 @@ def test_labels_out_of_range_are_refused(labels: list[int]) -> None:
 
 @pytest.fixture
 def head() -> CtcHead:
-    """Each class reads its own coordinate of the state."""
+    """A CTC head, each class of which reads its own coordinate of the encoder state."""
     classes = len(ALPHABET) + 1
     return CtcHead(np.eye(classes, dtype=np.float32), np.zeros(classes, np.float32), ALPHABET, 0.01, -0.01)
 

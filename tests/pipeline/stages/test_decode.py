@@ -1,4 +1,4 @@
-"""Any container in, float32 mono 16 kHz out; nothing in a file makes the server open another one."""
+"""Audio decoding: any container gives float32 mono at 16 kHz, and no file makes the server open another file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.audio_files import joined, tone, write
 
 
 def pitch(samples: Float32) -> float:
-    """Strongest frequency in Hz."""
+    """Return the strongest frequency in Hz."""
     spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
     return float(np.argmax(spectrum) * SAMPLE_RATE / len(samples))
 

@@ -1,20 +1,25 @@
-"""The decoder against CTranslate2 and WhisperX themselves, and the ladder of temperatures."""
+"""The decoder against CTranslate2 itself, and the fallback to higher temperatures."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 from kernels.mel.audio import Float32
 from server.errors import InvalidInput, ModelUnavailable
+from server.pipeline.batches import decode_completely
+from server.pipeline.clock import StageClock
 from server.pipeline.encoding.cpu_mel import CpuMel
 from server.pipeline.encoding.ct2_encoder import Ct2Encoder
-from server.pipeline.stages.decoder import CONTEXT, Ct2Decoder, Search, prompt_tokens
+from server.pipeline.loaded_model import LoadedModel
+from server.pipeline.stages.decoder import CONTEXT, Attempts, Ct2Decoder, Decoded, Search, prompt_tokens
 from server.pipeline.stages.whisper import Checkpoint, storage
+from server.pipeline.window import Window
+from server.pipeline.work import Work
 from server.settings.stages import DecodeSettings, ModelSettings
 from tests.audio_files import tone
 
@@ -42,8 +47,21 @@ def search(checkpoint: Checkpoint, language: str = "en", beams: int = 1, ladder:
     return Search(tokenizer, prompt_tokens(tokenizer, None, None), beams, ladder)
 
 
+def decoded(decoder: Ct2Decoder, states: Float32, search: Search) -> list[Decoded]:
+    """Decode windows of one request, at one temperature after the other until each result is good enough."""
+    works = [
+        Work(Window(n, 0.0, np.zeros(1, np.float32)), request=0, clock=StageClock(), warn=print)
+        for n in range(len(states))
+    ]
+    for work, row in zip(works, states, strict=True):
+        work.encoded(row)
+        work.prepare(Attempts(search, decoder.settings))
+    decode_completely(cast("LoadedModel", SimpleNamespace(decoder=decoder)), works)
+    return [work.attempts.result() for work in works]
+
+
 class Recording:
-    """Stands before CTranslate2's model and notes what it is asked."""
+    """A CTranslate2 model that records its calls: the number of windows and the temperature."""
 
     def __init__(self, whisper: Any) -> None:
         self.whisper = whisper
@@ -57,21 +75,21 @@ class Recording:
 @pytest.mark.parametrize("beams", [1, 5])
 def test_tokens_and_scores_are_ctranslate2s(checkpoint: Checkpoint, states: Float32, beams: int) -> None:
     decode = Ct2Decoder(checkpoint, DecodeSettings(max_new_tokens=30, **CALM))
-    for row, decoded in zip(states, decode(states, search(checkpoint, beams=beams)), strict=True):
+    for row, found in zip(states, decoded(decode, states, search(checkpoint, beams=beams)), strict=True):
         prompt = [list(search(checkpoint).prompt)]
         (alone,) = checkpoint.whisper.generate(
             storage(row[None]), prompt, beam_size=beams, max_length=60, return_scores=True, length_penalty=1
         )
         ids = alone.sequences_ids[0]
         text = [token for token in ids if token < checkpoint.tokenizer("en", "transcribe").eot]
-        assert list(decoded.tokens) == text
-        assert decoded.avg_logprob == pytest.approx(alone.scores[0] * len(ids) / (len(ids) + 1), abs=1e-4)
+        assert list(found.tokens) == text
+        assert found.avg_logprob == pytest.approx(alone.scores[0] * len(ids) / (len(ids) + 1), abs=1e-4)
 
 
 def test_windows_of_a_batch_do_not_touch_each_other(checkpoint: Checkpoint, states: Float32) -> None:
     decode = Ct2Decoder(checkpoint, DecodeSettings(max_new_tokens=30, **CALM))
-    together = decode(states, search(checkpoint))
-    alone = [decode(states[index : index + 1], search(checkpoint))[0] for index in range(len(states))]
+    together = decoded(decode, states, search(checkpoint))
+    alone = [decoded(decode, states[index : index + 1], search(checkpoint))[0] for index in range(len(states))]
     assert [item.tokens for item in together] == [item.tokens for item in alone]
 
 
@@ -80,29 +98,29 @@ def test_only_failed_windows_climb_the_ladder(checkpoint: Checkpoint, states: Fl
     settings = DecodeSettings(max_new_tokens=10, no_speech_threshold=None, log_prob_threshold=0.0)
     decode = Ct2Decoder(checkpoint, settings)
     decode.checkpoint = type("Spied", (), {"whisper": recording})()
-    decode(states, search(checkpoint, ladder=(0.0, 0.4, 0.8)))
+    decoded(decode, states, search(checkpoint, ladder=(0.0, 0.4, 0.8)))
     assert recording.calls == [(3, 0.0), (3, 0.4), (3, 0.8)], "log probability 0 cannot be reached: all climb"
     recording.calls.clear()
     decode.settings = DecodeSettings(max_new_tokens=10, **CALM)
-    decode(states, search(checkpoint, ladder=(0.0, 0.4, 0.8)))
+    decoded(decode, states, search(checkpoint, ladder=(0.0, 0.4, 0.8)))
     assert recording.calls == [(3, 0.0)]
 
 
 def test_silence_does_not_climb_and_has_no_words(checkpoint: Checkpoint, states: Float32) -> None:
     settings = DecodeSettings(max_new_tokens=10, no_speech_threshold=0.0, log_prob_threshold=0.0)
-    for decoded in Ct2Decoder(checkpoint, settings)(states, search(checkpoint, ladder=(0.0, 1.0))):
-        assert decoded.words == ()
-        assert decoded.temperature == 0.0
-        assert decoded.no_speech_prob > 0.0
+    for found in decoded(Ct2Decoder(checkpoint, settings), states, search(checkpoint, ladder=(0.0, 1.0))):
+        assert found.words == ()
+        assert found.temperature == 0.0
+        assert found.no_speech_prob > 0.0
 
 
 def test_when_every_rung_fails_the_likeliest_is_taken(checkpoint: Checkpoint, states: Float32) -> None:
     settings = DecodeSettings(max_new_tokens=10, no_speech_threshold=None, log_prob_threshold=0.0, max_repeats=500,
                               compression_ratio_threshold=None)  # fmt: skip
-    ladder = Ct2Decoder(checkpoint, settings)(states, search(checkpoint, ladder=(0.0, 1.0)))
-    greedy = Ct2Decoder(checkpoint, settings)(states, search(checkpoint, ladder=(0.0,)))
-    for one, other in zip(ladder, greedy, strict=True):
-        assert one.avg_logprob >= other.avg_logprob
+    ladder = decoded(Ct2Decoder(checkpoint, settings), states, search(checkpoint, ladder=(0.0, 1.0)))
+    greedy = decoded(Ct2Decoder(checkpoint, settings), states, search(checkpoint, ladder=(0.0,)))
+    for found, first in zip(ladder, greedy, strict=True):
+        assert found.avg_logprob >= first.avg_logprob
 
 
 def test_a_loop_that_survives_the_ladder_is_cut(checkpoint: Checkpoint, states: Float32) -> None:
@@ -112,8 +130,8 @@ def test_a_loop_that_survives_the_ladder_is_cut(checkpoint: Checkpoint, states: 
     )
     spied = SimpleNamespace(whisper=SimpleNamespace(generate=lambda *_, **__: [loop]))
     decode = Ct2Decoder(spied, DecodeSettings(max_repeats=2))  # type: ignore[arg-type]
-    (decoded,) = decode(states[:1], search(checkpoint, ladder=(0.0, 0.5)))
-    assert decoded.text == " We thank you thank you bye"
+    (found,) = decoded(decode, states[:1], search(checkpoint, ladder=(0.0, 0.5)))
+    assert found.text == " We thank you thank you bye"
 
 
 def test_prompt_and_hotwords_come_before_the_text(checkpoint: Checkpoint) -> None:
@@ -136,14 +154,30 @@ def test_a_long_prompt_leaves_room_for_text(checkpoint: Checkpoint, prompt: str 
 def test_languages(checkpoint: Checkpoint, tiny_english: Path, states: Float32) -> None:
     assert len(checkpoint.languages) > 90
     checkpoint.require_language("de")
-    language, probability = checkpoint.detect_language(states[0])
+    language, probability = checkpoint.detect_language(states[0], checkpoint.languages)
     assert language in checkpoint.languages
     assert 0 < probability < 1
     english = Checkpoint(tiny_english, ModelSettings())
-    assert english.detect_language(states[0]) == ("en", 1.0)
+    assert english.detect_language(states[0], english.languages) == ("en", 1.0)
     with pytest.raises(InvalidInput, match="English only") as caught:
         english.require_language("de")
     assert caught.value.param == "language"
+
+
+def test_candidates_share_the_whole_probability(checkpoint: Checkpoint, states: Float32) -> None:
+    def detect(*candidates: str) -> tuple[str, float]:
+        return checkpoint.detect_language(states[0], candidates)
+
+    unlikely = [code for code in checkpoint.languages if code != detect(*checkpoint.languages)[0]]
+    first = detect(*unlikely)
+    rest = [code for code in unlikely if code != first[0]]
+    second = detect(*rest)
+    assert (first[0] in unlikely, second[0] in rest) == (True, True)
+    of_two = detect(second[0], first[0])
+    assert of_two[0] == first[0]
+    assert 0.5 < of_two[1] < 1
+    assert of_two == detect(first[0], second[0])
+    assert detect("de") == ("de", 1.0)
 
 
 def test_a_damaged_model_is_named(tmp_path: Path) -> None:

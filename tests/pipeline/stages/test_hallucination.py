@@ -1,4 +1,4 @@
-"""What counts as silence, failure and a loop."""
+"""The thresholds of silence and failure, and the cut of repeated phrases."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.pipeline.stages.hallucination import compression_ratio, is_failed, is_silence, kept_words
+from server.pipeline.stages.hallucination import compression_ratio, is_silence, kept_words, why_failed
 from server.settings.stages import DecodeSettings
 
 DEFAULT = DecodeSettings()
@@ -23,15 +23,15 @@ def test_silence_needs_both_signs(no_speech: float, logprob: float, silent: bool
 def test_thresholds_can_be_switched_off() -> None:
     off = DecodeSettings(no_speech_threshold=None, log_prob_threshold=None, compression_ratio_threshold=None)
     assert not is_silence(1.0, -9.0, off)
-    assert not is_failed("no no no no no no no", -9.0, off)
-    assert is_failed("no " * 9, -9.0, off), "the cut of loops has a setting of its own"
+    assert why_failed("no no no no no no no", -9.0, off) is None
+    assert why_failed("no " * 9, -9.0, off) == "repeats", "the cut of loops has a setting of its own"
 
 
 def test_failure_by_each_threshold() -> None:
     sentence = "The quick brown fox jumps over the lazy dog while seven wizards watch."
-    assert not is_failed(sentence, -0.3, DEFAULT)
-    assert is_failed(sentence, -1.01, DEFAULT)
-    assert is_failed("Thank you for watching. " * 12, -0.1, DEFAULT)
+    assert why_failed(sentence, -0.3, DEFAULT) is None
+    assert why_failed(sentence, -1.01, DEFAULT) == "log_prob"
+    assert why_failed("Thank you for watching. " * 12, -0.1, DEFAULT) == "compression_ratio"
 
 
 def test_compression_ratio_is_whispers() -> None:

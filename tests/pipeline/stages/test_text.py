@@ -1,4 +1,4 @@
-"""Words and sentences out of tokens."""
+"""Words of tokens, and sentences of words."""
 
 from __future__ import annotations
 

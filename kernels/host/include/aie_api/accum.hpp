@@ -3,7 +3,7 @@
 // API: aie_api accum.hpp@2a408059, conversions detail/aie2/accum.hpp.
 #pragma once
 
-#include "rounding.hpp"
+#include "detail/rounding.hpp"
 #include "vector.hpp"
 
 namespace aie {

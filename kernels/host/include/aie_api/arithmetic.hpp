@@ -7,13 +7,13 @@
 #pragma once
 
 #include "accum.hpp"
-#include "float_fast.hpp"
+#include "detail/float_fast.hpp"
 
 namespace aie {
 
 namespace host {
 
-// Sum or difference of two equal vectors or accumulators.
+// The sum or difference of two vectors, or of two accumulators, of one type.
 template <bool Subtract, typename X>
 HOST_INLINE X sum(const X& a, const X& b) {
     if constexpr (std::is_same_v<X, accum<accfloat, X::size()>>) {
@@ -29,7 +29,7 @@ HOST_INLINE X sum(const X& a, const X& b) {
     }
 }
 
-// accauto: detail/accum.hpp default_accum_bits.
+// The accumulator type that accauto stands for, as default_accum_bits of detail/accum.hpp chooses it.
 template <typename T>
 struct default_accum {
     using type =

@@ -16,7 +16,7 @@ namespace host {
 template <typename T>
 inline constexpr bool comparable = std::is_integral_v<T> || std::is_same_v<T, bfloat16>;
 
-// Lanes of raw bits in an integer order of the values of T, and whether both operands are numbers.
+// ordered() maps raw bits to integers in the order of the values of T; both_numbers() is true in lanes without a NaN.
 template <typename T, typename V>
 HOST_INLINE auto ordered(V lanes) {
     static_assert(comparable<T>, "AIE2 has no comparison of float vectors");
@@ -55,7 +55,7 @@ HOST_INLINE mask<N> greater_equal_mask(const vector<T, N>& a, const vector<T, N>
     };
     return mask<N>(in_groups<int8_t, sizeof(T)>(lanes, a.data, b.data));
 }
-// v + 0 on the accumulator adder, for bfloat16.
+// Returns v + 0 by the accumulator adder for bfloat16, and other types unchanged.
 template <typename T, unsigned N>
 HOST_INLINE vector<T, N> plus_zero(const vector<T, N>& v) {
     if constexpr (std::is_same_v<T, bfloat16>)
@@ -120,7 +120,7 @@ HOST_INLINE vector<T, N> min(const vector<T, N>& a, const vector<T, N>& b) {
 HOST_WITH_SCALARS(max)
 HOST_WITH_SCALARS(min)
 
-// Lanes of the second vector where the mask is set, of the first elsewhere.
+// Returns the lanes of b where the mask is set, and those of a elsewhere.
 template <typename T, unsigned N>
 HOST_INLINE vector<T, N> select(const vector<T, N>& a, const vector<T, N>& b, const mask<N>& m) {
     const auto lanes = [](auto x, auto y, auto set) HOST_LAMBDA {
@@ -170,7 +170,7 @@ template <typename T, unsigned N>
 requires(std::is_integral_v<T>) HOST_INLINE vector<T, N> upshift(const vector<T, N>& v, unsigned shift) {
     return accum<typename host::default_accum<T>::type, N>(v, int(shift)).template to_vector<T>();
 }
-// Arithmetic, towards -inf whatever the rounding register holds.
+// Shifts right with the sign, rounding towards -inf whatever the rounding register holds.
 template <typename T, unsigned N>
 requires(std::is_integral_v<T>) HOST_INLINE vector<T, N> downshift(const vector<T, N>& v, unsigned shift) {
     const rounding_mode mode = swap_rounding(rounding_mode::floor);

@@ -17,8 +17,8 @@ template <unsigned N>
 HOST_INLINE accum<accfloat, N> constant(float value) {
     return accum<accfloat, N>(broadcast<float, N>(value));
 }
-// 1.0078125 * 2^(23 - shift) for low halves, 2^16 times that for high halves: adding it moves an integer into the
-// fraction.
+// Returns 1.0078125 * 2^(23 - shift) for low halves, 2^16 times that for high halves: the sum of such a
+// constant and a number has the number, as an integer, in the low bits of its fraction.
 template <unsigned N>
 HOST_INLINE accum<accfloat, N> magic(bool high, int shift) {
     return constant<N>(std::bit_cast<float>(uint32_t((high ? 0x5301 : 0x4b01) - 128 * shift) << 16));

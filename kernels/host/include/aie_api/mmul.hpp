@@ -16,8 +16,9 @@ using u32x16 = native<uint32_t, 16>;
 using i16x16 = native<int16_t, 16>;
 using i16x8 = native<int16_t, 8>;
 
-// The largest sum of exponents over k for each lane of the result; a: two rows of the 4x8 tile each, b: two rows of the
-// 8x4 tile each. A half of the work vectors is a row of the result, for even k and then for odd k.
+// Returns, for two rows of the result, the largest sum of exponents over k in each lane. two_rows: the exponents of two
+// rows of the 4x8 tile a; b: those of two rows of the 8x4 tile in each vector. Each half of a work vector is one row of
+// the result: four lanes for even k, then four for odd k.
 HOST_INLINE i16x16 largest_of_rows(i16x16 two_rows, const i16x8 (&b)[4]) {
     i16x16 largest = i16x16{} + int16_t(2 * no_exponent);
     [&]<size_t... P>(std::index_sequence<P...>) HOST_LAMBDA {

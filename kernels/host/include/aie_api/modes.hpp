@@ -48,7 +48,8 @@ inline saturation_mode swap_saturation(saturation_mode mode) {
 
 }  // namespace aie
 
-// Which core's registers the following calls use (0 <= core < 32), and a core's registers back to their reset values.
+// host_select_core chooses the core (0 <= core < 32) whose registers the following calls use; host_reset_core sets a
+// core's registers back to their values after a reset.
 extern "C" {
 inline __attribute__((used)) void host_select_core(int core) {
     aie::host::current_core = &aie::host::cores[core & (aie::host::core_count - 1)];

@@ -13,7 +13,7 @@ namespace aie {
 
 namespace host {
 
-// op over the two halves until `Lanes` are left.
+// Applies op to the two halves of x, again and again, until `Lanes` lanes are left.
 template <unsigned Lanes, typename X, typename Op>
 HOST_INLINE auto fold(const X& x, Op op) {
     constexpr unsigned half = X::size() / 2;
@@ -37,7 +37,8 @@ HOST_INLINE bfloat16 sum_bfloat16(const vector<bfloat16, N>& v) {
     return acc.template to_vector<bfloat16>()[0];
 }
 
-// 8 and 16 bit sums wrap down to 16 and 8 lanes, whose exact sum is narrowed with saturation.
+// Adds all lanes. Sums of 8 and 16 bits wrap until 16 and 8 lanes are left, whose exact sum is narrowed with
+// saturation.
 template <typename T, unsigned N>
 HOST_INLINE T sum_integers(const vector<T, N>& v) {
     constexpr unsigned lanes = sizeof(T) == 1 ? 16 : sizeof(T) == 2 ? 8 : 1;
@@ -52,7 +53,7 @@ HOST_INLINE T sum_integers(const vector<T, N>& v) {
     }
 }
 
-// Whole registers of 512 bits first, one after the other, then halves.
+// Applies op to whole registers of 512 bits first, one after the other, then to halves.
 template <typename T, unsigned N, typename Op>
 HOST_INLINE T extreme(const vector<T, N>& v, Op op) {
     constexpr unsigned width = 64 / sizeof(T);

@@ -105,7 +105,7 @@ HOST_INLINE native<R, N> convert(V v) {
     return __builtin_convertvector(v, native<R, N>);
 }
 
-// Part `index` of M lanes, and the vector with that part replaced.
+// part() returns part `index` of v, M lanes wide; put() replaces that part of v.
 template <typename R, unsigned M, unsigned N>
 HOST_INLINE native<R, M> part(native<R, N> v, unsigned index) {
     static_assert(M <= N);
@@ -128,7 +128,8 @@ HOST_INLINE native<lane<V>, sizeof...(I)> shuffled(V a, V b) {
 #define __builtin_shufflevector(a, b, ...) aie::host::shuffled<__VA_ARGS__>(a, b)
 #endif
 
-// The same with the place known, in registers: M lanes from lane `First`; and two halves as one.
+// Parts whose place the compiler knows, without memory: lanes_from() returns M lanes from lane `First` on, join() one
+// vector of two halves.
 template <unsigned M, unsigned First, typename V>
 HOST_INLINE auto lanes_from(V v) {
     return [&]<size_t... I>(std::index_sequence<I...>) HOST_LAMBDA {
@@ -148,8 +149,8 @@ inline constexpr unsigned register_bytes = 64;
 inline constexpr unsigned register_bytes = 32;
 #endif
 
-// f over groups of lanes, each as many as fit into a register where a lane of work takes Bytes; results of type R. g++
-// takes longer vectors apart lane by lane.
+// Applies f to groups of lanes and returns the results, of type R, as one vector. A group has as many lanes as fit into
+// a register if the work on a lane takes Bytes; g++ would take longer vectors apart lane by lane.
 template <typename R, unsigned Bytes, typename F, typename V, typename... More>
 HOST_INLINE like<R, V> in_groups(F f, V v, More... more) {
     constexpr unsigned n = lane_count<V>, width = register_bytes / Bytes;
@@ -163,7 +164,7 @@ HOST_INLINE like<R, V> in_groups(F f, V v, More... more) {
     }
 }
 
-// Whether any lane of a comparison result is set.
+// Returns whether any lane of a comparison result is set.
 template <typename R, unsigned N>
 HOST_INLINE bool any(native<R, N> lanes) {
     uint64_t words[(sizeof(lanes) + 7) / 8] = {};

@@ -8,7 +8,8 @@
 namespace aie {
 
 namespace host {
-// What would silently go wrong on a core stops the process. Declared here, for kernels see no C library.
+// refuse() stops the process where a core would silently do something wrong. dprintf is declared here, because kernels
+// see no C library.
 extern "C" int dprintf(int file, const char* format, ...);
 [[gnu::cold, gnu::noinline]] inline void refuse(const char* what) {
     dprintf(2, "A kernel asks for what AIE2 does not do: %s\n", what);

@@ -18,22 +18,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from kernels.array.design import (
-    ITEM_BYTES,
-    Await,
-    Block,
-    Design,
-    Dim,
-    Free,
-    KernelFunction,
-    ObjectFifo,
-    Sequence,
-    Start,
-    Step,
-    Tile,
-    Transfer,
-)
+from kernels.array.design import Design, KernelFunction, ObjectFifo
 from kernels.array.lower.mlir import to_mlir
+from kernels.array.sequence import Await, Free, Sequence, Start, Step, Transfer
+from kernels.array.tile import ITEM_BYTES, Block, Dim, Tile
 from tests.kernels.array.check.test_links import ORDERS, change
 from tests.kernels.array.check.test_sequences import get, run, send
 from tests.kernels.array.designs import CORE, SHIM, forward, matmul, one_tile, seed_mel, seed_mel_tiles
@@ -44,7 +32,7 @@ X = Block("bf16", 1 << 16)
 
 
 def one_input(start: Start, argument: Block = X) -> Design:
-    """The forward design with a sequence of this input and an output of the same size."""
+    """Return the design ``forward`` with a sequence of this input and of an output of the same size."""
     elements = start.transfers[0].length * ITEM_BYTES[argument.dtype] // 2 * (start.repeat + 1)
     output = Start("o", "out_shim", (Transfer("y", 0, max(128, elements)),), token=True)
     steps = (output, start, Await("o"), Free("i"))
@@ -68,7 +56,7 @@ def chains(*links: int) -> Design:
 
 
 def memory() -> dict[str, Design]:
-    """The batches of the first kernels and the GEMM budgets: the largest that fit, and one more."""
+    """Return designs near the limits of core memory: mel batches and matrix products that fit, and the next larger."""
     seeds = [(36, 2, 0, 1), (37, 2, 0, 1), (73, 1, 0, 1), (74, 1, 0, 1), (100, 2, 0, 1), (30, 1, 0, 4), (32, 2, 0, 8)]
     seeds += [(33, 2, 0, 8), (35, 2, 2_848, 1), (36, 2, 2_848, 1), (11, 2, 44_288, 1), (12, 2, 44_288, 1)]
     found = {f"seed_{b}_{d}_{t}_{s}": seed_mel(b, d, t, s * 1024) for b, d, t, s in seeds}
@@ -87,7 +75,7 @@ def memory() -> dict[str, Design]:
 
 
 def wiring() -> dict[str, Design]:
-    """Channels, descriptors, links, orders, routing."""
+    """Return designs that try DMA channels, descriptors, links, orders of elements and routing."""
     found = {
         f"order_{name.replace(' ', '_')}": change(forward(), "in_core", to_stream=o) for name, (o, _) in ORDERS.items()
     }
@@ -112,7 +100,7 @@ def wiring() -> dict[str, Design]:
 
 
 def streams() -> dict[str, Design]:
-    """Transfers, tasks and sequences."""
+    """Return designs that try forms of transfers, tasks and sequences."""
     one = (Dim(1, 0), Dim(1, 0), Dim(128, 1))
     return {
         "third_size_free": transfer(Dim(1_200, 4), Dim(4, 2), Dim(2, 1), length=9_600),
@@ -146,7 +134,7 @@ def cases() -> dict[str, Design]:
 
 
 def lowered(text: str) -> dict[str, Any]:
-    """Buffers, locks and descriptors of every tile in the lowered module."""
+    """Return the buffers, locks and descriptors of every tile in the module that aiecc lowered to ``text``."""
     tiles = {name: f"({col}, {row})" for name, col, row in re.findall(r"%(\w+) = aie\.tile\((\d+), (\d+)\)", text)}
     maps: dict[str, list[list[object]]] = {}
     for tile, fields, count, dtype in re.findall(r"aie\.buffer\(%(\w+)\) \{(.*?)\}\s*: memref<(\d+)x(\w+)", text):

@@ -67,7 +67,7 @@ def test_the_record_covers_every_case_and_both_verdicts() -> None:
 
 
 def maps(wiring: Wiring) -> dict[str, list[list[object]]]:
-    """Name, address and bytes of every region of every tile, the stack among them."""
+    """Return name, address and bytes of every memory region, the stack among them, by tile."""
     every = memory_maps(wiring)
     return {
         str(memory.tile): sorted([part.name, part.address, part.nbytes] for part in memory.regions) for memory in every

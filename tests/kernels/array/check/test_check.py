@@ -9,7 +9,10 @@ import pytest
 
 from kernels.array.check.check import check
 from kernels.array.check.program_memory import KERNEL_BYTES
-from kernels.array.design import Await, BufferWord, Core, KernelFunction, Link, Loop, Sequence, Tile, TileBuffer
+from kernels.array.design import KernelFunction, Link, TileBuffer
+from kernels.array.program import BufferWord, Core, Loop
+from kernels.array.sequence import Await, Sequence
+from kernels.array.tile import Tile
 from kernels.encoder.overlay import ENCODER_OPS, overlay
 from kernels.errors import SHOWN, DesignError, KernelsError
 from tests.kernels.array.designs import CORE, MEMTILE, SHIM, forward, matmul, names, seed_mel, violations

@@ -6,30 +6,10 @@ import hypothesis.strategies as st
 from hypothesis import given
 
 from kernels.array.check.check import check
-from kernels.array.design import (
-    Acquire,
-    Await,
-    Block,
-    BufferWord,
-    Call,
-    Core,
-    Design,
-    Dim,
-    Free,
-    Held,
-    Index,
-    KernelFunction,
-    Link,
-    Local,
-    Loop,
-    ObjectFifo,
-    Release,
-    Sequence,
-    Start,
-    Tile,
-    TileBuffer,
-    Transfer,
-)
+from kernels.array.design import Design, KernelFunction, Link, ObjectFifo, TileBuffer
+from kernels.array.program import Acquire, BufferWord, Call, Core, Held, Index, Local, Loop, Release
+from kernels.array.sequence import Await, Free, Sequence, Start, Transfer
+from kernels.array.tile import Block, Dim, Tile
 from kernels.errors import DesignError
 
 small = st.integers(-1, 4)

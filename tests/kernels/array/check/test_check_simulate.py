@@ -10,8 +10,10 @@ import numpy as np
 from hypothesis import event, given
 
 from kernels.array.check.check import check
-from kernels.array.design import Await, Block, Free, Link, Sequence, Step
+from kernels.array.design import Link
+from kernels.array.sequence import Await, Free, Sequence, Step
 from kernels.array.simulate.simulate import Simulation
+from kernels.array.tile import Block
 from kernels.errors import DesignError
 from tests.kernels.array.arrays import (
     CORES,
@@ -46,7 +48,7 @@ SPLIT = design(
 
 @st.composite
 def sequences(draw: st.DrawFn) -> tuple[Step, ...]:
-    """Inputs and outputs in any order, as many of the one as of the other; outputs awaited anywhere after."""
+    """Draw the steps of a launch: inputs and outputs in any order, equal in number, each output awaited later."""
     parts = draw(st.lists(st.tuples(st.sampled_from(["in", "out"]), st.integers(1, 3)), min_size=2, max_size=8))
     balance = sum(count if kind == "in" else -count for kind, count in parts)
     if balance:

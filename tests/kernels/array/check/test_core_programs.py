@@ -10,24 +10,9 @@ from hypothesis import given
 
 from kernels.array.check import core_programs as programs
 from kernels.array.check.check import check
-from kernels.array.design import (
-    Acquire,
-    Block,
-    Call,
-    Core,
-    Design,
-    Held,
-    Index,
-    KernelFunction,
-    Local,
-    Loop,
-    ObjectFifo,
-    Release,
-    Statement,
-    Tile,
-    TileBuffer,
-    statements,
-)
+from kernels.array.design import Design, KernelFunction, ObjectFifo, TileBuffer
+from kernels.array.program import Acquire, Call, Core, Held, Index, Local, Loop, Release, Statement, statements
+from kernels.array.tile import Block, Tile
 from tests.kernels.array.arrays import holding
 from tests.kernels.array.designs import CORE, SHIM, forward, names, violations
 
@@ -123,7 +108,7 @@ fifos = st.sampled_from(["in_core", "out_core"])
 
 @st.composite
 def bodies(draw: st.DrawFn, depth: int = 3) -> Body:
-    """Bodies of which about half release all that they acquire."""
+    """Draw core programs, about half of which release all that they acquire."""
     parts: list[Body] = []
     for _ in range(draw(st.integers(0, 3))):
         fifo = draw(fifos)
@@ -141,7 +126,10 @@ def bodies(draw: st.DrawFn, depth: int = 3) -> Body:
 
 
 def held_after(body: Body, held: dict[str, int]) -> bool:
-    """Run a body with two passes of every loop; False if it acquires a held object or releases one that is not held."""
+    """Run a program with two passes of every loop; ``held`` counts the objects held of each FIFO.
+
+    Return False if the program acquires a held object or releases one that is not held.
+    """
     for statement in body:
         if isinstance(statement, Loop):
             if not all(held_after(statement.body, held) for _ in range(2)):

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from kernels.array.check.check import check
-from kernels.array.design import Block, Design, Dim, Link, ObjectFifo, Tile
+from kernels.array.design import Design, Link, ObjectFifo
+from kernels.array.tile import Block, Dim, Tile
 from tests.kernels.array.designs import CORE, MEMTILE, SHIM, forward, names, seed_mel_tiles, violations
 
 

@@ -11,8 +11,9 @@ from hypothesis import given
 
 from kernels.array.check.check import check
 from kernels.array.check.memory_map import STACK, largest, memory_map
-from kernels.array.design import Block, Design, Tile, TileBuffer
+from kernels.array.design import Design, TileBuffer
 from kernels.array.hardware import CORE as CORE_LIMITS
+from kernels.array.tile import Block, Tile
 from kernels.errors import DesignError
 from tests.kernels.array.designs import CORE, forward, matmul, names, one_tile, seed_mel, seed_mel_tiles, violations
 

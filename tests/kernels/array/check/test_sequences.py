@@ -11,8 +11,11 @@ from hypothesis import given
 
 from kernels.array.check.check import check
 from kernels.array.check.races import shared, touched
-from kernels.array.design import Await, Block, Design, Dim, Free, Loop, Sequence, Start, Step, Transfer
+from kernels.array.design import Design
 from kernels.array.pattern import pattern
+from kernels.array.program import Loop
+from kernels.array.sequence import Await, Free, Sequence, Start, Step, Transfer
+from kernels.array.tile import Block, Dim
 from tests.kernels.array.designs import forward, matmul, names, seed_mel, violations
 
 X, Y = Block("bf16", 1 << 16), Block("bf16", 1 << 16)

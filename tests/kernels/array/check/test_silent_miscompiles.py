@@ -6,21 +6,10 @@ from dataclasses import replace
 from typing import get_args
 
 from kernels.array.check.check import check
-from kernels.array.design import (
-    Acquire,
-    Block,
-    BufferWord,
-    Call,
-    Dim,
-    Held,
-    Loop,
-    Release,
-    Sequence,
-    Start,
-    Statement,
-    Transfer,
-)
 from kernels.array.lower.mlir import to_mlir
+from kernels.array.program import Acquire, BufferWord, Call, Held, Loop, Release, Statement
+from kernels.array.sequence import Sequence, Start, Transfer
+from kernels.array.tile import Block, Dim
 from tests.kernels.array.arrays import holding
 from tests.kernels.array.designs import CORE, forward, matmul, names, there_and_back
 

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 
 from kernels.array.check.transfers import contiguous, violations
-from kernels.array.design import ITEM_BYTES, Block, Dim, DType, Transfer
 from kernels.array.pattern import pattern
+from kernels.array.sequence import Transfer
+from kernels.array.tile import ITEM_BYTES, Block, Dim, DType
 
 
 def found(transfer: Transfer, argument: Block, repeat: int = 0) -> set[str]:
@@ -105,7 +106,7 @@ def test_what_is_accepted_is_what_the_pattern_visits(
 
 
 def words(visited: np.ndarray[tuple[int], np.dtype[np.int64]], item: int) -> Iterator[bool]:
-    """Return whether elements come in runs that are whole, aligned words."""
+    """Yield for each 32-bit word whether the elements visited there are a whole, aligned word; ``item`` is in bytes."""
     each = max(1, 4 // item)
     for word in visited.reshape(-1, each):
         yield bool(word[0] % each == 0 and (np.diff(word) == 1).all())

@@ -8,24 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kernels.array.design import (
-    Acquire,
-    Block,
-    Call,
-    Core,
-    Design,
-    Dim,
-    Held,
-    Index,
-    KernelFunction,
-    Loop,
-    Release,
-    Sequence,
-    Start,
-    TileBuffer,
-    Transfer,
-)
+from kernels.array.design import Design, KernelFunction, TileBuffer
 from kernels.array.lower.mlir import to_mlir
+from kernels.array.program import Acquire, Call, Core, Held, Index, Loop, Release
+from kernels.array.sequence import Sequence, Start, Transfer
+from kernels.array.tile import Block, Dim
 from kernels.errors import DesignError
 from tests.kernels.array.scale import CORES, PART, SEQUENCE, design
 

@@ -12,19 +12,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from kernels.array.design import (
-    ITEM_BYTES,
-    Await,
-    Design,
-    Dim,
-    Free,
-    ObjectFifo,
-    Sequence,
-    Start,
-    Step,
-    Tile,
-    Transfer,
-)
+from kernels.array.design import Design, ObjectFifo
 from kernels.array.lower.encode import encode, encode_all, planned
 from kernels.array.lower.shim_registers import ShimChannel, bd_address, bd_words, queue_word
 from kernels.array.lower.stream import ShimTask, Wait, channels, tasks
@@ -40,6 +28,8 @@ from kernels.array.lower.transaction import (
     decode,
 )
 from kernels.array.pattern import Pattern, unfolded
+from kernels.array.sequence import Await, Free, Sequence, Start, Step, Transfer
+from kernels.array.tile import ITEM_BYTES, Dim, Tile
 from kernels.errors import DesignError, StreamError
 from tests.kernels.array import scale, wide
 
@@ -72,7 +62,7 @@ def test_channels_are_handed_out_in_fifo_order() -> None:
 
 
 def one_task(start: Start, *steps: Step) -> tuple[ShimTask | Wait, ...]:
-    """The steps that the chip takes for a sequence of one task, read from the bytes."""
+    """Encode a sequence of one task, and return the steps that the chip takes for it, read from the bytes."""
     sequence = Sequence("one", wide.ARGUMENTS, (start, *steps))
     design = replace(wide.design(), sequences=(sequence,))
     found = tasks(decode(encode(design, sequence)))
@@ -90,7 +80,7 @@ def _visits(step: ShimTask | Wait) -> object:
 
 
 def words_of(transfer: Transfer, number: int) -> list[int]:
-    """The 32-bit words of one pass, by the plain loops of the definition."""
+    """Return the 32-bit words that pass ``number`` of a transfer visits, by the plain loops of the definition."""
     item = ITEM_BYTES[dict(wide.ARGUMENTS)[transfer.argument].dtype]
     step, inner = (transfer.dims[0], transfer.dims[1:]) if len(transfer.dims) == 4 else (Dim(1, 0), transfer.dims)
     loops = [range(dim.size) for dim in inner] or [range(transfer.length)]

@@ -7,20 +7,11 @@ import pickle
 import numpy as np
 import pytest
 
-from kernels.array.design import (
-    Acquire,
-    Await,
-    Block,
-    Call,
-    Design,
-    Held,
-    Link,
-    Loop,
-    ObjectFifo,
-    Release,
-    Tile,
-)
+from kernels.array.design import Design, Link, ObjectFifo
+from kernels.array.program import Acquire, Call, Held, Loop, Release
+from kernels.array.sequence import Await
 from kernels.array.simulate.simulate import Simulation
+from kernels.array.tile import Block, Tile
 from kernels.errors import DeadlockError, SimulationError
 from tests.kernels.array.arrays import (
     COPY,
@@ -103,7 +94,10 @@ def test_a_wrong_count_in_a_loop_names_the_pass() -> None:
 
 
 def circle(depth: int) -> Simulation:
-    """``ONE`` fills "there" twice before it takes "back"; ``TWO`` answers every object of "there" at once."""
+    """Return a simulation of two cores that send objects to each other in a circle.
+
+    ``ONE`` sends three objects by "there" before it takes three from "back"; ``TWO`` answers each of "there" at once.
+    """
     fifos = (
         fifo("in", SHIM, ONE, depth=1),
         fifo("there", ONE, TWO, depth=depth),
@@ -214,7 +208,7 @@ def test_an_await_takes_one_token_of_two() -> None:
 
 
 def left_over(of: Design, count: int) -> tuple[str, ...]:
-    """The waits after a launch that sends ``count`` objects of x and takes none out."""
+    """Return the waits that the deadlock names after a launch that sends ``count`` objects of x and takes none out."""
     with pytest.raises(DeadlockError) as left:
         launch(Simulation(of, {"copy": copy}), send("x", "in", "x", count * N), x=objects(count))
     return left.value.waits

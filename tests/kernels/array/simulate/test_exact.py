@@ -56,7 +56,7 @@ def pointer(array: Blocks) -> ctypes.c_void_p:
 
 
 def direct(shape: Shape, library: ctypes.CDLL, a: Blocks, b: Blocks) -> Blocks:
-    """Call the same kernels in plain loops: float32 [groups, rows, tiles * columns, block]."""
+    """Compute C by calling the compiled kernels in plain loops: float32 [groups, rows, tiles * columns, block]."""
     c = np.zeros((shape.groups, shape.rows, shape.tiles * shape.columns, A.elements), np.float32)
     acc = np.zeros(A.elements, np.float32)
     for group, row, tile in np.ndindex(c.shape[:3]):

@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels.array.design import Await, Dim, Link, Step
+from kernels.array.design import Link
 from kernels.array.lower.shim_registers import ShimChannel
 from kernels.array.lower.stream import Descriptor, ShimTask
 from kernels.array.pattern import Pattern
+from kernels.array.sequence import Await, Step
 from kernels.array.simulate.hazards import Footprint, Hazards
 from kernels.array.simulate.simulate import Simulation
+from kernels.array.tile import Dim
 from kernels.errors import SimulationError
 from tests.kernels.array.arrays import MEMTILE, SHIM, N, design, fifo, launch, objects, receive, send
 

@@ -5,16 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kernels.array.design import (
-    Await,
-    Block,
-    Call,
-    Dim,
-    Held,
-    Link,
-    Tile,
-)
+from kernels.array.design import Link
+from kernels.array.program import Call, Held
+from kernels.array.sequence import Await
 from kernels.array.simulate.simulate import Simulation
+from kernels.array.tile import Block, Dim, Tile
 from tests.kernels.array.arrays import (
     COPY,
     CORES,

@@ -5,11 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kernels.array.design import Acquire, Await, Block, Call, Dim, Held, Link, Loop, Release, Statement
+from kernels.array.design import Link
 from kernels.array.lower.shim_registers import ShimChannel
 from kernels.array.lower.stream import tasks
 from kernels.array.lower.transaction import InstructionStream, assemble, decode
+from kernels.array.program import Acquire, Call, Held, Loop, Release, Statement
+from kernels.array.sequence import Await
 from kernels.array.simulate.simulate import Simulation
+from kernels.array.tile import Block, Dim
 from kernels.errors import DesignError, SimulationError
 from tests.kernels.array.arrays import (
     COPY,

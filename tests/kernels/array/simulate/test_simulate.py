@@ -4,23 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from kernels.array.design import (
-    Acquire,
-    Await,
-    BufferWord,
-    Call,
-    Dim,
-    Held,
-    Index,
-    Link,
-    Local,
-    Loop,
-    Release,
-    Start,
-    TileBuffer,
-    Transfer,
-)
+from kernels.array.design import Link, TileBuffer
+from kernels.array.program import Acquire, BufferWord, Call, Held, Index, Local, Loop, Release
+from kernels.array.sequence import Await, Start, Transfer
 from kernels.array.simulate.simulate import Simulation
+from kernels.array.tile import Dim
 from tests.kernels.array.arrays import (
     CORES,
     MEMTILE,

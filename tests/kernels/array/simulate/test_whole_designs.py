@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from kernels.array.design import Design, Sequence
+from kernels.array.design import Design
 from kernels.array.lower.encode import encode
+from kernels.array.sequence import Sequence
 from kernels.array.simulate.simulate import LaunchReport, Simulation
 from kernels.encoder.core import Op
 from kernels.encoder.overlay import ENCODER_OPS, overlay
@@ -28,7 +29,7 @@ WITHOUT_ROWS: tuple[Op, ...] = ("matmul", "attention")  # row ops need four colu
 
 
 def empty(*_: object) -> None:
-    """A kernel that changes nothing."""
+    """A kernel that changes nothing, in place of every real kernel."""
 
 
 def command(source: NDArray[np.uint16], words: NDArray[np.int32]) -> None:
@@ -48,7 +49,7 @@ def run(design: Design, steps: Sequence, **given: NDArray[np.uint16]) -> LaunchR
 
 
 def encoder(size: str, columns: int) -> Counter[str]:
-    """The convolutions and one layer of a Whisper on an overlay of ``columns``: its kernel calls."""
+    """Simulate the convolutions and one layer of a Whisper on an overlay of ``columns``; return the kernel calls."""
     ops = ENCODER_OPS if columns == 4 else WITHOUT_ROWS
     placed = plan(replace(SHAPES[size], layers=1), columns)
     steps = [step for step in (*convolutions(placed), *layers(placed, range(1))) if step[0] in ops]

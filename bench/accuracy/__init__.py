@@ -1,0 +1,1 @@
+"""Word error rates of this pipeline beside its peers, on recordings with exact texts."""

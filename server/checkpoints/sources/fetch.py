@@ -1,0 +1,97 @@
+"""The sources of a model in their order: the Hugging Face Hub, then, for some models, the package registry."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from server.checkpoints.sources import hub, registry
+from server.checkpoints.sources.installers import Installer
+from server.checkpoints.sources.progress import Progress
+from server.checkpoints.sources.record import Record, is_model_file, record_files
+from server.checkpoints.sources.table import KnownModel
+from server.errors import HubUnreachable, ModelNotFound, ModelUnavailable, WhisperXError
+
+log = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A model to fetch: its name in messages, its repository, and its entry in the table of known models."""
+
+    name: str
+    repository: str
+    known: KnownModel | None
+
+    @property
+    def revision(self) -> str | None:
+        """The pinned revision, None for the head of the repository."""
+        return self.known.revision if self.known else None
+
+
+def ask(wanted: Wanted, installer: Installer | None) -> None:
+    """Ask whether a source has the model for this machine now; raise the error that ``fetch`` would raise."""
+    attempts: list[Callable[[], object]] = [partial(hub.ask, wanted.repository, wanted.revision)]
+    if wanted.known and wanted.known.wheels:
+        attempts.append(partial(registry.ask, wanted.known, installer))
+    _first(wanted, attempts)
+
+
+def fetch(wanted: Wanted, directory: Path, installer: Installer | None, progress: Progress | None = None) -> Record:
+    """Fetch the files of a model into ``directory`` from the first source that has them, and return their record.
+
+    Files of the table are compared with it, whatever the source. The directory keeps what an interrupted call left, for
+    the next one. Raises ModelNotFound when no source has the model, HubUnreachable when a source that may have it does
+    not answer, ModelUnavailable when it is refused, and OSError when the disk is full.
+    """
+    attempts = [partial(_from_hub, wanted, directory, progress)]
+    if wanted.known and wanted.known.wheels:
+        attempts.append(partial(_from_registry, wanted, wanted.known, directory, installer, progress))
+    return _first(wanted, attempts)
+
+
+def _from_hub(wanted: Wanted, directory: Path, progress: Progress | None) -> Record:
+    snapshot = hub.download(wanted.repository, directory, progress, wanted.revision)
+    record = record_files(directory, "hub", wanted.repository, wanted.known, snapshot.revision, snapshot.licence)
+    shutil.rmtree(directory / registry.FOLDER, ignore_errors=True)
+    return record
+
+
+def _from_registry(
+    wanted: Wanted, known: KnownModel, directory: Path, installer: Installer | None, progress: Progress | None
+) -> Record:
+    registry.download(known, directory, installer, progress)
+    for path in directory.iterdir():  # what an attempt at the hub left
+        if is_model_file(path) and path.name not in {file.name for file in known.files}:
+            path.unlink()
+    try:
+        return record_files(directory, "registry", wanted.repository, known, known.revision)
+    finally:  # wheels whose files differ must not be used again
+        shutil.rmtree(directory / registry.FOLDER)
+        hub.forget(directory)
+
+
+def _first(wanted: Wanted, attempts: Sequence[Callable[[], Answer]]) -> Answer:
+    """Return the first answer. Raises the error of a single attempt as it is, else one that has the words of all."""
+    errors: list[WhisperXError] = []
+    for attempt in attempts:
+        try:
+            return attempt()
+        except (ModelUnavailable, ModelNotFound) as error:
+            log.info("%s", error.message)
+            errors.append(error)
+    if len(errors) == 1:
+        raise errors[0]
+    unreachable = any(isinstance(error, HubUnreachable) for error in errors)
+    raise (HubUnreachable if unreachable else ModelUnavailable)(
+        " ".join(error.message for error in errors),
+        cure=f"Check the network and run `whisperx-npu models pull {wanted.name}` again: it goes on where it stopped. "
+        f"Without a network, bring the files by hand: `whisperx-npu models pull {wanted.name} --from FILE_OR_DIR`.",
+    ) from errors[-1]

@@ -1,0 +1,75 @@
+"""The reader of a recording: it decodes the file, detects speech and cuts windows, 10 s of audio at a time."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+
+from kernels.mel.audio import Float32
+from server.pipeline.clock import StageClock
+from server.pipeline.stages.decode import AudioStream
+from server.pipeline.stages.protocols import SpeechDetector
+from server.pipeline.window import Window
+from server.pipeline.windows.cutting import FixedCutter, SpeechCutter
+from server.pipeline.windows.spool import Spool
+
+
+class WindowReader:
+    """A reader of one recording that returns its windows in order.
+
+    Without a ``detector`` the windows cover everything; with one they hold the speech that it finds. With ``keep`` the
+    samples are copied to disk, for a stage that needs the whole recording. ``clock`` has the times of the stages,
+    ``windows`` and ``frames`` count the windows and encoder frames of 20 ms that were cut so far.
+
+    One thread at a time may call it, ``close`` included.
+    """
+
+    def __init__(self, audio: AudioStream, detector: SpeechDetector | None = None, *, keep: bool = False) -> None:
+        self.clock = StageClock()
+        self.windows = 0
+        self.frames = 0
+        self._audio = audio
+        self._detector = detector
+        self._cutter = FixedCutter() if detector is None else SpeechCutter(detector)
+        self._spool = Spool(enabled=keep)
+        self._blocks = self._spool.through(audio)
+        self._ended = False
+
+    def read(self) -> list[Window] | None:
+        """Decode the next 10 s of audio, and return the windows that are complete now; None after the recording's end.
+
+        Raises UnsupportedMedia or TooLarge, as AudioStream does.
+        """
+        if self._ended:
+            return None
+        with self.clock.stage("decode", "cpu"):
+            block = next(self._blocks, None)
+        self._ended = block is None
+        with self.clock.stage("vad", self._detector.device) if self._detector else nullcontext():
+            cut = self._cutter.flush() if block is None else self._cutter.push(block)
+        self.windows += len(cut)
+        self.frames += sum(window.frames for window in cut)
+        return cut
+
+    def samples(self) -> Float32:
+        """Return all samples that were read, float32 [n], mapped from disk; empty without ``keep``."""
+        return self._spool.samples()
+
+    def close(self) -> None:
+        """Close the audio file, and delete the copy of its samples on disk."""
+        self._blocks.close()
+        self._spool.close()
+
+    @property
+    def duration(self) -> float | None:
+        """The length in seconds that the file claims; None if it claims none, or before the first ``read``."""
+        return self._audio.duration
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of audio read so far."""
+        return self._audio.seconds
+
+    @property
+    def damaged(self) -> int:
+        """The number of packets that could not be decoded and were skipped."""
+        return self._audio.damaged
