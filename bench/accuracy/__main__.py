@@ -44,7 +44,11 @@ def main() -> None:
         subprocess.run([sys.executable, "-m", "bench.accuracy", *sys.argv[1:], "--child", name], check=True)
     scores = {name: Scores.of(wanted, read(_file(name, arguments))) for name in arguments.systems}
     scores = {name: system for name, system in scores.items() if system.errors}
-    lines = [f"{machine(arguments.threads)}; `{_command()}`", "", *report(scores)] if scores else ["no transcripts"]
+    lines = (
+        [f"{machine(arguments.threads)}; `{_command(arguments)}`", "", *report(scores)]
+        if scores
+        else ["no transcripts"]
+    )
     print("\n".join(lines))
     if arguments.write:
         write_between_markers(arguments.write, f"accuracy {Path(arguments.model).name}", lines)
@@ -72,10 +76,16 @@ def _file(name: str, arguments: argparse.Namespace) -> Path:
     return work / f"{Path(arguments.model).name}-{name}.jsonl"
 
 
-def _command() -> str:
-    """Return the command without the folders of this machine."""
-    kept = [word for word in sys.argv[1:] if "/" not in word]
-    return " ".join(["python -m bench.accuracy", *kept])
+def _command(arguments: argparse.Namespace) -> str:
+    """Return the command that runs these systems on these clips, without the folders of this machine."""
+    words = ["python -m bench.accuracy --work FOLDER --model", Path(arguments.model).name]
+    if arguments.language:
+        words += ["--language", arguments.language]
+    if arguments.limit:
+        words += ["--limit", str(arguments.limit)]
+    if arguments.systems != SYSTEMS:
+        words += ["--systems", *arguments.systems]
+    return " ".join(words)
 
 
 def _parse() -> argparse.Namespace:

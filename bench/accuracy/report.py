@@ -21,18 +21,19 @@ SET = 20  # clips that make a set large enough for that
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """The errors of one system on the clips that it has transcribed, and in how many it heard another language."""
+    """The errors of one system on the clips that it has transcribed, and those in which it heard another language."""
 
     clips: dict[str, Clip]
     errors: dict[str, Errors]
-    misheard: int
+    misheard: frozenset[str]
 
     @staticmethod
     def of(clips: Sequence[Clip], heard: Mapping[str, Hypothesis]) -> Scores:
         """Count the errors of the transcripts ``heard``, by the file of each clip."""
         found = {clip.file: clip for clip in clips if clip.file in heard}
         errors = {file: word_errors(clip.text, heard[file].text, clip.language) for file, clip in found.items()}
-        return Scores(found, errors, sum(heard[file].language != clip.language for file, clip in found.items()))
+        misheard = frozenset(file for file, clip in found.items() if heard[file].language != clip.language)
+        return Scores(found, errors, misheard)
 
     def on(self, files: Sequence[str]) -> list[Errors]:
         """Return the errors on these clips, in this order."""
@@ -93,10 +94,11 @@ def _differences(scores: Mapping[str, Scores]) -> Iterator[str]:
 def _table(scores: Mapping[str, Scores], files: Sequence[str]) -> list[str]:
     lines = [f"| set | clips | words | {' | '.join(scores)} |", "|---" * (len(scores) + 3) + "|"]
     first = _first(scores)
-    for attribute in ("collection", "language"):
-        for name, some in _grouped(first, files, attribute).items():
-            lines.append(_row(name, scores, some))
+    lines += [_row(name, scores, some) for name, some in _grouped(first, files, "collection").items()]
+    lines += [_row(f"language {name}", scores, some) for name, some in _grouped(first, files, "language").items()]
     lines.append(_row("**all**", scores, files))
+    misheard = [str(len(system.misheard.intersection(files))) for system in scores.values()]
+    lines.append(f"| clips heard as another language | {len(files)} | | {' | '.join(misheard)} |")
     return lines
 
 

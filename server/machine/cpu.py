@@ -40,12 +40,3 @@ def cpu_flags(cpuinfo: Path = CPUINFO) -> frozenset[str]:
         frozenset(value.split()) for key, _, value in (line.partition(":") for line in lines) if key.rstrip() == "flags"
     ]
     return frozenset.intersection(*cores) if cores else frozenset()
-
-
-def has_bf16_matrix(flags: frozenset[str]) -> bool:
-    """Return True if the processor multiplies bfloat16 matrices in hardware (AMX), several times as fast as float32.
-
-    avx512_bf16 alone is no reason for bfloat16: with it OpenVINO took 475 ms where float32 took 325 (base, one window,
-    two cores of a Xeon).
-    """
-    return "amx_bf16" in flags

@@ -56,8 +56,8 @@ class ModelSettings(Group):
     threads: int = Field(0, ge=0, description="CPU threads of one stage; 0 means all cores that this process may use.")
     encoder: Literal["auto", "ctranslate2", "openvino"] = Field(
         "auto",
-        description="Encoder on the CPU. auto times, at start-up, those that are as accurate as float32, and takes the "
-        "fastest. openvino computes in float32, or in bfloat16 on a processor with AMX if model.compute_type is auto.",
+        description="Encoder on the CPU. auto takes openvino, which computes in float32, and ctranslate2 where "
+        "openvino cannot be had; if model.compute_type is float32, it takes the faster of the two.",
     )
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from server.machine.cpu import CPUINFO, cpu_flags, has_bf16_matrix
+from server.machine.cpu import CPUINFO, cpu_flags
 
 TWO_CORES = """\
 processor\t: 0
@@ -36,16 +36,3 @@ def test_no_list_is_no_flags(tmp_path: Path) -> None:
 @pytest.mark.skipif(not CPUINFO.exists(), reason="this system has no /proc/cpuinfo")
 def test_this_machine_has_flags() -> None:
     assert cpu_flags()
-
-
-@pytest.mark.parametrize(
-    ("flags", "expected"),
-    [
-        (frozenset({"avx512_vnni"}), False),
-        (frozenset({"avx512_bf16"}), False),
-        (frozenset({"amx_bf16", "amx_tile"}), True),
-        (frozenset(), False),
-    ],
-)
-def test_bf16_matrix_hardware(flags: frozenset[str], expected: bool) -> None:
-    assert has_bf16_matrix(flags) is expected

@@ -7,35 +7,26 @@ from dataclasses import dataclass, replace
 from functools import partial
 from statistics import median
 from time import perf_counter
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
 from kernels.mel.audio import MEL_FRAMES, Float32
 from server.checkpoints.encoder_weights import encoder_weights
 from server.errors import ModelUnavailable
-from server.machine.cpu import cpu_flags, has_bf16_matrix
+from server.machine.memory import available_bytes
 from server.pipeline.encoding.ct2_encoder import Ct2Encoder
 from server.pipeline.stages.protocols import Encoder
 from server.pipeline.stages.whisper import Checkpoint
 from server.settings.stages import ModelSettings
 
-if TYPE_CHECKING:
-    from server.pipeline.encoding.openvino_encoder import Precision
-
 EncoderName = Literal["ctranslate2", "openvino"]  # as model.encoder names them
 
-# Encoders and arithmetic that auto may choose: those that passed `python -m bench.accuracy` (docs/accuracy.md) with
-# base and tiny.en. An encoder that is named in the settings is taken in any arithmetic.
-ACCURATE: frozenset[tuple[EncoderName, str]] = frozenset(
-    {
-        ("ctranslate2", "float32"),
-        ("ctranslate2", "int8"),
-        ("openvino", "float32"),
-        ("openvino", "bfloat16"),
-    }
-)
+# Encoders and arithmetic that auto may choose: those that passed `python -m bench.accuracy`. docs/accuracy.md says by
+# how much CTranslate2 in int8 and OpenVINO in bfloat16 failed. An encoder that the settings name is taken as it is.
+ACCURATE: frozenset[tuple[EncoderName, str]] = frozenset({("openvino", "float32"), ("ctranslate2", "float32")})
 
+SHARE = 0.5  # of this machine's or container's memory, for the encoder's weights
 REPEATS = 3
 ENOUGH_MS = 2000.0
 
@@ -107,13 +98,13 @@ def _ms(encoder: Encoder, mel: Float32) -> float:
     return (perf_counter() - start) * 1e3
 
 
-def cpu_encoder(checkpoint: Checkpoint, settings: ModelSettings, flags: frozenset[str] | None = None) -> EncoderChoice:
+def cpu_encoder(checkpoint: Checkpoint, settings: ModelSettings) -> EncoderChoice:
     """Build the CPU encoder that ``settings`` ask for.
 
-    auto times those of ACCURATE, and takes CTranslate2 where none of them can be built. The processor's ``flags`` are
-    read unless given. Raises ModelUnavailable where the encoder that the settings name cannot be built.
+    auto times those of ACCURATE, and takes CTranslate2 where none of them can be built. Raises ModelUnavailable where
+    the encoder that the settings name cannot be built.
     """
-    every = _encoders(checkpoint, settings, cpu_flags() if flags is None else flags)
+    every = _encoders(checkpoint)
     if settings.encoder != "auto":
         name, arithmetic, build = next(encoder for encoder in every if encoder[0] == settings.encoder)
         return EncoderChoice(Candidate(name, arithmetic, build()), configured=True)
@@ -130,24 +121,20 @@ def cpu_encoder(checkpoint: Checkpoint, settings: ModelSettings, flags: frozense
     return replace(choose_encoder(candidates or [last_resort], checkpoint.n_mels), refused=tuple(refused))
 
 
-def _encoders(
-    checkpoint: Checkpoint, settings: ModelSettings, flags: frozenset[str]
-) -> Sequence[tuple[EncoderName, str, Callable[[], Encoder]]]:
-    """Return name, arithmetic and constructor of each encoder.
-
-    OpenVINO computes in bfloat16 where the processor multiplies it in hardware at full rate, unless
-    model.compute_type asks for a certain arithmetic.
-    """
-    precision: Precision = "bfloat16" if has_bf16_matrix(flags) and settings.compute_type == "auto" else "float32"
+def _encoders(checkpoint: Checkpoint) -> Sequence[tuple[EncoderName, str, Callable[[], Encoder]]]:
+    """Return name, arithmetic and constructor of each encoder."""
     return (
         ("ctranslate2", checkpoint.compute_type, partial(Ct2Encoder, checkpoint)),
-        ("openvino", precision, partial(_openvino, checkpoint, precision)),
+        ("openvino", "float32", partial(_openvino, checkpoint)),
     )
 
 
-def _openvino(checkpoint: Checkpoint, precision: Precision) -> Encoder:
+def _openvino(checkpoint: Checkpoint) -> Encoder:
     try:
-        from server.pipeline.encoding.openvino_encoder import OpenVinoEncoder
+        from server.pipeline.encoding.openvino_encoder import OpenVinoEncoder, memory_bytes
     except ImportError as error:
         raise ModelUnavailable(f"openvino cannot be imported: {error}.", param="model.encoder") from error
-    return OpenVinoEncoder(encoder_weights(checkpoint.directory / "model.bin"), precision, checkpoint.threads)
+    weights = encoder_weights(checkpoint.directory / "model.bin")
+    if (needed := memory_bytes(weights)) > SHARE * available_bytes():
+        raise ModelUnavailable(f"it would take {needed / 1e9:.1f} GB of memory.", param="model.encoder")
+    return OpenVinoEncoder(weights, "float32", checkpoint.threads)

@@ -27,7 +27,7 @@ def test_scores_of_what_was_transcribed() -> None:
     scores = _scores(wrong=2, clips=25)
     assert len(scores.errors) == 25
     assert scores.errors["german/0.wav"].wrong == 2
-    assert scores.misheard == 1
+    assert scores.misheard == {"german/0.wav"}
 
 
 @pytest.mark.parametrize(("wrong", "expected"), [(0, [True, True, True]), (3, [False, True, False])])
@@ -53,6 +53,8 @@ def test_systems_are_compared_on_the_clips_that_both_have() -> None:
     assert "The same without whisperx:" in lines
     assert "| **all** | 40 | 280 | 0.71 | 0.00 |" in lines
     assert "| german | 20 | 200 | 1.00 | 0.00 |" in lines
+    assert "| language en | 20 | 80 | 0.00 | 0.00 |" in lines
+    assert "| clips heard as another language | 40 | | 1 | 0 |" in lines
     assert any(line.startswith("- ours less faster-whisper: +0.71 points on 40 clips") for line in lines)
 
 
