@@ -9,8 +9,8 @@ import pytest
 
 from bench.accuracy.clips import clips
 from bench.accuracy.scoring import normaliser, total, word_errors
-from server.pipeline.loaded_model import Parts
-from server.pipeline.session import Session
+from server.pipeline import alone
+from server.pipeline.loaded_model import LoadedModel
 from server.settings.stages import NpuSettings, StageSettings
 from server.transcript import Finished, Options, Transcript
 
@@ -20,8 +20,8 @@ JFK = "en/openai_whisper__jfk.flac"
 SAMPLE = "Good morning. Please set a timer for twenty five minutes."  # the begin of the demo model's sample
 
 
-def transcribe(parts: Parts, path: Path) -> Transcript:
-    *_, last = Session(parts, Options(align="off")).run(path)
+def transcribe(model: LoadedModel, path: Path) -> Transcript:
+    *_, last = alone.transcribe(model, path, Options(align="off"))
     assert isinstance(last, Finished)
     return last.transcript
 
@@ -31,8 +31,8 @@ def test_as_few_wrong_words_as_in_the_expected_transcripts(real_base: Path, shar
     expected: dict[str, str] = json.loads(EXPECTED.read_text(encoding="utf-8"))
     chosen = [clip for clip in clips(shared_audio) if clip.file in expected]
     assert len(chosen) == len(expected) == 30
-    parts = Parts("base", real_base, StageSettings())
-    heard = {clip.file: transcribe(parts, shared_audio / clip.file).text for clip in chosen}
+    model = LoadedModel("base", real_base, StageSettings())
+    heard = {clip.file: transcribe(model, shared_audio / clip.file).text for clip in chosen}
     before = total([word_errors(clip.text, expected[clip.file], clip.language) for clip in chosen])
     now = total([word_errors(clip.text, heard[clip.file], clip.language) for clip in chosen])
     changed = [f"{file}: {heard[file]!r} for {text!r}" for file, text in expected.items() if heard[file] != text]
@@ -50,11 +50,11 @@ def test_the_simulated_npu_reads_base(
     """Mel and encoder run on the simulated NPU, the encoder in bf16: tens of seconds for each window."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(simulated_kernels))
     settings = StageSettings(npu=NpuSettings.model_validate({"mode": "simulated"}))
-    parts = Parts("base", real_base, settings)
+    model = LoadedModel("base", real_base, settings)
     try:
-        sample, jfk = (transcribe(parts, path) for path in (demo_model / "sample.wav", shared_audio / JFK))
+        sample, jfk = (transcribe(model, path) for path in (demo_model / "sample.wav", shared_audio / JFK))
     finally:
-        parts.close()
+        model.close()
     assert {stage.device for stage in sample.stages if stage.stage in ("mel", "encoder")} == {"npu (simulated)"}
     said = next(clip.text for clip in clips(shared_audio) if clip.file == JFK)
     assert word_errors(said, jfk.text, "en").wrong == 0, jfk.text
