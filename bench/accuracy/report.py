@@ -45,8 +45,9 @@ def report(scores: Mapping[str, Scores]) -> list[str]:
     common = _shared(scores)
     lines = [f"Word error rate in %, on the {len(common)} clips that every system has transcribed:", ""]
     lines += _table(scores, common)
-    for name, others in _fuller(scores, len(common)):
-        lines += ["", f"The same without {name}:", "", *_table(others, _shared(others))]
+    further = {name: system for name, system in scores.items() if len(system.errors) > len(common)}
+    if further and len(shared := _shared(further)) > len(common):
+        lines += ["", f"On the {len(shared)} clips that some have transcribed:", "", *_table(further, shared)]
     return [*lines, "", *(f"- {line}" for line in _differences(scores)), "", *(f"- {goal}" for goal in goals(scores))]
 
 
@@ -113,14 +114,6 @@ def _grouped(scores: Scores, files: Sequence[str], attribute: str) -> dict[str, 
     for file in files:
         groups.setdefault(getattr(scores.clips[file], attribute), []).append(file)
     return dict(sorted(groups.items()))
-
-
-def _fuller(scores: Mapping[str, Scores], common: int) -> Iterator[tuple[str, dict[str, Scores]]]:
-    """Yield the systems without the one that has transcribed the fewest clips, where the others share more."""
-    fewest = min(scores, key=lambda name: len(scores[name].errors))
-    others = {name: system for name, system in scores.items() if name != fewest}
-    if others and len(_shared(others)) > common:
-        yield fewest, others
 
 
 def _shared(scores: Mapping[str, Scores]) -> list[str]:
