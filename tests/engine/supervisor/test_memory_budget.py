@@ -79,8 +79,8 @@ async def test_concurrent_first_requests_load_a_model_once(cache: Path, tiny_mul
 async def test_the_model_that_was_used_longest_ago_makes_room(
     cache: Path, tiny_multilingual: Path, speech: Path
 ) -> None:
-    """Memory for one process: three models take turns, and none is refused."""
-    async with running(tiny_multilingual, engine={"memory_mb": 250}) as engine:
+    """Less memory than one process takes, so that two never fit: three models take turns, and none is refused."""
+    async with running(tiny_multilingual, engine={"memory_mb": 100}) as engine:
         await transcript(engine, speech)
         for name in ("some/one", "some/two", TINY):
             assert (await transcript(engine, speech, model=name)).model == name
@@ -90,7 +90,7 @@ async def test_the_model_that_was_used_longest_ago_makes_room(
 async def test_a_busy_model_is_not_thrown_out_and_does_not_keep_others_out(
     cache: Path, tiny_multilingual: Path, speech: Path
 ) -> None:
-    async with running(tiny_multilingual, engine={"memory_mb": 250}) as engine:
+    async with running(tiny_multilingual, engine={"memory_mb": 100}) as engine:
         answers: list[str] = []
 
         async def client(name: str) -> None:
