@@ -12,6 +12,7 @@ import numpy as np
 
 from kernels.mel.audio import MEL_FRAMES
 from server.engine.messages import GAIN, Curve, Measured
+from server.machine.cpu import usable_cores
 
 if TYPE_CHECKING:
     from server.pipeline.loaded_model import LoadedModel
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 BUDGET = 3.0  # seconds that measuring one stage may take
 TOKENS = 16
 REPEATS = 2
+FEW_CORES = 2  # side by side, a clip of 3 s beside ten files took 1.9 s (median) on two cores, in turn 0.5 s
 
 
 def measure(run: Callable[[int], None], largest: int, budget: float = BUDGET) -> dict[int, float]:
@@ -70,8 +72,8 @@ def overlap_gain(encode: Callable[[], None], decode: Callable[[], None]) -> floa
 def measure_stages(model: LoadedModel) -> Measured:
     """Time a model's encoder and decoder on noise: alone in batches of 1, 2, 4, ... windows, and both at once.
 
-    The measurement takes a few seconds. An encoder on the NPU is timed with one window only, and on a slow machine both
-    at once are not timed.
+    The measurement takes a few seconds. An encoder on the NPU is timed with one window only. On a slow machine both at
+    once are not timed, nor on few cores, where an encoder on the CPU would take the cores from the decoder.
     """
     largest = model.settings.decode.batch_size
     mel = np.random.default_rng(0).uniform(-1, 1, (largest, model.checkpoint.n_mels, MEL_FRAMES)).astype(np.float32)
@@ -87,7 +89,8 @@ def measure_stages(model: LoadedModel) -> Measured:
     encoder = measure(encode, 1 if one_by_one else largest)
     decoder = measure(decode, largest)
     slow = encoder[1] + decoder[1] > BUDGET * 1e3 / (4 * REPEATS)
-    gain = 1.0 if slow else overlap_gain(lambda: encode(best(encoder)), lambda: decode(best(decoder)))
+    crowded = not one_by_one and usable_cores() <= FEW_CORES
+    gain = 1.0 if slow or crowded else overlap_gain(lambda: encode(best(encoder)), lambda: decode(best(decoder)))
     return Measured(model.encoder_name, model.encoder_reason, encoder, decoder, gain)
 
 

@@ -129,7 +129,8 @@ def _loaded(load: Load, channel: ServerPipe) -> Scheduler:
 
 def _choices(model: LoadedModel, measured: Measured) -> tuple[StageChoice, ...]:
     """Return the device of each stage and the reason, with the measured batch sizes added."""
-    beside = f"{'beside' if measured.overlap else 'in turn with'} the encoder (both at once: {measured.gain:.2f}x)"
+    timed = "" if measured.gain == 1.0 else f" (both at once: {measured.gain:.2f}x)"  # 1.0 where it was not timed
+    beside = f"{'beside' if measured.overlap else 'in turn with'} the encoder{timed}"
     batches = {
         "encoder": f"; {describe(measured.encoder)}",
         "decoder": f"; {describe(measured.decoder)}, {beside}",

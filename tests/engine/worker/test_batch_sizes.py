@@ -59,3 +59,13 @@ def test_a_loaded_model_is_measured_and_says_so(tiny_english: Path) -> None:
         assert describe(curve).startswith(f"batches of {best(curve)} ")
     assert measured.gain > 0
     assert measured.implementation == "ctranslate2"
+
+
+def test_on_two_cores_encoder_and_decoder_take_turns(tiny_english: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch_sizes, "usable_cores", lambda: 2)
+    monkeypatch.setattr(batch_sizes, "overlap_gain", lambda _encode, _decode: 1.8)
+    settings: dict[str, Any] = {"model": ModelSettings(encoder="ctranslate2"), "decode": DecodeSettings(batch_size=1)}
+    model = LoadedModel("tiny", tiny_english, StageSettings(**settings))
+    assert not measure_stages(model).overlap
+    monkeypatch.setattr(batch_sizes, "usable_cores", lambda: 4)
+    assert measure_stages(model).overlap
