@@ -8,7 +8,6 @@ from __future__ import annotations
 import pickle
 import socket
 import struct
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -20,29 +19,17 @@ from server.settings.stages import StageSettings
 from server.transcript import Options, Resume, Segment, StageChoice, StageTime, Transcript
 
 HEADER = struct.Struct(">I")
-GAIN = 0.1  # share of a window's time that a larger batch must save: it makes every other request wait for longer
-
-Curve = Mapping[int, float]  # windows in the batch -> ms per window
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The measurements made when a model is loaded: the fastest encoder, and the speed of batches by size.
+    """The CPU encoder that was chosen when a model was loaded, and the reason.
 
-    ``gain`` is the time of encoder and decoder one after the other, divided by their time side by side. A process that
-    replaces another one gets these values, so that it computes as the first one did.
+    A process that replaces another one gets these values, so that it computes as the first one did.
     """
 
     implementation: Literal["ctranslate2", "openvino"]
     reason: str
-    encoder: Curve
-    decoder: Curve
-    gain: float
-
-    @property
-    def overlap(self) -> bool:
-        """True if encoder and decoder should run side by side: ``gain`` is above 1.1, and not impossibly high."""
-        return 1.0 + GAIN < self.gain <= 2.0  # a value above 2 is the noise of a busy machine
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,15 @@ def thread_limits(root: Path = ROOT) -> dict[str, str]:
     return {"OMP_NUM_THREADS": str(cores)} if cores < len(os.sched_getaffinity(0)) else {}
 
 
+def cpu_name(cpuinfo: Path = CPUINFO) -> str:
+    """Return the name of the processor, as the kernel gives it; empty where it gives none."""
+    try:
+        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+
+
 def cpu_flags(cpuinfo: Path = CPUINFO) -> frozenset[str]:
     """Return the feature flags that every core has, by Linux's names, such as avx512_bf16.
 

@@ -23,6 +23,17 @@ class Backlog:
         self._queues = Queues(sizes)
         self._to_close: list[Request] = []
 
+    def resize(self, sizes: Sizes) -> None:
+        """Set the sizes of the batches to come."""
+        with self._changed:
+            self._queues.resize(sizes)
+
+    @property
+    def idle(self) -> bool:
+        """True while there is no request."""
+        with self._changed:
+            return not self._queues.requests
+
     def add(self, request: Request) -> None:
         with self._changed:
             self._queues.add(request)

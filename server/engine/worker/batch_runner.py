@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import groupby
+from time import perf_counter
 from typing import NoReturn
 
 from server.engine.messages import DevicesChanged, WindowDone
 from server.engine.worker.backlog import Backlog
 from server.engine.worker.finisher import Finisher
+from server.engine.worker.pace import Pace
 from server.engine.worker.queues import StageName, Step
 from server.engine.worker.reports import Reports
 from server.engine.worker.request import Request
@@ -21,7 +23,8 @@ from server.transcript import StageChoice
 class BatchRunner:
     """The work of the computing threads: batches through encoder and decoder, then windows through the later stages.
 
-    ``choices`` returns the device of each stage; the server is sent it again when the NPU is retired.
+    ``pace`` sets the batch sizes, and learns from every batch that is decoded. ``choices`` returns the device of each
+    stage; the server is sent it again when the NPU is retired or the batch sizes change.
     """
 
     def __init__(
@@ -30,12 +33,14 @@ class BatchRunner:
         backlog: Backlog,
         reports: Reports,
         finisher: Finisher,
+        pace: Pace,
         choices: Callable[[], tuple[StageChoice, ...]],
     ) -> None:
         self._model = model
         self._backlog = backlog
         self._reports = reports
         self._finisher = finisher
+        self._pace = pace
         self._choices = choices
 
     def run(self, stages: tuple[StageName, ...]) -> NoReturn:
@@ -72,9 +77,14 @@ class BatchRunner:
         self._backlog.encoded(step)
 
     def _decode(self, step: Step) -> None:
+        first_try = step.works[0].temperature == 0.0
+        began = perf_counter()
         for reason in batches.decode(self._model, step.works, self._reports.watch):
             if reason is not None:
                 self._reports.fell_back("decoder", reason)
+        if first_try and self._pace.decoded(step.works, perf_counter() - began):
+            self._backlog.resize(self._pace.sizes)
+            self._reports.send(DevicesChanged(self._choices()))
         self._backlog.decode_again([(tag, work) for tag, work in step.entries if work.temperature is not None])
         decoded = sorted((work for work in step.works if work.temperature is None), key=_request)
         for number, works in groupby(decoded, key=_request):

@@ -16,9 +16,8 @@ from typing import NoReturn
 
 from server.checkpoints.catalog import Catalog
 from server.engine.messages import Cancel, Failed, Heartbeat, Load, LogLine, Measured, Ready, ServerPipe, Submit
-from server.engine.worker.batch_sizes import best, describe, measure_stages
+from server.engine.worker.pace import Pace, measured_overlap, should_measure_overlap
 from server.engine.worker.pull import pull_if_missing
-from server.engine.worker.queues import Sizes
 from server.engine.worker.scheduler import Scheduler
 from server.errors import ModelUnavailable, WhisperXError
 from server.pipeline.loaded_model import LoadedModel
@@ -28,6 +27,7 @@ from server.transcript import StageChoice, StageTime
 log = logging.getLogger(__name__)
 
 BEAT_SECONDS = 1.0
+IDLE_SECONDS = 2.0  # between two looks whether the worker is idle
 FIRST_TO_DIE = "500"  # where memory runs out, the kernel takes this process rather than the one that speaks HTTP
 
 
@@ -111,30 +111,30 @@ def _loaded(load: Load, channel: ServerPipe) -> Scheduler:
     if load.measured:
         model.encoder_reason = load.measured.reason
     loaded = time.perf_counter()
-    measured = load.measured or measure_stages(model)
-    sizes = Sizes(best(measured.encoder), best(measured.decoder))
-    choices = partial(_choices, model, measured)
-    scheduler = Scheduler(
-        model, sizes, channel.send, max_seconds=load.max_seconds, overlap=measured.overlap, choices=choices
-    )
+    pace = Pace.of(model)
+    choices = partial(_choices, model, pace)
+    scheduler = Scheduler(model, pace, channel.send, max_seconds=load.max_seconds, choices=choices)
     scheduler.start()
-    warm_up = (
-        StageTime("load", "cpu", round((loaded - began) * 1e3, 1)),
-        StageTime("encoder", model.encoder.device, round(measured.encoder[1], 1)),
-        StageTime("decoder", model.decoder.device, round(measured.decoder[1], 1)),
-    )
+    if should_measure_overlap(pace):
+        Thread(target=_measure_overlap, args=(model, scheduler, pace), name="measure", daemon=True).start()
+    warm_up = (StageTime("load", "cpu", round((loaded - began) * 1e3, 1)),)
+    measured = Measured(model.encoder_name, model.encoder_reason)
     channel.send(Ready(measured, choices(), warm_up, model.npu.notes()))
     return scheduler
 
 
-def _choices(model: LoadedModel, measured: Measured) -> tuple[StageChoice, ...]:
-    """Return the device of each stage and the reason, with the measured batch sizes added."""
-    timed = "" if measured.gain == 1.0 else f" (both at once: {measured.gain:.2f}x)"  # 1.0 where it was not timed
-    beside = f"{'beside' if measured.overlap else 'in turn with'} the encoder{timed}"
-    batches = {
-        "encoder": f"; {describe(measured.encoder)}",
-        "decoder": f"; {describe(measured.decoder)}, {beside}",
-    }
+def _measure_overlap(model: LoadedModel, scheduler: Scheduler, pace: Pace) -> None:
+    """Wait until requests have come and gone, then measure once what encoder and decoder gain side by side."""
+    busy = False
+    while not (busy and scheduler.idle):
+        busy = busy or not scheduler.idle
+        time.sleep(IDLE_SECONDS)
+    pace.gained(measured_overlap(model))
+
+
+def _choices(model: LoadedModel, pace: Pace) -> tuple[StageChoice, ...]:
+    """Return the device of each stage and the reason, for the decoder with its batch sizes."""
     return tuple(
-        replace(choice, reason=choice.reason + batches.get(choice.stage, "")) for choice in model.stage_choices()
+        replace(choice, reason=f"{choice.reason}; {pace}") if choice.stage == "decoder" else choice
+        for choice in model.stage_choices()
     )

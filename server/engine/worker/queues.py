@@ -11,6 +11,8 @@ from server.engine.worker.fair_queue import Classes, FairClock, TagQueue
 from server.engine.worker.request import Request
 from server.pipeline.work import Work
 
+SMALL = 2  # windows in a batch of other requests where urgent ones come now and then
+SMALL_TURNS = 32  # batches of other requests after the last urgent batch that stay small
 OPEN = 16  # files being read at a time, short ones and long ones each: this bounds the memory that open files take
 
 StageName = Literal["encoder", "decoder"]
@@ -50,14 +52,16 @@ class StageQueue:
     """The windows that wait for one stage, encoder or decoder, in two queues: those of urgent requests, and the others.
 
     ``size`` is the number of windows in a full batch; ``key`` gives equal values for windows that may share a batch.
+    After an urgent batch the others go in small batches for a while, since the next urgent request would wait for them.
     """
 
     def __init__(self, stage: StageName, size: int, key: Callable[[Work], Hashable]) -> None:
+        self.size = size
         self._stage = stage
-        self._size = size
         self._key = key
         self._classes = Classes()
         self._waiting: dict[bool, TagQueue[Work]] = {urgent: TagQueue() for urgent in (True, False)}
+        self._since_urgent = SMALL_TURNS  # batches of others since the last one of urgent requests
 
     def __len__(self) -> int:
         return sum(map(len, self._waiting.values()))
@@ -84,7 +88,7 @@ class StageQueue:
         urgent = self.urgent
         if urgent != other.urgent:
             return bool(urgent) or self._classes.due
-        return urgent is not None and self._waiting[urgent].alike(self._key) >= self._size
+        return urgent is not None and self._waiting[urgent].alike(self._key) >= self._full(urgent=urgent)
 
     def take(self) -> Step:
         """Remove the windows of the next batch from the queue and return them.
@@ -94,8 +98,14 @@ class StageQueue:
         urgent = self.urgent
         if urgent is None:
             raise LookupError(f"no window waits for the {self._stage}")
+        full = self._full(urgent=urgent)
         self._classes.serve(urgent=urgent)
-        return Step(self._stage, self._waiting[urgent].take(self._size, self._key))
+        self._since_urgent = 0 if urgent else self._since_urgent + 1
+        return Step(self._stage, self._waiting[urgent].take(full, self._key))
+
+    def _full(self, *, urgent: bool) -> int:
+        """Return the number of windows in a full batch of one class of requests."""
+        return self.size if urgent or self._since_urgent >= SMALL_TURNS else min(self.size, SMALL)
 
 
 class Queues:
@@ -112,6 +122,11 @@ class Queues:
         self._reading = Classes()
         self._encoder = StageQueue("encoder", sizes.encoder, self.encoder_key)
         self._decoder = StageQueue("decoder", sizes.decoder, self.decoder_key)
+
+    def resize(self, sizes: Sizes) -> None:
+        """Set the sizes of the batches to come."""
+        self.sizes = sizes
+        self._encoder.size, self._decoder.size = sizes.encoder, sizes.decoder
 
     def add(self, request: Request) -> None:
         self.requests[request.id] = request

@@ -10,7 +10,8 @@ from server.engine.worker.backlog import Backlog
 from server.engine.worker.batch_runner import BatchRunner
 from server.engine.worker.file_reader import FileReader
 from server.engine.worker.finisher import Finisher
-from server.engine.worker.queues import Sizes, StageName
+from server.engine.worker.pace import Pace
+from server.engine.worker.queues import StageName
 from server.engine.worker.reports import Reports, Send
 from server.engine.worker.request import Request
 from server.pipeline.loaded_model import LoadedModel
@@ -23,11 +24,11 @@ APART: tuple[tuple[StageName, ...], ...] = (("encoder",), ("decoder",))
 class Scheduler:
     """The threads that transcribe a worker's requests.
 
-    Any thread may call ``submit`` and ``cancel``, which return at once. With ``overlap`` encoder and decoder compute
-    side by side, in two threads. ``send`` is called with every message for the server, ``choices`` returns the device
-    of each stage, and recordings longer than ``max_seconds`` fail.
+    Any thread may call ``submit`` and ``cancel``, which return at once. ``pace`` sets the batch sizes, and whether
+    encoder and decoder compute side by side, in two threads. ``send`` is called with every message for the server,
+    ``choices`` returns the device of each stage, and recordings longer than ``max_seconds`` fail.
 
-        scheduler = Scheduler(model, Sizes(encoder=4, decoder=8), print, max_seconds=3600)
+        scheduler = Scheduler(model, Pace.of(model), print, max_seconds=3600)
         scheduler.start()
         scheduler.submit(Submit(1, Path("talk.mp3"), Options()))  # prints WindowDone messages, and Done at the end
     """
@@ -35,27 +36,31 @@ class Scheduler:
     def __init__(
         self,
         model: LoadedModel,
-        sizes: Sizes,
+        pace: Pace,
         send: Send,
         *,
         max_seconds: float,
-        overlap: bool = False,
         choices: Callable[[], tuple[StageChoice, ...]] = tuple,
     ) -> None:
-        self._backlog = Backlog(sizes)
+        self._backlog = Backlog(pace.sizes)
         reports = Reports(model.name, send)
         finisher = Finisher(self._backlog, reports)
         reader = FileReader(model, self._backlog, reports, finisher, max_seconds=max_seconds)
-        runner = BatchRunner(model, self._backlog, reports, finisher, choices)
+        runner = BatchRunner(model, self._backlog, reports, finisher, pace, choices)
         self._threads = [Thread(target=reader.run, name="reader", daemon=True)]
         self._threads += [
             Thread(target=runner.run, args=(stages,), name="+".join(stages), daemon=True)
-            for stages in (APART if overlap else TOGETHER)
+            for stages in (APART if pace.overlap else TOGETHER)
         ]
 
     def start(self) -> None:
         for thread in self._threads:
             thread.start()
+
+    @property
+    def idle(self) -> bool:
+        """True while there is no request."""
+        return self._backlog.idle
 
     def submit(self, submit: Submit) -> None:
         """Add a request to the queues; messages about it are sent until Done or Failed."""

@@ -103,6 +103,11 @@ class Attempts:
             return None
         return self.search.temperatures[tried]
 
+    @property
+    def latest(self) -> Decoded:
+        """The result of the last attempt; there must have been one."""
+        return self._tried[-1]
+
     def add(self, attempt: Decoded) -> Failure | None:
         """Store the result at the next temperature.
 

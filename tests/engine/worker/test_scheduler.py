@@ -24,7 +24,7 @@ from server.engine.messages import (
     Submit,
     WindowDone,
 )
-from server.engine.worker.queues import Sizes
+from server.engine.worker.pace import Pace
 from server.engine.worker.scheduler import Scheduler
 from server.errors import UnsupportedMedia
 from server.pipeline.loaded_model import LoadedModel
@@ -47,7 +47,8 @@ def loaded(directory: Path, **decode: object) -> LoadedModel:
 def messages(model: LoadedModel, *submits: Submit, overlap: bool = False) -> list[FromWorker]:
     """Run a scheduler with these requests, and return its messages until the last request has ended."""
     sent: Queue[FromWorker] = Queue()
-    scheduler = Scheduler(model, Sizes(2, 2), sent.put, max_seconds=3600, overlap=overlap, choices=model.stage_choices)
+    pace = Pace(largest=2, beam_size=1, beside=overlap)
+    scheduler = Scheduler(model, pace, sent.put, max_seconds=3600, choices=model.stage_choices)
     for submit in submits:
         scheduler.submit(submit)
     scheduler.start()
