@@ -23,7 +23,7 @@ SENTENCES_TOGETHER = 1.2
 PAUSED_SECOND = 1.0
 FULLNESS = 0.75  # squared, so that the cues of a long sentence are about equal
 CUT_AT_CLAUSE = 0.2
-CUT_IN_CLAUSE = 0.6
+CUT_IN_CLAUSE = 1.5
 
 
 @dataclass(frozen=True, slots=True)
