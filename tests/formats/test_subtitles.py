@@ -23,7 +23,7 @@ LONG = " And so my fellow Americans, ask not what your country can do for you, a
 
 def read(text: str, output_format: str) -> list[webvtt.Caption]:
     """Return the cues that webvtt-py reads; it has none for silence, which is an error to it in SubRip."""
-    return list(webvtt.from_buffer(io.StringIO(text), format=output_format)) if "-->" in text else []
+    return webvtt.from_buffer(io.StringIO(text), format=output_format).captions if "-->" in text else []
 
 
 def test_srt() -> None:

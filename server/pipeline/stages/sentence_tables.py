@@ -29,7 +29,7 @@ OFTEN_CONTINUED = "bros co corp etc inc jr ltd ph.d sr st"
 # fmt: off
 CONTINUED = {
     "en": "abt approx asst capt cf cmdr col cpl cpt dept esp est gen gov incl insp lt maj messrs mme mx rev sen sgt "
-    "supt univ v",
+    "supt univ v ph",
     "de": "a.d abb abs abt apl bes betr bspw bzgl bzw d.h dgl dipl dipl.-ing ehem eigtl einschl entspr ev evtl exkl "
     "fa fam ffm fr frl geb gegr gem gest ggf ggfs hg hl hr hrn hrsg i.a i.d.r inkl insb insbes jew kath kgl "
     "lfd lt m.e m.w med mind nat nr näml o.g od phil pol priv.-doz r.-k rd rer resp röm s.o s.u schweiz sog "
@@ -69,7 +69,7 @@ CONTINUED = {
     "it": "a.a all amm arch art avv c.so cap cav cfr col comm d dir dott dott.ssa dr.ssa ecc.mo ed egr es fig filos "
     "gen gent geom ill ing int isp lett mag mar mons n nr on op p.es p.za pag par pres prof.ssa rag ragg rev "
     "s seg sen sig sig.na sig.ra sigg spett tel ten v v.le vol",
-    "es": "adj admon admón aprox art arz av avda bco cap cf cta ctra cía d dir dpto dra dña edif ej entlo excma "
+    "es": "adj admon admón aprox art arz av avda bco cap cf cta ctra cía d dir dpto dra dña ee edif ej entlo excma "
     "excmo exma exmo fco fdo gob gral hnos ilma ilmo ing izda izq lic ltda mons mtro nro ntra núm p.e p.ej "
     "pbro pdte pl profa prov pág págs rdo rte sgto sr sra sras sres srta sta sto tel tfno tte "
     "vol",
@@ -126,7 +126,7 @@ CONTINUED_OR_LAST = {
     "hu": "i.e i.sz kft nyrt rt stb u.n zrt",
     "ro": "d.hr e.n s.a s.r.l î.hr ș.a ș.a.m.d",
     "it": "a.c d.c ecc s.a.s s.n.c s.p.a s.r.l",
-    "es": "ud uds vd vds a.c a.m d.c ee.uu p.d p.m s.a s.l",
+    "es": "uu ud uds vd vds a.c a.m d.c ee.uu p.d p.m s.a s.l",
     "ca": "a.c d.c s.a s.l",
     "gl": "a.c d.c s.a s.l",
     "pt": "a.c d.c ltda s.a",

@@ -49,6 +49,15 @@ SENTENCES = [
     ("de", "Äpfel, Birnen usw. | Er kam mit Fr. Meier, Nr. 7, u. a. Peter. | Das gilt ggf. Montag."),
     ("fr", "M. Dupont et Mme. Durand, p. ex. M. Le Goff, habitent av. Foch. | Il est né le 1er mai."),
     ("es", "El Sr. García, p.ej. en EE.UU. mañana. | La Dra. López vive en Av. Sol. | Dijo que no."),
+    ("es", "Vive en EE. UU. con su familia. | La casa no. | En EE. UU. hay más."),
+    (
+        "en",
+        "The Ph. D. student from Washington, D.C. met Lt. Col. West on Mt. Everest. | It was cold in the U.K. | So?",
+    ),
+    (
+        "de",
+        "Im 3. Jh. v. Chr. lebten 2 Mio. Menschen, i. d. R. Bauern, um 18.30 Uhr. | Der e.V. tagt. | Ja.",
+    ),
     ("it", "Il sig. Rossi, il dott. Bianchi, ecc. | Poi la Sig.ra Verdi."),
     ("pt", "O Sr. Silva mora na Av. Paulista. | A Dra. Ana chegou."),
     ("nl", "Dat is o.a. Amsterdam, d.w.z. Noord. | Dhr. Jansen en mevr. De Vries kwamen i.p.v. Peter."),
