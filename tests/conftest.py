@@ -102,6 +102,15 @@ def shared_audio() -> Path:
 
 
 @pytest.fixture(scope="session")
+def shared_cases() -> Path:
+    """The small failing inputs of users' reports beside the repository; the test is skipped without them."""
+    cases = SHARED_AUDIO.with_name("cases")
+    if not cases.is_dir():
+        pytest.skip("../shared/cases is not here")
+    return cases
+
+
+@pytest.fixture(scope="session")
 def demo_model() -> Path:
     """The committed demo model; the test is skipped without it."""
     if not (DEMO_DIR / "model.bin").is_file():

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import shutil
-import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -22,10 +20,12 @@ from server.cli.errors import FAILED, INTERRUPTED
 from server.cli.logs import log_to_stderr
 from server.cli.options import ConfigFile, ModelName, configured
 from server.cli.progress import bar
+from server.cli.sources import STDIN, local_path, readable
 from server.errors import EngineFailure, InvalidInput, WhisperXError
 
 if TYPE_CHECKING:
     from server.engine.contract import Job
+    from server.formats import Layout
     from server.pipeline.loaded_model import LoadedModel
     from server.settings.load import Settings
     from server.transcript import Event, Options, Transcript
@@ -36,8 +36,6 @@ OutputFormat = Literal["text", "json", "srt", "vtt", "verbose_json"]
 AlignChoice = Literal["auto", "whisperx", "attention", "ctc", "off"]
 
 EXTENSIONS = {"text": "txt", "verbose_json": "json"}
-STDIN = "-"
-
 Write = Callable[[str, str], None]  # takes the name of a source and its result
 
 
@@ -52,6 +50,13 @@ def transcribe(
     diarize: Annotated[bool, typer.Option("--diarize", help="Tell speakers apart.")] = False,
     min_speakers: Annotated[int | None, typer.Option(min=1, help="With --diarize.")] = None,
     max_speakers: Annotated[int | None, typer.Option(min=1, help="With --diarize.")] = None,
+    max_line_width: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="Subtitles: columns of a line (42).")
+    ] = None,
+    max_line_count: Annotated[int | None, typer.Option(min=1, max=20, help="Subtitles: lines of a cue (2).")] = None,
+    highlight_words: Annotated[
+        bool, typer.Option("--highlight-words", help="Subtitles: underline what is said.")
+    ] = False,
     model: ModelName = None,
     output_dir: Annotated[Path | None, typer.Option(help="Write FILE's text there as FILE.txt, .json, ...")] = None,
     config: ConfigFile = None,
@@ -68,18 +73,22 @@ def transcribe(
     if diarize:
         _check_diarization(settings, min_speakers, max_speakers)
     known, candidates = _languages(language, languages)
+    layout = _layout(max_line_width, max_line_count, highlight_words=highlight_words)
     options = Options(
         task=task,
         language=known,
         languages=candidates,
-        align="off" if no_align else align,
+        align=_alignment(layout, format, "off" if no_align else align, settings),
         diarize=DiarizeOptions(min_speakers, max_speakers) if diarize else None,
     )
     write = _to_directory(files, output_dir, format) if output_dir else _to_stdout(files, format)
+    present = readable(files)
+    if not present:
+        raise typer.Exit(FAILED)
     check_extra(settings.stages)
     settings, stand_in = pulled_or_demo(settings, named=model is not None)  # reported once, not for each file
-    failed = _transcribe_all(settings, files, options, format, write, stand_in)
-    if failed:
+    failed = _transcribe_all(settings, present, options, format, layout, write, stand_in)
+    if failed or len(present) < len(files):
         raise typer.Exit(FAILED)
 
 
@@ -88,6 +97,7 @@ def _transcribe_all(
     files: list[str],
     options: Options,
     output_format: OutputFormat,
+    layout: Layout,
     write: Write,
     stand_in: str | None,
 ) -> int:
@@ -104,11 +114,11 @@ def _transcribe_all(
             model = compute.submit(_load, settings).result()
             for source in files:
                 try:
-                    job = Job(uuid.uuid4().hex, _path(source, Path(scratch)), options)
+                    job = Job(uuid.uuid4().hex, local_path(source, Path(scratch)), options)
                     events = _events(model, job, settings.server.max_audio_seconds)
                     transcript = replace(_transcript(_stepped(events, compute), source), stand_in=stand_in)
                     _warn(source, transcript)
-                    write(source, _render(transcript, job, output_format))
+                    write(source, _render(transcript, job, output_format, layout))
                 except (WhisperXError, OSError) as error:
                     typer.echo(f"{source}: {error}", err=True)
                     failed += 1
@@ -166,23 +176,12 @@ def _warn(source: str, transcript: Transcript) -> None:
         typer.echo(f"{source}: {warning}", err=True)
 
 
-def _render(transcript: Transcript, job: Job, output_format: OutputFormat) -> str:
+def _render(transcript: Transcript, job: Job, output_format: OutputFormat, layout: Layout) -> str:
     from server.formats import openai, render
 
     if output_format == "verbose_json":
         return json.dumps(openai.verbose(transcript, with_words=bool(transcript.words)), ensure_ascii=False)
-    return render(transcript, job, output_format)
-
-
-def _path(source: str, scratch: Path) -> Path:
-    if source == STDIN:
-        path = scratch / "stdin"
-        with path.open("wb") as file:
-            shutil.copyfileobj(sys.stdin.buffer, file)
-        return path
-    if not Path(source).is_file():
-        raise InvalidInput("There is no such file.", param="file")
-    return Path(source)
+    return render(transcript, job, output_format, layout)
 
 
 def _to_stdout(files: list[str], output_format: OutputFormat) -> Write:
@@ -206,6 +205,20 @@ def _to_directory(files: list[str], directory: Path, output_format: OutputFormat
         (directory / f"{names[source]}.{extension}").write_text(result, encoding="utf-8")
 
     return write
+
+
+def _layout(max_line_width: int | None, max_line_count: int | None, *, highlight_words: bool) -> Layout:
+    from server.api.input.fields import layout
+
+    return layout(max_line_width, max_line_count, highlight_words=highlight_words)
+
+
+def _alignment(
+    layout: Layout, output_format: OutputFormat, align: AlignChoice | None, settings: Settings
+) -> AlignChoice | None:
+    from server.api.input.fields import subtitle_alignment
+
+    return subtitle_alignment(layout, output_format, align, settings)
 
 
 def _languages(language: str | None, candidates: str | None) -> tuple[str | None, tuple[str, ...]]:

@@ -7,14 +7,17 @@ from typing import Literal, assert_never
 
 from server.engine.contract import Job
 from server.formats.answer import answer
-from server.formats.subtitles import srt, vtt
+from server.formats.cues import Layout
+from server.formats.subtitles import DEFAULT_LAYOUT, srt, vtt
 from server.transcript import Transcript
 
 AnswerFormat = Literal["json", "text", "srt", "vtt"]
 
 
-def render(transcript: Transcript, job: Job, answer_format: AnswerFormat) -> str:
+def render(transcript: Transcript, job: Job, answer_format: AnswerFormat, layout: Layout = DEFAULT_LAYOUT) -> str:
     """Return the transcript in the format; all formats but JSON end with a newline, except for silence.
+
+    ``layout`` is that of subtitles.
 
     render(transcript, job, "text")    # "The quick fox.\\n"
     """
@@ -24,9 +27,9 @@ def render(transcript: Transcript, job: Job, answer_format: AnswerFormat) -> str
         case "text":
             return plain_text(transcript)
         case "srt":
-            return srt(transcript.segments)
+            return srt(transcript.segments, layout)
         case "vtt":
-            return vtt(transcript.segments)
+            return vtt(transcript.segments, layout)
     assert_never(answer_format)
 
 

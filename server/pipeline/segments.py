@@ -7,19 +7,20 @@ from itertools import pairwise
 
 from kernels.mel.audio import HOP_LENGTH, SAMPLE_RATE
 from server.pipeline.stages.protocols import WindowText
-from server.pipeline.stages.text import TokenWord, sentence_ends
+from server.pipeline.stages.sentences import sentence_ends
+from server.pipeline.stages.text import TokenWord
 from server.transcript import Segment
 
 
-def window_segments(text: WindowText, first_id: int) -> list[Segment]:
-    """Divide a window's text into segments, numbered from ``first_id``; silence gives none.
+def window_segments(text: WindowText, first_id: int, language: str) -> list[Segment]:
+    """Divide a window's text, written in ``language``, into segments numbered from ``first_id``; silence gives none.
 
     A segment is a sentence if the words have times, otherwise the whole text of the window.
     """
     written = text.decoded.words
     if not written:
         return []
-    ends = sentence_ends(text.words) if text.words is not None else [len(written)]
+    ends = sentence_ends(text.words, language) if text.words is not None else [len(written)]
     return [_segment(text, begin, end, first_id + number) for number, (begin, end) in enumerate(pairwise([0, *ends]))]
 
 

@@ -171,8 +171,9 @@ class Session:
         A window stays behind until all windows before it are completed.
         """
         ready: list[Delivered] = []
+        language = "en" if self.options.task == "translate" or self._plan is None else self._plan.language
         while text := self._completed.pop(self._next, None):
-            segments = window_segments(text, first_id=len(self._segments))
+            segments = window_segments(text, first_id=len(self._segments), language=language)
             self._segments += segments
             ready.append(Delivered(self._next, text.window.end, tuple(segments)))
             self._next += 1

@@ -59,7 +59,28 @@ def test_one_bad_file_does_not_stop_the_others(
     result = cli("transcribe", bad, tmp_path / "gone.wav", recording, "--model", tiny_multilingual)
     assert result.exit_code == 1
     assert result.stdout == alone.stdout
-    assert [line.split(":")[0] for line in result.stderr.splitlines()] == [str(bad), str(tmp_path / "gone.wav")]
+    assert [line.split(":")[0] for line in result.stderr.splitlines()] == [str(tmp_path / "gone.wav"), str(bad)]
+
+
+def test_what_cannot_be_read_is_named_before_a_model_is_loaded(
+    cli: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WHISPERX_NPU_MODEL__MISSING", "refuse")
+    os.mkfifo(tmp_path / "pipe")
+    sources = [tmp_path / "gone.mp3", tmp_path, tmp_path / "pipe", tmp_path / ("x" * 300)]
+    result = cli("transcribe", *sources, "--model", "large-v3")
+    assert (result.exit_code, result.stdout) == (1, "")
+    faults = ["There is no such file.", "This is a directory.", "This is no file.", "The file cannot be read:"]
+    for line, source, fault in zip(result.stderr.splitlines(), sources, faults, strict=True):
+        assert line.startswith(f"{source}: {fault}")
+
+
+def test_layout_of_subtitles(cli: CommandLine, recording: Path, tiny_multilingual: Path) -> None:
+    command = ("transcribe", recording, "--model", tiny_multilingual, "--format", "srt")
+    narrow = cli(*command, "--max-line-width", "1", "--max-line-count", "1")
+    assert narrow.exit_code == 0, narrow.stderr
+    assert all(len(block.splitlines()) == 3 for block in narrow.stdout.split("\n\n"))
+    assert "<u>" in cli(*command, "--highlight-words").stdout
 
 
 def test_output_directory(cli: CommandLine, recording: Path, tiny_multilingual: Path, tmp_path: Path) -> None:
@@ -83,6 +104,9 @@ def test_output_directory(cli: CommandLine, recording: Path, tiny_multilingual: 
         (["a.wav", "--diarize"], "Set diarize.model"),
         (["a.wav", "--format", "html"], "--format"),
         (["a.wav", "--align", "guess"], "--align"),
+        (["a.wav", "--max-line-width", "30"], "max_line_width needs the format srt or vtt"),
+        (["a.wav", "--format", "srt", "--max-line-count", "0"], "--max-line-count"),
+        (["a.wav", "--format", "srt", "--highlight-words", "--no-align"], "highlight_words needs word times"),
     ],
 )
 def test_wrong_use_is_status_2(cli: CommandLine, arguments: list[str], message: str) -> None:

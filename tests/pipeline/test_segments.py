@@ -18,7 +18,7 @@ TIMED = tuple(Word(w.text.strip(), 60.5 + i, 61.0 + i) for i, w in enumerate(WOR
 
 
 def test_sentences_with_times() -> None:
-    first, second = window_segments(WindowText(WINDOW, DECODED, TIMED), first_id=7)
+    first, second = window_segments(WindowText(WINDOW, DECODED, TIMED), first_id=7, language="en")
     assert (first.id, first.text, first.tokens, first.start, first.end) == (7, " One two.", (1, 2, 3), 60.5, 62.0)
     assert (second.id, second.text, second.tokens, second.start, second.end) == (
         8,
@@ -34,17 +34,17 @@ def test_sentences_with_times() -> None:
 
 
 def test_without_times_the_window_is_one_segment() -> None:
-    (segment,) = window_segments(WindowText(WINDOW, DECODED), first_id=0)
+    (segment,) = window_segments(WindowText(WINDOW, DECODED), first_id=0, language="en")
     assert (segment.text, segment.start, segment.end) == (" One two. Three four.", 60.25, 70.25)
     assert segment.words == ()
 
 
 def test_token_scores_go_with_their_tokens() -> None:
     scores = tuple(TokenScore(str(n), str(n).encode(), -float(n)) for n in DECODED.tokens)
-    first, second = window_segments(WindowText(WINDOW, DECODED, TIMED, scores), 0)
+    first, second = window_segments(WindowText(WINDOW, DECODED, TIMED, scores), 0, "en")
     assert [score.text for score in first.logprobs] == ["1", "2", "3"]
     assert [score.text for score in second.logprobs] == ["4", "5", "6"]
 
 
 def test_silence_has_no_segment() -> None:
-    assert window_segments(WindowText(WINDOW, Decoded((), -1.5, 0.9, 0.0, 0.0), ()), 0) == []
+    assert window_segments(WindowText(WINDOW, Decoded((), -1.5, 0.9, 0.0, 0.0), ()), 0, "en") == []

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from server.errors import InvalidInput
+from server.formats import Layout
 from server.languages import language_code
 from server.machine.optional_packages import require_extra
 from server.settings.load import Settings
+from server.transcript import AlignMethod
 
 MAX_TEXT = 16_384  # characters of prompt or hotwords; Whisper reads the last 223 tokens
 MAX_BEAMS = 16
 MAX_SPEAKERS = 50
+MAX_LINE_WIDTH = 1_000  # columns; as good as no limit, and WhisperX's own for none
+MAX_LINES = 20
 
 
 def _language(value: object) -> object:
@@ -25,6 +30,7 @@ Text = Annotated[str, Field(max_length=MAX_TEXT)]
 Language = Annotated[str | None, BeforeValidator(_language)]
 Candidate = Annotated[str, AfterValidator(language_code)]
 CANDIDATES = "Languages among which it is detected; one means the same as language."
+SUBTITLES = ("srt", "vtt")
 Milliseconds = Annotated[int, Field(ge=0, le=30_000)]
 SpeakerCount = Annotated[int, Field(ge=1, le=MAX_SPEAKERS)]
 
@@ -55,6 +61,34 @@ def require_diarization(settings: Settings, param: str) -> None:
             param=param,
             cure="Set diarize.model to a pyannote pipeline (a local directory or a Hugging Face id).",
         )
+
+
+def layout(max_line_width: int | None, max_line_count: int | None, *, highlight_words: bool) -> Layout:
+    """Return the layout of subtitles; None means the default."""
+    default = Layout()
+    return Layout(
+        max_line_width=default.max_line_width if max_line_width is None else max_line_width,
+        max_line_count=default.max_line_count if max_line_count is None else max_line_count,
+        highlight_words=highlight_words,
+    )
+
+
+def subtitle_alignment(
+    chosen: Layout, answer_format: str, align: AlignMethod | None, settings: Settings
+) -> AlignMethod | None:
+    """Return the method of word alignment that the layout needs: highlighted words are not left without times.
+
+    Raises InvalidInput if the answer has no subtitles to lay out, or no word times to highlight.
+    """
+    if answer_format not in SUBTITLES:
+        for name, default in asdict(Layout()).items():
+            if getattr(chosen, name) != default:
+                raise InvalidInput(f"{name} needs the format srt or vtt.", param=name)
+    if not chosen.highlight_words:
+        return align
+    if align == "off":
+        raise InvalidInput("highlight_words needs word times, but align = 'off' finds none.", param="highlight_words")
+    return "auto" if align is None and settings.align.method == "off" else align
 
 
 def check_speakers(least: int | None, most: int | None) -> None:

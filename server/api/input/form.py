@@ -12,8 +12,9 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from server.api.input.fields import MAX_BEAMS, Text
+from server.api.input.fields import MAX_BEAMS, MAX_LINE_WIDTH, MAX_LINES, Text, layout
 from server.errors import InvalidInput
+from server.formats import Layout
 from server.transcript import AlignMethod
 
 
@@ -45,6 +46,13 @@ class Form(BaseModel):
     align: AlignMethod | None = Field(
         None, description="Method that finds the word times; the configured one if left out."
     )
+    max_line_width: int | None = Field(
+        None, ge=1, le=MAX_LINE_WIDTH, description="With srt or vtt: columns of a line; 42 if left out."
+    )
+    max_line_count: int | None = Field(
+        None, ge=1, le=MAX_LINES, description="With srt or vtt: lines of a cue; 2 if left out."
+    )
+    highlight_words: bool = Field(False, description="With srt or vtt: underline each word while it is said.")
 
     @classmethod
     def parse(cls, fields: Iterable[tuple[str, str]]) -> Self:
@@ -66,6 +74,11 @@ class Form(BaseModel):
         repeated = _repeated(cls)
         schema = cls.model_json_schema()["properties"]
         return {f"{name}[]" if name in repeated else name: without_null(entry) for name, entry in schema.items()}
+
+    @property
+    def layout(self) -> Layout:
+        """The layout of subtitles."""
+        return layout(self.max_line_width, self.max_line_count, highlight_words=self.highlight_words)
 
     @property
     def single_temperature(self) -> float | None:

@@ -17,6 +17,7 @@ from server.api.input.fields import (
     check_speakers,
     known_or_candidates,
     require_diarization,
+    subtitle_alignment,
 )
 from server.api.input.form import Form, without_null
 from server.errors import InvalidInput
@@ -69,8 +70,12 @@ class OpenAITranslationForm(Form):
     response_format: TranslationFormat = Field("json", description="Shape of the answer.")
     vad: bool = Field(True, description="Skip audio that is not speech.")
 
-    def options(self, _settings: Settings) -> Options:
-        """Return the transcription options that the fields ask for; no setting limits those of a translation."""
+    def options(self, settings: Settings) -> Options:
+        """Return the transcription options that the fields ask for.
+
+        Raises InvalidInput if fields contradict each other.
+        """
+        align = subtitle_alignment(self.layout, self.response_format, self.align, settings)
         return Options(
             model=self.model,
             task="translate",
@@ -79,7 +84,7 @@ class OpenAITranslationForm(Form):
             temperature=self.single_temperature,
             beam_size=self.beam_size,
             vad=self.vad,
-            align=self.align or ("off" if self.response_format in ("json", "text") else None),
+            align=align or ("off" if self.response_format in ("json", "text") else None),
         )
 
 
@@ -167,11 +172,12 @@ class OpenAITranscriptionForm(Form):
 
         The method is "off" if the answer shows no times, and it is not left "off" if the client asks for words.
         """
-        if self.align is None and self.response_format in ("json", "text"):
+        align = subtitle_alignment(self.layout, self.response_format, self.align, settings)
+        if align is None and self.response_format in ("json", "text"):
             return "off"
-        if self.align is None and self.with_words and settings.align.method == "off":
+        if align is None and self.with_words and settings.align.method == "off":
             return "auto"
-        return self.align
+        return align
 
 
 def _only_with(field: str, formats: str) -> InvalidInput:

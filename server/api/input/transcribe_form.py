@@ -14,6 +14,7 @@ from server.api.input.fields import (
     check_speakers,
     known_or_candidates,
     require_diarization,
+    subtitle_alignment,
 )
 from server.api.input.form import Form
 from server.errors import InvalidInput
@@ -61,7 +62,7 @@ class TranscribeForm(Form):
             temperature=self.single_temperature,
             beam_size=self.beam_size,
             vad=self._vad(),
-            align=self.align,
+            align=subtitle_alignment(self.layout, self.response_format, self.align, settings),
             diarize=DiarizeOptions(self.min_speakers, self.max_speakers) if self.enable_diarization else None,
         )
 

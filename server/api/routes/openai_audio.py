@@ -48,7 +48,7 @@ async def transcriptions(
         return await _stream(form, job, events, engine, request)
 
     def render(transcript: Transcript) -> Response:
-        return _response(transcript, form.response_format, upload.seconds, lambda: _transcription(transcript, form))
+        return _response(transcript, form, upload.seconds, lambda: _transcription(transcript, form))
 
     return await transcript_response(request, events, render, openapi.media_type(form.response_format))
 
@@ -73,7 +73,7 @@ async def translations(
     events = upload.progress.watch(engine.transcribe(job))
 
     def render(transcript: Transcript) -> Response:
-        return _response(transcript, form.response_format, upload.seconds, lambda: _translation(transcript, form))
+        return _response(transcript, form, upload.seconds, lambda: _translation(transcript, form))
 
     return await transcript_response(request, events, render, openapi.media_type(form.response_format))
 
@@ -93,23 +93,26 @@ def _translation(transcript: Transcript, form: OpenAITranslationForm) -> Transla
 
 
 def _response(
-    transcript: Transcript, response_format: str, upload_seconds: float, body: Callable[[], Transcribed | Translated]
+    transcript: Transcript,
+    form: OpenAITranscriptionForm | OpenAITranslationForm,
+    upload_seconds: float,
+    body: Callable[[], Transcribed | Translated],
 ) -> Response:
-    """Return the response with the transcript in ``response_format``; ``body`` returns its JSON object.
+    """Return the response with the transcript in the form's ``response_format``; ``body`` returns its JSON object.
 
     Callers run this in a thread, because writing hours of text would block the event loop.
     """
-    match response_format:
+    match form.response_format:
         case "text":
             content = plain_text(transcript)
         case "srt":
-            content = srt(transcript.segments)
+            content = srt(transcript.segments, form.layout)
         case "vtt":
-            content = vtt(transcript.segments)
+            content = vtt(transcript.segments, form.layout)
         case _:
             content = json.dumps(body(), ensure_ascii=False, allow_nan=False)
     headers = answer_headers(transcript, upload_seconds)
-    return Response(content, media_type=openapi.media_type(response_format), headers=headers)
+    return Response(content, media_type=openapi.media_type(form.response_format), headers=headers)
 
 
 async def _stream(

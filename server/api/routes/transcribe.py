@@ -45,7 +45,9 @@ async def transcribe(request: Request, upload: AnyUploadDep, engine: EngineDep, 
 
     def render_response(transcript: Transcript) -> Response:
         headers = answer_headers(transcript, upload.seconds)
-        return Response(render(transcript, job, form.response_format), media_type=media_type, headers=headers)
+        return Response(
+            render(transcript, job, form.response_format, form.layout), media_type=media_type, headers=headers
+        )
 
     return await transcript_response(request, events, render_response, media_type)
 

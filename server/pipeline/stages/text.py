@@ -1,19 +1,14 @@
-"""The division of tokens into words, and of words into sentences."""
+"""The division of tokens into words."""
 
 from __future__ import annotations
 
-import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from faster_whisper.tokenizer import Tokenizer
 
-from server.transcript import Word
-
 UNSPACED = {"zh", "ja", "th", "lo", "my", "yue"}  # faster-whisper's list of languages written without spaces
-SENTENCE_END = re.compile(r"[.?!…。？！][\"'”’»)\]]*$")
-ABBREVIATION = re.compile(r"^(?:[A-Z]|Mr|Mrs|Ms|Dr|Prof|St|Sr|Jr|vs|etc|No|[ap]\.m)\.$")
-LONG_PAUSE = 1.5  # seconds between two words that end a sentence even without a full stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +22,13 @@ class TokenWord:
 def split_words(tokenizer: Tokenizer, tokens: Sequence[int]) -> list[TokenWord]:
     """Split text tokens into words; punctuation stays with the word that it follows or, after a space, precedes.
 
-    In languages without spaces every character is a word.
+    In languages without spaces every character is a word, with the brackets before it. A translation is English.
     """
-    unspaced = tokenizer.language_code in UNSPACED
+    unspaced = tokenizer.language_code in UNSPACED and tokenizer.task != tokenizer.translate
+    split = tokenizer.split_tokens_on_unicode if unspaced else tokenizer.split_tokens_on_spaces
     words: list[TokenWord] = []
-    for text, ids in zip(*tokenizer.split_to_word_tokens([t for t in tokens if t < tokenizer.eot]), strict=True):
-        fresh = not words or (any(c.isalnum() for c in text) if unspaced else text.startswith(" "))
+    for text, ids in zip(*split([t for t in tokens if t < tokenizer.eot]), strict=True):
+        fresh = not words or (_begins_word(text, words[-1].text) if unspaced else text.startswith(" "))
         if fresh:
             words.append(TokenWord(text, tuple(ids)))
         else:
@@ -40,16 +36,12 @@ def split_words(tokenizer: Tokenizer, tokens: Sequence[int]) -> list[TokenWord]:
     return [word for word in words if word.text.strip()]
 
 
-def sentence_ends(words: Sequence[Word]) -> list[int]:
-    """Return, for each sentence in ``words``, the index after its last word.
+def _begins_word(text: str, before: str) -> bool:
+    """Return whether a character begins a word in a language without spaces: an opening bracket does, or a letter."""
+    if any(char.isalnum() for char in text):
+        return any(char.isalnum() for char in before) or not _is_opening(before)
+    return _is_opening(text)
 
-    A sentence ends at closing punctuation, before a pause of more than 1.5 s, and with the last word.
-    """
-    ends: list[int] = []
-    for index, word in enumerate(words):
-        text = word.text.strip()
-        closed = SENTENCE_END.search(text) is not None and ABBREVIATION.match(text) is None
-        paused = index + 1 < len(words) and words[index + 1].start - word.end > LONG_PAUSE
-        if closed or paused or index + 1 == len(words):
-            ends.append(index + 1)
-    return ends
+
+def _is_opening(text: str) -> bool:
+    return unicodedata.category(text.strip()[:1] or " ") in ("Ps", "Pi")

@@ -152,7 +152,11 @@ def test_word_times_come_although_alignment_is_configured_off(uploads: object, w
         fields = [("response_format", "verbose_json")]
         assert post_openai(http, wav, [*fields, ("timestamp_granularities[]", "word")]).status_code == 200
         assert post_openai(http, wav, fields).status_code == 200
-    assert [job.options.align for job in engine.jobs] == ["auto", None]
+        for route in ("transcriptions", "translations"):
+            highlighted = [("response_format", "srt"), ("highlight_words", "true"), ("max_line_width", "12")]
+            answer = http.post(f"/v1/audio/{route}", files={"file": wav}, data=dict(highlighted))
+            assert "The <u>quick</u>\nfox.\n" in answer.text
+    assert [job.options.align for job in engine.jobs] == ["auto", None, "auto", "auto"]
 
 
 def test_diarized_json_without_diarization(uploads: object, wav: bytes) -> None:

@@ -56,8 +56,8 @@ def test_answer_fields(http: httpx2.Client, engine: ScriptedEngine, wav: bytes) 
     ("response_format", "content_type", "start"),
     [
         ("text", "text/plain; charset=utf-8", "The quick fox. It"),
-        ("srt", "application/x-subrip", "1\n00:00:00,100 --> 00:00:01,000\nThe quick fox.\n"),
-        ("vtt", "text/vtt; charset=utf-8", "WEBVTT\n\n00:00:00.100 --> 00:00:01.000\nThe quick fox.\n"),
+        ("srt", "application/x-subrip", "1\n00:00:00,100 --> 00:00:01,100\nThe quick fox.\n"),
+        ("vtt", "text/vtt; charset=utf-8", "WEBVTT\n\n00:00:00.100 --> 00:00:01.100\nThe quick fox.\n"),
     ],
 )
 def test_text_formats(
@@ -67,6 +67,14 @@ def test_text_formats(
     assert response.headers["content-type"] == content_type
     assert response.text.startswith(start)
     assert response.text.endswith("\n")
+
+
+def test_layout_of_subtitles(http: httpx2.Client, engine: ScriptedEngine, wav: bytes) -> None:
+    narrow = post_transcribe(http, wav, response_format="srt", max_line_width="10", max_line_count="2").text
+    assert "The quick\nfox.\n" in narrow
+    assert "It cost\n$43,000\n\n" in narrow
+    underlined = post_transcribe(http, wav, response_format="vtt", highlight_words="true").text
+    assert "00:00:00.300 --> 00:00:00.600\nThe <u>quick</u> fox.\n" in underlined
 
 
 def test_speakers(http: httpx2.Client, engine: ScriptedEngine, wav: bytes) -> None:

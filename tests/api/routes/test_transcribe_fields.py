@@ -41,6 +41,8 @@ from tests.api.scripted import ScriptedEngine
         ),
         ({"min_speakers": "1", "max_speakers": "10"}, Options()),
         ({"model": "", "language": "", "beam_size": ""}, Options()),
+        ({"response_format": "srt", "max_line_width": "30", "max_line_count": "1"}, Options()),
+        ({"response_format": "vtt", "highlight_words": "true"}, Options()),
     ],
 )
 def test_fields_reach_the_engine(
@@ -75,6 +77,10 @@ def test_fields_reach_the_engine(
         ("vad_filter", "2"),
         ("enable_vad", "2"),
         ("url", "http://localhost/a.wav"),
+        ("max_line_width", "0"),
+        ("max_line_width", "30"),  # with json
+        ("max_line_count", "21"),
+        ("highlight_words", "true"),
         ("modle", "tiny"),
     ],
 )
@@ -91,6 +97,7 @@ def test_wrong_field_is_named(http: httpx2.Client, engine: ScriptedEngine, wav: 
     ("fields", "param"),
     [
         ({"min_speakers": "3", "max_speakers": "2"}, "min_speakers"),
+        ({"response_format": "srt", "align": "off", "highlight_words": "true"}, "highlight_words"),
         ({"language": "en", "languages": ["de", "nl"]}, "languages"),
         ({"vad_filter": "true", "enable_vad": "false"}, "enable_vad"),
     ],

@@ -1,4 +1,4 @@
-"""Words of tokens, and sentences of words."""
+"""Words of tokens."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import pytest
 import tokenizers
 from faster_whisper.tokenizer import Tokenizer
 
-from server.pipeline.stages.text import sentence_ends, split_words
-from server.transcript import Word
+from server.pipeline.stages.text import split_words
 
 
 @pytest.fixture
@@ -48,33 +47,17 @@ def test_without_spaces_every_character_is_a_word(japanese: Tokenizer) -> None:
     assert [word.text for word in split] == ["日", "本", "語", "で", "す。"]
 
 
+def test_an_opening_bracket_begins_a_word(japanese: Tokenizer) -> None:
+    split = split_words(japanese, japanese.encode("はい。「いいえ」"))
+    assert [word.text for word in split] == ["は", "い。", "「い", "い", "え」"]
+
+
+def test_a_translation_has_english_words(tiny_multilingual: Path) -> None:
+    text = tokenizers.Tokenizer.from_file(str(tiny_multilingual / "tokenizer.json"))
+    tokenizer = Tokenizer(text, True, task="translate", language="ja")
+    assert [word.text for word in split_words(tokenizer, tokenizer.encode(" Good day."))] == [" Good", " day."]
+
+
 def test_special_tokens_are_no_text(tokenizer: Tokenizer) -> None:
     tokens = [tokenizer.sot, *tokenizer.encode(" one"), tokenizer.timestamp_begin, tokenizer.eot]
     assert [word.text for word in split_words(tokenizer, tokens)] == [" one"]
-
-
-def spoken(text: str, pause_after: int | None = None) -> list[Word]:
-    words, clock = [], 0.0
-    for index, word in enumerate(text.split()):
-        words.append(Word(word, clock, clock + 0.3))
-        clock += 3.0 if index == pause_after else 0.4
-    return words
-
-
-@pytest.mark.parametrize(
-    ("text", "ends"),
-    [
-        ("One two. Three four? Five!", [2, 4, 5]),
-        ("Mr. Smith met Dr. J. Jones at nine p.m. in St. Ives.", [12]),
-        ('She said "stop." Then left…', [3, 5]),
-        ("no full stop at all", [5]),
-        ("これ。 それ？", [1, 2]),
-        ("", []),
-    ],
-)
-def test_sentences_end_at_full_stops(text: str, ends: list[int]) -> None:
-    assert sentence_ends(spoken(text)) == ends
-
-
-def test_a_long_pause_ends_a_sentence() -> None:
-    assert sentence_ends(spoken("one two three four", pause_after=1)) == [2, 4]
