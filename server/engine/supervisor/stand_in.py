@@ -101,16 +101,17 @@ class StandIn:
                     return
 
     async def _can_be_had(self) -> bool:
-        return not self._is_missing() or await self._a_source_answers()
-
-    async def _a_source_answers(self) -> bool:
-        """Ask the sources for the default model and return True if one can provide it."""
+        """Return True if the default model is installed, or else a source answers that it can provide it."""
+        if not self._is_missing():
+            return True
+        answer = begin(partial(self._catalog.ask, self._catalog.default))
+        while self._is_missing() and not answer.done():  # somebody may install it while a source hangs
+            await asyncio.sleep(LOOK_SECONDS)
         try:
-            await asyncio.wrap_future(begin(partial(self._catalog.ask, self._catalog.default)))
+            return not self._is_missing() or answer.result(timeout=0) is None
         except WhisperXError as error:
             log.debug("The demo model goes on serving: %s", error.message)
             return False
-        return True
 
     async def _installed_within(self, seconds: float) -> None:
         """Wait this many seconds, or until the missing default model is installed, if that is earlier."""
