@@ -20,8 +20,8 @@ class LocalIndex(ThreadingHTTPServer):
     """Serves ``wheels``, a mapping of package to file, as the simple repository of PEP 503.
 
     ``break_after`` bytes of a wheel, the connection breaks. After ``stall_after`` bytes of one, nothing more
-    comes. As a proxy it refuses every connection. ``asked`` are the packages that were looked up, ``sent`` the bytes of
-    wheels that went out, of each package.
+    comes. ``silent`` accepts connections and never answers. As a proxy it refuses every connection. ``asked`` are the
+    packages that were looked up, ``sent`` the bytes of wheels that went out, of each package.
     """
 
     daemon_threads = True
@@ -31,6 +31,7 @@ class LocalIndex(ThreadingHTTPServer):
         self.wheels: dict[str, Path] = {}
         self.break_after: int | None = None
         self.stall_after: int | None = None
+        self.silent = False
         self.asked: list[str] = []
         self.sent: dict[str, int] = {}
 
@@ -50,6 +51,7 @@ def serving_packages() -> Iterator[LocalIndex]:
         thread.start()
         yield index
         index.stall_after = None
+        index.silent = False
         index.shutdown()
         thread.join()
 
@@ -70,6 +72,8 @@ class _Handler(BaseHTTPRequestHandler):
         """Log nothing."""
 
     def _answer(self, *, with_body: bool) -> None:
+        while self.server.silent:
+            time.sleep(0.05)
         match self.path.strip("/").split("/"):
             case ["simple", package]:
                 self.server.asked.append(package)

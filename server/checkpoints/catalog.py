@@ -126,12 +126,13 @@ class Catalog:
         source = self._source(name)
         return source.repository is not None and not source.directory.is_dir()
 
-    def ask(self, name: str) -> None:
+    def ask(self, name: str, seconds: float | None = None) -> None:
         """Ask the sources whether this machine may pull a model now; raise the error that ``pull`` would raise.
 
-        Raises HubUnreachable only where no source has the model and one of them does not answer.
+        Sources that have not answered after ``seconds`` are given up; by default, each has its own time. Raises
+        HubUnreachable only where no source has the model and one of them does not answer.
         """
-        ask(self._online(self._source(name)), self._find_installer())
+        ask(self._online(self._source(name)), self._find_installer(), seconds)
 
     def pull(self, name: str, progress: Progress | None = None) -> Path:
         """Fetch a model unless it is installed, and return its directory; an interrupted download is resumed.

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from server.checkpoints.catalog import Catalog
     from server.settings.load import Settings
 
+ASK_SECONDS = 5.0  # for all sources together, before the server listens
 WHAT_THE_DEMO_IS = (
     "This is the demonstration model: it shows that the server works and is no general speech recognizer. "
 )
@@ -21,8 +22,9 @@ WHAT_THE_DEMO_IS = (
 def why_demo_serves(settings: Settings) -> str | None:
     """Apply ``model.missing`` before ``serve`` listens: return why the demo must stand in, None where it need not.
 
-    A source that does not answer is given up after the seconds that ``Catalog.ask`` allows. Raises ModelNotFound for a
-    name that is no model, and ModelUnavailable for a model that is not installed and may not be pulled.
+    Sources that have not answered after ``ASK_SECONDS`` are given up, and asked again while the server listens. Raises
+    ModelNotFound for a name that is no model, and ModelUnavailable for a model that is not installed and may not be
+    pulled.
     """
     from server.checkpoints.catalog import DEMO_DIR, Catalog
 
@@ -71,7 +73,7 @@ def pulled_or_demo(settings: Settings, *, named: bool) -> tuple[Settings, str | 
 def _unanswered(catalog: Catalog, name: str) -> str | None:
     """Return why no source gives the model now, None where one does. Raises the refusals of a source that answers."""
     try:
-        catalog.ask(name)
+        catalog.ask(name, ASK_SECONDS)
     except HubUnreachable as error:
         return error.message
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic
@@ -75,6 +76,19 @@ def test_a_hub_that_hangs_is_given_up_and_its_model_serves_once_it_answers(
             assert answer.headers[HEADER] is None
         aliases = [entry["root"] for entry in get(server, "/v1/models")[1]["data"] if entry["id"] == "whisper-1"]
         assert aliases == ["base.en"]
+
+
+def test_it_listens_within_seconds_where_hub_and_registry_hang(online: dict[str, str], tmp_path: Path) -> None:
+    with serving() as silent:
+        silent.silent = True
+        online |= dict.fromkeys(("PIP_INDEX_URL", "UV_INDEX_URL"), f"{silent.url}/simple")
+        online |= {"HF_ENDPOINT": silent.url, "PIP_CONFIG_FILE": os.devnull, "WHISPERX_NPU_MODEL__NAME": "base"}
+        online |= {"WHISPERX_NPU_MODEL__CACHE_DIR": str(tmp_path), "XDG_DATA_DIRS": str(tmp_path)}
+        with running(online, "--port", "0") as server:
+            asked = monotonic() - silent.first_request
+            assert asked < 9.0, "5 s, and the rest of the start on a busy machine"
+            (note,) = get(server, "/v1/status")[1]["notes"]
+    assert "the Hugging Face Hub does not answer. The package registry does not answer" in note
 
 
 @pytest.fixture

