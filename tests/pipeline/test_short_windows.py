@@ -28,12 +28,13 @@ class LoopingDecoder:
 
     device = "cpu"
 
-    def __init__(self) -> None:
+    def __init__(self, loop: list[str]) -> None:
+        self.loop = loop
         self.frames: list[int] = []
 
     def generate(self, states: Float32, searches: Sequence[Search], temperature: float) -> list[Decoded]:
         self.frames += [len(row) for row in states]
-        text = ["Good", " morning."] if states.shape[1] == 1500 else [" again"] * 30
+        text = ["Good", " morning."] if states.shape[1] == 1500 else self.loop
         words = tuple(TokenWord(word, (1,)) for word in text)
         return [Decoded(words, -0.1, 0.0, 1.0, temperature) for _ in searches]
 
@@ -56,19 +57,21 @@ def by_worker(model: LoadedModel, path: Path) -> Transcript:
 
 
 @pytest.mark.parametrize("transcribe", [by_hand, by_worker])
+@pytest.mark.parametrize("loop", [[" again"] * 30, [" He", " left", " at", " once."] * 2])
 @pytest.mark.parametrize("temperatures", [(0.0,), (0.0, 0.4)])
 def test_a_loop_in_a_short_window_is_decoded_again_in_full(
     tiny_english: Path,
     tmp_path: Path,
     transcribe: Callable[[LoadedModel, Path], Transcript],
     temperatures: tuple[float, ...],
+    loop: list[str],
 ) -> None:
     settings = StageSettings(
         model=ModelSettings(encoder="ctranslate2", compute_type="float32", offline=True),
         decode=DecodeSettings(temperatures=temperatures),
     )
     model = LoadedModel("tiny", tiny_english, settings)
-    model.decoder = decoder = LoopingDecoder()  # type: ignore[assignment]
+    model.decoder = decoder = LoopingDecoder(loop)  # type: ignore[assignment]
     found = transcribe(model, write(tmp_path / "a.wav", tone(35.0)))
     assert [segment.text for segment in found.segments] == ["Good morning.", "Good morning."]
     assert sorted(decoder.frames) == [512, 1500, 1500], "30 s of audio are a full window from the start"
