@@ -10,7 +10,7 @@ from itertools import groupby
 
 from kernels.mel.audio import Float32
 from server.pipeline.loaded_model import LoadedModel
-from server.pipeline.stages.hallucination import Failure
+from server.pipeline.stages.hallucination import Failure, is_repetitive, says_twice
 from server.pipeline.stages.protocols import Retired
 from server.pipeline.work import Watch, Work, charged, stacked
 
@@ -32,32 +32,39 @@ def encode(model: LoadedModel, works: Sequence[Work], watch: Watch = charged) ->
         work.encoded(row)
 
 
-def _encoded(model: LoadedModel, works: Sequence[Work], watch: Watch) -> Float32:
+def _encoded(model: LoadedModel, works: Sequence[Work], watch: Watch) -> Sequence[Float32]:
     with watch("mel", model.mel.device, works):
         features = model.mel([work.window.samples for work in works])
     with watch("encoder", model.encoder.device, works):
-        return model.encoder(features)
+        if model.encoder.device != "cpu":  # the NPU's programs are made for full windows
+            return list(model.encoder(features))
+        return [model.encoder(features[number][None, :, : 2 * work.frames])[0] for number, work in enumerate(works)]
 
 
 def decode(model: LoadedModel, works: Sequence[Work], watch: Watch = charged) -> list[Failure | None]:
     """Decode windows once, at the next temperature that each of them has left to try.
 
     All ``works`` must have equal ``decoder_key``. Returns for each the check that its text failed, so that it must be
-    decoded at a further temperature, or None if its window is decoded.
+    decoded at a further temperature, or None if its window is decoded. A text that repeats itself may come from a
+    window that was encoded short: such a window waits for the encoder again.
     """
     [temperature] = {work.temperature for work in works}
     assert temperature is not None, "decoded already"  # noqa: S101
     with watch("decoder", model.decoder.device, works):
         results = model.decoder.generate(stacked(works), [work.attempts.search for work in works], temperature)
-    return [work.attempts.add(result) for work, result in zip(works, results, strict=True)]
+    failures = [work.attempts.add(result) for work, result in zip(works, results, strict=True)]
+    for work, result in zip(works, results, strict=True):
+        if is_repetitive(result.text, model.settings.decode) or says_twice(result.text):
+            work.widen()
+    return failures
 
 
 def decode_completely(model: LoadedModel, works: Sequence[Work], watch: Watch = charged) -> None:
-    """Decode windows at one temperature after the other, until none of them needs a further one."""
+    """Decode windows at one temperature after the other, until all have their texts or wait for the encoder."""
     while pending := [work for work in works if work.temperature is not None]:
         for _, batch in groupby(sorted(pending, key=_decoder_key), key=_decoder_key):
             decode(model, list(batch), watch)
 
 
-def _decoder_key(work: Work) -> tuple[int, int, float]:
-    return work.decoder_key or (0, 0, 0.0)
+def _decoder_key(work: Work) -> tuple[float, ...]:
+    return work.decoder_key or ()

@@ -6,6 +6,11 @@ from dataclasses import dataclass
 
 from kernels.mel.audio import ENCODER_FRAMES, HOP_LENGTH, SAMPLE_RATE, Float32
 
+# The frames that an encoder on the CPU computes for a window: few lengths, so that windows can share a decoder batch.
+# Below 10 s, or with less silence than 2 s after the audio, Whisper loops (docs/performance.md has figures)
+LENGTHS = (512, 640, 768, 1024, ENCODER_FRAMES)
+SILENCE_FRAMES = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -29,3 +34,12 @@ class Window:
     def frames(self) -> int:
         """The number of encoder frames, of 20 ms each, that hold audio rather than padding."""
         return max(1, min(ENCODER_FRAMES, -(-len(self.samples) // (2 * HOP_LENGTH))))
+
+    @property
+    def frames_to_encode(self) -> int:
+        """The number of encoder frames that suffice for the window's text: its audio and 2 s of silence, at least 10 s.
+
+        Whisper was trained on 1500 frames, padded with silence, but most of the padding changes nothing.
+        """
+        needed = min(self.frames + SILENCE_FRAMES, ENCODER_FRAMES)
+        return next(length for length in LENGTHS if length >= needed)

@@ -8,7 +8,7 @@ from time import perf_counter
 
 import numpy as np
 
-from kernels.mel.audio import Float32
+from kernels.mel.audio import ENCODER_FRAMES, Float32
 from server.pipeline.clock import StageClock
 from server.pipeline.stages.decoder import Attempts
 from server.pipeline.window import Window
@@ -19,26 +19,29 @@ class Work:
 
     ``request`` is the number of its request, ``clock`` adds up the request's stage times, and ``warn`` adds a sentence
     to the warnings of the answer. A batch may hold works of several requests.
+
+    ``frames`` are the encoder frames to compute. ``waits_for_encoder`` is True until the encoder's output is there.
     """
 
-    __slots__ = ("_attempts", "_states", "clock", "request", "warn", "window")
+    __slots__ = ("_attempts", "_states", "clock", "frames", "request", "warn", "window")
 
     def __init__(self, window: Window, *, request: int, clock: StageClock, warn: Callable[[str], None]) -> None:
         self.window = window
         self.request = request
         self.clock = clock
         self.warn = warn
+        self.frames = window.frames_to_encode
         self._states: Float32 | None = None
         self._attempts: Attempts | None = None
 
     @property
     def states(self) -> Float32:
-        """The encoder's output, float32 [1500, d_model]; the window must have been encoded."""
+        """The encoder's output, float32 [F, d_model] with F frames of 20 ms; the window must have been encoded."""
         assert self._states is not None, "a window is encoded before its states are used"  # noqa: S101
         return self._states
 
     def encoded(self, states: Float32) -> None:
-        """Store the encoder's output, float32 [1500, d_model]."""
+        """Store the encoder's output, float32 [F, d_model]."""
         self._states = states
 
     @property
@@ -51,6 +54,26 @@ class Work:
         """Store the object that holds the decoder's parameters and will collect its results."""
         self._attempts = attempts
 
+    @property
+    def waits_for_encoder(self) -> bool:
+        """True until the encoder's output is there, and again after ``widen``."""
+        return self._states is None
+
+    def widen(self) -> bool:
+        """Ask for the encoder's output of the full window, with a first attempt after it, if it was not full before.
+
+        Return True if the window must be encoded again.
+        """
+        if self._states is None or len(self._states) == ENCODER_FRAMES:
+            return False
+        self.frames, self._states, self._attempts = ENCODER_FRAMES, None, None
+        return True
+
+    @property
+    def decoded(self) -> bool:
+        """True if the window has its text: it was encoded, and no temperature is left to try."""
+        return self._attempts is not None and self._attempts.temperature is None
+
     def release(self) -> None:
         """Drop the encoder's output, the largest part of a window (3 MB with Whisper base)."""
         self._states = None
@@ -61,9 +84,11 @@ class Work:
         return self._attempts.temperature if self._attempts else None
 
     @property
-    def decoder_key(self) -> tuple[int, int, float] | None:
+    def decoder_key(self) -> tuple[float, ...] | None:
         """A key that is equal for windows that the decoder can take in one batch; None if nothing is left to decode."""
-        return None if self.temperature is None else self.attempts.search.batch_key(self.temperature)
+        if self.temperature is None:
+            return None
+        return len(self.states), *self.attempts.search.batch_key(self.temperature)
 
 
 Watch = Callable[[str, str, Sequence[Work]], AbstractContextManager[None]]
@@ -86,5 +111,5 @@ def charged(stage: str, device: str, works: Sequence[Work]) -> Iterator[None]:
 
 
 def stacked(works: Sequence[Work]) -> Float32:
-    """Return the encoder's outputs of a batch as one array, float32 [B, 1500, d_model]."""
+    """Return the encoder's outputs of a batch as one array, float32 [B, F, d_model]."""
     return np.stack([work.states for work in works])

@@ -99,6 +99,12 @@ class Backlog:
             self._queues.encoded(step.entries)
             self._changed.notify_all()
 
+    def encode_again(self, entries: Sequence[tuple[float, Work]]) -> None:
+        """Queue windows for the encoder again; each comes with its place in the queue."""
+        with self._changed:
+            self._queues.encode_again(entries)
+            self._changed.notify_all()
+
     def decode_again(self, entries: Sequence[tuple[float, Work]]) -> None:
         """Queue windows for the decoder again, for their next temperature; each comes with its place in the queue."""
         with self._changed:

@@ -85,8 +85,9 @@ class BatchRunner:
         if first_try and self._pace.decoded(step.works, perf_counter() - began):
             self._backlog.resize(self._pace.sizes)
             self._reports.send(DevicesChanged(self._choices()))
+        self._backlog.encode_again([(tag, work) for tag, work in step.entries if work.waits_for_encoder])
         self._backlog.decode_again([(tag, work) for tag, work in step.entries if work.temperature is not None])
-        decoded = sorted((work for work in step.works if work.temperature is None), key=_request)
+        decoded = sorted((work for work in step.works if work.decoded), key=_request)
         for number, works in groupby(decoded, key=_request):
             if request := self._backlog.find(number):
                 with self._finisher.guarded(request):

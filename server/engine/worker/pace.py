@@ -69,8 +69,8 @@ class Pace:
 
     def decoded(self, works: Sequence[Work], seconds: float) -> bool:
         """Count a batch that took ``seconds`` in the decoder at temperature 0; return True if ``sizes`` changed."""
-        if any(work.attempts.search.beam_size != self._beam_size for work in works):
-            return False
+        if any(work.waits_for_encoder or work.attempts.search.beam_size != self._beam_size for work in works):
+            return False  # a window that waits for the encoder again went on too long
         before = self._speed.best
         tokens = sum(len(work.attempts.latest.tokens) for work in works)
         self._speed.add(windows=len(works), tokens=tokens, seconds=seconds)

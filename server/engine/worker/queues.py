@@ -199,6 +199,13 @@ class Queues:
                 self._clocks[request.urgent].tag(request.id)
         self.encoded(entries)
 
+    def encode_again(self, entries: Iterable[tuple[float, Work]]) -> None:
+        """Queue windows for the encoder again, in their positions; the later windows of their requests move back."""
+        for tag, work in entries:
+            if request := self.requests.get(work.request):
+                self._clocks[request.urgent].tag(request.id)
+                self._encoder.push(tag, work, urgent=request.urgent)
+
     def next_step(self, stages: tuple[StageName, ...] = ("decoder", "encoder")) -> Step | None:
         """Take the next batch of one of ``stages`` out of the queues and return it; None if nothing is to compute."""
         encode = "encoder" in stages and len(self._encoder) > 0 and len(self._decoder) < self.sizes.ahead_in_all

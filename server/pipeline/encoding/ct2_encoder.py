@@ -10,7 +10,7 @@ from server.pipeline.stages.whisper import Checkpoint, storage
 
 
 class Ct2Encoder:
-    """The encoder stage by CTranslate2: features float32 [B, n_mels, 3000] give states float32 [B, 1500, d_model].
+    """The encoder stage by CTranslate2: features float32 [B, n_mels, 2 F] give states float32 [B, F, d_model].
 
     The arithmetic is the one in which CTranslate2 has loaded the checkpoint, by default int8.
     """

@@ -15,7 +15,7 @@ from openvino import CompiledModel, Core, Model, Node
 from openvino import opset13 as ops
 
 from kernels.encoder.weights import EncoderLayer, EncoderWeights, Linear, Norm
-from kernels.mel.audio import ENCODER_FRAMES, MEL_FRAMES, Float32
+from kernels.mel.audio import Float32
 from kernels.mel.features import Features
 from server.errors import ModelUnavailable
 
@@ -26,7 +26,7 @@ EPSILON = 1e-5  # of every layer normalisation, as in openai/whisper (torch's de
 
 
 class OpenVinoEncoder:
-    """The encoder stage, window by window: float32 [B, n_mels, 3000] -> float32 [B, 1500, d_model].
+    """The encoder stage, window by window: float32 [B, n_mels, 2 F] -> float32 [B, F, d_model], F at most 1500.
 
     The relative L2 distance of the states from CTranslate2's in float32 is 4e-6 in float32, and 0.016 to 0.019 in
     bfloat16 (base on speech). The weights are a second copy beside CTranslate2's. Raises ModelUnavailable where
@@ -37,7 +37,7 @@ class OpenVinoEncoder:
 
     def __init__(self, weights: EncoderWeights, precision: Precision, threads: int) -> None:
         self.precision = precision
-        self.shape = (ENCODER_FRAMES, weights.d_model)
+        self.d_model = weights.d_model
         options = {
             "INFERENCE_PRECISION_HINT": HINTS[precision],
             "INFERENCE_NUM_THREADS": threads,
@@ -50,7 +50,7 @@ class OpenVinoEncoder:
             raise ModelUnavailable(f"OpenVINO refuses the encoder: {error}.", param="model.encoder") from error
 
     def __call__(self, features: Features) -> Float32:
-        states = np.empty((len(features), *self.shape), np.float32)
+        states = np.empty((len(features), features.shape[2] // 2, self.d_model), np.float32)
         request = self.compiled.create_infer_request()  # threads may share the compiled model, but no request
         for window, row in enumerate(states):
             request.infer([features[window][None]], share_inputs=True)
@@ -68,13 +68,26 @@ def memory_bytes(weights: EncoderWeights) -> int:
 
 
 def encoder_model(weights: EncoderWeights) -> Model:
-    """Return the encoder for one window: mel float32 [1, n_mels, 3000] in, states float32 [1, 1500, d_model] out."""
-    mel = ops.parameter([1, weights.n_mels, MEL_FRAMES], np.float32)
+    """Return the encoder for one window: mel float32 [1, n_mels, 2 F] in, states float32 [1, F, d_model] out.
+
+    F is at most 1500, and not known before the window comes.
+    """
+    mel = ops.parameter([1, weights.n_mels, -1], np.float32)
     x = _convolved(_convolved(mel, weights.conv1, stride=1), weights.conv2, stride=2)
-    x = ops.add(ops.transpose(x, [0, 2, 1]), ops.constant(weights.positions[None]))
+    x = ops.transpose(x, [0, 2, 1])
+    x = ops.add(x, _first(weights.positions, frames=_length(x, axis=1)))
     for layer in weights.layers:
         x = _layer(x, layer, weights.heads)
     return Model([_normalised(x, weights.norm)], [mel], "encoder")
+
+
+def _length(x: Node, axis: int) -> Node:
+    return ops.gather(ops.shape_of(x), np.array([axis]), 0)
+
+
+def _first(positions: Float32, frames: Node) -> Node:
+    """Return the embeddings of the first positions: [1500, d] -> [1, frames, d]."""
+    return ops.slice(ops.constant(positions[None]), np.array([0]), frames, np.array([1]), np.array([1]))
 
 
 def _layer(x: Node, layer: EncoderLayer, heads: int) -> Node:
@@ -85,14 +98,14 @@ def _layer(x: Node, layer: EncoderLayer, heads: int) -> Node:
 
 
 def _attended(qkv: Node, heads: int) -> Node:
-    """Mix values by attention: query, key and value side by side [1, 1500, 3 d] -> [1, 1500, d]."""
+    """Mix values by attention: query, key and value side by side [1, F, 3 d] -> [1, F, d]."""
     query, key, value = (_by_head(part, heads) for part in ops.split(qkv, 2, 3).outputs())
     mixed = ops.transpose(ops.scaled_dot_product_attention(query, key, value), [0, 2, 1, 3])
     return ops.reshape(mixed, [0, 0, -1], special_zero=True)
 
 
 def _by_head(x: Any, heads: int) -> Node:
-    """Sort the columns into heads: [1, 1500, d] -> [1, heads, 1500, d / heads]."""
+    """Sort the columns into heads: [1, F, d] -> [1, heads, F, d / heads]."""
     return ops.transpose(ops.reshape(x, [0, 0, heads, -1], special_zero=True), [0, 2, 1, 3])
 
 

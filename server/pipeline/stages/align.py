@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate, pairwise
+from itertools import accumulate, groupby, pairwise
 
 import numpy as np
 from faster_whisper.tokenizer import Tokenizer
@@ -51,22 +51,23 @@ class AttentionAligner:
         return [self._scores(spoken, scores) for (_, scores), spoken in self._align(windows)]
 
     def _align(self, windows: Sequence[Spoken]) -> list[tuple[tuple[list[tuple[int, int]], list[float]], Spoken]]:
-        spoken = [window for window in windows if window.words]
-        if not spoken:
-            return [(([], []), window) for window in windows]
-        results = iter(
-            self.checkpoint.whisper.align(
-                storage(np.stack([item.states for item in spoken])),
-                self.tokenizer.sot_sequence,
-                [[token for word in item.words for token in word.tokens] for item in spoken],
-                [2 * item.window.frames for item in spoken],
-            )
+        found: dict[int, tuple[list[tuple[int, int]], list[float]]] = {}
+        spoken = [number for number, window in enumerate(windows) if window.words]
+        for _, batch in groupby(sorted(spoken, key=lambda n: len(windows[n].states)), lambda n: len(windows[n].states)):
+            numbers = list(batch)
+            results = self._align_alike([windows[number] for number in numbers])
+            found |= zip(numbers, results, strict=True)
+        return [(found.get(number, ([], [])), window) for number, window in enumerate(windows)]
+
+    def _align_alike(self, spoken: Sequence[Spoken]) -> list[tuple[list[tuple[int, int]], list[float]]]:
+        """Align windows that were encoded to one number of frames, as CTranslate2 demands of a batch."""
+        results = self.checkpoint.whisper.align(
+            storage(np.stack([item.states for item in spoken])),
+            self.tokenizer.sot_sequence,
+            [[token for word in item.words for token in word.tokens] for item in spoken],
+            [2 * item.window.frames for item in spoken],
         )
-        found = [next(results) if window.words else None for window in windows]
-        return [
-            (([], []) if result is None else (result.alignments, result.text_token_probs), window)
-            for result, window in zip(found, windows, strict=True)
-        ]
+        return [(result.alignments, result.text_token_probs) for result in results]
 
     def _scores(self, spoken: Spoken, probabilities: Sequence[float]) -> tuple[TokenScore, ...]:
         tokens = [token for word in spoken.words for token in word.tokens]

@@ -146,7 +146,7 @@ class Ct2Decoder:
         self.settings = settings
 
     def generate(self, states: Float32, searches: Sequence[Search], temperature: float) -> list[Decoded]:
-        """Decode encoder states, float32 [B, 1500, d_model], at one temperature; return a result for each window.
+        """Decode encoder states, float32 [B, F, d_model], at one temperature; return a result for each window.
 
         ``searches`` are the windows' parameters, whose ``batch_key`` must be equal at this temperature; the windows may
         belong to several requests.

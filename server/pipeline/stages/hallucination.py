@@ -13,6 +13,7 @@ from typing import Literal
 from server.settings.stages import DecodeSettings
 
 LONGEST_PHRASE = 10  # words
+SHORTEST_ECHO = 3  # words
 
 Failure = Literal["log_prob", "compression_ratio", "repeats"]
 """The name of the check that a decoded window failed; also the label of the metric of fallbacks."""
@@ -53,6 +54,16 @@ def why_repetitive(text: str, settings: DecodeSettings) -> Failure | None:
         return "compression_ratio"
     words = text.split()
     return "repeats" if len(kept_words(words, settings.max_repeats)) < len(words) else None
+
+
+def says_twice(text: str) -> bool:
+    """Return True if a phrase of three words or more occurs twice in a row, of whatever length."""
+    words = [word.strip(" .,;:!?").lower() for word in text.split()]
+    return any(
+        words[begin : begin + length] == words[begin + length : begin + 2 * length]
+        for length in range(SHORTEST_ECHO, len(words) // 2 + 1)
+        for begin in range(len(words) - 2 * length + 1)
+    )
 
 
 def kept_words(words: Sequence[str], max_repeats: int) -> list[int]:

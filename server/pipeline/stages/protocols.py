@@ -74,14 +74,17 @@ class Encoder(Protocol):
     def device(self) -> str: ...
 
     def __call__(self, features: Features, /) -> Float32:
-        """Encode features, float32 [B, n_mels, 3000], to float32 [B, 1500, d_model]; the caller owns the result."""
+        """Encode features, float32 [B, n_mels, 2 F], to float32 [B, F, d_model]; the caller owns the result.
+
+        F is 1500 on the NPU, and at most 1500 on the CPU.
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
     """A window with its known words, the input of an aligner.
 
-    ``states`` is the encoder's output, float32 [1500, d_model].
+    ``states`` is the encoder's output, float32 [F, d_model]; at least the frames of the window's audio.
     """
 
     window: Window
@@ -141,5 +144,5 @@ class TextStage(Protocol):
     def __call__(self, texts: Sequence[WindowText], states: Sequence[Float32], /) -> list[WindowText]:
         """Return the texts of windows with this stage's additions or changes, one for each window, in order.
 
-        ``states`` are the encoder outputs of the windows, float32 [1500, d_model] each.
+        ``states`` are the encoder outputs of the windows, float32 [F, d_model] each.
         """

@@ -62,7 +62,7 @@ class Checkpoint:
             )
 
     def detect_language(self, states: Float32, candidates: Sequence[str]) -> tuple[str, float]:
-        """Return the likeliest of the languages ``candidates`` and its probability, from encoder states [1500, d].
+        """Return the likeliest of the languages ``candidates`` and its probability, from encoder states [F, d].
 
         ``candidates`` are codes that the model knows; their probabilities are scaled to a sum of 1.
         """

@@ -35,6 +35,7 @@ def decoded(windows: int, beam_size: int = 5) -> list[Work]:
     for index in range(windows):
         window = Window(index, 0.0, np.zeros(1, np.float32))
         work = Work(window, request=1, clock=StageClock(), warn=print)
+        work.encoded(np.zeros((1500, 1), np.float32))
         work.prepare(Attempts(search, DecodeSettings()))
         work.attempts.add(Decoded(words, -0.1, 0.0, 1.0, 0.0))
         works.append(work)

@@ -42,6 +42,16 @@ def test_float32_is_what_ctranslate2_computes(exact: OpenVinoEncoder, tiny_multi
     assert np.abs(states - _ctranslate2(tiny_multilingual, mel)).max() <= 1e-4
 
 
+@pytest.mark.parametrize("frames", [512, 640, 1024])
+def test_fewer_frames_are_encoded_as_ctranslate2_does(
+    exact: OpenVinoEncoder, tiny_multilingual: Path, mel: Float32, frames: int
+) -> None:
+    states = exact(mel[:, :, : 2 * frames])
+    assert states.shape == (2, frames, 64)
+    short = np.ascontiguousarray(mel[:, :, : 2 * frames])
+    assert np.abs(states - _ctranslate2(tiny_multilingual, short)).max() <= 1e-4
+
+
 def test_float32_of_a_trained_model(demo_model: Path, mel: Float32) -> None:
     states = OpenVinoEncoder(encoder_weights(demo_model / "model.bin"), "float32", threads=1)(mel[:1])
     expected = _ctranslate2(demo_model, mel[:1])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.pipeline.stages.hallucination import compression_ratio, is_silence, kept_words, why_failed
+from server.pipeline.stages.hallucination import compression_ratio, is_silence, kept_words, says_twice, why_failed
 from server.settings.stages import DecodeSettings
 
 DEFAULT = DecodeSettings()
@@ -71,3 +71,17 @@ def test_what_is_kept_has_no_loop_left(words: list[str], limit: int) -> None:
 def test_text_without_repeats_is_untouched(numbers: list[int]) -> None:
     words = [str(number) for number in numbers]
     assert kept_words(words, 1) == list(range(len(words)))
+
+
+@pytest.mark.parametrize(
+    ("text", "twice"),
+    [
+        ("He stood undecided, his ears strained to catch the slightest sound. " * 2, True),
+        ("And then we left. We left at once. We left at once.", True),
+        ("No, no. Very, very good, very good.", False),
+        ("Ask not what your country can do for you, ask what you can do for your country.", False),
+        ("", False),
+    ],
+)
+def test_a_phrase_that_is_said_twice_in_a_row(text: str, twice: bool) -> None:
+    assert says_twice(text) is twice
