@@ -11,6 +11,10 @@ from typing import Literal
 
 Task = Literal["transcribe", "translate"]
 AlignMethod = Literal["auto", "whisperx", "attention", "ctc", "off"]
+RawFormat = Literal[
+    "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_f64le", "pcm_s8", "pcm_u8",
+    "mulaw", "alaw", "g722", "g726",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,22 @@ class DiarizeOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class AudioInput:
+    """The reading of a file where the request decides it; the file itself decides what is left out.
+
+    ``format`` names raw audio without a header, with ``sample_rate`` in Hz and ``channels``. ``track`` is the number of
+    an audio track from 1, its language, or ``default``. ``extension`` is the end of the upload's name (``.g722``),
+    which helps with formats that have no signature.
+    """
+
+    format: RawFormat | None = None
+    sample_rate: int = 16_000
+    channels: int = 1
+    track: str | None = None
+    extension: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
     """The options that one request may choose; None means the configured value.
 
@@ -124,6 +144,7 @@ class Options:
     align: AlignMethod | None = None
     diarize: DiarizeOptions | None = None
     token_logprobs: bool = False
+    audio: AudioInput = AudioInput()
 
 
 @dataclass(frozen=True, slots=True)
