@@ -9,12 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from server.raw_formats import RawAudio
+
 Task = Literal["transcribe", "translate"]
 AlignMethod = Literal["auto", "whisperx", "attention", "ctc", "off"]
-RawFormat = Literal[
-    "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_f64le", "pcm_s8", "pcm_u8",
-    "mulaw", "alaw", "g722", "g726",
-]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,16 +103,13 @@ class DiarizeOptions:
 
 @dataclass(frozen=True, slots=True)
 class AudioInput:
-    """The reading of a file where the request decides it; the file itself decides what is left out.
+    """The reading of a file; the file itself decides what is left out.
 
-    ``format`` names raw audio without a header, with ``sample_rate`` in Hz and ``channels``. ``track`` is the number of
-    an audio track from 1, its language, or ``default``. ``extension`` is the end of the upload's name (``.g722``),
-    which helps with formats that have no signature.
+    ``raw`` describes samples without a header. ``track`` is the number of an audio track from 1, its language, or
+    ``default``. ``extension`` is that of the upload's name if its format has no signature (``telling_extension``).
     """
 
-    format: RawFormat | None = None
-    sample_rate: int = 16_000
-    channels: int = 1
+    raw: RawAudio | None = None
     track: str | None = None
     extension: str | None = None
 

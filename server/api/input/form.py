@@ -12,9 +12,9 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from server.api.input.fields import MAX_BEAMS, Text
+from server.api.input.fields import MAX_BEAMS, ChannelCount, Raw, SampleRate, Text, Track, audio_input
 from server.errors import InvalidInput
-from server.transcript import AlignMethod
+from server.transcript import AlignMethod, AudioInput
 
 
 class Form(BaseModel):
@@ -45,6 +45,12 @@ class Form(BaseModel):
     align: AlignMethod | None = Field(
         None, description="Method that finds the word times; the configured one if left out."
     )
+    audio_track: Track = Field(
+        None, description="Audio track: its number from 1, its language, or `default`, which is used if left out."
+    )
+    input_format: Raw = Field(None, description="Format of raw audio without a header; other files are recognized.")
+    sample_rate: SampleRate = Field(None, description="With input_format: Hz; 16000 or the codec's if left out.")
+    input_channels: ChannelCount = Field(None, description="With input_format: interleaved channels; 1 if left out.")
 
     @classmethod
     def parse(cls, fields: Iterable[tuple[str, str]]) -> Self:
@@ -66,6 +72,11 @@ class Form(BaseModel):
         repeated = _repeated(cls)
         schema = cls.model_json_schema()["properties"]
         return {f"{name}[]" if name in repeated else name: without_null(entry) for name, entry in schema.items()}
+
+    @property
+    def audio(self) -> AudioInput:
+        """The reading of the file. Raises InvalidInput if fields about it contradict each other."""
+        return audio_input(self.audio_track, self.input_format, self.sample_rate, self.input_channels)
 
     @property
     def single_temperature(self) -> float | None:

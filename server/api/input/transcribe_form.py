@@ -60,6 +60,7 @@ class TranscribeForm(Form):
             hotwords=self.hotwords,
             temperature=self.single_temperature,
             beam_size=self.beam_size,
+            audio=self.audio,
             vad=self._vad(),
             align=self.align,
             diarize=DiarizeOptions(self.min_speakers, self.max_speakers) if self.enable_diarization else None,

@@ -20,10 +20,11 @@ from av.error import FFmpegError
 
 from kernels.mel.audio import SAMPLE_RATE, Float32
 from server.errors import InvalidInput, UnsupportedMedia
-from server.pipeline.stages.audio.formats import DEMUXERS, RAW_DEMUXERS, TELEPHONY, known_extension
+from server.pipeline.stages.audio.formats import DEMUXERS, EXTENSION_RATES, RAW_DEMUXERS
 from server.pipeline.stages.audio.mixing import Downmix
 from server.pipeline.stages.audio.timeline import Stamp, Timeline
 from server.pipeline.stages.audio.tracks import Track
+from server.raw_formats import RawAudio, telling_extension
 from server.transcript import AudioInput
 
 CURE = (
@@ -150,12 +151,12 @@ def opened(source: Path, audio: AudioInput) -> Iterator[Container]:
     """
     with ExitStack() as stack:
         raw = stack.enter_context(io.FileIO(source))
-        extension = known_extension(audio.extension or source.name)
+        extension = audio.extension or telling_extension(source.name)
         raw.name = f"recording.{extension}" if extension else "recording"  # FFmpeg looks at its end
         file = io.BufferedReader(raw)
-        rate = {"sample_rate": TELEPHONY[extension]} if extension in TELEPHONY else {}
+        rate = {"sample_rate": EXTENSION_RATES[extension]} if extension in EXTENSION_RATES else {}
         container = stack.enter_context(_open(file, audio, rate))
-        if not container.streams.audio and container.streams and audio.format is None:
+        if not container.streams.audio and container.streams and audio.raw is None:
             file.seek(0)
             container = stack.enter_context(_open(file, audio, FAR))
         if not container.streams.audio:
@@ -165,27 +166,27 @@ def opened(source: Path, audio: AudioInput) -> Iterator[Container]:
 
 def _open(file: BinaryIO, audio: AudioInput, options: dict[str, str]) -> Any:
     limits = {"format_whitelist": DEMUXERS, "protocol_whitelist": ""}
-    if audio.format is not None:
-        return _open_raw(file, audio, limits)
+    if audio.raw is not None:
+        return _open_raw(file, audio.raw, limits)
     try:
         return av.open(file, options=limits | options, **TAGS)
     except BROKEN as error:
         raise UnsupportedMedia("The file is not audio that can be decoded.", param="file", cure=CURE) from error
 
 
-def _open_raw(file: BinaryIO, audio: AudioInput, limits: dict[str, str]) -> Any:
+def _open_raw(file: BinaryIO, raw: RawAudio, limits: dict[str, str]) -> Any:
     begin = file.read(12)
     file.seek(0)
     if begin[:4] in (b"RIFF", b"RF64") and begin[8:] == b"WAVE":
         cure = "Leave input_format out: the file says itself what it is."
-        raise InvalidInput(f"The file is a WAV file, not raw {audio.format}.", param="input_format", cure=cure)
-    layout = {1: "mono", 2: "stereo"}.get(audio.channels, f"{audio.channels} channels")
-    options = {"sample_rate": str(audio.sample_rate), "ch_layout": layout, **limits}
+        raise InvalidInput(f"The file is a WAV file, not raw {raw.format}.", param="input_format", cure=cure)
+    layout = {1: "mono", 2: "stereo"}.get(raw.channels, f"{raw.channels} channels")
+    options = {"sample_rate": str(raw.sample_rate), "ch_layout": layout, **limits}
     try:
-        return av.open(file, format=RAW_DEMUXERS[str(audio.format)], options=options, **TAGS)
+        return av.open(file, format=RAW_DEMUXERS[raw.format], options=options, **TAGS)
     except BROKEN as error:
         cure = "Check input_format, sample_rate and input_channels."
-        raise UnsupportedMedia(f"The file is not raw {audio.format}.", param="file", cure=cure) from error
+        raise UnsupportedMedia(f"The file is not raw {raw.format}.", param="file", cure=cure) from error
 
 
 def _track(number: int, stream: Any) -> Track:

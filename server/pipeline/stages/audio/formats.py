@@ -8,8 +8,7 @@ in FFmpeg 8.1's libavformat.
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
+from server.raw_formats import RawFormat
 
 FILM_AND_BROADCAST = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,asf,asf_o,flv,live_flv,kux,mpeg,mpegts,mpegtsraw,mxf,gxf,lxf,nut,dv,rm,ivr,"
@@ -25,19 +24,12 @@ CODED_AUDIO = (
 WAVEFORMS = "wav,w64,aiff,au,caf,voc,avr,epaf,ircam,nistsphere,nsp,pvf,hcom,sds,sox,sdx,rso"
 GAMES = "adx,ast,wsaud,alp,apm,kvag,argo_asf,argo_cvg"
 HEADERLESS = "alaw,mulaw,s16le,s16be,s24le,s32le,f32le,f64le,s8,u8"
+EXTENSION_RATES = {"al": "8000", "ul": "8000"}  # Hz (ITU-T G.711); FFmpeg takes 44,100 where nobody says so
 # m4v is raw MPEG-4 video, which holds no audio and gets a better message than a file that is nothing.
 DEMUXERS = ",".join((FILM_AND_BROADCAST, CODED_SPEECH, CODED_AUDIO, WAVEFORMS, GAMES, HEADERLESS, "m4v"))
 
-# FFmpeg recognizes these by the end of the file's name alone, because their data have no signature.
-EXTENSIONS = {
-    "g722": "g722", "722": "g722", "al": "al", "alaw": "al", "ul": "ul", "ulaw": "ul", "mulaw": "ul", "sln": "sln",
-    "sbc": "sbc", "msbc": "msbc", "aptx": "aptx", "aptxhd": "aptxhd", "dfpwm": "dfpwm", "rso": "rso", "g728": "g728",
-    "g729": "g729", "g723_1": "g723_1", "tco": "tco", "rco": "rco", "bit": "bit",
-}  # fmt: skip
-TELEPHONY = {"al": "8000", "ul": "8000"}  # Hz (ITU-T G.711); FFmpeg takes 44,100 where nobody says so
-
 # FFmpeg's demuxer of each raw format, by the name that a request gives it.
-RAW_DEMUXERS = {
+RAW_DEMUXERS: dict[RawFormat, str] = {
     "pcm_s16le": "s16le",
     "pcm_s16be": "s16be",
     "pcm_s24le": "s24le",
@@ -51,12 +43,3 @@ RAW_DEMUXERS = {
     "g722": "g722",
     "g726": "g726",
 }
-
-
-def known_extension(name: str | Path) -> str | None:
-    """Return the end of a file's name, without the dot, if FFmpeg may need it to recognize the format; else None.
-
-    known_extension("call.g722")    # "g722"
-    """
-    found = re.search(r"\.([A-Za-z0-9_]{2,6})$", str(name))
-    return EXTENSIONS.get(found.group(1).lower()) if found else None
