@@ -30,6 +30,7 @@ hypothesis.settings.register_profile("house", deadline=None, derandomize="CI" in
 hypothesis.settings.load_profile("house")
 
 SHARED_AUDIO = Path(__file__).resolve().parents[2] / "shared" / "audio"
+SHARED_CASES = SHARED_AUDIO.parent / "cases"
 
 
 @pytest.fixture(autouse=True)
@@ -99,6 +100,14 @@ def shared_audio() -> Path:
     if not SHARED_AUDIO.is_dir():
         pytest.skip("../shared/audio is not here")
     return SHARED_AUDIO
+
+
+@pytest.fixture(scope="session")
+def shared_cases() -> Path:
+    """The small failing inputs beside the repository; the test is skipped without them."""
+    if not SHARED_CASES.is_dir():
+        pytest.skip("../shared/cases is not here")
+    return SHARED_CASES
 
 
 @pytest.fixture(scope="session")

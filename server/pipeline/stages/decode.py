@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
 from kernels.mel.audio import SAMPLE_RATE, Float32
 from server.errors import InvalidInput, TooLarge, UnsupportedMedia
-from server.pipeline.stages.audio.container import CURE, Piece, opened
+from server.pipeline.stages.audio.container import CURE, Container, Piece, opened
+from server.pipeline.stages.audio.links import Link
 from server.pipeline.stages.audio.mixing import Downmix
 from server.pipeline.stages.audio.timeline import Timeline
 from server.pipeline.stages.audio.tracks import chosen
@@ -91,21 +93,37 @@ class AudioStream:
             yield _bounded(_finite(samples))
 
     def _pieces(self) -> Iterator[Piece]:
-        if self.source.stat().st_size == 0:
+        size = self.source.stat().st_size
+        if size == 0:
             return
-        with opened(self.source, self.audio) as container:
-            found = False
-            for track in chosen(container.tracks, self.audio.track):
-                self.duration = container.claimed_seconds(track)
-                self._timeline = Timeline(self.duration, container.size)
-                for piece in container.pieces(track, self._timeline):
-                    found = found or len(piece.samples) > 0
-                    self.damaged = container.damaged
+        with opened(self.source, self.audio) as links:
+            self._timeline = Timeline(size)
+            for number, link in enumerate(links):
+                try:
+                    yield from self._link(link, self._timeline, alone=len(links) == 1)
+                except UnsupportedMedia:
+                    if number == 0:
+                        raise
+                    self.damaged += 1
+        if self._timeline.position == 0 and self.damaged:
+            raise UnsupportedMedia("None of the audio in the file can be decoded.", param="file", cure=CURE)
+
+    def _link(self, link: Link, timeline: Timeline, *, alone: bool) -> Iterator[Piece]:
+        """Decode the best track of a link that has any audio which can be decoded."""
+        begin, before = timeline.position, self.damaged
+        with Container.opened(link, self.audio) as container:
+            if not (tracks := chosen(container.tracks, self.audio.track)):
+                raise UnsupportedMedia("None of the audio in the file can be decoded.", param="file", cure=CURE)
+            for track in tracks:
+                claimed = container.claimed_seconds(track)
+                self.duration = claimed if alone else None
+                timeline.restart(claimed)
+                for piece in container.pieces(track, timeline):
+                    self.damaged = before + container.damaged
                     yield piece
-                self.damaged = container.damaged
-                if found or not self.damaged:
+                self.damaged = before + container.damaged
+                if timeline.position > begin or not container.damaged:
                     return
-        raise UnsupportedMedia("None of the audio in the file can be decoded.", param="file", cure=CURE)
 
     def _blocks(self, pieces: Iterator[Float32]) -> Iterator[Float32]:
         pending: list[Float32] = []
@@ -130,22 +148,23 @@ class AudioStream:
 
 def claimed_seconds(source: Path, audio: AudioInput = ANY) -> float | None:
     """Return the length in seconds that a file claims, without decoding it; None if it claims none or has no audio."""
-    try:
-        with opened(source, audio) as container:
-            tracks = chosen(container.tracks, audio.track)
-            return container.claimed_seconds(tracks[0]) if tracks else None
-    except InvalidInput:
-        return None
+    with suppress(InvalidInput), opened(source, audio) as links:
+        return _claimed(links[0], audio) if len(links) == 1 else None
+    return None
 
 
 def channel_count(source: Path, audio: AudioInput = ANY) -> int:
     """Return the number of channels that a file's track claims, without decoding it; 0 if that is not known."""
-    try:
-        with opened(source, audio) as container:
-            tracks = chosen(container.tracks, audio.track)
-            return tracks[0].channels if tracks else 0
-    except InvalidInput:
-        return 0
+    with suppress(InvalidInput), opened(source, audio) as links, Container.opened(links[0], audio) as container:
+        tracks = chosen(container.tracks, audio.track)
+        return tracks[0].channels if tracks else 0
+    return 0
+
+
+def _claimed(link: Link, audio: AudioInput) -> float | None:
+    with Container.opened(link, audio) as container:
+        tracks = chosen(container.tracks, audio.track)
+        return container.claimed_seconds(tracks[0]) if tracks else None
 
 
 def _gathered(pieces: Iterable[Piece], most: int) -> Iterator[Piece]:

@@ -6,13 +6,11 @@ counted as damage where audio came before it.
 
 from __future__ import annotations
 
-import io
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import chain, pairwise
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import av
 import numpy as np
@@ -21,6 +19,7 @@ from av.error import FFmpegError
 from kernels.mel.audio import SAMPLE_RATE, Float32
 from server.errors import InvalidInput, UnsupportedMedia
 from server.pipeline.stages.audio.formats import DEMUXERS, EXTENSION_RATES, RAW_DEMUXERS
+from server.pipeline.stages.audio.links import Link, links
 from server.pipeline.stages.audio.mixing import Downmix
 from server.pipeline.stages.audio.timeline import Stamp, Timeline
 from server.pipeline.stages.audio.tracks import Track
@@ -50,14 +49,28 @@ class Piece(NamedTuple):
 
 
 class Container:
-    """An open file with audio. ``damaged`` counts packets that could not be decoded and were skipped."""
+    """An open link of a file. ``damaged`` counts packets that could not be decoded and were skipped."""
 
-    def __init__(self, container: Any, size: int) -> None:
+    def __init__(self, container: Any) -> None:
         self.damaged = 0
-        self.size = size
         self._container = container
         self._resampler: _Resampler | None = None
         self.tracks = [_track(number, stream) for number, stream in enumerate(container.streams.audio, 1)]
+
+    @classmethod
+    @contextmanager
+    def opened(cls, link: Link, audio: AudioInput) -> Iterator[Container]:
+        """Context manager that opens a link; ``audio`` may describe raw samples.
+
+        Raises UnsupportedMedia if it is no format that is read, or has no audio.
+        """
+        with ExitStack() as stack:
+            container = stack.enter_context(_open(link, audio, {}))
+            if not container.streams.audio and container.streams:
+                container = stack.enter_context(_open(link, audio, FAR))
+            if not container.streams.audio:
+                raise UnsupportedMedia("The file has no audio track.", param="file", cure=CURE)
+            yield cls(container)
 
     def claimed_seconds(self, track: Track) -> float | None:
         """Return the length that the file claims, without decoding it; None if it claims none."""
@@ -144,37 +157,29 @@ class _Resampler:
 
 
 @contextmanager
-def opened(source: Path, audio: AudioInput) -> Iterator[Container]:
-    """Context manager that opens a file; ``audio`` may name the format of raw samples.
-
-    Raises UnsupportedMedia if it is none that is read, or has no audio.
-    """
-    with ExitStack() as stack:
-        raw = stack.enter_context(io.FileIO(source))
+def opened(source: Path, audio: AudioInput) -> Iterator[list[Link]]:
+    """Context manager that opens a file and returns its links, which ``Container.opened`` reads one by one."""
+    with source.open("rb") as file:
         extension = audio.extension or telling_extension(source.name)
-        raw.name = f"recording.{extension}" if extension else "recording"  # FFmpeg looks at its end
-        file = io.BufferedReader(raw)
-        rate = {"sample_rate": EXTENSION_RATES[extension]} if extension in EXTENSION_RATES else {}
-        container = stack.enter_context(_open(file, audio, rate))
-        if not container.streams.audio and container.streams and audio.raw is None:
-            file.seek(0)
-            container = stack.enter_context(_open(file, audio, FAR))
-        if not container.streams.audio:
-            raise UnsupportedMedia("The file has no audio track.", param="file", cure=CURE)
-        yield Container(container, os.fstat(file.fileno()).st_size)
+        name = f"recording.{extension}" if extension else "recording"  # FFmpeg looks at its end
+        size = source.stat().st_size
+        yield [Link(file, 0, size, name)] if audio.raw else links(file, size, name)
 
 
-def _open(file: BinaryIO, audio: AudioInput, options: dict[str, str]) -> Any:
+def _open(link: Link, audio: AudioInput, options: dict[str, str]) -> Any:
     limits = {"format_whitelist": DEMUXERS, "protocol_whitelist": ""}
+    link.seek(0)
     if audio.raw is not None:
-        return _open_raw(file, audio.raw, limits)
+        return _open_raw(link, audio.raw, limits)
+    rate = EXTENSION_RATES.get(link.name.rpartition(".")[2])
+    guess = {"sample_rate": rate} if rate else {}
     try:
-        return av.open(file, options=limits | options, **TAGS)
+        return av.open(link, options=limits | guess | options, **TAGS)
     except BROKEN as error:
         raise UnsupportedMedia("The file is not audio that can be decoded.", param="file", cure=CURE) from error
 
 
-def _open_raw(file: BinaryIO, raw: RawAudio, limits: dict[str, str]) -> Any:
+def _open_raw(file: Link, raw: RawAudio, limits: dict[str, str]) -> Any:
     begin = file.read(12)
     file.seek(0)
     if begin[:4] in (b"RIFF", b"RF64") and begin[8:] == b"WAVE":

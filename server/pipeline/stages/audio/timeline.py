@@ -24,13 +24,13 @@ class Stamp:
 class Timeline:
     """The place of each frame of a track on the container's time line, both in seconds from the container's start.
 
-    ``claimed`` is the length that the container claims, and ``size`` the file's in bytes: a small file cannot claim
-    hours of silence. Holes become silence. Stamps that run backwards, or jump further than the file can be long, are
+    ``size`` is the file's in bytes: a small file cannot claim hours of silence. ``claimed`` is the length that the
+    container claims. Holes become silence. Stamps that run backwards, or jump further than the file can be long, are
     ignored: the audio goes on without a hole, ``ignored`` counts those places and ``first_ignored`` is the first's
     place in seconds.
     """
 
-    def __init__(self, claimed: float | None, size: int) -> None:
+    def __init__(self, size: int, claimed: float | None = None) -> None:
         self.position = 0.0
         self.ignored = 0
         self.first_ignored = 0.0
@@ -39,6 +39,12 @@ class Timeline:
         self._offset = 0.0  # of the stamps to the position
         self._offsets = [0.0]  # every one so far: stray stamps return to the line that they left
         self._next: float | None = None  # stamp at which the last frame ended
+
+    def restart(self, claimed: float | None) -> None:
+        """Begin the time line of a file, or of the next link of a chain, which goes on where the last one ended."""
+        self._claimed = None if claimed is None else self.position + claimed
+        self._offset, self._next = -self.position, 0.0
+        self._offsets = [self._offset]
 
     def silence_before(self, frame: Stamp, following: Stamp) -> float:
         """Return the seconds of silence that belong before a frame, and go on to its end.
