@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from server.raw_formats import RawAudio
+
 Task = Literal["transcribe", "translate"]
 AlignMethod = Literal["auto", "whisperx", "attention", "ctc", "off"]
 
@@ -100,6 +102,19 @@ class DiarizeOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class AudioInput:
+    """The reading of a file; the file itself decides what is left out.
+
+    ``raw`` describes samples without a header. ``track`` is the number of an audio track from 1, its language, or
+    ``default``. ``extension`` is that of the upload's name if its format has no signature (``telling_extension``).
+    """
+
+    raw: RawAudio | None = None
+    track: str | None = None
+    extension: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
     """The options that one request may choose; None means the configured value.
 
@@ -124,6 +139,7 @@ class Options:
     align: AlignMethod | None = None
     diarize: DiarizeOptions | None = None
     token_logprobs: bool = False
+    audio: AudioInput = AudioInput()
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ hypothesis.settings.register_profile("house", deadline=None, derandomize="CI" in
 hypothesis.settings.load_profile("house")
 
 SHARED_AUDIO = Path(__file__).resolve().parents[2] / "shared" / "audio"
+SHARED_CASES = SHARED_AUDIO.parent / "cases"
 
 
 @pytest.fixture(autouse=True)
@@ -103,11 +104,10 @@ def shared_audio() -> Path:
 
 @pytest.fixture(scope="session")
 def shared_cases() -> Path:
-    """The small failing inputs of users' reports beside the repository; the test is skipped without them."""
-    cases = SHARED_AUDIO.with_name("cases")
-    if not cases.is_dir():
+    """The small failing inputs beside the repository; the test is skipped without them."""
+    if not SHARED_CASES.is_dir():
         pytest.skip("../shared/cases is not here")
-    return cases
+    return SHARED_CASES
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from server.formats import Layout
     from server.pipeline.loaded_model import LoadedModel
     from server.settings.load import Settings
-    from server.transcript import Event, Options, Transcript
+    from server.transcript import AudioInput, Event, Options, Transcript
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +57,10 @@ def transcribe(
     highlight_words: Annotated[
         bool, typer.Option("--highlight-words", help="Subtitles: underline what is said.")
     ] = False,
+    audio_track: Annotated[str | None, typer.Option(help="Number from 1, language, or default.")] = None,
+    input_format: Annotated[str | None, typer.Option(help="Raw audio: pcm_s16le, pcm_f32le, mulaw, g722, ...")] = None,
+    sample_rate: Annotated[int | None, typer.Option(help="With --input-format: Hz.")] = None,
+    input_channels: Annotated[int | None, typer.Option(help="With --input-format: interleaved channels.")] = None,
     model: ModelName = None,
     output_dir: Annotated[Path | None, typer.Option(help="Write FILE's text there as FILE.txt, .json, ...")] = None,
     config: ConfigFile = None,
@@ -80,6 +84,7 @@ def transcribe(
         languages=candidates,
         align=_alignment(layout, format, "off" if no_align else align, settings),
         diarize=DiarizeOptions(min_speakers, max_speakers) if diarize else None,
+        audio=_audio(audio_track, input_format, sample_rate, input_channels),
     )
     write = _to_directory(files, output_dir, format) if output_dir else _to_stdout(files, format)
     present = readable(files)
@@ -226,6 +231,13 @@ def _languages(language: str | None, candidates: str | None) -> tuple[str | None
 
     codes = tuple(_code(name, "languages") for name in candidates.split(",")) if candidates else ()
     return known_or_candidates(_code(language, "language") if language else None, codes)
+
+
+def _audio(track: str | None, raw: str | None, rate: int | None, channels: int | None) -> AudioInput:
+    from server.api.input.form import Form
+
+    fields = {"audio_track": track, "input_format": raw, "sample_rate": rate, "input_channels": channels}
+    return Form.parse([(name, str(value)) for name, value in fields.items() if value is not None]).audio
 
 
 def _code(name: str, option: str) -> str:

@@ -101,7 +101,7 @@ class Session:
         plan = None
         if resume.language is not None:
             plan = decoding_plan(model, options, resume.language, resume.language_probability)
-        audio = AudioStream(source, max_seconds=max_seconds)
+        audio = AudioStream(source, options.audio, max_seconds=max_seconds)
         reader = WindowReader(audio, model.detector(options), keep=options.diarize is not None)
         return cls(model, reader, options, resume=resume, number=number, plan=plan, began=began)
 
@@ -218,6 +218,4 @@ class Session:
         warnings = list(self._warnings)
         if self._plan and self._plan.warning:
             warnings.append(self._plan.warning)
-        if self._reader.damaged:
-            warnings.append(f"{self._reader.damaged} damaged audio packets were passed over.")
-        return tuple(warnings)
+        return (*warnings, *self._reader.warnings)

@@ -11,14 +11,17 @@ from server.errors import InvalidInput
 from server.formats import Layout
 from server.languages import language_code
 from server.machine.optional_packages import require_extra
+from server.raw_formats import G722_RATE, PCM_RATE, TELEPHONY, RawAudio, RawFormat, raw_format
 from server.settings.load import Settings
-from server.transcript import AlignMethod
+from server.transcript import AlignMethod, AudioInput
 
 MAX_TEXT = 16_384  # characters of prompt or hotwords; Whisper reads the last 223 tokens
 MAX_BEAMS = 16
 MAX_SPEAKERS = 50
 MAX_LINE_WIDTH = 1_000  # columns; as good as no limit, and WhisperX's own for none
 MAX_LINES = 20
+MIN_RATE, MAX_RATE = 1_000, 768_000  # Hz
+MAX_CHANNELS = 512  # as many as FFmpeg's containers may have
 
 
 def _language(value: object) -> object:
@@ -32,6 +35,10 @@ Candidate = Annotated[str, AfterValidator(language_code)]
 CANDIDATES = "Languages among which it is detected; one means the same as language."
 SUBTITLES = ("srt", "vtt")
 Milliseconds = Annotated[int, Field(ge=0, le=30_000)]
+Raw = Annotated[RawFormat | None, BeforeValidator(lambda value: raw_format(value) if isinstance(value, str) else value)]
+Track = Annotated[str | None, Field(max_length=64)]
+SampleRate = Annotated[int | None, Field(ge=MIN_RATE, le=MAX_RATE)]
+ChannelCount = Annotated[int | None, Field(ge=1, le=MAX_CHANNELS)]
 SpeakerCount = Annotated[int, Field(ge=1, le=MAX_SPEAKERS)]
 
 
@@ -50,6 +57,24 @@ def known_or_candidates(language: str | None, languages: tuple[str, ...]) -> tup
             cure="Give language if it is known, and languages to have one of them detected.",
         )
     return language, ()
+
+
+def audio_input(track: str | None, raw: RawFormat | None, rate: int | None, channels: int | None) -> AudioInput:
+    """Return the reading of a file that the request asks for; None is what was left out.
+
+    Raises InvalidInput for a rate or channels without a raw format, or that the format cannot have.
+    """
+    for value, name in ((rate, "sample_rate"), (channels, "input_channels")):
+        if raw is None and value is not None:
+            cure = "Name the format in input_format, or leave it out: every other file says it itself."
+            raise InvalidInput(f"{name} goes with input_format only.", param=name, cure=cure)
+    if raw is None:
+        return AudioInput(track=track)
+    if raw == "g722" and rate not in (None, G722_RATE):
+        raise InvalidInput(f"g722 has {G722_RATE} Hz always.", param="sample_rate", cure="Leave sample_rate out.")
+    if raw in ("g722", "g726") and channels not in (None, 1):
+        raise InvalidInput(f"{raw} has one channel.", param="input_channels", cure="Leave input_channels out.")
+    return AudioInput(RawAudio(raw, rate or TELEPHONY.get(raw, PCM_RATE), channels or 1), track)
 
 
 def require_diarization(settings: Settings, param: str) -> None:

@@ -12,10 +12,21 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from server.api.input.fields import MAX_BEAMS, MAX_LINE_WIDTH, MAX_LINES, Text, layout
+from server.api.input.fields import (
+    MAX_BEAMS,
+    MAX_LINE_WIDTH,
+    MAX_LINES,
+    ChannelCount,
+    Raw,
+    SampleRate,
+    Text,
+    Track,
+    audio_input,
+    layout,
+)
 from server.errors import InvalidInput
 from server.formats import Layout
-from server.transcript import AlignMethod
+from server.transcript import AlignMethod, AudioInput
 
 
 class Form(BaseModel):
@@ -53,6 +64,12 @@ class Form(BaseModel):
         None, ge=1, le=MAX_LINES, description="With srt or vtt: lines of a cue; 2 if left out."
     )
     highlight_words: bool = Field(False, description="With srt or vtt: underline each word while it is said.")
+    audio_track: Track = Field(
+        None, description="Audio track: its number from 1, its language, or `default`, which is used if left out."
+    )
+    input_format: Raw = Field(None, description="Format of raw audio without a header; other files are recognized.")
+    sample_rate: SampleRate = Field(None, description="With input_format: Hz; 16000 or the codec's if left out.")
+    input_channels: ChannelCount = Field(None, description="With input_format: interleaved channels; 1 if left out.")
 
     @classmethod
     def parse(cls, fields: Iterable[tuple[str, str]]) -> Self:
@@ -79,6 +96,11 @@ class Form(BaseModel):
     def layout(self) -> Layout:
         """The layout of subtitles."""
         return layout(self.max_line_width, self.max_line_count, highlight_words=self.highlight_words)
+
+    @property
+    def audio(self) -> AudioInput:
+        """The reading of the file. Raises InvalidInput if fields about it contradict each other."""
+        return audio_input(self.audio_track, self.input_format, self.sample_rate, self.input_channels)
 
     @property
     def single_temperature(self) -> float | None:

@@ -10,6 +10,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from server.errors import InvalidInput
+from server.raw_formats import telling_extension
 
 FILE_FIELD = "file"
 MAX_FIELDS = 200
@@ -19,8 +20,9 @@ MAX_FIELD_BYTES = 16 * 1024 * 1024  # all fields together
 class MultipartReader:
     """Splits a multipart body, which is fed in pieces, into the bytes of its file and its text fields.
 
-    The file is the part named ``file``. Of a file under another name only the file name is kept, as the value of that
-    field. Every method raises InvalidInput if the body is not what its content type says.
+    The file is the part named ``file``; ``extension`` is that of its name if its format has no signature (``g722``).
+    Of a file under another name only the file name is kept, as the value of that field. Every method raises
+    InvalidInput if the body is not what its content type says.
 
         reader = MultipartReader(request.headers["content-type"])
         async for chunk in request.stream():
@@ -34,6 +36,7 @@ class MultipartReader:
         if not boundary:
             raise InvalidInput("The Content-Type multipart/form-data lacks its boundary.", param=FILE_FIELD)
         self.has_file = False
+        self.extension: str | None = None
         self._fields: list[tuple[str, str]] = []
         self._field_bytes = 0
         self._complete = False
@@ -102,6 +105,7 @@ class MultipartReader:
             if self.has_file:
                 raise InvalidInput("There is more than one file; send one per request.", param=FILE_FIELD)
             self.has_file = True
+            self.extension = telling_extension((self._filename or b"").decode("ascii", "replace"))
         elif self._filename is not None:
             self._value += self._filename
 

@@ -83,6 +83,7 @@ class OpenAITranslationForm(Form):
             hotwords=self.hotwords,
             temperature=self.single_temperature,
             beam_size=self.beam_size,
+            audio=self.audio,
             vad=self.vad,
             align=align or ("off" if self.response_format in ("json", "text") else None),
         )
@@ -127,6 +128,7 @@ class OpenAITranscriptionForm(Form):
             hotwords=", ".join(filter(None, (self.hotwords, *self.keywords))) or None,
             temperature=self.single_temperature,
             beam_size=self.beam_size,
+            audio=self.audio,
             vad=self.vad,
             vad_threshold=chunking.threshold if chunking else None,
             vad_min_silence_ms=chunking.silence_duration_ms if chunking else None,

@@ -61,6 +61,7 @@ class TranscribeForm(Form):
             hotwords=self.hotwords,
             temperature=self.single_temperature,
             beam_size=self.beam_size,
+            audio=self.audio,
             vad=self._vad(),
             align=subtitle_alignment(self.layout, self.response_format, self.align, settings),
             diarize=DiarizeOptions(self.min_speakers, self.max_speakers) if self.enable_diarization else None,

@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Annotated
 
@@ -19,7 +19,9 @@ from starlette.requests import ClientDisconnect
 from server.api.in_flight import InFlightRequests, RequestProgress
 from server.api.input.multipart import FILE_FIELD, MultipartReader
 from server.api.input.upload_folder import UploadFolder
+from server.engine.contract import Job
 from server.errors import Cancelled, InvalidInput, StorageFull
+from server.transcript import Options
 
 WRITE_BYTES = 1024 * 1024  # collected in memory before a thread writes them
 
@@ -29,13 +31,20 @@ class Upload:
     """A received request: the file with the recording as it was sent, and the text fields in the order of arrival.
 
     ``seconds`` is the time that the body took to arrive. ``progress`` records the progress of this request; its ``id``
-    is the id of the job.
+    is the id of the job. ``extension`` is that of the file's name if its format has no signature.
     """
 
     path: Path
     fields: tuple[tuple[str, str], ...]
     seconds: float
     progress: RequestProgress
+    extension: str | None = None
+
+    def job(self, options: Options) -> Job:
+        """Return the job that transcribes this recording."""
+        return Job(
+            self.progress.id, self.path, replace(options, audio=replace(options.audio, extension=self.extension))
+        )
 
 
 async def _multipart_upload(request: Request) -> AsyncIterator[Upload]:
@@ -84,7 +93,8 @@ async def _received(request: Request, progress: RequestProgress) -> AsyncIterato
         if missing:
             raise InvalidInput("The recording is missing.", param=FILE_FIELD, cure="Send it as the form field file.")
         seconds = time.perf_counter() - begun
-        yield Upload(Path(file.name), (*request.query_params.multi_items(), *fields), seconds, progress)
+        texts = (*request.query_params.multi_items(), *fields)
+        yield Upload(Path(file.name), texts, seconds, progress, form.extension if form else None)
 
 
 @contextmanager

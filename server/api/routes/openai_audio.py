@@ -42,7 +42,7 @@ async def transcriptions(
     curl http://localhost:9000/v1/audio/transcriptions -F model=whisper-1 -F file=@speech.wav
     """
     form = OpenAITranscriptionForm.parse(upload.fields)
-    job = Job(upload.progress.id, upload.path, form.options(settings))
+    job = upload.job(form.options(settings))
     events = upload.progress.watch(engine.transcribe(job))
     if form.stream:
         return await _stream(form, job, events, engine, request)
@@ -69,7 +69,7 @@ async def translations(
     curl http://localhost:9000/v1/audio/translations -F model=whisper-1 -F file=@speech.wav
     """
     form = OpenAITranslationForm.parse(upload.fields)
-    job = Job(upload.progress.id, upload.path, form.options(settings))
+    job = upload.job(form.options(settings))
     events = upload.progress.watch(engine.transcribe(job))
 
     def render(transcript: Transcript) -> Response:

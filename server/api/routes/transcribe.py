@@ -37,7 +37,7 @@ async def transcribe(request: Request, upload: AnyUploadDep, engine: EngineDep, 
     curl http://localhost:9000/transcribe -F file=@speech.wav -F language=en
     """
     form = TranscribeForm.parse(upload.fields)
-    job = Job(upload.progress.id, upload.path, form.options(settings))
+    job = upload.job(form.options(settings))
     events = upload.progress.watch(engine.transcribe(job))
     if form.stream:
         return await sse.stream(_messages(events, job), request, {})

@@ -34,7 +34,7 @@ class Request:
     def probe(self) -> None:
         """Look up the length that the file claims, in seconds, and decide from it whether the request is urgent."""
         path = self.submit.path
-        self.seconds = claimed_seconds(path)
+        self.seconds = claimed_seconds(path, self.submit.options.audio)
         short = path.stat().st_size <= SHORT_BYTES if self.seconds is None else self.seconds <= SHORT_SECONDS
         self.urgent = self.urgent or short
         self.probed = True

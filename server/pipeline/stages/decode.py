@@ -1,49 +1,54 @@
-"""Audio decoding by PyAV: any container in, float32 mono 16 kHz blocks out, in bounded memory.
-
-No other file of the package imports PyAV.
-"""
+"""Audio decoding: any container in, float32 mono 16 kHz blocks out, in bounded memory."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO
 
-import av
 import numpy as np
-from av.error import FFmpegError
 
 from kernels.mel.audio import SAMPLE_RATE, Float32
-from server.errors import TooLarge, UnsupportedMedia
+from server.errors import InvalidInput, TooLarge, UnsupportedMedia
+from server.pipeline.stages.audio.container import CURE, Container, Piece, opened
+from server.pipeline.stages.audio.links import Link
+from server.pipeline.stages.audio.mixing import Downmix
+from server.pipeline.stages.audio.timeline import Timeline
+from server.pipeline.stages.audio.tracks import chosen
+from server.transcript import AudioInput
 
-# Playlists and concat lists name further files and URLs, which an upload must never make this server open.
-DEMUXERS = (
-    "aac,ac3,aiff,amr,ape,asf,au,avi,caf,eac3,flac,flv,gsm,m4v,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,"
-    "mp3,mpeg,mpegts,ogg,opus,tta,voc,w64,wav,wv"
-)
 BLOCK_SECONDS = 10
-# A recording is not refused because its tags are not UTF-8; av 19 accepts such tags and has no option for it.
-TAGS = {} if int(av.__version__.partition(".")[0]) >= 19 else {"metadata_errors": "ignore"}
-CURE = "Send audio as wav, flac, mp3, m4a, ogg, opus or webm, or a video file with an audio track."
+ANY = AudioInput()
 
 
 class AudioStream:
     """An iterable that decodes one recording, block by block, in bounded memory.
 
-    ``duration`` is the length in seconds that the container claims, None if it claims none or iteration has not begun;
-    ``damaged`` counts packets that could not be decoded and were skipped.
+    Its time is that of a player: holes in the container's time line are silence, and so is a beginning without audio.
 
-    Iteration raises UnsupportedMedia if the file holds no audio that can be decoded, and TooLarge beyond
-    ``max_seconds``. An empty file is a recording of no length.
+    ``audio`` says which track to read, and what raw samples are. ``duration`` is the length in seconds that the
+    container claims, None if it claims none or iteration has not begun; ``damaged`` counts packets that could not be
+    decoded and were skipped.
+
+    Iteration raises UnsupportedMedia if the file holds no audio that can be decoded, TooLarge beyond ``max_seconds``,
+    and InvalidInput for a track that is not there. An empty file is a recording of no length.
     """
 
-    def __init__(self, source: Path, *, max_seconds: float = float("inf"), block_seconds: int = BLOCK_SECONDS) -> None:
+    def __init__(
+        self,
+        source: Path,
+        audio: AudioInput = ANY,
+        *,
+        max_seconds: float = float("inf"),
+        block_seconds: int = BLOCK_SECONDS,
+    ) -> None:
         self.source = source
+        self.audio = audio
         self.max_seconds = max_seconds
         self.block = block_seconds * SAMPLE_RATE
         self.duration: float | None = None
         self.damaged = 0
+        self._timeline: Timeline | None = None
         self._samples = 0
 
     @property
@@ -51,46 +56,88 @@ class AudioStream:
         """Seconds of audio decoded so far."""
         return self._samples / SAMPLE_RATE
 
+    @property
+    def warnings(self) -> list[str]:
+        """Sentences for the user on what the file holds and was not used."""
+        warnings = [self._timeline.warning] if self._timeline and self._timeline.warning else []
+        if self.damaged:
+            warnings.append(f"{self.damaged} damaged audio packets were passed over.")
+        return warnings
+
     def __iter__(self) -> Iterator[Float32]:
-        """Yield blocks of samples, float32 [n] in [-1, 1]; n is block_seconds * 16,000 except in the last block."""
-        if os.path.getsize(self.source) == 0:  # noqa: PTH202
+        """Yield blocks of mono samples, float32 [n] in [-1, 1]; n is block_seconds * 16,000 except in the last block.
+
+        The channels are mixed as ``Downmix`` describes.
+        """
+        return self._blocks(self._mono())
+
+    def channels(self) -> Iterator[Float32]:
+        """Yield blocks of all channels, float32 [n, channels], n as above; the number is that of ``channel_count``.
+
+        Where a recording changes its channels on the way, its mix is in every channel.
+        """
+        return self._blocks(self._every_channel())
+
+    def _mono(self) -> Iterator[Float32]:
+        mixes: dict[tuple[str, ...], Downmix] = {}
+        for names, samples in _gathered(self._pieces(), self.block):
+            if names not in mixes:
+                mixes[names] = Downmix(names)
+            yield _bounded(mixes[names](_finite(samples)))
+
+    def _every_channel(self) -> Iterator[Float32]:
+        count = channel_count(self.source, self.audio)
+        for names, samples in _gathered(self._pieces(), self.block):
+            if len(names) != count:
+                samples = np.repeat(Downmix(names)(samples)[:, None], count, axis=1)
+            yield _bounded(_finite(samples))
+
+    def _pieces(self) -> Iterator[Piece]:
+        size = self.source.stat().st_size
+        if size == 0:
             return
-        with self.source.open("rb") as file, _open(file) as container:
-            stream = _audio_stream(container)
-            self.duration = _claimed_seconds(container, stream)
-            yield from self._blocks(self._frames(container, stream))
-        if self._samples == 0 and self.damaged:
+        with opened(self.source, self.audio) as links:
+            self._timeline = Timeline(size)
+            for number, link in enumerate(links):
+                try:
+                    yield from self._link(link, self._timeline, alone=len(links) == 1)
+                except UnsupportedMedia:
+                    if number == 0:
+                        raise
+                    self.damaged += 1
+        if self._timeline.position == 0 and self.damaged:
             raise UnsupportedMedia("None of the audio in the file can be decoded.", param="file", cure=CURE)
 
-    def _frames(self, container: Any, stream: Any) -> Iterator[Float32]:
-        resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
-        try:
-            for packet in container.demux(stream):
-                try:
-                    frames = packet.decode()
-                except FFmpegError:
-                    self.damaged += 1
-                    continue
-                for frame in frames:
-                    frame.pts = None  # damaged files have jumping time stamps, which the resampler refuses
-                    yield from map(_samples, resampler.resample(frame))
-            yield from map(_samples, resampler.resample(None))
-        except FFmpegError:  # the demuxer gave up; the audio before that is still good
-            self.damaged += 1
+    def _link(self, link: Link, timeline: Timeline, *, alone: bool) -> Iterator[Piece]:
+        """Decode the best track of a link that has any audio which can be decoded."""
+        begin, before = timeline.position, self.damaged
+        with Container.opened(link, self.audio) as container:
+            if not (tracks := chosen(container.tracks, self.audio.track)):
+                raise UnsupportedMedia("None of the audio in the file can be decoded.", param="file", cure=CURE)
+            for track in tracks:
+                claimed = container.claimed_seconds(track)
+                self.duration = claimed if alone else None
+                timeline.restart(claimed)
+                for piece in container.pieces(track, timeline):
+                    self.damaged = before + container.damaged
+                    yield piece
+                self.damaged = before + container.damaged
+                if timeline.position > begin or not container.damaged:
+                    return
 
-    def _blocks(self, frames: Iterator[Float32]) -> Iterator[Float32]:
+    def _blocks(self, pieces: Iterator[Float32]) -> Iterator[Float32]:
         pending: list[Float32] = []
         held = 0
-        for frame in frames:
-            self._samples += len(frame)
+        for piece in pieces:
+            self._samples += len(piece)
             if self.seconds > self.max_seconds:
                 raise TooLarge(
                     f"The recording is longer than {self.max_seconds:.0f} s.",
                     param="file",
                     cure="Split it, or raise server.max_audio_seconds.",
                 )
-            pending.append(frame)
-            held += len(frame)
+            pending.append(piece)
+            held += len(piece)
             while held >= self.block:
                 joined = np.concatenate(pending)
                 yield joined[: self.block]
@@ -99,40 +146,46 @@ class AudioStream:
             yield np.concatenate(pending)
 
 
-def claimed_seconds(source: Path) -> float | None:
+def claimed_seconds(source: Path, audio: AudioInput = ANY) -> float | None:
     """Return the length in seconds that a file claims, without decoding it; None if it claims none or has no audio."""
-    try:
-        with source.open("rb") as file, _open(file) as container:
-            return _claimed_seconds(container, _audio_stream(container))
-    except UnsupportedMedia:
-        return None
-
-
-def _open(file: BinaryIO) -> Any:
-    try:
-        return av.open(file, options={"format_whitelist": DEMUXERS, "protocol_whitelist": ""}, **TAGS)
-    except (FFmpegError, ValueError) as error:
-        raise UnsupportedMedia("The file is not audio that can be decoded.", param="file", cure=CURE) from error
-
-
-def _audio_stream(container: Any) -> Any:
-    stream = next((s for s in container.streams.audio if s.codec_context is not None), None)
-    if stream is None:
-        raise UnsupportedMedia("The file has no audio track.", param="file", cure=CURE)
-    stream.thread_type = "NONE"
-    return stream
-
-
-def _claimed_seconds(container: Any, stream: Any) -> float | None:
-    if container.duration is not None and container.duration > 0:
-        return float(container.duration / av.time_base)
-    if stream.duration is not None and stream.duration > 0 and stream.time_base is not None:
-        return float(stream.duration * stream.time_base)
+    with suppress(InvalidInput), opened(source, audio) as links:
+        return _claimed(links[0], audio) if len(links) == 1 else None
     return None
 
 
-def _samples(frame: Any) -> Float32:
-    samples: Float32 = frame.to_ndarray().reshape(-1).astype(np.float32, copy=False)
-    if not np.isfinite(samples).all():
-        samples = np.nan_to_num(samples, nan=0.0, posinf=1.0, neginf=-1.0)
+def channel_count(source: Path, audio: AudioInput = ANY) -> int:
+    """Return the number of channels that a file's track claims, without decoding it; 0 if that is not known."""
+    with suppress(InvalidInput), opened(source, audio) as links, Container.opened(links[0], audio) as container:
+        tracks = chosen(container.tracks, audio.track)
+        return tracks[0].channels if tracks else 0
+    return 0
+
+
+def _claimed(link: Link, audio: AudioInput) -> float | None:
+    with Container.opened(link, audio) as container:
+        tracks = chosen(container.tracks, audio.track)
+        return container.claimed_seconds(tracks[0]) if tracks else None
+
+
+def _gathered(pieces: Iterable[Piece], most: int) -> Iterator[Piece]:
+    """Join pieces of the same channels up to ``most`` samples of stereo: the downmix wants seconds at once."""
+    names: tuple[str, ...] = ()
+    held: list[Float32] = []
+    size = 0
+    for piece in pieces:
+        if held and (piece.names != names or size * max(len(names), 2) >= 2 * most):
+            yield Piece(names, np.concatenate(held))
+            held, size = [], 0
+        names = piece.names
+        held.append(piece.samples)
+        size += len(piece.samples)
+    if held:
+        yield Piece(names, np.concatenate(held))
+
+
+def _finite(samples: Float32) -> Float32:
+    return samples if np.isfinite(samples).all() else np.nan_to_num(samples, nan=0.0, posinf=1.0, neginf=-1.0)
+
+
+def _bounded(samples: Float32) -> Float32:
     return np.clip(samples, -1.0, 1.0)

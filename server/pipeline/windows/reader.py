@@ -70,6 +70,6 @@ class WindowReader:
         return self._audio.seconds
 
     @property
-    def damaged(self) -> int:
-        """The number of packets that could not be decoded and were skipped."""
-        return self._audio.damaged
+    def warnings(self) -> list[str]:
+        """Sentences for the user on what the file holds and was not used."""
+        return self._audio.warnings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,11 @@ import pytest
 import soundfile
 
 from kernels.mel.audio import SAMPLE_RATE, Float32
-from server.errors import TooLarge, UnsupportedMedia
-from server.pipeline.stages.decode import AudioStream
-from tests.audio_files import joined, tone, write
+from server.errors import InvalidInput, TooLarge, UnsupportedMedia
+from server.pipeline.stages.decode import AudioStream, channel_count
+from server.raw_formats import RawAudio, RawFormat
+from server.transcript import AudioInput
+from tests.audio_files import TrackSource, joined, tone, write, write_tracks
 
 
 def pitch(samples: Float32) -> float:
@@ -40,6 +43,20 @@ def test_pcm_at_16_khz_is_passed_on_sample_by_sample(tmp_path: Path) -> None:
         ("a.m4a", "aac", 44_100, 2),
         ("a.aiff", "pcm_s16be", 22_050, 1),
         ("a.mkv", "flac", 96_000, 6),
+        ("a.rm", "ac3", 44_100, 2),
+        ("a.wtv", "mp2", 44_100, 2),
+        ("a.latm", "aac", 44_100, 1),
+        ("a.g722", "g722", 16_000, 1),
+        ("a.nut", "pcm_s16le", 44_100, 2),
+        ("a.ul", "pcm_mulaw", 8_000, 1),
+        ("a.al", "pcm_alaw", 8_000, 1),
+        ("a.w64", "pcm_s24le", 44_100, 2),
+        ("a.caf", "alac", 44_100, 2),
+        ("a.wv", "wavpack", 44_100, 2),
+        ("a.tta", "tta", 44_100, 2),
+        ("a.flv", "mp3", 44_100, 1),
+        ("a.ts", "ac3", 48_000, 6),
+        ("a.vob", "mp2", 48_000, 2),
     ],
 )
 def test_formats(tmp_path: Path, name: str, codec: str, rate: int, channels: int) -> None:
@@ -66,6 +83,118 @@ def test_a_name_that_lies(tmp_path: Path) -> None:
     write(tmp_path / "a.flac", tone(1.0), codec="flac")
     (tmp_path / "a.flac").rename(tmp_path / "a.txt")
     assert len(joined(AudioStream(tmp_path / "a.txt"))) == SAMPLE_RATE
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "shapes"),
+    [
+        ("a.mp3", "mp3", [(44_100, 2), (48_000, 2), (44_100, 1), (22_050, 1)]),
+        ("a.ts", "ac3", [(48_000, 6), (48_000, 2), (48_000, 6)]),
+        ("a.ogg", "libopus", [(48_000, 2), (48_000, 1)]),
+        ("a.aac", "aac", [(44_100, 2), (48_000, 1)]),
+        ("a.flac", "flac", [(44_100, 2), (44_100, 2)]),
+        ("a.ac3", "ac3", [(48_000, 2), (44_100, 6)]),
+        ("a.ogg", "flac", [(44_100, 1), (48_000, 2)]),
+        ("a.wav", "pcm_s16le", [(16_000, 1), (44_100, 2), (8_000, 1)]),
+        ("b.flac", "flac", [(16_000, 1), (48_000, 6)]),
+    ],
+)
+def test_a_file_that_changes_on_the_way(tmp_path: Path, name: str, codec: str, shapes: list[tuple[int, int]]) -> None:
+    data = b""
+    for number, (rate, channels) in enumerate(shapes):
+        part = write(tmp_path / f"{number}{name}", tone(2.0, rate), rate=rate, codec=codec, channels=channels)
+        data += part.read_bytes()
+    (tmp_path / name).write_bytes(data)
+    stream = AudioStream(tmp_path / name)
+    samples = joined(stream)
+    assert len(samples) / SAMPLE_RATE == pytest.approx(2 * len(shapes), rel=0.1)
+    assert name == "a.ts" or not any("time stamps" in warning for warning in stream.warnings)
+    for start in range(0, len(samples) - SAMPLE_RATE, SAMPLE_RATE):
+        second = samples[start : start + SAMPLE_RATE]
+        assert pitch(second) == pytest.approx(440, abs=3)
+        assert np.sqrt(np.mean(second**2)) > 0.08
+
+
+@pytest.mark.parametrize("channels", [3, 10, 16, 32, 60, 65, 100])
+def test_more_channels_than_speakers(tmp_path: Path, channels: int) -> None:
+    samples = np.zeros((2 * SAMPLE_RATE, channels), np.float32)
+    samples[:, -1] = tone(2)
+    soundfile.write(tmp_path / "a.wav", samples, SAMPLE_RATE)
+    mono = joined(AudioStream(tmp_path / "a.wav"))
+    assert np.allclose(mono, tone(2), atol=1e-3)
+
+
+def test_every_channel_before_the_downmix(tmp_path: Path) -> None:
+    samples = np.stack([tone(12), tone(12, hertz=600)], 1)
+    soundfile.write(tmp_path / "a.wav", samples, SAMPLE_RATE, "FLOAT")
+    blocks = list(AudioStream(tmp_path / "a.wav").channels())
+    assert [block.shape for block in blocks] == [(160_000, 2), (32_000, 2)]
+    assert np.array_equal(np.concatenate(blocks), samples)
+    assert channel_count(tmp_path / "a.wav") == 2
+
+
+@pytest.mark.parametrize(
+    ("raw", "codec", "rate", "channels"),
+    [
+        ("pcm_s16le", "pcm_s16le", 16_000, 1),
+        ("pcm_s16le", "pcm_s16le", 44_100, 2),
+        ("pcm_s16be", "pcm_s16be", 8_000, 1),
+        ("pcm_s24le", "pcm_s24le", 48_000, 6),
+        ("pcm_f32le", "pcm_f32le", 16_000, 1),
+        ("pcm_u8", "pcm_u8", 8_000, 1),
+        ("mulaw", "pcm_mulaw", 8_000, 1),
+        ("alaw", "pcm_alaw", 8_000, 2),
+        ("g722", "g722", 16_000, 1),
+    ],
+)
+def test_raw_audio(tmp_path: Path, raw: RawFormat, codec: str, rate: int, channels: int) -> None:
+    container = raw.removeprefix("pcm_")
+    path = tmp_path / "upload"
+    write(path, tone(2.0, rate), rate=rate, codec=codec, channels=channels, container=container)
+    samples = joined(AudioStream(path, AudioInput(RawAudio(raw, rate, channels))))
+    assert len(samples) == pytest.approx(2 * SAMPLE_RATE, rel=0.01)
+    assert pitch(samples) == pytest.approx(440, abs=2)
+    with pytest.raises(UnsupportedMedia, match="input_format"):
+        joined(AudioStream(path))
+
+
+def test_a_wav_file_is_no_raw_audio(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.wav", tone(1.0))
+    with pytest.raises(InvalidInput, match="Leave input_format out") as caught:
+        joined(AudioStream(path, AudioInput(RawAudio("pcm_s16le"))))
+    assert caught.value.param == "input_format"
+
+
+def test_the_extension_of_the_upload_helps_and_does_no_harm(tmp_path: Path) -> None:
+    write(tmp_path / "a.g722", tone(1.0), codec="g722").rename(tmp_path / "upload")
+    samples = joined(AudioStream(tmp_path / "upload", AudioInput(extension="g722")))
+    assert pitch(samples) == pytest.approx(440, abs=2)
+    write(tmp_path / "a.flac", tone(1.0), codec="flac").rename(tmp_path / "lie")
+    assert len(joined(AudioStream(tmp_path / "lie", AudioInput(extension="g722")))) == SAMPLE_RATE
+
+
+@pytest.mark.parametrize("name", ["a.mp3", "a.ts", "a.flac", "a.mkv", "a.aac", "a.ogg", "a.wav", "a.mp4"])
+def test_damage_never_raises_anything_else(tmp_path: Path, name: str) -> None:
+    codec = {"ts": "mp2", "mkv": "libopus", "ogg": "libopus", "wav": "pcm_s16le", "mp4": "aac"}
+    suffix = name.partition(".")[2]
+    whole = write(tmp_path / name, tone(3.0, 48_000), rate=48_000, codec=codec.get(suffix, suffix)).read_bytes()
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        data = bytearray(whole)
+        for _ in range(1 + seed):
+            at = int(random.integers(len(data)))
+            data[at : at + 4] = random.bytes(4)
+        (tmp_path / name).write_bytes(data[: int(random.integers(len(data) // 2, len(data)))])
+        with suppress(UnsupportedMedia, TooLarge):
+            joined(AudioStream(tmp_path / name, max_seconds=600))
+
+
+def test_audio_that_starts_behind_minutes_of_video(tmp_path: Path) -> None:
+    """The stream of a program stream is seen with its first packet only."""
+    path = write_tracks(tmp_path / "a.vob", [TrackSource(tone(2, 48_000), 60)], codec="mp2", rate=48_000, video=62)
+    stream = AudioStream(path)
+    samples = joined(stream)
+    assert np.flatnonzero(np.abs(samples) > 0.1)[0] / SAMPLE_RATE == pytest.approx(60, abs=0.2)
 
 
 def test_blocks_are_even_and_bounded(tmp_path: Path) -> None:

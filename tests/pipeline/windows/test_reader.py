@@ -33,7 +33,7 @@ def test_without_a_detector_everything_is_read_and_counted(recording: Path) -> N
     found = windows(reader)
     assert sum(len(window.samples) for window in found) == 65 * SAMPLE_RATE
     assert (reader.windows, reader.frames) == (len(found), sum(window.frames for window in found))
-    assert (reader.seconds, reader.duration, reader.damaged) == (65.0, 65.0, 0)
+    assert (reader.seconds, reader.duration, reader.warnings) == (65.0, 65.0, [])
     assert {time.stage for time in reader.clock.times()} == {"decode"}
     assert reader.read() is None
 
