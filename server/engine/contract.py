@@ -116,7 +116,7 @@ class QueueTime:
     seconds: float
 
 
-FallbackReason = Literal["npu_retired", "log_prob", "compression_ratio", "repeats"]
+FallbackReason = Literal["npu_retired", "log_prob", "compression_ratio", "repeats", "prompt_echo", "no_speech"]
 
 
 @dataclass(frozen=True, slots=True)

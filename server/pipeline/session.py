@@ -144,7 +144,8 @@ class Session:
         """
         if self._plan is None:
             self._plan = decoding_plan(self.model, self.options, *self._language(work, watch))
-        work.prepare(Attempts(self._plan.search, self.model.settings.decode))
+        speech = work.window.speech if self.options.vad else ()
+        work.prepare(Attempts(self._plan.search, self.model.settings.decode, speech))
 
     def _language(self, work: Work, watch: Watch) -> tuple[str, float]:
         candidates = self.model.candidates(self.options)

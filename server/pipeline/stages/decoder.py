@@ -21,6 +21,7 @@ from server.pipeline.stages.hallucination import (
     kept_words,
     why_failed,
 )
+from server.pipeline.stages.prompt_echo import echoed, was_said
 from server.pipeline.stages.text import TokenWord, split_words
 from server.pipeline.stages.whisper import Checkpoint, storage
 from server.settings.stages import DecodeSettings
@@ -41,6 +42,20 @@ class Search:
     prompt: tuple[int, ...]
     beam_size: int
     temperatures: tuple[float, ...]
+
+    @property
+    def context(self) -> tuple[str, ...]:
+        """The words of the prompt and the hotwords that the decoder is given; empty without them."""
+        return tuple(word.text for word in split_words(self.tokenizer, self.prompt[: -self._start]))
+
+    def without_context(self) -> Search:
+        """Return the same search without prompt and hotwords."""
+        return replace(self, prompt=self.prompt[-self._start :])
+
+    @property
+    def _start(self) -> int:
+        """The number of tokens from <|startoftranscript|> to <|notimestamps|>."""
+        return len(self.tokenizer.sot_sequence) + 1
 
     def batch_key(self, temperature: float) -> tuple[int, int, float]:
         """Return a key that is equal for windows that can share a batch at ``temperature``.
@@ -75,25 +90,35 @@ def prompt_tokens(tokenizer: Tokenizer, prompt: str | None, hotwords: str | None
     The context is ``hotwords`` and then the end of ``prompt``, in the place of Whisper's previous text, 223 tokens at
     most.
     """
-    before: list[int] = []
-    if hotwords and hotwords.strip():
-        before += tokenizer.encode(" " + hotwords.strip())[:PROMPT]
-    if prompt and prompt.strip():
-        before += tokenizer.encode(" " + prompt.strip())[-(PROMPT - len(before)) :] if len(before) < PROMPT else []
+    before = _text_tokens(tokenizer, hotwords)[:PROMPT]
+    if len(before) < PROMPT:
+        before += _text_tokens(tokenizer, prompt)[-(PROMPT - len(before)) :]
     head = [tokenizer.sot_prev, *before] if before else []
     return (*head, *tokenizer.sot_sequence, tokenizer.no_timestamps)
+
+
+def _text_tokens(tokenizer: Tokenizer, text: str | None) -> list[int]:
+    """Return the tokens of a text without those that Whisper gives a meaning, such as <|startoftranscript|>."""
+    stripped = (text or "").strip()
+    return [token for token in tokenizer.encode(" " + stripped) if token < tokenizer.eot] if stripped else []
 
 
 class Attempts:
     """The results of decoding one window at one temperature after the other, until a result passes the checks.
 
-    This is openai/whisper's decode_with_fallback, taken apart so that windows can be decoded in batches.
+    This is openai/whisper's decode_with_fallback, taken apart so that windows can be decoded in batches. A prompt is
+    used for the first attempt only. If that one fails a check, may be an echo of the prompt, or is silent where
+    ``speech`` was found (the window's spans, empty if they are not known), it is put aside, and all temperatures follow
+    without the prompt.
     """
 
-    def __init__(self, search: Search, settings: DecodeSettings) -> None:
+    def __init__(self, search: Search, settings: DecodeSettings, speech: Sequence[tuple[float, float]] = ()) -> None:
         self.search = search
         self._settings = settings
+        self._speech = speech
         self._tried: list[Decoded] = []
+        self._context = search.context
+        self._prompted: Decoded | None = None
 
     @property
     def temperature(self) -> float | None:
@@ -113,11 +138,27 @@ class Attempts:
 
         Return the check that it failed if another attempt follows, else None.
         """
+        reason = self._objection(attempt) if self._context and self._prompted is None else None
+        if reason is not None:
+            self.search, self._prompted = self.search.without_context(), attempt
+            return reason
         self._tried.append(attempt)
         return None if self.temperature is None else self._failure(attempt)
 
     def result(self) -> Decoded:
         """Return the result to use, without words if the window is silent, and with repeated phrases cut.
+
+        A text that may be an echo of the prompt is used if about the same words are heard without the prompt.
+        """
+        best, first = self._best(), self._prompted
+        if first is None or self._objection(first) != "prompt_echo":
+            return best
+        words = [word.text for word in first.words]
+        said = was_said(words, echoed(words, self._context), [word.text for word in best.words])
+        return first if said else best
+
+    def _best(self) -> Decoded:
+        """Return the last result, without words if the window is silent, and with repeated phrases cut.
 
         If all attempts failed, the likeliest one without repetition is used, else the likeliest.
         """
@@ -129,6 +170,13 @@ class Attempts:
             return replace(last, words=())
         keep = kept_words([word.text for word in last.words], self._settings.max_repeats)
         return replace(last, words=tuple(last.words[index] for index in keep))
+
+    def _objection(self, attempt: Decoded) -> Failure | None:
+        """Return the reason for which an attempt with the prompt must be repeated without it, None if it stands."""
+        if is_silence(attempt.no_speech_prob, attempt.avg_logprob, self._settings):
+            return "no_speech" if self._speech else None
+        echo = bool(echoed([word.text for word in attempt.words], self._context))
+        return self._failure(attempt) or ("prompt_echo" if echo else None)
 
     def _failure(self, attempt: Decoded) -> Failure | None:
         if is_silence(attempt.no_speech_prob, attempt.avg_logprob, self._settings):

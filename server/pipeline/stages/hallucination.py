@@ -15,7 +15,7 @@ from server.settings.stages import DecodeSettings
 LONGEST_PHRASE = 10  # words
 SHORTEST_ECHO = 3  # words
 
-Failure = Literal["log_prob", "compression_ratio", "repeats"]
+Failure = Literal["log_prob", "compression_ratio", "repeats", "prompt_echo", "no_speech"]
 """The name of the check that a decoded window failed; also the label of the metric of fallbacks."""
 
 

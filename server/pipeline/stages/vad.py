@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 
 from kernels.mel.audio import SAMPLE_RATE, WINDOW_SAMPLES, Float32
+from server.pipeline.stages.level import FRAME, Leveller
 from server.pipeline.stages.protocols import Span
 from server.settings.stages import VadSettings
 
-FRAME = 512  # samples: 32 ms
 CONTEXT = 64  # samples
 HYSTERESIS = 0.15  # speech ends when its probability is this much below the threshold (Silero's own default)
 LONGEST = WINDOW_SAMPLES // FRAME  # frames of speech without a pause before it is cut
 
 
 class SileroDetector:
-    """A SpeechDetector for one recording that uses Silero's network.
+    """A SpeechDetector for one recording that uses Silero's network, which hears quiet audio lifted to a common level.
 
     Speech that goes on for 30 s without a pause is cut at the least likely moment of its second half, so that no span
     is longer than a window.
@@ -35,19 +35,15 @@ class SileroDetector:
         self._session = _session()
         self._state = np.zeros((1, 1, 128), np.float32), np.zeros((1, 1, 128), np.float32)
         self._context = np.zeros(CONTEXT, np.float32)
-        self._rest = np.zeros(0, np.float32)
+        self._leveller = Leveller()
         self._length = 0
 
     def feed(self, samples: Float32) -> list[Span]:
         self._length += len(samples)
-        samples = np.concatenate([self._rest, samples])
-        whole = len(samples) // FRAME * FRAME
-        self._rest = samples[whole:]
-        return self.hangover.push(self._probabilities(samples[:whole]))
+        return self.hangover.push(self._probabilities(self._leveller.feed(samples)))
 
     def flush(self) -> list[Span]:
-        padding = np.zeros(-len(self._rest) % FRAME, np.float32)
-        spans = self.hangover.push(self._probabilities(np.concatenate([self._rest, padding])))
+        spans = self.hangover.push(self._probabilities(self._leveller.flush()))
         spans += self.hangover.end()
         return [(start, min(end, self._length)) for start, end in spans if start < self._length]
 

@@ -17,6 +17,7 @@ from server.pipeline.encoding.cpu_mel import CpuMel
 from server.pipeline.encoding.ct2_encoder import Ct2Encoder
 from server.pipeline.loaded_model import LoadedModel
 from server.pipeline.stages.decoder import CONTEXT, Attempts, Ct2Decoder, Decoded, Search, prompt_tokens
+from server.pipeline.stages.text import split_words
 from server.pipeline.stages.whisper import Checkpoint, storage
 from server.pipeline.window import Window
 from server.pipeline.work import Work
@@ -132,6 +133,53 @@ def test_a_loop_that_survives_the_ladder_is_cut(checkpoint: Checkpoint, states: 
     decode = Ct2Decoder(spied, DecodeSettings(max_repeats=2))  # type: ignore[arg-type]
     (found,) = decoded(decode, states[:1], search(checkpoint, ladder=(0.0, 0.5)))
     assert found.text == " We thank you thank you bye"
+
+
+def attempt(tokenizer: Any, text: str, logprob: float = -0.3, no_speech: float = 0.0) -> Decoded:
+    return Decoded(tuple(split_words(tokenizer, tokenizer.encode(" " + text))), logprob, no_speech, 1.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("prompted", "plain", "result", "reason"),
+    [
+        (("The assistant is Jarvix.",), ("Yes.",), " Yes.", "prompt_echo"),
+        (("The assistant is Jarvix.",), ("The assistant is Jarvis.",), " The assistant is Jarvix.", "prompt_echo"),
+        (("Jarvix, Grafana",), ("Thank you.", -1.2, 0.9), "", "prompt_echo"),
+        (("Bees.", -1.3), ("Yes.",), " Yes.", "log_prob"),
+        (("Thank you.", -1.1, 0.9), ("Yes.",), " Yes.", "no_speech"),
+    ],
+)
+def test_an_echo_of_the_prompt_is_decoded_again_without_it(
+    checkpoint: Checkpoint, prompted: tuple[Any, ...], plain: tuple[Any, ...], result: str, reason: str
+) -> None:
+    tokenizer = checkpoint.tokenizer("en", "transcribe")
+    start = prompt_tokens(tokenizer, "The assistant is Jarvix. Glossary: Grafana", None)
+    attempts = Attempts(Search(tokenizer, start, 5, (0.0, 0.5)), DecodeSettings(), speech=[(0.0, 1.0)])
+    assert attempts.add(attempt(tokenizer, *prompted)) == reason
+    assert attempts.temperature == 0.0, "the temperatures begin again"
+    assert attempts.search.prompt == prompt_tokens(tokenizer, None, None)
+    assert attempts.add(attempt(tokenizer, *plain)) is None
+    assert attempts.result().text == result
+
+
+def test_a_good_text_stays_with_its_prompt(checkpoint: Checkpoint) -> None:
+    tokenizer = checkpoint.tokenizer("en", "transcribe")
+    attempts = Attempts(Search(tokenizer, prompt_tokens(tokenizer, "Jarvix.", "Grafana"), 5, (0.0,)), DecodeSettings())
+    assert attempts.add(attempt(tokenizer, "Ask Jarvix about it.")) is None
+    assert attempts.result().text == " Ask Jarvix about it."
+
+
+def test_silence_stays_silent_where_no_speech_is_known(checkpoint: Checkpoint) -> None:
+    tokenizer = checkpoint.tokenizer("en", "transcribe")
+    attempts = Attempts(Search(tokenizer, prompt_tokens(tokenizer, "Jarvix.", None), 5, (0.0,)), DecodeSettings())
+    assert attempts.add(attempt(tokenizer, "Thank you.", -1.1, 0.9)) is None
+    assert attempts.result().text == ""
+
+
+def test_special_tokens_in_a_prompt_are_left_out(checkpoint: Checkpoint) -> None:
+    tokenizer = checkpoint.tokenizer("en", "transcribe")
+    start = prompt_tokens(tokenizer, "<|startoftranscript|> We <|endoftext|>", None)
+    assert [token for token in start if token == tokenizer.sot] == [tokenizer.sot]
 
 
 def test_prompt_and_hotwords_come_before_the_text(checkpoint: Checkpoint) -> None:

