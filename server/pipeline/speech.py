@@ -23,9 +23,10 @@ CONTRAST = 18.0  # dB between loud frames and background, under which energy doe
 SILENT_DB = -100.0  # the least level, of digital silence
 DIGITAL_DB = -90.0  # under which there is no background either, but silence of a mixer or a codec
 SECOND = SAMPLE_RATE // FRAME  # frames
+PADDING = 15  # frames at each end of a span that are likely to be padding
 PAUSE = 0.2  # seconds; shorter quiet stretches are sounds of speech, such as the closure of a stop
 SOUND = 0.05  # seconds; shorter sounds between pauses are clicks
-EDGE = 0.02  # seconds that are left on each side of a sound, for its faint onset and end
+EDGE = 0.01  # seconds that are left on each side of a sound, for its faint onset and end
 
 Levels = NDArray[np.float64]
 
@@ -82,6 +83,7 @@ def _sounds(level: Levels, floor: Levels, span: Speech) -> list[Speech]:
     inside, below = level[first:last], floor[first:last]
     if not len(inside):
         return [span]
+    below = np.maximum(below, _edges(inside))
     loud = float(np.percentile(inside, 95))
     if loud - np.median(below) < CONTRAST:
         return [span]
@@ -96,6 +98,15 @@ def _sounds(level: Levels, floor: Levels, span: Speech) -> list[Speech]:
     return [
         Speech(max(begin - EDGE, span.start), min(end + EDGE, span.end)) for begin, end in joined if end - begin > SOUND
     ] or [span]
+
+
+def _edges(inside: Levels) -> Levels:
+    """Return the background in the padding at both ends of a span, which is nearer to its words than seconds around."""
+    near = np.full(len(inside), SILENT_DB)
+    if len(inside) > 4 * PADDING:
+        for end in (slice(None, PADDING), slice(-PADDING, None)):
+            near[end] = np.percentile(inside[end], 20)
+    return near
 
 
 def _runs(frames: NDArray[np.intp]) -> list[tuple[float, float]]:
