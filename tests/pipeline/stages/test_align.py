@@ -9,7 +9,7 @@ import pytest
 
 from server.pipeline.encoding.cpu_mel import CpuMel
 from server.pipeline.encoding.ct2_encoder import Ct2Encoder
-from server.pipeline.stages.align import AttentionAligner, CtcAligner
+from server.pipeline.stages.align import MEDIAN_FRAMES, AttentionAligner, CtcAligner
 from server.pipeline.stages.ctc import CtcHead
 from server.pipeline.stages.protocols import Spoken
 from server.pipeline.stages.text import TokenWord, split_words
@@ -57,7 +57,7 @@ def test_attention_agrees_with_faster_whisper(checkpoint: Checkpoint, spoken: li
     theirs = WhisperModel(str(checkpoint.directory), device="cpu", compute_type="float32", local_files_only=True)
     item = spoken[0]
     tokens = [token for word in item.words for token in word.tokens]
-    expected = theirs.find_alignment(tokenizer, [tokens], storage(item.states[None]), 400)[0]
+    expected = theirs.find_alignment(tokenizer, [tokens], storage(item.states[None]), 400, MEDIAN_FRAMES)[0]
     (times,) = AttentionAligner(checkpoint, tokenizer)([item])
     assert [t[0] for t in times if t] == pytest.approx([word["start"] for word in expected])
     assert [t[2] for t in times if t] == pytest.approx([word["probability"] for word in expected], abs=1e-6)
