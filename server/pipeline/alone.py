@@ -50,9 +50,10 @@ def _batched(works: Iterator[Work], size: int) -> Iterator[list[Work]]:
 
 
 def _computed(model: LoadedModel, session: Session, works: list[Work]) -> list[Delivered]:
-    batches.encode(model, works)
-    for work in works:
-        session.prepare(work)
-    batches.decode_completely(model, works)
-    session.complete(works)
+    while works:
+        batches.encode(model, works)
+        for work in works:
+            session.prepare(work)
+        batches.decode_completely(model, works)
+        works = session.complete(works)
     return session.deliver()

@@ -94,6 +94,13 @@ class Backlog:
             self._queues.decode_again(entries)
             self._changed.notify_all()
 
+    def encode_again(self, request: Request, works: Sequence[Work]) -> None:
+        """Queue the halves of windows, which are decoded again, for the encoder, unless the request is over."""
+        with self._changed:
+            if request.id in self._queues.requests:
+                self._queues.encode_again(request, works)
+                self._changed.notify_all()
+
     def delivered(self, request: Request) -> bool:
         """Count one window of a request as delivered to the server; return False if the request is over."""
         with self._changed:

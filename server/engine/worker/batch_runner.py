@@ -84,11 +84,10 @@ class BatchRunner:
 
     def _complete(self, request: Request, works: list[Work]) -> None:
         session = request.session
-        session.complete(works, self._reports.watch)
+        self._backlog.encode_again(request, session.complete(works, self._reports.watch))
         for delivered in session.deliver():
             if not self._backlog.delivered(request):
                 return
-            language, probability = session.language or ("", 0.0)
             self._reports.send(
                 WindowDone(
                     request.id,
@@ -96,8 +95,8 @@ class BatchRunner:
                     delivered.end,
                     session.duration,
                     delivered.segments,
-                    language,
-                    probability,
+                    session.languages,
+                    delivered.lost,
                 )
             )
         self._finisher.finish_if_complete(request)

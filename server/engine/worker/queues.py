@@ -162,9 +162,14 @@ class Queues:
     def cut(self, request: Request, works: Iterable[Work]) -> None:
         """Queue a request's new windows, which one read of 10 s has completed, for the encoder."""
         self._reading.serve(urgent=request.urgent)
+        works = list(works)
+        self.encode_again(request, works)
+        request.undelivered += len(works)
+
+    def encode_again(self, request: Request, works: Iterable[Work]) -> None:
+        """Queue halves of a request's windows for the encoder, with turns of their own."""
         for work in works:
             self._encoder.push(self._clocks[request.urgent].tag(request.id), work, urgent=request.urgent)
-            request.undelivered += 1
 
     def encoded(self, entries: Iterable[tuple[float, Work]]) -> None:
         """Queue encoded windows for the decoder; those of requests that are over are dropped."""

@@ -13,6 +13,7 @@ from typing import Any
 from faster_whisper.tokenizer import Tokenizer
 
 from kernels.mel.audio import Float32
+from server.pipeline.stages.coverage import Spans, is_crowded
 from server.pipeline.stages.hallucination import (
     Failure,
     compression_ratio,
@@ -87,12 +88,14 @@ def prompt_tokens(tokenizer: Tokenizer, prompt: str | None, hotwords: str | None
 class Attempts:
     """The results of decoding one window at one temperature after the other, until a result passes the checks.
 
-    This is openai/whisper's decode_with_fallback, taken apart so that windows can be decoded in batches.
+    This is openai/whisper's decode_with_fallback, taken apart so that windows can be decoded in batches. ``speech`` are
+    the window's spans of speech, empty if they are not known: repetitions for which there is time are kept.
     """
 
-    def __init__(self, search: Search, settings: DecodeSettings) -> None:
+    def __init__(self, search: Search, settings: DecodeSettings, speech: Spans = ()) -> None:
         self.search = search
         self._settings = settings
+        self._speech = speech
         self._tried: list[Decoded] = []
 
     @property
@@ -118,12 +121,19 @@ class Attempts:
         """
         last = self._tried[-1]
         if self._failure(last):  # none will do: take the likeliest without repetition, else the likeliest
-            sane = [attempt for attempt in self._tried if not is_repetitive(attempt.text, self._settings)]
+            sane = [attempt for attempt in self._tried if not self._loops(attempt)]
             last = max(sane or self._tried, key=lambda attempt: attempt.avg_logprob)
         if is_silence(last.no_speech_prob, last.avg_logprob, self._settings):
             return replace(last, words=())
+        if not self._loops(last):
+            return last
         keep = kept_words([word.text for word in last.words], self._settings.max_repeats)
         return replace(last, words=tuple(last.words[index] for index in keep))
+
+    def _loops(self, attempt: Decoded) -> bool:
+        """Return True if the text repeats itself too much, and more than could be said in the time."""
+        plausible = bool(self._speech) and not is_crowded(self._speech, attempt.text)
+        return not plausible and is_repetitive(attempt.text, self._settings)
 
     def _failure(self, attempt: Decoded) -> Failure | None:
         if is_silence(attempt.no_speech_prob, attempt.avg_logprob, self._settings):
