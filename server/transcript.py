@@ -46,6 +46,7 @@ class Segment:
 
     ``avg_logprob``, ``compression_ratio``, ``no_speech_prob`` and ``temperature`` are those of the window that it was
     decoded from, as in openai/whisper's transcribe.py; ``seek`` is that window's start in mel frames (10 ms).
+    ``language`` is the code of the language in which it was decoded.
     """
 
     id: int
@@ -61,6 +62,7 @@ class Segment:
     words: tuple[Word, ...] = ()
     speaker: str | None = None
     logprobs: tuple[TokenScore, ...] = ()
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,14 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
+class LanguageTime:
+    """A language of a recording, and the length in seconds of the segments in it."""
+
+    code: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Transcript:
     """The answer to one request.
 
@@ -170,6 +180,7 @@ class Transcript:
     output_tokens: int = 0
     speakers: tuple[str, ...] = field(default=())
     queue_seconds: float = 0.0
+    languages: tuple[LanguageTime, ...] = ()
 
     @property
     def words(self) -> tuple[Word, ...]:
@@ -187,13 +198,14 @@ class Resume:
     """The result of an earlier, interrupted attempt at a request, behind which the next attempt continues.
 
     ``windows`` is the number of windows whose segments were delivered already, and ``segments`` are those segments.
-    ``language`` was detected in the first window, and is None if none was delivered.
+    ``languages`` are those that were heard, with their probabilities, the first window's first. ``lost`` are stretches
+    of speech without text, in seconds.
     """
 
     windows: int = 0
     segments: tuple[Segment, ...] = ()
-    language: str | None = None
-    language_probability: float = 0.0
+    languages: tuple[tuple[str, float], ...] = ()
+    lost: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

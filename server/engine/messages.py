@@ -160,7 +160,8 @@ class WindowDone:
     """A message from a worker: the segments of one window, sent in the order of the windows.
 
     ``end`` is the end of the window and ``total`` the length of the recording, None if that is not known; both in
-    seconds. ``language`` and its probability let a further attempt continue without detecting it again.
+    seconds. ``languages`` with their probabilities let a further attempt continue without detecting them again, and
+    ``lost`` are the stretches of the window's speech that have no text, in seconds.
     """
 
     request: int
@@ -168,8 +169,8 @@ class WindowDone:
     end: float
     total: float | None
     segments: tuple[Segment, ...]
-    language: str
-    language_probability: float
+    languages: tuple[tuple[str, float], ...]
+    lost: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ class SegmentEntry(TypedDict):
     start: float
     end: float
     text: str
+    language: Annotated[str, Field(description="Whisper's code of the language in which the segment was decoded.")]
     speaker: NotRequired[str]
     avg_logprob: float
     no_speech_prob: float
@@ -56,6 +57,13 @@ class StageEntry(TypedDict):
     reason: NotRequired[Annotated[str, Field(description="The reason for this device, if there was a choice.")]]
 
 
+class LanguageSeconds(TypedDict):
+    """A language of the recording, and the seconds of the segments in it."""
+
+    code: str
+    seconds: float
+
+
 class Speakers(TypedDict):
     """The speakers that diarization found."""
 
@@ -68,8 +76,9 @@ class Answer(TypedDict):
 
     text: str
     segments: list[SegmentEntry]
-    language: Annotated[str, Field(description="Whisper's code of the language, spoken or given.")]
+    language: Annotated[str, Field(description="Whisper's code of the main language, spoken or given.")]
     language_probability: float
+    languages: Annotated[list[LanguageSeconds], Field(description="All languages of the text, the main one first.")]
     duration: Annotated[float, Field(description="Seconds of decoded audio.")]
     processing_time: Annotated[float, Field(description="Seconds from decoding to the last stage.")]
     realtime_factor: Annotated[float, Field(description="processing_time / duration; below 1 is faster than speech.")]
@@ -96,6 +105,7 @@ def answer(transcript: Transcript, job: Job) -> Answer:
         "segments": [segment_entry(segment) for segment in transcript.segments],
         "language": transcript.language,
         "language_probability": transcript.language_probability,
+        "languages": [{"code": each.code, "seconds": seconds(each.seconds)} for each in transcript.languages],
         "duration": seconds(transcript.duration),
         "processing_time": seconds(transcript.processing_time),
         "realtime_factor": ratio(transcript.realtime_factor),
@@ -142,6 +152,7 @@ def segment_entry(segment: Segment) -> SegmentEntry:
         "start": seconds(segment.start),
         "end": seconds(segment.end),
         "text": segment.text,
+        "language": segment.language,
         "avg_logprob": segment.avg_logprob,
         "no_speech_prob": segment.no_speech_prob,
         "compression_ratio": segment.compression_ratio,

@@ -61,7 +61,10 @@ class Translation(TypedDict):
 
 
 class VerboseSegment(TypedDict):
-    """A segment in verbose_json. Temperature, log probability and ratio are those of the window it was decoded from."""
+    """A segment in verbose_json. Temperature, log probability and ratio are those of the window it was decoded from.
+
+    ``language``, a code, is there only in recordings with several languages, since whisper-1 does not have it.
+    """
 
     id: int
     seek: int
@@ -73,6 +76,7 @@ class VerboseSegment(TypedDict):
     avg_logprob: float
     compression_ratio: float
     no_speech_prob: float
+    language: NotRequired[str]
 
 
 class VerboseWord(TypedDict):
@@ -143,7 +147,8 @@ def verbose(transcript: Transcript, *, with_segments: bool = True, with_words: b
     if with_words:
         body["words"] = [{"word": w.text, "start": seconds(w.start), "end": seconds(w.end)} for w in transcript.words]
     if with_segments:
-        body["segments"] = [_verbose_segment(segment) for segment in transcript.segments]
+        several = len(transcript.languages) > 1
+        body["segments"] = [_verbose_segment(segment, with_language=several) for segment in transcript.segments]
     return body
 
 
@@ -190,8 +195,9 @@ def token_usage(transcript: Transcript) -> TokenUsage:
 
 
 def languages(transcript: Transcript) -> list[LanguageEntry]:
-    """Return a list with the transcript's language, which is empty if nothing was said."""
-    return [{"code": transcript.language}] if transcript.text else []
+    """Return the transcript's languages, the main one first; the list is empty if nothing was said."""
+    codes = [each.code for each in transcript.languages] or [transcript.language]
+    return [{"code": code} for code in codes] if transcript.text else []
 
 
 def logprobs(segments: Iterable[Segment]) -> list[Logprob]:
@@ -203,8 +209,8 @@ def _logprob(score: TokenScore) -> Logprob:
     return {"token": score.text, "bytes": list(score.data), "logprob": score.logprob}
 
 
-def _verbose_segment(segment: Segment) -> VerboseSegment:
-    return {
+def _verbose_segment(segment: Segment, *, with_language: bool) -> VerboseSegment:
+    entry: VerboseSegment = {
         "id": segment.id,
         "seek": segment.seek,
         "start": seconds(segment.start),
@@ -216,6 +222,9 @@ def _verbose_segment(segment: Segment) -> VerboseSegment:
         "compression_ratio": segment.compression_ratio,
         "no_speech_prob": segment.no_speech_prob,
     }
+    if with_language:
+        entry["language"] = segment.language
+    return entry
 
 
 def _letters(index: int) -> str:

@@ -26,12 +26,14 @@ class Aligners:
         self._wav2vec2: dict[str, Aligner] = {}
         self._lock = Lock()
 
-    def choose(self, asked: AlignMethod | None, search: Search, task: Task) -> tuple[Aligner | None, str | None]:
+    def choose(
+        self, asked: AlignMethod | None, search: Search, task: Task, *, insist: bool = True
+    ) -> tuple[Aligner | None, str | None]:
         """Return the aligner for a request, and a warning if it is another one than ``asked`` names.
 
         ``asked`` None means the configured method. The aligner is None if no word times are wanted. Raises InvalidInput
         for a CTC head that the model lacks, ModelUnavailable for a wav2vec2 model that was asked for and cannot be
-        loaded.
+        loaded; without ``insist`` attention takes their place, and that of an English CTC head in other languages.
         """
         method = asked or self._settings.align.method
         language = search.tokenizer.language_code
@@ -43,9 +45,11 @@ class Aligners:
         if method == "attention":
             return self.attention(search), None
         if method == "ctc":
-            return self.ctc(), None
-        if method == "whisperx":
+            return (self.ctc() if insist or language == "en" else self.attention(search)), None
+        if method == "whisperx" and insist:
             return self._whisperx(language), None
+        if method == "whisperx":
+            return self._whisperx_or_attention(search, language)
         return self._automatic(search, language)
 
     def _automatic(self, search: Search, language: str) -> tuple[Aligner, str | None]:
@@ -53,6 +57,9 @@ class Aligners:
             return CtcAligner(self._checkpoint.ctc_head), None
         if language not in self._settings.align.models:
             return self.attention(search), None
+        return self._whisperx_or_attention(search, language)
+
+    def _whisperx_or_attention(self, search: Search, language: str) -> tuple[Aligner, str | None]:
         try:
             return self._whisperx(language), None
         except ModelUnavailable as error:

@@ -50,10 +50,11 @@ def _batched(works: Iterator[Work], size: int) -> Iterator[list[Work]]:
 
 
 def _computed(model: LoadedModel, session: Session, works: list[Work]) -> list[Delivered]:
-    while waiting := [work for work in works if work.waits_for_encoder]:
-        batches.encode(model, waiting)
-        for work in waiting:
-            session.prepare(work)
-        batches.decode_completely(model, waiting)
-    session.complete(works)
+    while works:
+        while waiting := [work for work in works if work.waits_for_encoder]:
+            batches.encode(model, waiting)
+            for work in waiting:
+                session.prepare(work)
+            batches.decode_completely(model, waiting)
+        works = session.complete(works)
     return session.deliver()

@@ -13,31 +13,30 @@ from server.transcript import Options
 
 @dataclass(frozen=True, slots=True)
 class DecodingPlan:
-    """The decoder's parameters for all windows of one request, and the stages that follow the decoder, in order.
+    """The decoder's parameters for the windows of one request in one language, and the stages that follow the decoder.
 
-    ``probability`` is that of the language; ``warning`` names what is not done as the request asks, None if nothing.
+    ``warning`` names what is not done as the request asks, None if nothing.
     """
 
-    language: str
-    probability: float
     search: Search
     text_stages: tuple[TextStage, ...]
     warning: str | None
 
 
-def decoding_plan(model: LoadedModel, options: Options, language: str, probability: float) -> DecodingPlan:
-    """Choose the decoder's parameters and the later stages for a request in ``language``.
+def decoding_plan(model: LoadedModel, options: Options, language: str, *, first: bool = True) -> DecodingPlan:
+    """Choose the decoder's parameters and the later stages for the windows of a request in ``language``.
 
-    Raises InvalidInput or ModelUnavailable for an aligner that was asked for and cannot be had.
+    Raises InvalidInput or ModelUnavailable for an aligner that was asked for and cannot be had; if ``language`` is not
+    the ``first`` of the recording, attention takes its place.
     """
     search = _search(model, options, language)
-    aligner, warning = model.aligners.choose(options.align, search, options.task)
+    aligner, warning = model.aligners.choose(options.align, search, options.task, insist=first)
     text_stages: list[TextStage] = []
     if aligner is not None:
         text_stages.append(Alignment(aligner))
     if options.token_logprobs:
         text_stages.append(TokenProbabilities(model.aligners.attention(search)))
-    return DecodingPlan(language, probability, search, tuple(text_stages), warning)
+    return DecodingPlan(search, tuple(text_stages), warning)
 
 
 def _search(model: LoadedModel, options: Options, language: str) -> Search:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from kernels.mel.audio import ENCODER_FRAMES, SAMPLE_RATE, Float32
 from server.errors import InvalidInput
 from server.machine.optional_packages import require_extra
 from server.pipeline.aligners import Aligners
@@ -14,7 +18,8 @@ from server.pipeline.encoding.cpu_choice import cpu_encoder
 from server.pipeline.encoding.cpu_mel import CpuMel
 from server.pipeline.encoding.npu_stages import NpuStages
 from server.pipeline.stages.decoder import Ct2Decoder
-from server.pipeline.stages.protocols import Encoder, Mel, SpeechDetector
+from server.pipeline.stages.hearing import quiet_states
+from server.pipeline.stages.protocols import Encoder, Mel, Retired, SpeechDetector
 from server.pipeline.stages.vad import SileroDetector
 from server.pipeline.stages.whisper import Checkpoint
 from server.settings.stages import StageSettings, VadSettings
@@ -58,6 +63,7 @@ class LoadedModel:
         self.decoder = Ct2Decoder(self.checkpoint, settings.decode)
         self.aligners = Aligners(name, self.checkpoint, settings)
         self._diarizer: Diarizer | None = None
+        self._quiet: Float32 | None = None
         self._lock = Lock()
 
     def close(self) -> None:
@@ -114,6 +120,19 @@ class LoadedModel:
             "pad_ms": options.vad_pad_ms,
         }
         return self.settings.vad.model_copy(update={k: v for k, v in asked.items() if v is not None})
+
+    def quiet_states(self) -> Float32:
+        """Return encoder states of silence, float32 [50, d_model], beside which pieces of windows are heard."""
+        with self._lock:
+            if self._quiet is None:
+                self._quiet = quiet_states(self._encoded(np.zeros(SAMPLE_RATE, np.float32)))
+            return self._quiet
+
+    def _encoded(self, samples: Float32) -> Float32:
+        """Return the encoder states of a window alone, float32 [1500, d_model]."""
+        with suppress(Retired):  # the CPU serves from then on
+            return self.encoder(self.mel([samples])).reshape(ENCODER_FRAMES, -1)
+        return self.encoder(self.mel([samples])).reshape(ENCODER_FRAMES, -1)
 
     def diarizer(self) -> Diarizer:
         """Return the object that labels speakers, which all requests share.

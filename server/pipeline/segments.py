@@ -42,6 +42,7 @@ def _segment(text: WindowText, begin: int, end: int, number: int) -> Segment:
         seek=int(window.start * SAMPLE_RATE) // HOP_LENGTH,
         words=timed,
         logprobs=text.scores[first_token : first_token + _token_count(written)],
+        language=text.language,
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 from math import inf
 from pathlib import Path
 from time import perf_counter
@@ -11,14 +12,19 @@ from time import perf_counter
 from server.pipeline.clock import StageClock
 from server.pipeline.decoding_plan import DecodingPlan, decoding_plan
 from server.pipeline.loaded_model import LoadedModel
+from server.pipeline.lost_speech import cut_at, lost_in, lost_warning
+from server.pipeline.recheck import Half, Recheck
+from server.pipeline.recording_languages import RecordingLanguages
 from server.pipeline.segments import window_segments
+from server.pipeline.stages.coverage import Stretch
 from server.pipeline.stages.decode import AudioStream
 from server.pipeline.stages.decoder import Attempts
 from server.pipeline.stages.protocols import WindowText
 from server.pipeline.window import Window
+from server.pipeline.windows.parts import halves
 from server.pipeline.windows.reader import WindowReader
 from server.pipeline.work import Watch, Work, charged
-from server.transcript import Options, Resume, Segment, Transcript
+from server.transcript import LanguageTime, Options, Resume, Segment, Transcript
 
 NO_LANGUAGE = "en"  # the language of an answer without a word, as OpenAI's; its probability is 0
 START = Resume()
@@ -26,11 +32,15 @@ START = Resume()
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """A window's finished segments. ``index`` counts windows from 0; ``end`` is the window's end in seconds."""
+    """A window's finished segments. ``index`` counts windows from 0; ``end`` is the window's end in seconds.
+
+    ``lost`` are the stretches, in seconds, of the window's speech that have no text.
+    """
 
     index: int
     end: float
     segments: tuple[Segment, ...]
+    lost: tuple[Stretch, ...] = ()
 
 
 class Session:
@@ -40,11 +50,12 @@ class Session:
 
         session = Session.open(model, source, options)
         while (works := session.read()) is not None:
-            batches.encode(model, works)
-            for work in works:
-                session.prepare(work)
-            batches.decode_completely(model, works)
-            session.complete(works)
+            while works:
+                batches.encode(model, works)
+                for work in works:
+                    session.prepare(work)
+                batches.decode_completely(model, works)
+                works = session.complete(works)
             for delivered in session.deliver():
                 print(delivered.segments)
         transcript = session.finish()
@@ -61,7 +72,6 @@ class Session:
         *,
         resume: Resume = START,
         number: int = 0,
-        plan: DecodingPlan | None = None,
         began: float | None = None,
     ) -> None:
         self.model = model
@@ -70,11 +80,13 @@ class Session:
         self._began = perf_counter() if began is None else began
         self._reader = reader
         self._clock = StageClock()
-        self._plan = plan
+        self._languages = RecordingLanguages(model, options, resume.languages)
+        self._plans: dict[str, DecodingPlan] = {}
         self._resume = resume
         self._segments = list(resume.segments)
+        self._lost = list(resume.lost)
         self._next = resume.windows
-        self._completed: dict[int, WindowText] = {}
+        self._completed: dict[int, Sequence[WindowText]] = {}
         self._warnings: list[str] = []
         if options.task == "translate" and not model.checkpoint.multilingual:
             self._warnings.append(f"The model {model.name} speaks English only: nothing was translated.")
@@ -98,12 +110,9 @@ class Session:
         """
         began = perf_counter()
         model.check(options)
-        plan = None
-        if resume.language is not None:
-            plan = decoding_plan(model, options, resume.language, resume.language_probability)
         audio = AudioStream(source, options.audio, max_seconds=max_seconds)
         reader = WindowReader(audio, model.detector(options), keep=options.diarize is not None)
-        return cls(model, reader, options, resume=resume, number=number, plan=plan, began=began)
+        return cls(model, reader, options, resume=resume, number=number, began=began)
 
     def close(self) -> None:
         """Close the file, and delete the copy of the audio that diarization needs."""
@@ -120,9 +129,9 @@ class Session:
         return self._reader.seconds
 
     @property
-    def language(self) -> tuple[str, float] | None:
-        """The language of the recording and its probability; None until they are known."""
-        return (self._plan.language, self._plan.probability) if self._plan else None
+    def languages(self) -> tuple[tuple[str, float], ...]:
+        """The languages heard so far, with their probabilities, the first window's first; empty before they are."""
+        return tuple(self._languages.heard.items())
 
     def read(self) -> list[Work] | None:
         """Decode the next 10 s of audio; return a Work for each window that is complete now, None at the end.
@@ -133,38 +142,68 @@ class Session:
         windows = self._reader.read()
         return None if windows is None else [self._work(w) for w in windows if w.index >= self._resume.windows]
 
-    def _work(self, window: Window) -> Work:
-        return Work(window, request=self.number, clock=self._clock, warn=self._warnings.append)
+    def _work(self, window: Window, half: Half | None = None) -> Work:
+        return Work(window, request=self.number, clock=self._clock, warn=self._warnings.append, half=half)
 
     def prepare(self, work: Work, watch: Watch = charged) -> None:
         """Set the decoder's parameters for an encoded window.
 
-        If the language is not known, it is detected in the first window and holds for all. Raises InvalidInput or
-        ModelUnavailable for an aligner that was asked for and cannot be had in this language.
+        If the language is not known, it is detected in the first window and holds for all others in which no other
+        language is heard. Raises InvalidInput or ModelUnavailable for an aligner that was asked for and cannot be had
+        in the first language.
         """
-        if self._plan is None:
-            self._plan = decoding_plan(self.model, self.options, *self._language(work, watch))
-        speech = work.window.speech if self.options.vad else ()
-        work.prepare(Attempts(self._plan.search, self.model.settings.decode, speech))
+        plan = self._plan(self._languages.listen(work, watch))
+        work.prepare(Attempts(plan.search, self.model.settings.decode, work.window.speech if self.options.vad else ()))
 
-    def _language(self, work: Work, watch: Watch) -> tuple[str, float]:
-        candidates = self.model.candidates(self.options)
-        if len(candidates) == 1:
-            return candidates[0], 1.0
-        with watch("language", "cpu", [work]):
-            return self.model.checkpoint.detect_language(work.states, candidates)
+    def _plan(self, language: str) -> DecodingPlan:
+        if language not in self._plans:
+            first = not self._plans
+            self._plans[language] = decoding_plan(self.model, self.options, language, first=first)
+        return self._plans[language]
 
-    def complete(self, works: Sequence[Work], watch: Watch = charged) -> None:
-        """Run the stages after the decoder (word times, say) on decoded windows; store their texts for ``deliver``."""
-        assert self._plan is not None, "windows are prepared before they are decoded"  # noqa: S101
-        texts = [WindowText(work.window, work.attempts.result()) for work in works]
-        states = [work.states for work in works]
-        for stage in self._plan.text_stages:
-            with watch(stage.name, stage.device, works):
-                texts = stage(texts, states)
-        for work, text in zip(works, texts, strict=True):
-            self._completed[work.window.index] = text
-            work.release()
+    def complete(self, works: Sequence[Work], watch: Watch = charged) -> list[Work]:
+        """Run the stages after the decoder (word times, say) on decoded windows; store their texts for ``deliver``.
+
+        Return the halves of windows that must be decoded again, because speech in them has no text or has another
+        language. They take all steps from the encoder on, and their windows are delivered after that.
+        """
+        again: list[Work] = []
+        for language, same in groupby(sorted(works, key=_language), key=_language):
+            plan, batch = self._plans[language], list(same)
+            texts = [WindowText(work.window, work.attempts.result(), language=language) for work in batch]
+            states = [work.states for work in batch]
+            for stage in plan.text_stages:
+                with watch(stage.name, stage.device, batch):
+                    texts = stage(texts, states)
+            for work, text in zip(batch, texts, strict=True):
+                again += self._settle(work, self._checked(work, text, plan))
+                work.release()
+        return again
+
+    def _checked(self, work: Work, text: WindowText, plan: DecodingPlan) -> WindowText:
+        """Return the text with the stretches of speech that it leaves out; without speech detection none is known."""
+        if not self.options.vad:
+            return text
+        return replace(text, lost=lost_in(text, work.states, self.model.aligners.attention(plan.search)))
+
+    def _settle(self, work: Work, text: WindowText) -> list[Work]:
+        """Return the halves of a window that must be decoded again; if none must be, store the window's text."""
+        cut = work.cut
+        if cut is None and self.model.settings.decode.recheck:
+            cut = cut_at(text, work.half)
+        if cut is not None:
+            recheck = Recheck(text, work.half)
+            parts = halves(work.window, cut)
+            return [self._work(part, Half(recheck, place)) for place, part in enumerate(parts)]
+        half = work.half
+        texts: Sequence[WindowText] = [text]
+        while half is not None:
+            better = half.recheck.add(half.place, texts)
+            if better is None:
+                return []
+            half, texts = half.recheck.above, better
+        self._completed[work.window.index] = texts
+        return []
 
     def deliver(self) -> list[Delivered]:
         """Return the completed windows that are next in the order of the recording; none is returned twice.
@@ -172,11 +211,14 @@ class Session:
         A window stays behind until all windows before it are completed.
         """
         ready: list[Delivered] = []
-        language = "en" if self.options.task == "translate" or self._plan is None else self._plan.language
-        while text := self._completed.pop(self._next, None):
-            segments = window_segments(text, first_id=len(self._segments), language=language)
-            self._segments += segments
-            ready.append(Delivered(self._next, text.window.end, tuple(segments)))
+        while texts := self._completed.pop(self._next, None):
+            before = len(self._segments)
+            for text in texts:
+                language = "en" if self.options.task == "translate" else text.language
+                self._segments += window_segments(text, first_id=len(self._segments), language=language)
+            lost = tuple(stretch for text in texts for stretch in text.lost)
+            self._lost += lost
+            ready.append(Delivered(self._next, texts[-1].window.end, tuple(self._segments[before:]), lost))
             self._next += 1
         return ready
 
@@ -186,12 +228,14 @@ class Session:
         Diarization takes a while. Raises ModelUnavailable if its pipeline cannot be loaded.
         """
         self._label_speakers()
-        plan, reader = self._plan, self._reader
+        reader, languages = self._reader, self._language_times()
+        language, probability = self._main_language(languages)
+        prompt = len(next(iter(self._plans.values())).search.prompt) if self._plans else 0
         return Transcript(
             text="".join(segment.text for segment in self._segments).strip(),
             segments=tuple(self._segments),
-            language=plan.language if plan else self._language_of_silence(),
-            language_probability=round(plan.probability, 4) if plan else 0.0,
+            language=language,
+            language_probability=round(probability, 4),
             duration=round(self.seconds, 3),
             processing_time=round(perf_counter() - self._began, 4),
             model=self.model.name,
@@ -199,14 +243,28 @@ class Session:
             demo=self.model.demo,
             stages=self.model.npu.explained((*reader.clock.times(), *self._clock.times())),
             warnings=self._all_warnings(),
-            input_tokens=reader.frames + (reader.windows * len(plan.search.prompt) if plan else 0),
+            input_tokens=reader.frames + reader.windows * prompt,
             output_tokens=sum(len(segment.tokens) for segment in self._segments),
             speakers=tuple(sorted({s.speaker for s in self._segments if s.speaker})),
+            languages=languages,
         )
 
-    def _language_of_silence(self) -> str:
+    def _main_language(self, languages: Sequence[LanguageTime]) -> tuple[str, float]:
+        """Return the language with most seconds of text and its probability; 0 for that of an answer without a word."""
+        heard = self._languages.heard
+        if languages:
+            return languages[0].code, heard.get(languages[0].code, 0.0)
+        if heard:
+            return next(iter(heard.items()))
         candidates = self.model.candidates(self.options)
-        return candidates[0] if len(candidates) == 1 else NO_LANGUAGE
+        return (candidates[0] if len(candidates) == 1 else NO_LANGUAGE), 0.0
+
+    def _language_times(self) -> tuple[LanguageTime, ...]:
+        times: dict[str, float] = {}
+        for segment in self._segments:
+            times[segment.language] = times.get(segment.language, 0.0) + segment.end - segment.start
+        ordered = sorted(times.items(), key=lambda item: -item[1])
+        return tuple(LanguageTime(code, round(seconds, 3)) for code, seconds in ordered)
 
     def _label_speakers(self) -> None:
         if self.options.diarize is None or not self._segments:
@@ -217,6 +275,12 @@ class Session:
 
     def _all_warnings(self) -> tuple[str, ...]:
         warnings = list(self._warnings)
-        if self._plan and self._plan.warning:
-            warnings.append(self._plan.warning)
+        warnings += dict.fromkeys(plan.warning for plan in self._plans.values() if plan.warning)
+        if self._lost:
+            warnings.append(lost_warning(self._lost))
         return (*warnings, *self._reader.warnings)
+
+
+def _language(work: Work) -> str:
+    language: str = work.attempts.search.tokenizer.language_code
+    return language

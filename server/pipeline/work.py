@@ -10,6 +10,7 @@ import numpy as np
 
 from kernels.mel.audio import ENCODER_FRAMES, Float32
 from server.pipeline.clock import StageClock
+from server.pipeline.recheck import Half
 from server.pipeline.stages.decoder import Attempts
 from server.pipeline.window import Window
 
@@ -18,18 +19,29 @@ class Work:
     """A window with its results so far, from the cutting of the audio to the last stage that takes batches.
 
     ``request`` is the number of its request, ``clock`` adds up the request's stage times, and ``warn`` adds a sentence
-    to the warnings of the answer. A batch may hold works of several requests.
+    to the warnings of the answer. A batch may hold works of several requests. ``half`` is the place of a half that is
+    decoded again, None for a whole window; ``cut`` is where another language begins, None if none does.
 
     ``frames`` are the encoder frames to compute. ``waits_for_encoder`` is True until the encoder's output is there.
     """
 
-    __slots__ = ("_attempts", "_states", "clock", "frames", "request", "warn", "window")
+    __slots__ = ("_attempts", "_states", "clock", "cut", "frames", "half", "request", "warn", "window")
 
-    def __init__(self, window: Window, *, request: int, clock: StageClock, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        window: Window,
+        *,
+        request: int,
+        clock: StageClock,
+        warn: Callable[[str], None],
+        half: Half | None = None,
+    ) -> None:
         self.window = window
         self.request = request
         self.clock = clock
         self.warn = warn
+        self.half = half
+        self.cut: float | None = None
         self.frames = window.frames_to_encode
         self._states: Float32 | None = None
         self._attempts: Attempts | None = None

@@ -116,6 +116,18 @@ class DecodeSettings(Group):
         description="Languages among which that of a recording is detected, as ISO 639-1 codes or English names; empty "
         "means all of the model's. A request that names languages of its own is not limited by it.",
     )
+    language_changes: Literal["auto", "window", "file"] = Field(
+        "auto",
+        description="Recordings with several languages, where the request names none. auto: the first window's "
+        "language holds where no other is clearly heard; a window with two languages is cut between them and decoded "
+        "again. window: the same, but each window begins with its own likeliest language. file: the first window's "
+        "language holds for all.",
+    )
+    recheck: bool = Field(
+        True,
+        description="Cut a window in two and decode it again where 2 s of speech or more have no text. What stays "
+        "without text is named in the warnings of the answer, also if this is false.",
+    )
     beam_size: Positive = Field(5, description="Beams at temperature 0; 1 is greedy and the fastest.")
     best_of: Positive = Field(5, description="Samples that are drawn at a temperature above 0; the best one is taken.")
     patience: float = Field(1.0, gt=0, description="Patience of the beam search.")

@@ -73,7 +73,7 @@ def test_what_the_model_cannot_do_is_refused_before_the_file_is_looked_at(model:
 
 def test_an_open_session_can_be_closed_at_once(model: LoadedModel, tmp_path: Path) -> None:
     session = Session.open(model, tmp_path / "never-read.wav", Options())
-    assert (session.duration, session.seconds, session.language) == (None, 0.0, None)
+    assert (session.duration, session.seconds, session.languages) == (None, 0.0, ())
     session.close()
 
 
@@ -91,8 +91,8 @@ def test_windows_that_are_computed_out_of_order_are_delivered_in_order(model: Lo
     transcript = session.finish()
     session.close()
     assert [segment.id for segment in transcript.segments] == list(range(len(transcript.segments)))
-    assert session.language
-    assert session.language[0] == transcript.language
+    assert session.languages
+    assert session.languages[0][0] == transcript.language
 
 
 def test_a_window_that_is_complete_holds_no_states(model: LoadedModel, recording: Path) -> None:

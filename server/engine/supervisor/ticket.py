@@ -62,7 +62,7 @@ class Ticket:
     def window(self, window: WindowDone) -> None:
         """Queue a window's segments and the progress for the client, and store what a further attempt needs."""
         self._segments += window.segments
-        self._resume = Resume(window.index + 1, (), window.language, window.language_probability)
+        self._resume = Resume(window.index + 1, (), window.languages, self._resume.lost + window.lost)
         self.done = window.end
         for segment in window.segments:
             self.outcomes.put_nowait(SegmentReady(segment))

@@ -99,10 +99,10 @@ class Backlog:
             self._queues.encoded(step.entries)
             self._changed.notify_all()
 
-    def encode_again(self, entries: Sequence[tuple[float, Work]]) -> None:
+    def encode_in_full(self, entries: Sequence[tuple[float, Work]]) -> None:
         """Queue windows for the encoder again; each comes with its place in the queue."""
         with self._changed:
-            self._queues.encode_again(entries)
+            self._queues.encode_in_full(entries)
             self._changed.notify_all()
 
     def decode_again(self, entries: Sequence[tuple[float, Work]]) -> None:
@@ -110,6 +110,13 @@ class Backlog:
         with self._changed:
             self._queues.decode_again(entries)
             self._changed.notify_all()
+
+    def encode_again(self, request: Request, works: Sequence[Work]) -> None:
+        """Queue the halves of windows, which are decoded again, for the encoder, unless the request is over."""
+        with self._changed:
+            if request.id in self._queues.requests:
+                self._queues.encode_again(request, works)
+                self._changed.notify_all()
 
     def delivered(self, request: Request) -> bool:
         """Count one window of a request as delivered to the server; return False if the request is over."""

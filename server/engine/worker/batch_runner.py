@@ -85,7 +85,7 @@ class BatchRunner:
         if first_try and self._pace.decoded(step.works, perf_counter() - began):
             self._backlog.resize(self._pace.sizes)
             self._reports.send(DevicesChanged(self._choices()))
-        self._backlog.encode_again([(tag, work) for tag, work in step.entries if work.waits_for_encoder])
+        self._backlog.encode_in_full([(tag, work) for tag, work in step.entries if work.waits_for_encoder])
         self._backlog.decode_again([(tag, work) for tag, work in step.entries if work.temperature is not None])
         decoded = sorted((work for work in step.works if work.decoded), key=_request)
         for number, works in groupby(decoded, key=_request):
@@ -95,11 +95,10 @@ class BatchRunner:
 
     def _complete(self, request: Request, works: list[Work]) -> None:
         session = request.session
-        session.complete(works, self._reports.watch)
+        self._backlog.encode_again(request, session.complete(works, self._reports.watch))
         for delivered in session.deliver():
             if not self._backlog.delivered(request):
                 return
-            language, probability = session.language or ("", 0.0)
             self._reports.send(
                 WindowDone(
                     request.id,
@@ -107,8 +106,8 @@ class BatchRunner:
                     delivered.end,
                     session.duration,
                     delivered.segments,
-                    language,
-                    probability,
+                    session.languages,
+                    delivered.lost,
                 )
             )
         self._finisher.finish_if_complete(request)

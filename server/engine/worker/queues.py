@@ -177,9 +177,14 @@ class Queues:
     def cut(self, request: Request, works: Iterable[Work]) -> None:
         """Queue a request's new windows, which one read of 10 s has completed, for the encoder."""
         self._reading.serve(urgent=request.urgent)
+        works = list(works)
+        self.encode_again(request, works)
+        request.undelivered += len(works)
+
+    def encode_again(self, request: Request, works: Iterable[Work]) -> None:
+        """Queue halves of a request's windows for the encoder, with turns of their own."""
         for work in works:
             self._encoder.push(self._clocks[request.urgent].tag(request.id), work, urgent=request.urgent)
-            request.undelivered += 1
 
     def encoded(self, entries: Iterable[tuple[float, Work]]) -> None:
         """Queue encoded windows for the decoder; those of requests that are over are dropped."""
@@ -199,7 +204,7 @@ class Queues:
                 self._clocks[request.urgent].tag(request.id)
         self.encoded(entries)
 
-    def encode_again(self, entries: Iterable[tuple[float, Work]]) -> None:
+    def encode_in_full(self, entries: Iterable[tuple[float, Work]]) -> None:
         """Queue windows for the encoder again, in their positions; the later windows of their requests move back."""
         for tag, work in entries:
             if request := self.requests.get(work.request):

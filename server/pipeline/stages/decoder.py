@@ -13,6 +13,7 @@ from typing import Any
 from faster_whisper.tokenizer import Tokenizer
 
 from kernels.mel.audio import Float32
+from server.pipeline.stages.coverage import Spans, is_crowded
 from server.pipeline.stages.hallucination import (
     Failure,
     compression_ratio,
@@ -109,10 +110,10 @@ class Attempts:
     This is openai/whisper's decode_with_fallback, taken apart so that windows can be decoded in batches. A prompt is
     used for the first attempt only. If that one fails a check, may be an echo of the prompt, or is silent where
     ``speech`` was found (the window's spans, empty if they are not known), it is put aside, and all temperatures follow
-    without the prompt.
+    without the prompt. Repetitions for which there is time in ``speech`` are kept.
     """
 
-    def __init__(self, search: Search, settings: DecodeSettings, speech: Sequence[tuple[float, float]] = ()) -> None:
+    def __init__(self, search: Search, settings: DecodeSettings, speech: Spans = ()) -> None:
         self.search = search
         self._settings = settings
         self._speech = speech
@@ -131,7 +132,9 @@ class Attempts:
     @property
     def latest(self) -> Decoded:
         """The result of the last attempt; there must have been one."""
-        return self._tried[-1]
+        latest = self._tried[-1] if self._tried else self._prompted
+        assert latest is not None, "a window is decoded before its result is used"  # noqa: S101
+        return latest
 
     def add(self, attempt: Decoded) -> Failure | None:
         """Store the result at the next temperature.
@@ -164,10 +167,12 @@ class Attempts:
         """
         last = self._tried[-1]
         if self._failure(last):  # none will do: take the likeliest without repetition, else the likeliest
-            sane = [attempt for attempt in self._tried if not is_repetitive(attempt.text, self._settings)]
+            sane = [attempt for attempt in self._tried if not self._loops(attempt)]
             last = max(sane or self._tried, key=lambda attempt: attempt.avg_logprob)
         if is_silence(last.no_speech_prob, last.avg_logprob, self._settings):
             return replace(last, words=())
+        if not self._loops(last):
+            return last
         keep = kept_words([word.text for word in last.words], self._settings.max_repeats)
         return replace(last, words=tuple(last.words[index] for index in keep))
 
@@ -177,6 +182,11 @@ class Attempts:
             return "no_speech" if self._speech else None
         echo = bool(echoed([word.text for word in attempt.words], self._context))
         return self._failure(attempt) or ("prompt_echo" if echo else None)
+
+    def _loops(self, attempt: Decoded) -> bool:
+        """Return True if the text repeats itself too much, and more than could be said in the time."""
+        plausible = bool(self._speech) and not is_crowded(self._speech, attempt.text)
+        return not plausible and is_repetitive(attempt.text, self._settings)
 
     def _failure(self, attempt: Decoded) -> Failure | None:
         if is_silence(attempt.no_speech_prob, attempt.avg_logprob, self._settings):

@@ -109,14 +109,17 @@ class Aligner(Protocol):
 class WindowText:
     """The text of one window, with the data that the stages after the decoder have added so far.
 
-    ``words`` are words with times, one for each of ``decoded.words``, None before alignment; ``scores`` are the log
-    probabilities of ``decoded.tokens``, one for each, empty before they are computed.
+    ``language`` is that in which the window was decoded. ``words`` are words with times, one for each of
+    ``decoded.words``, None before alignment; ``scores`` are the log probabilities of ``decoded.tokens``, one for each,
+    empty before they are computed. ``lost`` are the stretches, in seconds of the recording, of speech without text.
     """
 
     window: Window
     decoded: Decoded
     words: tuple[Word, ...] | None = None
     scores: tuple[TokenScore, ...] = ()
+    language: str = ""
+    lost: tuple[tuple[float, float], ...] = ()
 
 
 class TextStage(Protocol):

@@ -71,11 +71,19 @@ class Checkpoint:
         """
         if len(candidates) == 1:
             return candidates[0], 1.0
+        shares = self.language_shares(states, candidates)
+        likeliest = max(shares, key=lambda code: shares[code])
+        return likeliest, shares[likeliest]
+
+    def language_shares(self, states: Float32, candidates: Sequence[str]) -> dict[str, float]:
+        """Return the probability of each of the languages ``candidates``, scaled to a sum of 1.
+
+        ``states`` are encoder states, float32 [n, d], of a window or a part of it.
+        """
         detected = self.whisper.detect_language(storage(states[None]))[0]
         everywhere = {token.removeprefix("<|").removesuffix("|>"): float(share) for token, share in detected}
-        shares = {code: everywhere[code] for code in candidates}
-        likeliest = max(shares, key=lambda code: shares[code])
-        return likeliest, shares[likeliest] / (sum(shares.values()) or 1.0)
+        total = sum(everywhere[code] for code in candidates) or 1.0
+        return {code: everywhere[code] / total for code in candidates}
 
 
 def storage(array: Float32) -> Any:

@@ -128,7 +128,7 @@ def test_a_resumed_request_computes_only_the_windows_that_are_missing(tiny_engli
     model = loaded(tiny_english)
     whole = messages(model, Submit(1, recording, OPTIONS))
     windows = [message for message in whole if isinstance(message, WindowDone)]
-    resume = Resume(2, (*windows[0].segments, *windows[1].segments), "en", 1.0)
+    resume = Resume(2, (*windows[0].segments, *windows[1].segments), (("en", 1.0),))
     rest = messages(model, Submit(2, recording, OPTIONS, resume=resume))
     assert [message.index for message in rest if isinstance(message, WindowDone)] == [2]
     first, second = whole[-1], rest[-1]

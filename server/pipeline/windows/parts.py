@@ -1,0 +1,81 @@
+"""Parts of a window: pieces in which a language can be heard, and the halves to decode again."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+
+from kernels.mel.audio import SAMPLE_RATE
+from server.pipeline.stages.coverage import Stretch
+from server.pipeline.window import Window
+
+SHORTEST = 1.5  # seconds from which a language can be heard; measured with base on clips of eight languages
+LONGEST = 6.0  # seconds of a piece
+QUIET_FRAME = SAMPLE_RATE // 50  # 20 ms
+NEIGHBOURHOOD = 0.5  # seconds
+
+
+def pieces(window: Window) -> list[Stretch]:
+    """Divide a window's speech into pieces of about 1.5 to 6 s, at pauses and, in long speech, at quiet moments."""
+    found = [piece for span in window.speech for piece in _divided(window, span)]
+    index = 0
+    while len(found) > 1 and index < len(found):
+        start, end = found[index]
+        if end - start >= SHORTEST:
+            index += 1
+            continue
+        before = start - found[index - 1][1] if index else float("inf")
+        after = found[index + 1][0] - end if index + 1 < len(found) else float("inf")
+        first = index - 1 if before <= after else index
+        found[first : first + 2] = [(found[first][0], found[first + 1][1])]
+        index = first
+    return found
+
+
+def best_cut(window: Window, stretch: Stretch) -> float | None:
+    """Return the moment at which a window is best cut to hear a stretch of it anew; None if it is too short for that.
+
+    The moment is in the longest pause that touches the stretch, else in the longest pause, else the quietest moment in
+    the middle of the stretch.
+    """
+    pauses = [(end, start) for (_, end), (start, _) in pairwise(window.speech)]
+    begin, end = stretch[0] - NEIGHBOURHOOD, stretch[1] + NEIGHBOURHOOD
+    near = [pause for pause in pauses if pause[1] >= begin and pause[0] <= end]
+    if pauses:
+        first, last = max(near or pauses, key=lambda pause: pause[1] - pause[0])
+        return (first + last) / 2
+    length = stretch[1] - stretch[0]
+    if length < 2 * SHORTEST:
+        return None
+    return _quietest(window, stretch[0] + length / 4, stretch[1] - length / 4)
+
+
+def halves(window: Window, cut: float) -> tuple[Window, Window]:
+    """Cut a window in two at a moment inside it; silence on both sides of the cut is left out."""
+    before = tuple((start, min(end, cut)) for start, end in window.speech if start < cut)
+    after = tuple((max(start, cut), end) for start, end in window.speech if end > cut)
+    return _part(window, before), _part(window, after)
+
+
+def _part(window: Window, speech: tuple[Stretch, ...]) -> Window:
+    start, end = speech[0][0], speech[-1][1]
+    first, last = (round((moment - window.start) * SAMPLE_RATE) for moment in (start, end))
+    return Window(window.index, start, window.samples[first:last], speech)
+
+
+def _divided(window: Window, span: Stretch) -> list[Stretch]:
+    start, end = span
+    count = max(1, round((end - start) / LONGEST + 0.2))
+    length = (end - start) / count
+    inner = [_quietest(window, start + (n - 0.3) * length, start + (n + 0.3) * length) for n in range(1, count)]
+    return list(pairwise([start, *inner, end]))
+
+
+def _quietest(window: Window, begin: float, end: float) -> float:
+    """Return the middle of the quietest 20 ms between two moments of a window, in seconds of the recording."""
+    first, last = (round((moment - window.start) * SAMPLE_RATE) for moment in (begin, end))
+    frames = window.samples[first:last]
+    frames = frames[: len(frames) // QUIET_FRAME * QUIET_FRAME].reshape(-1, QUIET_FRAME)
+    quietest = int(np.argmin(np.square(frames).sum(axis=1))) if len(frames) else 0
+    return begin + (quietest + 0.5) * QUIET_FRAME / SAMPLE_RATE
