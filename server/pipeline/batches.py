@@ -10,7 +10,7 @@ from itertools import groupby
 
 from kernels.mel.audio import Float32
 from server.pipeline.loaded_model import LoadedModel
-from server.pipeline.stages.hallucination import Failure, is_repetitive, says_twice
+from server.pipeline.stages.hallucination import Failure
 from server.pipeline.stages.protocols import Retired
 from server.pipeline.work import Watch, Work, charged, stacked
 
@@ -53,8 +53,8 @@ def decode(model: LoadedModel, works: Sequence[Work], watch: Watch = charged) ->
     with watch("decoder", model.decoder.device, works):
         results = model.decoder.generate(stacked(works), [work.attempts.search for work in works], temperature)
     failures = [work.attempts.add(result) for work, result in zip(works, results, strict=True)]
-    for work, result in zip(works, results, strict=True):
-        if is_repetitive(result.text, model.settings.decode) or says_twice(result.text):
+    for work in works:
+        if work.attempts.may_loop:
             work.widen()
     return failures
 

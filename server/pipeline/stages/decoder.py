@@ -20,6 +20,7 @@ from server.pipeline.stages.hallucination import (
     is_repetitive,
     is_silence,
     kept_words,
+    says_twice,
     why_failed,
 )
 from server.pipeline.stages.prompt_echo import echoed, was_said
@@ -135,6 +136,12 @@ class Attempts:
         latest = self._tried[-1] if self._tried else self._prompted
         assert latest is not None, "a window is decoded before its result is used"  # noqa: S101
         return latest
+
+    @property
+    def may_loop(self) -> bool:
+        """True if the last attempt's text repeats itself, as that of a window which was encoded short may do."""
+        text = self.latest.text
+        return is_repetitive(text, self._settings) or says_twice(text)
 
     def add(self, attempt: Decoded) -> Failure | None:
         """Store the result at the next temperature.

@@ -154,7 +154,7 @@ def test_an_echo_of_the_prompt_is_decoded_again_without_it(
 ) -> None:
     tokenizer = checkpoint.tokenizer("en", "transcribe")
     start = prompt_tokens(tokenizer, "The assistant is Jarvix. Glossary: Grafana", None)
-    attempts = Attempts(Search(tokenizer, start, 5, (0.0, 0.5)), DecodeSettings(), speech=[(0.0, 1.0)])
+    attempts = Attempts(Search(tokenizer, start, 5, (0.0, 0.5)), DecodeSettings(), speech=((0.0, 1.0),))
     assert attempts.add(attempt(tokenizer, *prompted)) == reason
     assert attempts.temperature == 0.0, "the temperatures begin again"
     assert attempts.search.prompt == prompt_tokens(tokenizer, None, None)
