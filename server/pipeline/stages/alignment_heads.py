@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,13 +22,14 @@ Heads = tuple[tuple[int, int], ...]  # (layer, head)
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """The heads of a checkpoint for word times; the offsets, in seconds, are added to starts and ends."""
+    """The heads for word times, empty for the checkpoint's own; the offsets, in s, are added to starts and ends."""
 
     heads: Heads
     start_offset: float = 0.0
     end_offset: float = 0.0
 
 
+OWN_HEADS = Timing(())
 MEASURED: dict[Heads, Timing] = {
     # base, 445 words: from 60 to 40 ms at the median, from 200 to 160 ms at the 95th percentile; bias -10 and 0 ms
     ((3, 1), (4, 2), (4, 3), (4, 7), (5, 1), (5, 2), (5, 4), (5, 6)): Timing(
@@ -41,38 +42,28 @@ MEASURED: dict[Heads, Timing] = {
 }  # by the official heads, which tell checkpoints and their fine-tunings apart
 
 
-def timing(directory: Path) -> Timing:
-    """Return the timing of the checkpoint in a directory: the measured one, or the heads that its config.json names."""
-    try:
-        config = json.loads((directory / CONFIG).read_text(encoding="utf-8"))
-        official = tuple((int(layer), int(head)) for layer, head in config.get("alignment_heads", ()))
-    except (OSError, ValueError, TypeError, AttributeError):
-        return Timing(())  # CTranslate2 reads the file as well, and says what is wrong with it
-    return MEASURED.get(official, Timing(official))
-
-
 @contextmanager
-def with_heads(directory: Path, heads: Heads) -> Iterator[Path]:
-    """Yield a directory that holds links to a checkpoint's files and a config.json with these alignment heads.
+def with_measured_heads(directory: Path) -> Iterator[tuple[Path, Timing]]:
+    """Yield a directory to load a checkpoint from, and the timing of its heads.
 
-    CTranslate2 takes the heads from config.json alone, when it loads a model. The checkpoint's own directory is
-    yielded where links cannot be made, or if it has these heads already.
+    CTranslate2 takes the heads from config.json when it loads a model, and at no other time. A checkpoint that was
+    measured is loaded from links to its files beside a config.json with other heads; every other one, and all where no
+    links can be made, from its own directory with its own heads.
     """
-    with tempfile.TemporaryDirectory(prefix="whisperx-npu-heads-") as folder:
+    with ExitStack() as stack:
         try:
-            yielded = _linked(directory, heads, Path(folder))
-        except (OSError, ValueError, AttributeError):
-            yielded = directory
-        yield yielded
+            config = json.loads((directory / CONFIG).read_text(encoding="utf-8"))
+            measured = MEASURED.get(tuple((layer, head) for layer, head in config["alignment_heads"]))
+            if measured is not None:
+                folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="whisperx-npu-heads-")))
+                _link(directory, folder, config | {"alignment_heads": measured.heads})
+        except (OSError, ValueError, TypeError, KeyError):
+            measured = None  # a damaged file is reported by CTranslate2, which reads it as well
+        yield (directory, OWN_HEADS) if measured is None else (folder, measured)
 
 
-def _linked(directory: Path, heads: Heads, folder: Path) -> Path:
-    config = json.loads((directory / CONFIG).read_text(encoding="utf-8"))
-    wanted = [list(head) for head in heads]
-    if config.get("alignment_heads", []) == wanted:
-        return directory
+def _link(directory: Path, folder: Path, config: dict[str, object]) -> None:
     for file in directory.iterdir():
         if file.name != CONFIG:
             (folder / file.name).symlink_to(file.resolve())
-    (folder / CONFIG).write_text(json.dumps(config | {"alignment_heads": wanted}), encoding="utf-8")
-    return folder
+    (folder / CONFIG).write_text(json.dumps(config), encoding="utf-8")

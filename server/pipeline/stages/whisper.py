@@ -14,7 +14,7 @@ from faster_whisper.tokenizer import _LANGUAGE_CODES, Tokenizer
 from kernels.mel.audio import Float32
 from server.errors import InvalidInput, ModelUnavailable
 from server.machine.cpu import usable_cores
-from server.pipeline.stages.alignment_heads import timing, with_heads
+from server.pipeline.stages.alignment_heads import with_measured_heads
 from server.pipeline.stages.ctc import CtcHead
 from server.settings.stages import ModelSettings
 from server.transcript import Task
@@ -34,8 +34,7 @@ class Checkpoint:
         self.compute_type = "int8" if settings.compute_type == "auto" else settings.compute_type
         self.threads = settings.threads or usable_cores()
         try:
-            self.timing = timing(directory)
-            with with_heads(directory, self.timing.heads) as files:
+            with with_measured_heads(directory) as (files, self.timing):
                 self.whisper: Any = ctranslate2.models.Whisper(
                     str(files), device="cpu", compute_type=self.compute_type, intra_threads=self.threads
                 )
