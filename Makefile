@@ -5,9 +5,10 @@
 # make lint-compilers   warnings in the kernels, by every g++ and clang++ on the PATH, for every processor they are tried for
 # make bench   our pipeline beside WhisperX's own, in one run
 # make train-demo  train the demo model from scratch: TRAIN_HOURS of two cores, about as long again for its speech
+# make train-heads  train the heads for word times of base and tiny.en, which must be installed
 # make docs    write docs/settings.md, config.yaml and .env.example from the settings
 # make lock    resolve the dependencies again, for here and for the image (docker/)
-.PHONY: serve test test-slow test-containers lint lint-compilers bench train-demo docs lock clean
+.PHONY: serve test test-slow test-containers lint lint-compilers bench train-demo train-heads docs lock clean
 
 UV_VERSION := 0.13.8
 SUITABLE := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
@@ -60,6 +61,12 @@ train-demo: .venv/dev
 	$(BIN)/python -m training.align_quality --audio $(AUDIO) --model models/demo --write models/demo/metrics.json
 	$(BIN)/python -m training.evaluate --audio $(AUDIO) --model models/demo --write models/demo/metrics.json
 	$(BIN)/python -m training.card --model models/demo
+
+train-heads: .venv/dev
+	@command -v espeak-ng >/dev/null && command -v flite >/dev/null || { echo "espeak-ng and flite are needed (Debian: apt install espeak-ng flite)"; exit 1; }
+	@test -f $(AUDIO)/MANIFEST.tsv || { echo "The recordings are needed: make train-heads AUDIO=/folder/with/MANIFEST.tsv"; exit 1; }
+	$(BIN)/python -m training.heads base --audio $(AUDIO) --work $(TRAIN_WORK)/heads
+	$(BIN)/python -m training.heads tiny.en --audio $(AUDIO) --work $(TRAIN_WORK)/heads
 
 docs: .venv/dev
 	$(BIN)/python -m docs.generate

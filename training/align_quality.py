@@ -64,6 +64,11 @@ def timed_speech(speakers: Speakers) -> list[TimedClip]:
 
 def librivox(audio: Path) -> list[TimedClip]:
     """Return the LibriVox clips with their published word times."""
+    return [(read_audio(path), words) for path, words in librivox_times(audio)]
+
+
+def librivox_times(audio: Path) -> list[tuple[Path, tuple[Span, ...]]]:
+    """Return the paths of the LibriVox clips with their published word times."""
     clips = []
     for path in sorted((audio / "librivox_align").glob("*.json")):
         if path.name.endswith(".phone.json"):
@@ -73,7 +78,7 @@ def librivox(audio: Path) -> list[TimedClip]:
             for word in json.loads(path.read_text())["w"]
             if word["t"][0] not in "<["
         )
-        clips.append((read_audio(path.with_suffix(".wav")), words))
+        clips.append((path.with_suffix(".wav"), words))
     return clips
 
 

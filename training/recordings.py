@@ -56,14 +56,19 @@ def resample(samples: Float32, rate: int) -> Float32:
 
 def manifest(root: Path, folder: str) -> list[Recording]:
     """Return the clips of ``folder`` that the MANIFEST.tsv in ``root`` lists with a text, in order of their names."""
+    return [Recording(path, folder, plain(text)) for path, text in manifest_texts(root, folder)]
+
+
+def manifest_texts(root: Path, folder: str) -> list[tuple[Path, str]]:
+    """Return path and exact text of the clips of ``folder`` that have a text, in order of their names."""
     with (root / "MANIFEST.tsv").open(newline="", encoding="utf-8") as table:
         rows = [row for row in csv.DictReader(table, delimiter="\t") if row["file"].startswith(f"{folder}/")]
     clips = [
-        Recording(root / row["file"], folder, plain(row["text"]))
+        (root / row["file"], row["text"])
         for row in rows
         if row["text"] and row["file"].endswith((".wav", ".flac")) and (root / row["file"]).is_file()
     ]
-    return sorted(clips, key=lambda clip: clip.path.name)
+    return sorted(clips, key=lambda clip: clip[0].name)
 
 
 def plain(text: str) -> str:

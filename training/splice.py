@@ -15,7 +15,8 @@ from random import Random
 import numpy as np
 import torch
 
-from server.pipeline.stages.ctc import FRAME_SECONDS, forced_align, frames_needed
+from server.pipeline.stages.ctc import FRAME_SECONDS
+from server.pipeline.stages.ctc_path import forced_align, frames_needed
 from training.corpus import WORK, Example, read_shard, write_shard
 from training.export import ctc_head, load_average
 from training.features import BANDS, FLOOR, scaled

@@ -6,6 +6,7 @@ Tensors are views of the file, mapped into memory: the kernel reads a tensor whe
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,21 @@ def encoder_weights(model_bin: Path) -> EncoderWeights:
     Raises ModelUnavailable where a tensor is missing or its shape does not fit the others.
     """
     return _EncoderReader(model_bin, read_tensors(model_bin)).weights()
+
+
+def encoder_digest(model_bin: Path) -> str:
+    """Return the SHA-256 of the encoder's tensors and their names, read as float16, in hexadecimal.
+
+    It names an encoder whatever decoder it has and whether its file holds float16 or float32 of the same values, as the
+    published weights of Whisper are. Raises ModelUnavailable for anything that is not a whole CTranslate2 model.
+    """
+    digest = sha256()
+    for name, tensor in sorted(read_tensors(model_bin).items()):
+        if name.startswith("encoder/") and tensor.values.ndim:
+            halves = tensor.values if tensor.dtype == "float16" else tensor.float32().astype("<f2")
+            digest.update(f"{name} {list(tensor.shape)}".encode())
+            digest.update(np.ascontiguousarray(halves).data)
+    return digest.hexdigest()
 
 
 def _view(data: NDArray[np.uint8], variable: Variable) -> StoredTensor:

@@ -53,8 +53,9 @@ class Aligners:
         return self._automatic(search, language)
 
     def _automatic(self, search: Search, language: str) -> tuple[Aligner, str | None]:
-        if self._checkpoint.ctc_head is not None and language == "en":
-            return CtcAligner(self._checkpoint.ctc_head), None
+        head = self._checkpoint.ctc_head
+        if head is not None and language in head.languages:
+            return CtcAligner(head), None
         if language not in self._settings.align.models:
             return self.attention(search), None
         return self._whisperx_or_attention(search, language)

@@ -170,8 +170,9 @@ class AlignSettings(Group):
 
     method: AlignMethod = Field(
         "auto",
-        description="auto: the CTC head of the model, else a wav2vec2 model of align.models, else the attention of the "
-        "decoder. whisperx: always wav2vec2. attention, ctc: always that one. off: no word times.",
+        description="auto: the CTC head of the model (base, tiny.en and the demo have one, for English), else a "
+        "wav2vec2 model of align.models, else the attention of the decoder. whisperx: always wav2vec2. "
+        "attention, ctc: always that one. off: no word times.",
     )
     models: dict[str, str] = Field(
         default_factory=dict,

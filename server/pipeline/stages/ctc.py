@@ -1,36 +1,65 @@
-"""Word times from a character CTC head on the encoder's states, in numpy alone.
+"""Word times from a character head on the encoder's states, in numpy alone.
 
-The head is one linear layer that is kept beside the encoder's weights, so the encoder pass that feeds the decoder also
-gives the times. The path is the best one through the CTC topology (Graves et al. 2006): blank, label, blank, label,
-blank.
+The head is a small network that is kept beside the encoder's weights, so the encoder pass that feeds the decoder also
+gives the times: the demo model's is one linear layer that was trained with it, those of base and tiny.en were trained
+on the frozen encoder (``python -m training.heads``).
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from server.pipeline.stages.ctc_path import BLANK, Float32, Span, forced_align, frames_needed
 
 HEAD_FILE = "ctc_head.npz"
 FRAME_SECONDS = 0.02  # one encoder state: two mel frames of 10 ms
-BLANK = 0
+OTHER_PENALTY = 1.5  # nats: below a letter that is heard well, above a letter that is not there
 
-Float32 = NDArray[np.float32]
-Span = tuple[int, int, float]
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Convolution:
+    """A hidden layer over time: weight float32 [out, in, k], k odd, bias float32 [out]; a ReLU follows.
+
+    Where out equals in, the input is added to the output. Raises ValueError for arrays of other shapes.
+    """
+
+    weight: Float32
+    bias: Float32
+
+    def __post_init__(self) -> None:
+        if self.weight.ndim != 3 or self.weight.shape[2] % 2 == 0 or self.bias.shape != self.weight.shape[:1]:
+            raise ValueError(
+                f"a layer needs weight [out, in, odd] and bias [out], "
+                f"not {list(self.weight.shape)} and {list(self.bias.shape)}"
+            )
+
+    def __call__(self, x: Float32) -> Float32:
+        """Return the layer's output [T, out] for ``x`` [T, in], which is continued by zeros."""
+        out, width, taps = self.weight.shape
+        padded = np.pad(x, ((taps // 2, taps // 2), (0, 0)))
+        y = np.broadcast_to(self.bias, (len(x), out)).copy()
+        for tap in range(taps):
+            y += padded[tap : tap + len(x)] @ self.weight[:, :, tap].T
+        np.maximum(y, 0.0, out=y)
+        return y + x if out == width else y
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CtcHead:
-    """A linear classifier of characters over encoder states, which finds word times.
+    """A classifier of characters over encoder states, which finds word times.
 
     ``weight`` is float32 [1 + len(alphabet), d], ``bias`` float32 [1 + len(alphabet)]; class 0 is the blank and class i
-    is ``alphabet[i - 1]``. The offsets, in seconds, are added to every word's start and end; they are calibrated on
-    recordings whose true word times are known. Raises ValueError for arrays of other shapes.
+    is ``alphabet[i - 1]``. ``layers`` run before them. The offsets, in seconds, are added to every word's start and
+    end; they are calibrated on recordings whose true word times are known. ``unbroken`` tells that the blank means
+    silence, so that it is found between words only. ``languages`` are those that it was measured in. Raises ValueError
+    for arrays of other shapes.
     """
 
     weight: Float32
@@ -38,6 +67,9 @@ class CtcHead:
     alphabet: str
     start_offset: float = 0.0
     end_offset: float = 0.0
+    layers: tuple[Convolution, ...] = ()
+    unbroken: bool = False
+    languages: tuple[str, ...] = ("en",)
 
     def __post_init__(self) -> None:
         classes = len(self.alphabet) + 1
@@ -47,6 +79,11 @@ class CtcHead:
                 f"not {list(self.weight.shape)} and {list(self.bias.shape)}"
             )
 
+    @property
+    def width(self) -> int:
+        """The width of the encoder states that the head reads."""
+        return int((self.layers[0] if self.layers else self).weight.shape[1])
+
     @classmethod
     def load(cls, directory: Path) -> CtcHead | None:
         """Read the CTC head of a model from its directory; None if it has none.
@@ -54,8 +91,11 @@ class CtcHead:
         Raises ValueError if the file is damaged.
         """
         path = directory / HEAD_FILE
-        if not path.is_file():
-            return None
+        return cls.read(path) if path.is_file() else None
+
+    @classmethod
+    def read(cls, path: Path) -> CtcHead:
+        """Read a head from an .npz file, of any floating type. Raises ValueError if the file is damaged."""
         try:
             with np.load(path, allow_pickle=False) as stored:
                 return cls(
@@ -64,23 +104,40 @@ class CtcHead:
                     alphabet=str(stored["alphabet"]),
                     start_offset=float(stored["start_offset"]),
                     end_offset=float(stored["end_offset"]),
+                    layers=_layers(stored),
+                    unbroken=bool(stored.get("unbroken", False)),
+                    languages=tuple(str(stored.get("languages", "en")).split()),
                 )
         except (KeyError, OSError) as error:
             raise ValueError(f"{path} is not a CTC head: {error}") from error
 
     def save(self, directory: Path) -> None:
         """Write the CTC head to a model's directory, in the file that ``load`` reads."""
+        self.write(directory / HEAD_FILE)
+
+    def write(self, path: Path, dtype: type[np.floating[Any]] = np.float32, **more: Any) -> None:
+        """Write the head to an .npz file, its weights in ``dtype``, with ``more`` arrays beside them."""
+        layers: dict[str, Any] = {
+            f"layer_{number}_{name}": array.astype(dtype)
+            for number, layer in enumerate(self.layers)
+            for name, array in (("weight", layer.weight), ("bias", layer.bias))
+        }
         np.savez(
-            directory / HEAD_FILE,
-            weight=self.weight,
-            bias=self.bias,
+            path,
+            weight=self.weight.astype(dtype),
+            bias=self.bias.astype(dtype),
             alphabet=np.array(self.alphabet),
             start_offset=np.float64(self.start_offset),
             end_offset=np.float64(self.end_offset),
+            unbroken=np.array(self.unbroken),
+            languages=np.array(" ".join(self.languages)),
+            **(layers | more),
         )
 
     def log_probs(self, states: Float32) -> Float32:
         """Compute natural log probabilities of characters, [T, 1 + len(alphabet)], from encoder states [T, d]."""
+        for layer in self.layers:
+            states = layer(states)
         logits = states @ self.weight.T + self.bias
         logits -= logits.max(axis=1, keepdims=True)
         logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
@@ -89,16 +146,24 @@ class CtcHead:
     def labels(self, word: str) -> list[int]:
         """Return the class numbers of a word's letters, in lower case and without accents.
 
-        Spaces and characters outside the alphabet are left out.
+        Spaces and marks are left out. For an unbroken head, other letters and figures that follow one another ("42")
+        are one label, the number after the last class, which stands for any sound.
         """
         plain = unicodedata.normalize("NFKD", word.lower().replace("’", "'"))
-        return [self.alphabet.index(c) + 1 for c in plain if c in self.alphabet and c != " "]
+        other = len(self.alphabet) + 1
+        found: list[int] = []
+        for character in plain if not self.unbroken else re.sub(r"(?<=\d)[.,:](?=\d)", "", plain):
+            if character in self.alphabet and character != " ":
+                found.append(self.alphabet.index(character) + 1)
+            elif self.unbroken and character.isalnum() and found[-1:] != [other]:
+                found.append(other)
+        return found
 
     def words(self, states: Float32, words: Sequence[str]) -> list[tuple[float, float, float] | None]:
         """Return (start, end, score) of each word, in seconds from the first state; score is in (0, 1].
 
         ``states``, [T, d], must be those of audio only, without the window's padding. The result is None for a word
-        without a character of the alphabet ("42"), and for every word if the states are too few for the text.
+        without a label ("-"), and for every word if the states are too few for the text.
         """
         spelled = [self.labels(word) for word in words]
         space = self.alphabet.index(" ") + 1 if " " in self.alphabet else None
@@ -109,9 +174,13 @@ class CtcHead:
                 labels.append(space)
             slots.append((len(labels), len(labels) + len(letters)) if letters else None)
             labels.extend(letters)
-        if len(states) < frames_needed(labels):
+        if len(states) < (len(labels) if self.unbroken else frames_needed(labels)):
             return [None] * len(spelled)
-        spans = forced_align(self.log_probs(states), labels)
+        starts = [slot[0] for slot in slots if slot is not None]
+        if self.unbroken:
+            spans = forced_align(_with_other(self.log_probs(states)), labels, starts)
+        else:
+            spans = forced_align(self.log_probs(states), labels)
         return [None if slot is None else self._word(spans[slot[0] : slot[1]], len(states)) for slot in slots]
 
     def _word(self, spans: Sequence[Span], frames: int) -> tuple[float, float, float]:
@@ -123,76 +192,15 @@ class CtcHead:
         return start, end, score
 
 
-def frames_needed(labels: Sequence[int]) -> int:
-    """Return the fewest frames that can hold ``labels`` in CTC: one each, and a blank between equal neighbours."""
-    return len(labels) + sum(a == b for a, b in pairwise(labels))
+def _layers(stored: Mapping[str, Any]) -> tuple[Convolution, ...]:
+    layers: list[Convolution] = []
+    while (name := f"layer_{len(layers)}") + "_weight" in stored:
+        weight, bias = stored[f"{name}_weight"], stored[f"{name}_bias"]
+        layers.append(Convolution(weight.astype(np.float32), bias.astype(np.float32)))
+    return tuple(layers)
 
 
-def forced_align(log_probs: Float32, labels: Sequence[int], blank: int = BLANK) -> list[Span]:
-    """Find the best CTC path of ``labels`` through ``log_probs`` [T, V] float32, natural logarithm.
-
-    Returns (first frame, frame after the last, score) for each label; score is the geometric mean of its probability
-    over these frames. Raises ValueError if the frames are fewer than ``frames_needed``, or a label is out of range.
-    """
-    if not labels:
-        return []
-    if len(log_probs) < frames_needed(labels):
-        raise ValueError(f"{len(labels)} labels need {frames_needed(labels)} frames, there are {len(log_probs)}")
-    if min(labels) < 0 or max(labels) >= log_probs.shape[1] or blank in labels:
-        raise ValueError(f"labels must lie in [0, {log_probs.shape[1]}) and not be the blank {blank}")
-    states = np.full(2 * len(labels) + 1, blank)
-    states[1::2] = labels
-    emission = np.ascontiguousarray(np.maximum(log_probs, -1e4)[:, states], dtype=np.float64)
-    # A label may be entered from the label before it, past the blank, unless the two are equal.
-    skip = np.full(len(states), -np.inf)
-    skip[3::2] = np.where(states[3::2] != states[1:-2:2], 0.0, -np.inf)
-    path = _backtrace(_forward(emission, skip), skip)
-    return _spans(path, log_probs, labels)
-
-
-def _forward(emission: NDArray[np.float64], skip: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the log score, [T, S], of the best CTC path that ends in state S at frame T; ``emission`` is overwritten.
-
-    ``skip``, [S], is added to a step of two states: 0 where the blank between may be left out, else -inf.
-    """
-    best = emission
-    best[0, 2:] = -np.inf
-    jump = np.empty(max(best.shape[1] - 2, 0))
-    reach = np.empty(best.shape[1])
-    for previous, current in pairwise(best):
-        reach[0] = previous[0]
-        np.maximum(previous[1:], previous[:-1], out=reach[1:])
-        np.add(previous[:-2], skip[2:], out=jump)
-        np.maximum(reach[2:], jump, out=reach[2:])
-        current += reach
-    return best
-
-
-def _backtrace(best: NDArray[np.float64], skip: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Return the state of each frame on the best CTC path, from the scores of ``_forward``.
-
-    Between equal scores the path stays in its state.
-    """
-    path = np.empty(len(best), dtype=np.intp)
-    state = best.shape[1] - 1 if best[-1, -1] > best[-1, -2] else best.shape[1] - 2
-    for frame in range(len(best) - 1, 0, -1):
-        path[frame] = state
-        before = best[frame - 1]
-        stay = before[state]
-        step = before[state - 1] if state > 0 else -np.inf
-        jump = before[state - 2] + skip[state] if state > 1 else -np.inf
-        if max(step, jump) > stay:
-            state -= 1 if step >= jump else 2
-    path[0] = state
-    return path
-
-
-def _spans(path: NDArray[np.intp], log_probs: Float32, labels: Sequence[int]) -> list[Span]:
-    on_label = np.flatnonzero(path % 2)
-    index = path[on_label] // 2
-    first = on_label[np.searchsorted(index, np.arange(len(labels)))]
-    after = on_label[np.searchsorted(index, np.arange(len(labels)), side="right") - 1] + 1
-    return [
-        (int(start), int(end), float(np.exp(np.maximum(log_probs[start:end, label], -1e4).mean(dtype=np.float64))))
-        for start, end, label in zip(first, after, labels, strict=True)
-    ]
+def _with_other(log_probs: Float32) -> Float32:
+    """Add a column for any sound: the probability that a frame is not silence, less OTHER_PENALTY."""
+    sound = np.log(np.maximum(-np.expm1(log_probs[:, BLANK]), 1e-30)) - OTHER_PENALTY
+    return np.column_stack([log_probs, sound.astype(np.float32)])

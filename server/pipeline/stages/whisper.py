@@ -15,7 +15,7 @@ from kernels.mel.audio import Float32
 from server.errors import InvalidInput, ModelUnavailable
 from server.machine.cpu import usable_cores
 from server.pipeline.stages.alignment_heads import with_measured_heads
-from server.pipeline.stages.ctc import CtcHead
+from server.pipeline.stages.heads import head_for
 from server.settings.stages import ModelSettings
 from server.transcript import Task
 
@@ -26,7 +26,8 @@ class Checkpoint:
     """A Whisper model in memory, shared by all requests; it stores nothing of a request.
 
     ``directory`` holds a checkpoint converted for CTranslate2, and a CTC head (a classifier for word times) if the
-    model has one. Raises ModelUnavailable if it cannot be loaded.
+    model has one; ``models/heads`` has those of some published encoders. Raises ModelUnavailable for a directory that
+    cannot be loaded.
     """
 
     def __init__(self, directory: Path, settings: ModelSettings) -> None:
@@ -39,7 +40,7 @@ class Checkpoint:
                     str(files), device="cpu", compute_type=self.compute_type, intra_threads=self.threads
                 )
             self.text = tokenizers.Tokenizer.from_file(str(directory / "tokenizer.json"))
-            self.ctc_head = CtcHead.load(directory)
+            self.ctc_head = head_for(directory)
         except Exception as error:
             raise ModelUnavailable(f"The model in {directory.name} cannot be loaded: {error}", param="model") from error
         self.n_mels: int = self.whisper.n_mels

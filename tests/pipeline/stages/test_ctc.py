@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.pipeline.stages.ctc import CtcHead, Float32, forced_align, frames_needed
+from server.pipeline.stages.ctc import Convolution, CtcHead
+from server.pipeline.stages.ctc_path import Float32, forced_align, frames_needed
 
 ALPHABET = " abc'"
 
@@ -156,3 +157,79 @@ def test_a_model_without_a_head_is_none_and_a_damaged_one_is_an_error(tmp_path: 
 def test_a_head_of_the_wrong_shape_is_refused() -> None:
     with pytest.raises(ValueError, match="needs weight"):
         CtcHead(np.zeros((3, 4), np.float32), np.zeros(3, np.float32), ALPHABET)
+
+
+@pytest.fixture
+def unbroken() -> CtcHead:
+    """A head whose blank means silence."""
+    return CtcHead(np.eye(4, dtype=np.float32), np.zeros(4, np.float32), "abc", unbroken=True)
+
+
+def frames(text: str, each: int = 3) -> Float32:
+    """Return states that say each letter for ``each`` frames, and silence for every "_"."""
+    classes = ["_abc".index(letter) for letter in text]
+    return np.repeat(np.eye(4, dtype=np.float32)[classes] * 20, each, axis=0)
+
+
+def test_an_unbroken_word_never_reaches_over_a_pause(unbroken: CtcHead) -> None:
+    """A letter that is not said where it is expected is put at the end of the pause that the word stands at."""
+    found = unbroken.words(frames("ab____c"), ["ab", "ac"])
+    assert [word[:2] for word in found if word] == [pytest.approx((0.0, 0.12)), pytest.approx((0.34, 0.42))]
+
+
+def test_equal_letters_need_no_silence_between_them(unbroken: CtcHead) -> None:
+    found = unbroken.words(frames("aabb", each=1), ["aa", "bb"])
+    assert [word[:2] for word in found if word] == [pytest.approx((0.0, 0.04)), pytest.approx((0.04, 0.08))]
+
+
+@pytest.mark.parametrize("word", ["42", "$3,000", "Ж", "1914."])
+def test_figures_and_other_letters_are_placed_by_their_sound(unbroken: CtcHead, word: str) -> None:
+    found = unbroken.words(frames("a__bcb__c"), ["a", word, "c"])
+    assert [times[:2] for times in found if times] == [
+        pytest.approx((0.0, 0.06)),
+        pytest.approx((0.18, 0.36)),
+        pytest.approx((0.48, 0.54)),
+    ]
+
+
+def test_neighbours_of_a_figure_keep_their_letters(unbroken: CtcHead) -> None:
+    found = unbroken.words(frames("abc__"), ["a", "7", "c"])
+    assert [times[:2] for times in found if times] == [
+        pytest.approx((0.0, 0.06)),
+        pytest.approx((0.06, 0.12)),
+        pytest.approx((0.12, 0.18)),
+    ]
+
+
+def test_marks_alone_have_no_times(unbroken: CtcHead) -> None:
+    assert [word is None for word in unbroken.words(frames("a_"), ["a", "—", "..."])] == [False, True, True]
+
+
+def test_layers_are_residual_convolutions_in_time() -> None:
+    generator = np.random.default_rng(2)
+    x = generator.normal(size=(9, 4)).astype(np.float32)
+    weight, bias = generator.normal(size=(4, 4, 3)).astype(np.float32), generator.normal(size=4).astype(np.float32)
+    padded = np.vstack([np.zeros((1, 4)), x, np.zeros((1, 4))])
+    expected = [
+        x[t] + np.maximum(0, bias + sum(weight[:, :, k] @ padded[t + k] for k in range(3))) for t in range(len(x))
+    ]
+    assert Convolution(weight, bias)(x) == pytest.approx(np.array(expected), abs=1e-5)
+
+
+def test_a_head_with_layers_comes_back(tmp_path: Path) -> None:
+    generator = np.random.default_rng(3)
+    sizes = ((6, 3, 1), (6, 6, 5))
+    layers = tuple(
+        Convolution(generator.normal(size=size).astype(np.float32), np.zeros(6, np.float32)) for size in sizes
+    )
+    head = CtcHead(np.ones((3, 6), np.float32), np.zeros(3, np.float32), "ab", layers=layers, unbroken=True)
+    head.write(tmp_path / "x.npz", np.float16)
+    again = CtcHead.read(tmp_path / "x.npz")
+    states = generator.normal(size=(20, 3)).astype(np.float32)
+    assert (again.width, again.unbroken, again.languages) == (3, True, ("en",))
+    assert again.log_probs(states) == pytest.approx(head.log_probs(states), abs=0.1)
+
+
+def test_a_layer_of_the_wrong_shape_is_refused() -> None:
+    with pytest.raises(ValueError, match="a layer needs"):
+        Convolution(np.zeros((3, 3, 2), np.float32), np.zeros(3, np.float32))
