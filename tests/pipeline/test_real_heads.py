@@ -12,15 +12,15 @@ from server.pipeline import alone
 from server.pipeline.loaded_model import LoadedModel
 from server.pipeline.stages.heads import HEADS
 from server.settings.stages import StageSettings
-from server.transcript import Finished, Options, Transcript, Word
+from server.transcript import AlignMethod, Finished, Options, Transcript, Word
 from training.align_quality import librivox_times
 from training.heads.speech import spelled
 
 MEDIAN, PERCENTILE_95 = 0.03, 0.12  # seconds; measured 0.01 and 0.06 to 0.07, the goals are 0.04 and 0.2
 
 
-def transcribe(model: LoadedModel, path: Path) -> Transcript:
-    *_, last = alone.transcribe(model, path, Options(language="en"))
+def transcribe(model: LoadedModel, path: Path, align: AlignMethod | None = None) -> Transcript:
+    *_, last = alone.transcribe(model, path, Options(language="en", align=align))
     assert isinstance(last, Finished)
     return last.transcript
 
@@ -42,6 +42,8 @@ def test_word_times_are_near_the_published_ones(name: str, request: pytest.Fixtu
             for found, word in zip(heard[ours : ours + size], published[theirs : theirs + size], strict=True):
                 starts.append(found.start - word.start)
                 ends.append(found.end - word.end)
+    assert words(transcribe(model, path, "ctc")) == heard, "auto is not the head"
+    assert words(transcribe(model, path, "attention")) != heard
     assert len(starts) >= 60
     for errors in (np.abs(starts), np.abs(ends)):
         assert np.median(errors) <= MEDIAN

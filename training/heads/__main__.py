@@ -29,7 +29,7 @@ from training.heads.measure import Quality, calibrated, errors, joined, publishe
 from training.heads.speech import Speech, Voices, window
 from training.heads.states import FrozenEncoder
 
-WINDOWS = {"en": 200, "de": 80, "nl": 80}  # of 30 s
+WINDOWS = {"en": 180, "de": 80, "nl": 80}  # of 30 s
 CALIBRATION_WINDOWS = 20  # in English, after those of training
 READERS = {"en": "kathleen16k", "de": "kerstin_de", "nl": "nathalie_nl"}
 
@@ -44,7 +44,7 @@ def windows(voices: Voices, language: str, numbers: range) -> Iterator[Speech]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("name", help="name of an installed model")
+    parser.add_argument("name", help="an installed model, or the directory of one")
     parser.add_argument("--languages", nargs="+", default=["en"], choices=list(WINDOWS))
     parser.add_argument("--audio", type=Path, required=True, help="folder with MANIFEST.tsv and the recordings")
     parser.add_argument("--work", type=Path, default=WORK / "heads")
@@ -52,8 +52,9 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     os.nice(10)
-    work = arguments.work / arguments.name
-    model = Catalog(ModelSettings()).resolve(arguments.name)
+    catalog = Catalog(ModelSettings())
+    name, model = catalog.canonical(arguments.name), catalog.resolve(arguments.name)
+    work = arguments.work / name
     encoder = FrozenEncoder(model)
     voices = Voices(model / "tokenizer.json", Espeak(), Flite())
     examples = []
@@ -67,18 +68,18 @@ def main() -> None:
     fresh = list(windows(voices, "en", range(WINDOWS["en"], WINDOWS["en"] + CALIBRATION_WINDOWS)))
     head = calibrated(head, encoder, fresh, work / "fresh")
     digest = encoder_digest(model / "model.bin")
-    head.write(arguments.out / f"{arguments.name}.npz", np.float16, encoder=np.array(digest))
+    head.write(arguments.out / f"{name}.npz", np.float16, encoder=np.array(digest))
     truths: dict[str, Iterable[Speech]] = {"synthetic, calibrated on": fresh}
     truths["librivox_align"] = published(arguments.audio)
     truths |= {READERS[language]: joined(arguments.audio, READERS[language]) for language in arguments.languages}
     report = {}
-    for name, truth in truths.items():
-        found = errors(head, encoder, truth, work / name.split(",")[0])
-        report[name] = {edge: asdict(Quality.of(e)) for edge, e in zip(("start", "end"), found, strict=True)}
-        print(name, *report[name].items(), sep="\n  ", flush=True)
+    for speech, truth in truths.items():
+        found = errors(head, encoder, truth, work / speech.split(",")[0])
+        report[speech] = {edge: asdict(Quality.of(e)) for edge, e in zip(("start", "end"), found, strict=True)}
+        print(speech, *report[speech].items(), sep="\n  ", flush=True)
     content = {"measured": datetime.now(UTC).date().isoformat(), "offsets": [head.start_offset, head.end_offset],
                "languages": arguments.languages, "sets": report}  # fmt: skip
-    metrics.write_part(arguments.out / "metrics.json", arguments.name, content)
+    metrics.write_part(arguments.out / "metrics.json", name, content)
     write_card(arguments.out)
 
 

@@ -118,7 +118,8 @@ def _recorded(samples: Float32, rng: Random) -> Float32:
     ratio = rng.choice((rng.uniform(10, 30), rng.uniform(30, 60), None))  # speech to noise, in dB
     if ratio is not None:
         samples = samples + LOUDNESS * 10 ** (-ratio / 20) * _noise(length, rng, noise)
-    return np.clip(samples * 10 ** (rng.uniform(-20, 6) / 20), -1, 1).astype(np.float32)
+    recorded: Float32 = np.clip(samples * 10 ** (rng.uniform(-20, 6) / 20), -1, 1).astype(np.float32)
+    return recorded
 
 
 def _room(rng: Random, noise: Rng) -> Float32:

@@ -102,7 +102,7 @@ class Aligner(Protocol):
     method: str
 
     def __call__(self, windows: Sequence[Spoken]) -> list[list[Times | None]]:
-        """Return, for each window, the times of its words; None for a word that cannot be placed, such as a number."""
+        """Return, for each window, the times of its words; None for a word that cannot be placed."""
 
 
 @dataclass(frozen=True, slots=True)
