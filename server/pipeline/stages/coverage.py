@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from server.transcript import Word
 
 LEAST = 2.0  # seconds of speech without a word that count as lost; at most 0.7 on 150 clips of base without a loss
+LEAST_WORD, LEAST_LETTER = 0.12, 0.03  # seconds: 3.7 words of five letters or 5.6 times "no" in a second
 SLOWEST = 7.0  # letters in a second of speech; the slowest of these clips has 9.5
-FASTEST = 25.0  # letters in a second of speech; the fastest of these clips has 17
 
 Stretch = tuple[float, float]  # start and end in seconds of the recording
 Spans = tuple[Stretch, ...]
@@ -36,7 +36,8 @@ def is_sparse(speech: Spans, text: str) -> bool:
 
 def is_crowded(speech: Spans, text: str) -> bool:
     """Return True if nobody could say the text in the seconds of speech, so that the decoder made some of it up."""
-    return letters(text) > FASTEST * seconds(speech)
+    least = sum(LEAST_WORD + LEAST_LETTER * letters(word) for word in text.split())
+    return least > seconds(speech)
 
 
 def seconds(speech: Spans, begin: float = float("-inf"), end: float = float("inf")) -> float:

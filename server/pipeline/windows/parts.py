@@ -14,6 +14,7 @@ SHORTEST = 1.5  # seconds from which a language can be heard; measured with base
 LONGEST = 6.0  # seconds of a piece
 QUIET_FRAME = SAMPLE_RATE // 50  # 20 ms
 NEIGHBOURHOOD = 0.5  # seconds
+ALIKE = 0.8  # of the longest pause: a pause that is as good a place to cut
 
 
 def pieces(window: Window) -> list[Stretch]:
@@ -36,15 +37,16 @@ def pieces(window: Window) -> list[Stretch]:
 def best_cut(window: Window, stretch: Stretch) -> float | None:
     """Return the moment at which a window is best cut to hear a stretch of it anew; None if it is too short for that.
 
-    The moment is in the longest pause that touches the stretch, else in the longest pause, else the quietest moment in
-    the middle of the stretch.
+    The moment is in a pause that touches the stretch, else in any pause: in the one nearest to the middle of the
+    stretch of those that are about as long as the longest. Without a pause it is the quietest moment in the middle.
     """
     pauses = [(end, start) for (_, end), (start, _) in pairwise(window.speech)]
     begin, end = stretch[0] - NEIGHBOURHOOD, stretch[1] + NEIGHBOURHOOD
-    near = [pause for pause in pauses if pause[1] >= begin and pause[0] <= end]
-    if pauses:
-        first, last = max(near or pauses, key=lambda pause: pause[1] - pause[0])
-        return (first + last) / 2
+    near = [pause for pause in pauses if pause[1] >= begin and pause[0] <= end] or pauses
+    if near:
+        longest = max(last - first for first, last in near)
+        moments = [(first + last) / 2 for first, last in near if last - first >= ALIKE * longest]
+        return min(moments, key=lambda moment: abs(moment - (stretch[0] + stretch[1]) / 2))
     length = stretch[1] - stretch[0]
     if length < 2 * SHORTEST:
         return None
@@ -52,14 +54,15 @@ def best_cut(window: Window, stretch: Stretch) -> float | None:
 
 
 def halves(window: Window, cut: float) -> tuple[Window, Window]:
-    """Cut a window in two at a moment inside it; silence on both sides of the cut is left out."""
+    """Cut a window in two at a moment inside it; each half gets up to 0.5 s of a pause around the cut."""
     before = tuple((start, min(end, cut)) for start, end in window.speech if start < cut)
     after = tuple((max(start, cut), end) for start, end in window.speech if end > cut)
-    return _part(window, before), _part(window, after)
+    first = _part(window, window.start, min(cut, before[-1][1] + NEIGHBOURHOOD), before)
+    second = _part(window, max(cut, after[0][0] - NEIGHBOURHOOD), window.end, after)
+    return first, second
 
 
-def _part(window: Window, speech: tuple[Stretch, ...]) -> Window:
-    start, end = speech[0][0], speech[-1][1]
+def _part(window: Window, start: float, end: float, speech: tuple[Stretch, ...]) -> Window:
     first, last = (round((moment - window.start) * SAMPLE_RATE) for moment in (start, end))
     return Window(window.index, start, window.samples[first:last], speech)
 
