@@ -26,7 +26,8 @@ from bench.npu.results import ClipResult, Transcripts, read, report
 from bench.npu.variants import VARIANTS, checkpoint, on_cpu, variant
 from kernels.mel.audio import Float32
 from server.pipeline.encoding.ct2_encoder import Ct2Encoder
-from server.pipeline.stages.decoder import Attempts, Ct2Decoder, Decoded, Search, prompt_tokens
+from server.pipeline.stages.decoder import Attempts, Ct2Decoder, Decoded
+from server.pipeline.stages.search import Search, prompt_tokens
 from server.pipeline.stages.whisper import Checkpoint, storage
 from server.settings.stages import DecodeSettings
 

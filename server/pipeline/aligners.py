@@ -6,8 +6,8 @@ from threading import Lock
 
 from server.errors import InvalidInput, ModelUnavailable
 from server.pipeline.stages.align import AttentionAligner, CtcAligner
-from server.pipeline.stages.decoder import Search
 from server.pipeline.stages.protocols import Aligner
+from server.pipeline.stages.search import Search
 from server.pipeline.stages.whisper import Checkpoint
 from server.settings.stages import StageSettings
 from server.transcript import AlignMethod, Task

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from server.pipeline.loaded_model import LoadedModel
-from server.pipeline.stages.decoder import Search, prompt_tokens
 from server.pipeline.stages.protocols import TextStage
+from server.pipeline.stages.search import Search, prompt_tokens
 from server.pipeline.text_stages import Alignment, TokenProbabilities
 from server.transcript import Options
 

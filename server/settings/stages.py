@@ -128,15 +128,20 @@ class DecodeSettings(Group):
         description="Cut a window in two and decode it again where 2 s of speech or more have no text. What stays "
         "without text is named in the warnings of the answer, also if this is false.",
     )
-    beam_size: Positive = Field(5, description="Beams at temperature 0; 1 is greedy and the fastest.")
-    best_of: Positive = Field(5, description="Samples that are drawn at a temperature above 0; the best one is taken.")
+    beam_size: Positive = Field(5, description="Beams of the search; 1 is greedy and the fastest.")
+    best_of: Positive = Field(
+        5,
+        description="Likeliest texts of a window from which one is drawn, where a request asks for a temperature above "
+        "0. The same audio and temperature always give the same text.",
+    )
     patience: float = Field(1.0, gt=0, description="Patience of the beam search.")
     length_penalty: float = Field(1.0, description="Exponent of the length in the scores of beams.")
     temperatures: tuple[Fraction, ...] = Field(
         (0.0, 0.2, 0.4, 0.6, 0.8, 1.0),
         min_length=1,
         description="Temperatures that are tried in turn until the text of a window passes the checks of "
-        "decode.compression_ratio_threshold, decode.log_prob_threshold and decode.max_repeats.",
+        "decode.compression_ratio_threshold, decode.log_prob_threshold and decode.max_repeats. Nothing is drawn by "
+        "chance: from the second on, a temperature is the strength of a penalty on repetitions.",
     )
     compression_ratio_threshold: float | None = Field(
         2.4,

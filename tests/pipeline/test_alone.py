@@ -12,7 +12,7 @@ import soundfile
 from server.errors import InvalidInput, TooLarge, UnsupportedMedia
 from server.pipeline.alone import transcribe
 from server.pipeline.loaded_model import LoadedModel
-from server.pipeline.stages.decoder import prompt_tokens
+from server.pipeline.stages.search import prompt_tokens
 from server.settings.stages import AlignSettings, DecodeSettings, ModelSettings, StageSettings
 from server.transcript import DiarizeOptions, Event, Finished, Options, Progress, SegmentReady, Transcript
 from tests.audio_files import tone, write

@@ -1,5 +1,8 @@
 """The decoder: it turns encoder states into text by CTranslate2, at the temperatures of Whisper's fallback.
 
+Nothing here is left to chance, so that a recording has one text. CTranslate2's sampling cannot be repeated: each of its
+threads has one generator, seeded when the thread first samples (src/random.cc@0d8bcd3), which all windows share.
+
 Windows are decoded without timestamp tokens, as in WhisperX: the bounds of a window come from voice activity detection
 and the times inside from alignment.
 """
@@ -9,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from zlib import crc32
 
-from faster_whisper.tokenizer import Tokenizer
+import numpy as np
 
 from kernels.mel.audio import Float32
 from server.pipeline.stages.coverage import Spans, is_crowded
@@ -24,47 +28,14 @@ from server.pipeline.stages.hallucination import (
     why_failed,
 )
 from server.pipeline.stages.prompt_echo import echoed, was_said
+from server.pipeline.stages.search import CONTEXT, Search, prompt_tokens
 from server.pipeline.stages.text import TokenWord, split_words
 from server.pipeline.stages.whisper import Checkpoint, storage
 from server.settings.stages import DecodeSettings
 
-CONTEXT = 448  # tokens of Whisper's decoder, prompt included
-PROMPT = CONTEXT // 2 - 1  # tokens that hotwords and prompt may take together
-
-
-@dataclass(frozen=True, slots=True)
-class Search:
-    """The parameters with which all windows of a request are decoded.
-
-    ``prompt`` are the tokens from <|startofprev|> to <|notimestamps|>; ``beam_size`` applies at temperature 0.
-    ``temperatures`` are tried in order.
-    """
-
-    tokenizer: Tokenizer
-    prompt: tuple[int, ...]
-    beam_size: int
-    temperatures: tuple[float, ...]
-
-    @property
-    def context(self) -> tuple[str, ...]:
-        """The words of the prompt and the hotwords that the decoder is given; empty without them."""
-        return tuple(word.text for word in split_words(self.tokenizer, self.prompt[: -self._start]))
-
-    def without_context(self) -> Search:
-        """Return the same search without prompt and hotwords."""
-        return replace(self, prompt=self.prompt[-self._start :])
-
-    @property
-    def _start(self) -> int:
-        """The number of tokens from <|startoftranscript|> to <|notimestamps|>."""
-        return len(self.tokenizer.sot_sequence) + 1
-
-    def batch_key(self, temperature: float) -> tuple[int, int, float]:
-        """Return a key that is equal for windows that can share a batch at ``temperature``.
-
-        CTranslate2 needs prompts of one length and one beam size in a batch.
-        """
-        return len(self.prompt), self.beam_size if temperature == 0.0 else 1, temperature
+PENALTY = (
+    0.25  # repetition penalty at temperature 1, above 1; on loops 1.05 to 1.25 did as well as sampling at 0.2 to 1
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,25 +55,6 @@ class Decoded:
     @property
     def tokens(self) -> tuple[int, ...]:
         return tuple(token for word in self.words for token in word.tokens)
-
-
-def prompt_tokens(tokenizer: Tokenizer, prompt: str | None, hotwords: str | None) -> tuple[int, ...]:
-    """Return the tokens that the decoder starts from: the context, if there is any, and Whisper's start tokens.
-
-    The context is ``hotwords`` and then the end of ``prompt``, in the place of Whisper's previous text, 223 tokens at
-    most.
-    """
-    before = _text_tokens(tokenizer, hotwords)[:PROMPT]
-    if len(before) < PROMPT:
-        before += _text_tokens(tokenizer, prompt)[-(PROMPT - len(before)) :]
-    head = [tokenizer.sot_prev, *before] if before else []
-    return (*head, *tokenizer.sot_sequence, tokenizer.no_timestamps)
-
-
-def _text_tokens(tokenizer: Tokenizer, text: str | None) -> list[int]:
-    """Return the tokens of a text without those that Whisper gives a meaning, such as <|startoftranscript|>."""
-    stripped = (text or "").strip()
-    return [token for token in tokenizer.encode(" " + stripped) if token < tokenizer.eot] if stripped else []
 
 
 class Attempts:
@@ -227,7 +179,7 @@ class Ct2Decoder:
             **self._strategy(first, temperature),
         )
         pairs = zip(results, searches, strict=True)
-        return [self._decoded(result, search.tokenizer, temperature) for result, search in pairs]
+        return [self._decoded(result, search, temperature) for result, search in pairs]
 
     def rehearse(self, states: Float32, tokens: int) -> None:
         """Decode about ``tokens`` tokens for every window and drop them, so that callers can time such a batch."""
@@ -242,14 +194,12 @@ class Ct2Decoder:
         )
 
     def _strategy(self, search: Search, temperature: float) -> dict[str, Any]:
-        if temperature == 0.0:
-            return {"beam_size": search.beam_size, "patience": self.settings.patience}
-        return {
-            "beam_size": 1,
-            "num_hypotheses": self.settings.best_of,
-            "sampling_topk": 0,
-            "sampling_temperature": temperature,
-        }
+        patience = self.settings.patience
+        if search.draws(temperature):
+            best_of = self.settings.best_of
+            return {"beam_size": best_of, "num_hypotheses": best_of, "patience": max(1.0, patience)}
+        penalty = 1.0 + PENALTY * temperature
+        return {"beam_size": search.beam_size, "patience": patience, "repetition_penalty": penalty}
 
     def _max_length(self, prompt: int) -> int:
         """Return the ``max_length`` for CTranslate2 that allows the configured number of new tokens.
@@ -260,16 +210,31 @@ class Ct2Decoder:
         limit = self.settings.max_new_tokens
         return CONTEXT if limit is None else min(CONTEXT, max(2 * limit, limit + prompt))
 
-    def _decoded(self, result: Any, tokenizer: Tokenizer, temperature: float) -> Decoded:
-        tokens = result.sequences_ids[0][: self.settings.max_new_tokens]
-        words = tuple(split_words(tokenizer, tokens))
+    def _decoded(self, result: Any, search: Search, temperature: float) -> Decoded:
         # scores are sum(log p) / length ** penalty over the tokens without the end token, which was scored as well
-        total = result.scores[0] * len(result.sequences_ids[0]) ** self.settings.length_penalty
+        totals = [
+            score * len(tokens) ** self.settings.length_penalty
+            for score, tokens in zip(result.scores, result.sequences_ids, strict=True)
+        ]
+        index = drawn(result.sequences_ids, totals, temperature) if search.draws(temperature) else 0
+        tokens = result.sequences_ids[index]
+        words = tuple(split_words(search.tokenizer, tokens[: self.settings.max_new_tokens]))
         text = "".join(word.text for word in words)
         return Decoded(
             words=words,
-            avg_logprob=total / (len(result.sequences_ids[0]) + 1),
+            avg_logprob=totals[index] / (len(tokens) + 1),
             no_speech_prob=float(result.no_speech_prob),
             compression_ratio=compression_ratio(text.strip()),
             temperature=temperature,
         )
+
+
+def drawn(texts: Sequence[Sequence[int]], logprobs: Sequence[float], temperature: float) -> int:
+    """Return the index of one of ``texts``, drawn with the probabilities exp(logprob / temperature).
+
+    The same token ids and log probabilities always give the same index: a checksum of all tokens is the random number.
+    """
+    chances = np.exp((np.asarray(logprobs) - max(logprobs)) / temperature)
+    checksum = crc32(np.concatenate([np.asarray(tokens, np.int64) for tokens in texts]).tobytes())
+    index = np.searchsorted(np.cumsum(chances / chances.sum()), checksum / 2**32, side="right")
+    return min(int(index), len(texts) - 1)

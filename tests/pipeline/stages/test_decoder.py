@@ -16,7 +16,8 @@ from server.pipeline.clock import StageClock
 from server.pipeline.encoding.cpu_mel import CpuMel
 from server.pipeline.encoding.ct2_encoder import Ct2Encoder
 from server.pipeline.loaded_model import LoadedModel
-from server.pipeline.stages.decoder import CONTEXT, Attempts, Ct2Decoder, Decoded, Search, prompt_tokens
+from server.pipeline.stages.decoder import Attempts, Ct2Decoder, Decoded, drawn
+from server.pipeline.stages.search import CONTEXT, Search, prompt_tokens
 from server.pipeline.stages.text import split_words
 from server.pipeline.stages.whisper import Checkpoint, storage
 from server.pipeline.window import Window
@@ -62,14 +63,14 @@ def decoded(decoder: Ct2Decoder, states: Float32, search: Search) -> list[Decode
 
 
 class Recording:
-    """A CTranslate2 model that records its calls: the number of windows and the temperature."""
+    """A CTranslate2 model that records its calls: the number of windows and the penalty on repetitions."""
 
     def __init__(self, whisper: Any) -> None:
         self.whisper = whisper
         self.calls: list[tuple[int, float]] = []
 
     def generate(self, features: Any, prompts: list[list[int]], **options: Any) -> Any:
-        self.calls.append((len(prompts), options.get("sampling_temperature", 0.0)))
+        self.calls.append((len(prompts), options["repetition_penalty"]))
         return self.whisper.generate(features, prompts, **options)
 
 
@@ -100,11 +101,28 @@ def test_only_failed_windows_climb_the_ladder(checkpoint: Checkpoint, states: Fl
     decode = Ct2Decoder(checkpoint, settings)
     decode.checkpoint = type("Spied", (), {"whisper": recording})()
     decoded(decode, states, search(checkpoint, ladder=(0.0, 0.4, 0.8)))
-    assert recording.calls == [(3, 0.0), (3, 0.4), (3, 0.8)], "log probability 0 cannot be reached: all climb"
+    assert recording.calls == [(3, 1.0), (3, 1.1), (3, 1.2)], "log probability 0 cannot be reached: all climb"
     recording.calls.clear()
     decode.settings = DecodeSettings(max_new_tokens=10, **CALM)
     decoded(decode, states, search(checkpoint, ladder=(0.0, 0.4, 0.8)))
-    assert recording.calls == [(3, 0.0)]
+    assert recording.calls == [(3, 1.0)]
+
+
+@pytest.mark.parametrize("ladder", [(0.7,), (0.0, 0.4, 1.0)])
+def test_nothing_is_left_to_chance(checkpoint: Checkpoint, states: Float32, ladder: tuple[float, ...]) -> None:
+    settings = DecodeSettings(max_new_tokens=10, no_speech_threshold=None, log_prob_threshold=0.0)
+    asked = search(checkpoint, beams=3, ladder=ladder)
+    once, twice = (decoded(Ct2Decoder(checkpoint, settings), states, asked) for _ in range(2))
+    alone = [decoded(Ct2Decoder(checkpoint, settings), row[None], asked)[0] for row in states]
+    assert [item.tokens for item in once] == [item.tokens for item in twice] == [item.tokens for item in alone]
+
+
+def test_texts_are_drawn_by_their_probability() -> None:
+    texts = [[[n, 2, 3], [n, 4], [n, 5]] for n in range(2000)]
+    for temperature, shares in ((1.0, (0.665, 0.245, 0.09)), (0.3, (0.964, 0.035, 0.001))):
+        counts = np.bincount([drawn(three, [-1.0, -2.0, -3.0], temperature) for three in texts], minlength=3)
+        assert counts / len(texts) == pytest.approx(shares, abs=0.03)
+    assert drawn([[1]], [-5.0], 0.01) == 0
 
 
 def test_silence_does_not_climb_and_has_no_words(checkpoint: Checkpoint, states: Float32) -> None:
