@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import inf
 from pathlib import Path
 from time import perf_counter
@@ -11,7 +12,7 @@ from time import perf_counter
 from server.pipeline.clock import StageClock
 from server.pipeline.decoding_plan import DecodingPlan, decoding_plan
 from server.pipeline.loaded_model import LoadedModel
-from server.pipeline.segments import window_segments
+from server.pipeline.segments import in_order_of_time, window_segments
 from server.pipeline.stages.decode import AudioStream
 from server.pipeline.stages.decoder import Attempts
 from server.pipeline.stages.protocols import WindowText
@@ -26,7 +27,7 @@ START = Resume()
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """A window's finished segments. ``index`` counts windows from 0; ``end`` is the window's end in seconds."""
+    """A window's finished segments. ``index`` counts windows from 0; ``end`` is the progress so far in seconds."""
 
     index: int
     end: float
@@ -74,6 +75,7 @@ class Session:
         self._resume = resume
         self._segments = list(resume.segments)
         self._next = resume.windows
+        self._done = 0.0
         self._completed: dict[int, WindowText] = {}
         self._warnings: list[str] = []
         if options.task == "translate" and not model.checkpoint.multilingual:
@@ -102,7 +104,10 @@ class Session:
         if resume.language is not None:
             plan = decoding_plan(model, options, resume.language, resume.language_probability)
         audio = AudioStream(source, options.audio, max_seconds=max_seconds)
-        reader = WindowReader(audio, model.detector(options), keep=options.diarize is not None)
+        if options.audio.channels == "split":
+            reader = WindowReader(audio, split=partial(model.detector, options))
+        else:
+            reader = WindowReader(audio, model.detector(options), keep=options.diarize is not None)
         return cls(model, reader, options, resume=resume, number=number, plan=plan, began=began)
 
     def close(self) -> None:
@@ -169,14 +174,16 @@ class Session:
     def deliver(self) -> list[Delivered]:
         """Return the completed windows that are next in the order of the recording; none is returned twice.
 
-        A window stays behind until all windows before it are completed.
+        A window stays behind until all windows before it are completed. With channels that are split, the windows of
+        two channels may overlap in time, and ``finish`` puts their segments in order.
         """
         ready: list[Delivered] = []
         language = "en" if self.options.task == "translate" or self._plan is None else self._plan.language
         while text := self._completed.pop(self._next, None):
             segments = window_segments(text, first_id=len(self._segments), language=language)
             self._segments += segments
-            ready.append(Delivered(self._next, text.window.end, tuple(segments)))
+            self._done = max(self._done, text.window.end)
+            ready.append(Delivered(self._next, self._done, tuple(segments)))
             self._next += 1
         return ready
 
@@ -185,6 +192,8 @@ class Session:
 
         Diarization takes a while. Raises ModelUnavailable if its pipeline cannot be loaded.
         """
+        if self.options.audio.channels == "split":
+            self._segments = in_order_of_time(self._segments)
         self._label_speakers()
         plan, reader = self._plan, self._reader
         return Transcript(
