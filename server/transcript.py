@@ -12,6 +12,7 @@ from typing import Literal
 from server.raw_formats import RawAudio
 
 Task = Literal["transcribe", "translate"]
+Channels = Literal["mix", "split"]
 AlignMethod = Literal["auto", "whisperx", "attention", "ctc", "off"]
 
 
@@ -109,11 +110,13 @@ class AudioInput:
 
     ``raw`` describes samples without a header. ``track`` is the number of an audio track from 1, its language, or
     ``default``. ``extension`` is that of the upload's name if its format has no signature (``telling_extension``).
+    ``channels`` says whether all channels are mixed, or each is split off as a speaker of its own.
     """
 
     raw: RawAudio | None = None
     track: str | None = None
     extension: str | None = None
+    channels: Channels = "mix"
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,8 +187,8 @@ class Transcript:
 
     @property
     def words(self) -> tuple[Word, ...]:
-        """The words of all segments, in order."""
-        return tuple(word for segment in self.segments for word in segment.words)
+        """The words of all segments, in order of time, also where two speakers talk at once."""
+        return tuple(sorted((word for segment in self.segments for word in segment.words), key=lambda word: word.start))
 
     @property
     def realtime_factor(self) -> float:

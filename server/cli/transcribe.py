@@ -61,6 +61,9 @@ def transcribe(
     input_format: Annotated[str | None, typer.Option(help="Raw audio: pcm_s16le, pcm_f32le, mulaw, g722, ...")] = None,
     sample_rate: Annotated[int | None, typer.Option(help="With --input-format: Hz.")] = None,
     input_channels: Annotated[int | None, typer.Option(help="With --input-format: interleaved channels.")] = None,
+    channels: Annotated[
+        Literal["mix", "split"], typer.Option(help="split: each channel is a speaker, transcribed on its own.")
+    ] = "mix",
     model: ModelName = None,
     output_dir: Annotated[Path | None, typer.Option(help="Write FILE's text there as FILE.txt, .json, ...")] = None,
     config: ConfigFile = None,
@@ -75,7 +78,7 @@ def transcribe(
     settings = configured(config, model={"name": model})
     log_to_stderr("warning")
     if diarize:
-        _check_diarization(settings, min_speakers, max_speakers)
+        _check_diarization(settings, channels, min_speakers, max_speakers)
     known, candidates = _languages(language, languages)
     layout = _layout(max_line_width, max_line_count, highlight_words=highlight_words)
     options = Options(
@@ -84,7 +87,7 @@ def transcribe(
         languages=candidates,
         align=_alignment(layout, format, "off" if no_align else align, settings),
         diarize=DiarizeOptions(min_speakers, max_speakers) if diarize else None,
-        audio=_audio(audio_track, input_format, sample_rate, input_channels),
+        audio=_audio(audio_track, input_format, sample_rate, input_channels, channels),
     )
     write = _to_directory(files, output_dir, format) if output_dir else _to_stdout(files, format)
     present = readable(files)
@@ -233,10 +236,18 @@ def _languages(language: str | None, candidates: str | None) -> tuple[str | None
     return known_or_candidates(_code(language, "language") if language else None, codes)
 
 
-def _audio(track: str | None, raw: str | None, rate: int | None, channels: int | None) -> AudioInput:
+def _audio(
+    track: str | None, raw: str | None, rate: int | None, count: int | None, channels: Literal["mix", "split"]
+) -> AudioInput:
     from server.api.input.form import Form
 
-    fields = {"audio_track": track, "input_format": raw, "sample_rate": rate, "input_channels": channels}
+    fields = {
+        "audio_track": track,
+        "input_format": raw,
+        "sample_rate": rate,
+        "input_channels": count,
+        "channels": channels,
+    }
     return Form.parse([(name, str(value)) for name, value in fields.items() if value is not None]).audio
 
 
@@ -249,8 +260,11 @@ def _code(name: str, option: str) -> str:
         raise InvalidInput(f"--{option} {name} {error}.", param=option) from error
 
 
-def _check_diarization(settings: Settings, least: int | None, most: int | None) -> None:
-    from server.api.input.fields import check_speakers, require_diarization
+def _check_diarization(
+    settings: Settings, channels: Literal["mix", "split"], least: int | None, most: int | None
+) -> None:
+    from server.api.input.fields import check_channels, check_speakers, require_diarization
 
+    check_channels(channels, "--diarize")
     require_diarization(settings, "--diarize")
     check_speakers(least, most)

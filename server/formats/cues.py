@@ -97,7 +97,27 @@ def speaker_label(speaker: str | None) -> str:
 
 
 def cues(segments: Iterable[Segment], layout: Layout) -> Iterator[Cue]:
-    """Yield the subtitles of segments that are in order of time; none overlaps the one before or is empty."""
+    """Yield the subtitles of segments that are in order of time; none is empty.
+
+    None overlaps the one before, unless it is another speaker's and both talk at once.
+    """
+    found = [cue for voice in _voices(segments) for cue in _voice_cues(voice, layout)]
+    yield from sorted(found, key=lambda cue: cue.start)
+
+
+def _voices(segments: Iterable[Segment]) -> list[list[Segment]]:
+    """Return all segments as one list; if speakers talk at once, one list for each of them."""
+    every = list(segments)
+    pairs = itertools.pairwise(every)
+    if not any(after.start < before.end and after.speaker != before.speaker for before, after in pairs):
+        return [every]
+    voices: dict[str | None, list[Segment]] = {}
+    for segment in every:
+        voices.setdefault(segment.speaker, []).append(segment)
+    return list(voices.values())
+
+
+def _voice_cues(segments: Iterable[Segment], layout: Layout) -> Iterator[Cue]:
     divided = [cue for stretch in _stretches(_pieces(segments, layout)) for cue in _divide(stretch, layout)]
     shown_until = 0
     for cue, following in itertools.zip_longest(divided, divided[1:]):

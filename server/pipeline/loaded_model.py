@@ -84,6 +84,8 @@ class LoadedModel:
         if options.align == "whisperx":
             require_extra("align = whisperx", param="align", kind=InvalidInput)
         if options.diarize is not None:
+            if options.audio.channels == "split":
+                raise InvalidInput("Each channel is a speaker already.", param="diarize", cure="Leave one of them out.")
             self.diarizer()
 
     def candidates(self, options: Options) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 from math import inf
 from pathlib import Path
@@ -15,7 +16,7 @@ from server.pipeline.loaded_model import LoadedModel
 from server.pipeline.lost_speech import cut_at, lost_in, lost_warning
 from server.pipeline.recheck import Half, Recheck
 from server.pipeline.recording_languages import RecordingLanguages
-from server.pipeline.segments import window_segments
+from server.pipeline.segments import in_order_of_time, window_segments
 from server.pipeline.stages.coverage import Stretch
 from server.pipeline.stages.decode import AudioStream
 from server.pipeline.stages.decoder import Attempts
@@ -32,7 +33,7 @@ START = Resume()
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """A window's finished segments. ``index`` counts windows from 0; ``end`` is the window's end in seconds.
+    """A window's finished segments. ``index`` counts windows from 0; ``end`` is the progress so far in seconds.
 
     ``lost`` are the stretches, in seconds, of the window's speech that have no text.
     """
@@ -86,6 +87,7 @@ class Session:
         self._segments = list(resume.segments)
         self._lost = list(resume.lost)
         self._next = resume.windows
+        self._done = 0.0
         self._completed: dict[int, Sequence[WindowText]] = {}
         self._warnings: list[str] = []
         if options.task == "translate" and not model.checkpoint.multilingual:
@@ -111,7 +113,10 @@ class Session:
         began = perf_counter()
         model.check(options)
         audio = AudioStream(source, options.audio, max_seconds=max_seconds)
-        reader = WindowReader(audio, model.detector(options), keep=options.diarize is not None)
+        if options.audio.channels == "split":
+            reader = WindowReader(audio, split=partial(model.detector, options))
+        else:
+            reader = WindowReader(audio, model.detector(options), keep=options.diarize is not None)
         return cls(model, reader, options, resume=resume, number=number, began=began)
 
     def close(self) -> None:
@@ -208,7 +213,8 @@ class Session:
     def deliver(self) -> list[Delivered]:
         """Return the completed windows that are next in the order of the recording; none is returned twice.
 
-        A window stays behind until all windows before it are completed.
+        A window stays behind until all windows before it are completed. With channels that are split, the windows of
+        two channels may overlap in time, and ``finish`` puts their segments in order.
         """
         ready: list[Delivered] = []
         while texts := self._completed.pop(self._next, None):
@@ -218,7 +224,8 @@ class Session:
                 self._segments += window_segments(text, first_id=len(self._segments), language=language)
             lost = tuple(stretch for text in texts for stretch in text.lost)
             self._lost += lost
-            ready.append(Delivered(self._next, texts[-1].window.end, tuple(self._segments[before:]), lost))
+            self._done = max(self._done, texts[-1].window.end)
+            ready.append(Delivered(self._next, self._done, tuple(self._segments[before:]), lost))
             self._next += 1
         return ready
 
@@ -227,6 +234,8 @@ class Session:
 
         Diarization takes a while. Raises ModelUnavailable if its pipeline cannot be loaded.
         """
+        if self.options.audio.channels == "split":
+            self._segments = in_order_of_time(self._segments)
         self._label_speakers()
         reader, languages = self._reader, self._language_times()
         language, probability = self._main_language(languages)

@@ -17,13 +17,15 @@ class Window:
     """A piece of a recording, at most 30 s. ``index`` counts the windows of the recording; ``start`` is in seconds.
 
     ``samples`` is float32 mono at 16 kHz, unpadded; ``speech`` are the (start, end) spans, in seconds of the recording,
-    in which voice activity detection found speech.
+    in which voice activity detection found speech. ``channel`` is the number from 0 of the channel that the samples are
+    of, None for the mix of all.
     """
 
     index: int
     start: float
     samples: Float32
     speech: tuple[tuple[float, float], ...] = ()
+    channel: int | None = None
 
     @property
     def end(self) -> float:

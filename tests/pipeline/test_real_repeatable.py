@@ -13,7 +13,7 @@ from bench.accuracy.clips import clips
 from bench.accuracy.scoring import word_errors
 from kernels.mel.audio import SAMPLE_RATE
 from server.engine.messages import Done, Failed, Submit
-from server.engine.worker.queues import Sizes
+from server.engine.worker.pace import Pace
 from server.engine.worker.scheduler import Scheduler
 from server.pipeline import alone
 from server.pipeline.loaded_model import LoadedModel
@@ -54,7 +54,7 @@ def together(model: LoadedModel, paths: Sequence[Path], options: Options) -> lis
         if isinstance(message, Failed) or len(texts) == len(paths):
             ended.set()
 
-    scheduler = Scheduler(model, Sizes(encoder=4, decoder=8), receive, max_seconds=600)
+    scheduler = Scheduler(model, Pace(largest=8, beam_size=5), receive, max_seconds=600)
     for number, path in enumerate(paths):  # before the threads start: the first batches are full
         scheduler.submit(Submit(number, path, options))
     scheduler.start()

@@ -14,7 +14,8 @@ from server.engine.worker.pace import Pace
 from server.engine.worker.scheduler import Scheduler
 from server.pipeline import alone
 from server.pipeline.loaded_model import LoadedModel
-from server.pipeline.stages.decoder import Decoded, Search
+from server.pipeline.stages.decoder import Decoded
+from server.pipeline.stages.search import Search
 from server.pipeline.stages.text import TokenWord
 from server.settings.stages import DecodeSettings, ModelSettings, StageSettings
 from server.transcript import Finished, Options, Transcript

@@ -13,7 +13,7 @@ from server.languages import language_code
 from server.machine.optional_packages import require_extra
 from server.raw_formats import G722_RATE, PCM_RATE, TELEPHONY, RawAudio, RawFormat, raw_format
 from server.settings.load import Settings
-from server.transcript import AlignMethod, AudioInput
+from server.transcript import AlignMethod, AudioInput, Channels
 
 MAX_TEXT = 16_384  # characters of prompt or hotwords; Whisper reads the last 223 tokens
 MAX_BEAMS = 16
@@ -59,22 +59,24 @@ def known_or_candidates(language: str | None, languages: tuple[str, ...]) -> tup
     return language, ()
 
 
-def audio_input(track: str | None, raw: RawFormat | None, rate: int | None, channels: int | None) -> AudioInput:
+def audio_input(
+    track: str | None, raw: RawFormat | None, rate: int | None, count: int | None, channels: Channels = "mix"
+) -> AudioInput:
     """Return the reading of a file that the request asks for; None is what was left out.
 
     Raises InvalidInput for a rate or channels without a raw format, or that the format cannot have.
     """
-    for value, name in ((rate, "sample_rate"), (channels, "input_channels")):
+    for value, name in ((rate, "sample_rate"), (count, "input_channels")):
         if raw is None and value is not None:
             cure = "Name the format in input_format, or leave it out: every other file says it itself."
             raise InvalidInput(f"{name} goes with input_format only.", param=name, cure=cure)
     if raw is None:
-        return AudioInput(track=track)
+        return AudioInput(track=track, channels=channels)
     if raw == "g722" and rate not in (None, G722_RATE):
         raise InvalidInput(f"g722 has {G722_RATE} Hz always.", param="sample_rate", cure="Leave sample_rate out.")
-    if raw in ("g722", "g726") and channels not in (None, 1):
+    if raw in ("g722", "g726") and count not in (None, 1):
         raise InvalidInput(f"{raw} has one channel.", param="input_channels", cure="Leave input_channels out.")
-    return AudioInput(RawAudio(raw, rate or TELEPHONY.get(raw, PCM_RATE), channels or 1), track)
+    return AudioInput(RawAudio(raw, rate or TELEPHONY.get(raw, PCM_RATE), count or 1), track, channels=channels)
 
 
 def require_diarization(settings: Settings, param: str) -> None:
@@ -85,6 +87,16 @@ def require_diarization(settings: Settings, param: str) -> None:
             "This server tells no speakers apart.",
             param=param,
             cure="Set diarize.model to a pyannote pipeline (a local directory or a Hugging Face id).",
+        )
+
+
+def check_channels(channels: Channels, param: str) -> None:
+    """Raise InvalidInput, with ``param`` and the cure, if speakers are told apart by their channels already."""
+    if channels == "split":
+        raise InvalidInput(
+            f"{param} finds speakers in the mix, but channels=split makes each channel a speaker.",
+            param=param,
+            cure=f"Leave {param} or channels out.",
         )
 
 

@@ -26,7 +26,7 @@ from server.api.input.fields import (
 )
 from server.errors import InvalidInput
 from server.formats import Layout
-from server.transcript import AlignMethod, AudioInput
+from server.transcript import AlignMethod, AudioInput, Channels
 
 
 class Form(BaseModel):
@@ -70,6 +70,7 @@ class Form(BaseModel):
     input_format: Raw = Field(None, description="Format of raw audio without a header; other files are recognized.")
     sample_rate: SampleRate = Field(None, description="With input_format: Hz; 16000 or the codec's if left out.")
     input_channels: ChannelCount = Field(None, description="With input_format: interleaved channels; 1 if left out.")
+    channels: Channels = Field("mix", description="split: each channel is a speaker and is transcribed on its own.")
 
     @classmethod
     def parse(cls, fields: Iterable[tuple[str, str]]) -> Self:
@@ -100,7 +101,7 @@ class Form(BaseModel):
     @property
     def audio(self) -> AudioInput:
         """The reading of the file. Raises InvalidInput if fields about it contradict each other."""
-        return audio_input(self.audio_track, self.input_format, self.sample_rate, self.input_channels)
+        return audio_input(self.audio_track, self.input_format, self.sample_rate, self.input_channels, self.channels)
 
     @property
     def single_temperature(self) -> float | None:

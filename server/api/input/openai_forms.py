@@ -116,7 +116,8 @@ class OpenAITranscriptionForm(Form):
         Raises InvalidInput if fields contradict each other or ask for something that this server does not have.
         """
         self._check()
-        if self.diarized:
+        diarize = self.diarized and self.channels != "split"
+        if diarize:
             require_diarization(settings, "response_format")
         language, languages = known_or_candidates(self.language, self.languages)
         chunking = self.chunking_strategy
@@ -134,7 +135,7 @@ class OpenAITranscriptionForm(Form):
             vad_min_silence_ms=chunking.silence_duration_ms if chunking else None,
             vad_pad_ms=chunking.prefix_padding_ms if chunking else None,
             align=self._align(settings),
-            diarize=DiarizeOptions(self.min_speakers, self.max_speakers) if self.diarized else None,
+            diarize=DiarizeOptions(self.min_speakers, self.max_speakers) if diarize else None,
             token_logprobs=bool(self.include),
         )
 

@@ -11,6 +11,7 @@ from server.api.input.fields import (
     Candidate,
     Language,
     SpeakerCount,
+    check_channels,
     check_speakers,
     known_or_candidates,
     require_diarization,
@@ -47,6 +48,7 @@ class TranscribeForm(Form):
         Raises InvalidInput if fields contradict each other or ask for something that this server does not have.
         """
         if self.enable_diarization:
+            check_channels(self.channels, "enable_diarization")
             require_diarization(settings, "enable_diarization")
         check_speakers(self.min_speakers, self.max_speakers)
         if self.stream and self.response_format != "json":

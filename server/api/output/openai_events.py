@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 from server.api.output.sse import Message
@@ -17,21 +18,30 @@ async def messages(
 ) -> AsyncGenerator[Message, None]:
     """Turn the engine's events into OpenAI's: text deltas as segments become final, and the whole text at the end.
 
-    If ``diarized``, the segments with their speakers come before the whole text. The deltas joined are exactly that
-    text. Raises whatever the engine raises, and EngineFailure if it ends without an answer.
+    If ``diarized``, the segments with their speakers come before the whole text, with the numbers that the deltas have.
+    The deltas joined are exactly that text. Raises whatever the engine raises, and EngineFailure if it ends without an
+    answer.
     """
     text = _Text()
+    ids: dict[tuple[float, float, str], int] = {}
     async with aclosing(events):
         async for event in events:
             if isinstance(event, SegmentReady):
+                ids[_place(event.segment)] = event.segment.id
                 if delta := text.delta(event.segment.text):
                     yield _delta(delta, event.segment, diarized, with_logprobs)
             elif isinstance(event, Finished):
-                for segment in openai.diarized_segments(event.transcript.segments) if diarized else ():
+                sent = [replace(s, id=ids.get(_place(s), s.id)) for s in event.transcript.segments]
+                for segment in openai.diarized_segments(sent) if diarized else ():
                     yield segment
                 yield _done(text.whole, event.transcript, with_logprobs)
                 return
     raise EngineFailure("The engine ended without an answer.")
+
+
+def _place(segment: Segment) -> tuple[float, float, str]:
+    """Return what a segment keeps when the segments of several channels are put in order and numbered anew."""
+    return segment.start, segment.end, segment.text
 
 
 class _Text:

@@ -18,6 +18,7 @@ from server.pipeline.stages.audio.tracks import chosen
 from server.transcript import AudioInput
 
 BLOCK_SECONDS = 10
+MAX_SPLIT = 8  # channels with a speaker each; every one costs a speech detection
 ANY = AudioInput()
 
 
@@ -49,6 +50,7 @@ class AudioStream:
         self.duration: float | None = None
         self.damaged = 0
         self._timeline: Timeline | None = None
+        self._mixed_parts = False
         self._samples = 0
 
     @property
@@ -60,6 +62,11 @@ class AudioStream:
     def warnings(self) -> list[str]:
         """Sentences for the user on what the file holds and was not used."""
         warnings = [self._timeline.warning] if self._timeline and self._timeline.warning else []
+        if self._mixed_parts:
+            warnings.append(
+                "The number of channels changes on the way; where it is not that of the beginning, the channels were "
+                "mixed, and their speakers are not told apart."
+            )
         if self.damaged:
             warnings.append(f"{self.damaged} damaged audio packets were passed over.")
         return warnings
@@ -74,7 +81,8 @@ class AudioStream:
     def channels(self) -> Iterator[Float32]:
         """Yield blocks of all channels, float32 [n, channels], n as above; the number is that of ``channel_count``.
 
-        Where a recording changes its channels on the way, its mix is in every channel.
+        Where a recording changes its channels on the way, its mix is in every channel. Raises InvalidInput for more
+        channels than speakers that are told apart by them.
         """
         return self._blocks(self._every_channel())
 
@@ -86,9 +94,13 @@ class AudioStream:
             yield _bounded(mixes[names](_finite(samples)))
 
     def _every_channel(self) -> Iterator[Float32]:
-        count = channel_count(self.source, self.audio)
+        count = max(1, channel_count(self.source, self.audio))
+        if count > MAX_SPLIT:
+            cure = f"Leave channels out, which mixes them; channels=split takes at most {MAX_SPLIT}."
+            raise InvalidInput(f"The recording has {count} channels.", param="channels", cure=cure)
         for names, samples in _gathered(self._pieces(), self.block):
             if len(names) != count:
+                self._mixed_parts = self._mixed_parts or bool(samples.any())
                 samples = np.repeat(Downmix(names)(samples)[:, None], count, axis=1)
             yield _bounded(_finite(samples))
 

@@ -17,10 +17,11 @@ QUIET_FRAME = SAMPLE_RATE // 50  # 20 ms
 class SpeechCutter:
     """A cutter of windows around the speech that ``detector`` finds: as many spans as fit into 30 s, pauses included.
 
-    Silence before, between and after windows is dropped.
+    Silence before, between and after windows is dropped. A window is complete once no further speech can fit into it.
     """
 
     def __init__(self, detector: SpeechDetector) -> None:
+        self.device: str | None = detector.device
         self._detector = detector
         self._audio = _Tail()
         self._packer = _Packer()
@@ -29,7 +30,8 @@ class SpeechCutter:
     def push(self, block: Float32) -> list[Window]:
         """Process the next samples, float32 [n] at 16 kHz; return the windows that are complete now."""
         self._audio.append(block)
-        cut = self._cut(self._packer.push(self._detector.feed(block)))
+        spans = self._detector.feed(block)
+        cut = self._cut([*self._packer.push(spans), *self._packer.expire(self._detector.undecided)])
         self._audio.drop(self._packer.start if self._packer.start is not None else self._detector.undecided)
         return cut
 
@@ -45,6 +47,7 @@ class FixedCutter:
     """A cutter of windows that cover the whole recording, each ending in the quietest 20 ms of its last 3 s."""
 
     def __init__(self) -> None:
+        self.device: str | None = None
         self._audio = _Tail()
         self._count = count()
 
@@ -94,6 +97,10 @@ class _Packer:
                 full += self.flush()
             self._group.append((start, min(end, start + WINDOW_SAMPLES)))
         return full
+
+    def expire(self, undecided: int) -> list[list[Span]]:
+        """Return the group if no span that begins at sample ``undecided`` or later fits into it."""
+        return self.flush() if self._group and undecided - self._group[0][0] >= WINDOW_SAMPLES else []
 
     def flush(self) -> list[list[Span]]:
         group, self._group = self._group, []

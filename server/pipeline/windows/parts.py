@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -64,7 +65,7 @@ def halves(window: Window, cut: float) -> tuple[Window, Window]:
 
 def _part(window: Window, start: float, end: float, speech: tuple[Stretch, ...]) -> Window:
     first, last = (round((moment - window.start) * SAMPLE_RATE) for moment in (start, end))
-    return Window(window.index, start, window.samples[first:last], speech)
+    return replace(window, start=start, samples=window.samples[first:last], speech=speech)
 
 
 def _divided(window: Window, span: Stretch) -> list[Stretch]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
 
 from kernels.mel.audio import Float32
@@ -9,6 +10,7 @@ from server.pipeline.clock import StageClock
 from server.pipeline.stages.decode import AudioStream
 from server.pipeline.stages.protocols import SpeechDetector
 from server.pipeline.window import Window
+from server.pipeline.windows.channels import ChannelCutter
 from server.pipeline.windows.cutting import FixedCutter, SpeechCutter
 from server.pipeline.windows.spool import Spool
 
@@ -17,21 +19,34 @@ class WindowReader:
     """A reader of one recording that returns its windows in order.
 
     Without a ``detector`` the windows cover everything; with one they hold the speech that it finds. With ``keep`` the
-    samples are copied to disk, for a stage that needs the whole recording. ``clock`` has the times of the stages,
-    ``windows`` and ``frames`` count the windows and encoder frames of 20 ms that were cut so far.
+    samples are copied to disk, for a stage that needs the whole recording. With ``split``, which returns a detector or
+    None, each channel has windows and a detector of its own, and nothing is copied.
+
+    ``clock`` has the times of the stages, ``windows`` and ``frames`` count the windows and encoder frames of 20 ms that
+    were cut so far.
 
     One thread at a time may call it, ``close`` included.
     """
 
-    def __init__(self, audio: AudioStream, detector: SpeechDetector | None = None, *, keep: bool = False) -> None:
+    def __init__(
+        self,
+        audio: AudioStream,
+        detector: SpeechDetector | None = None,
+        *,
+        keep: bool = False,
+        split: Callable[[], SpeechDetector | None] | None = None,
+    ) -> None:
         self.clock = StageClock()
         self.windows = 0
         self.frames = 0
         self._audio = audio
-        self._detector = detector
-        self._cutter = FixedCutter() if detector is None else SpeechCutter(detector)
-        self._spool = Spool(enabled=keep)
-        self._blocks = self._spool.through(audio)
+        self._cutter: ChannelCutter | SpeechCutter | FixedCutter
+        if split is not None:
+            self._cutter = ChannelCutter(split)
+        else:
+            self._cutter = FixedCutter() if detector is None else SpeechCutter(detector)
+        self._spool = Spool(enabled=keep and split is None)
+        self._blocks = self._spool.through(audio if split is None else audio.channels())
         self._ended = False
 
     def read(self) -> list[Window] | None:
@@ -44,7 +59,8 @@ class WindowReader:
         with self.clock.stage("decode", "cpu"):
             block = next(self._blocks, None)
         self._ended = block is None
-        with self.clock.stage("vad", self._detector.device) if self._detector else nullcontext():
+        device = self._cutter.device
+        with self.clock.stage("vad", device) if device else nullcontext():
             cut = self._cutter.flush() if block is None else self._cutter.push(block)
         self.windows += len(cut)
         self.frames += sum(window.frames for window in cut)

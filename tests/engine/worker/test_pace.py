@@ -15,7 +15,8 @@ from server.engine.worker.pace import Pace
 from server.engine.worker.queues import Sizes
 from server.pipeline.clock import StageClock
 from server.pipeline.loaded_model import LoadedModel
-from server.pipeline.stages.decoder import Attempts, Decoded, Search
+from server.pipeline.stages.decoder import Attempts, Decoded
+from server.pipeline.stages.search import Search
 from server.pipeline.stages.text import TokenWord
 from server.pipeline.window import Window
 from server.pipeline.work import Work
