@@ -14,7 +14,7 @@ from faster_whisper.tokenizer import _LANGUAGE_CODES, Tokenizer
 from kernels.mel.audio import Float32
 from server.errors import InvalidInput, ModelUnavailable
 from server.machine.cpu import usable_cores
-from server.pipeline.stages.heads import head_for
+from server.pipeline.stages.ctc_heads import head_for
 from server.settings.stages import ModelSettings
 from server.transcript import Task
 
