@@ -15,7 +15,7 @@ from kernels.mel.audio import Float32
 from server.errors import InvalidInput, ModelUnavailable
 from server.machine.cpu import usable_cores
 from server.pipeline.stages.alignment_heads import with_measured_heads
-from server.pipeline.stages.heads import head_for
+from server.pipeline.stages.ctc_heads import head_for
 from server.settings.stages import ModelSettings
 from server.transcript import Task
 

@@ -11,7 +11,7 @@ import pytest
 from server.checkpoints.encoder_weights import encoder_digest
 from server.checkpoints.files import read_layout
 from server.pipeline.stages.ctc import CtcHead
-from server.pipeline.stages.heads import head_for
+from server.pipeline.stages.ctc_heads import head_for
 
 
 @pytest.fixture

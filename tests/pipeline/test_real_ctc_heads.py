@@ -10,7 +10,7 @@ import pytest
 
 from server.pipeline import alone
 from server.pipeline.loaded_model import LoadedModel
-from server.pipeline.stages.heads import HEADS
+from server.pipeline.stages.ctc_heads import HEADS
 from server.settings.stages import StageSettings
 from server.transcript import AlignMethod, Finished, Options, Transcript, Word
 from training.align_quality import librivox_times
