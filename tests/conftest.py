@@ -29,7 +29,8 @@ from tests.real_models import real_base, real_tiny_en  # noqa: F401  fixtures fo
 hypothesis.settings.register_profile("house", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("house")
 
-SHARED_AUDIO = Path(__file__).resolve().parents[2] / "shared" / "audio"
+ROOT = Path(__file__).resolve().parents[1]
+SHARED_AUDIO = ROOT.parent / "shared" / "audio"
 
 
 @pytest.fixture(autouse=True)
@@ -99,6 +100,15 @@ def shared_audio() -> Path:
     if not SHARED_AUDIO.is_dir():
         pytest.skip("../shared/audio is not here")
     return SHARED_AUDIO
+
+
+@pytest.fixture(scope="session")
+def shared_cases() -> Path:
+    """The small failing inputs of users' reports beside the repository; the test is skipped without them."""
+    cases = ROOT.parent / "shared" / "cases"
+    if not cases.is_dir():
+        pytest.skip("../shared/cases is not here")
+    return cases
 
 
 @pytest.fixture(scope="session")
