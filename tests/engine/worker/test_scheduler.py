@@ -28,7 +28,7 @@ from server.engine.worker.pace import Pace
 from server.engine.worker.scheduler import Scheduler
 from server.errors import UnsupportedMedia
 from server.pipeline.loaded_model import LoadedModel
-from server.pipeline.stages.protocols import Encoder, Retired
+from server.pipeline.stages.protocols import Encoder, Retired, Span
 from server.settings.stages import DecodeSettings, ModelSettings, StageSettings
 from server.transcript import Options, Resume
 from tests.audio_files import tone, write
@@ -136,3 +136,54 @@ def test_a_resumed_request_computes_only_the_windows_that_are_missing(tiny_engli
     assert isinstance(second, Done)
     assert second.transcript.segments == first.transcript.segments
     assert second.transcript.input_tokens == first.transcript.input_tokens
+
+
+class Everything:
+    """A speech detector that takes every block of 10 s for speech."""
+
+    device = "cpu"
+    undecided = 0
+
+    def feed(self, samples: Float32) -> list[Span]:
+        start, self.undecided = self.undecided, self.undecided + len(samples)
+        return [(start, self.undecided)]
+
+    def flush(self) -> list[Span]:
+        return []
+
+
+@pytest.mark.parametrize("overlap", [False, True])
+def test_a_window_that_says_too_little_is_decoded_again_before_it_is_delivered(
+    tiny_english: Path, recording: Path, monkeypatch: pytest.MonkeyPatch, overlap: bool
+) -> None:
+    model = loaded(tiny_english)  # five tokens for a window
+    monkeypatch.setattr(model, "detector", lambda _: Everything())
+    options = Options(language="en", align="off")
+    seen = messages(model, Submit(1, recording, options), Submit(2, recording, options), overlap=overlap)
+    for request in (1, 2):
+        done = next(m.transcript for m in seen if isinstance(m, Done) and m.request == request)
+        windows = [m for m in seen if isinstance(m, WindowDone) and m.request == request]
+        assert [window.index for window in windows] == [0, 1, 2]
+        assert windows[0].lost
+        assert done.segments == tuple(segment for window in windows for segment in window.segments)
+        [warning] = done.warnings
+        assert warning.startswith("Speech may be missing from the text at")
+    runs = [message.what for message in seen if isinstance(message, Observed) and isinstance(message.what, StageRun)]
+    assert sum(run.windows for run in runs if run.stage == "encoder") > 6, "halves are encoded, too"
+
+
+def test_what_is_lost_is_known_after_a_restart(
+    tiny_english: Path, recording: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = loaded(tiny_english)
+    monkeypatch.setattr(model, "detector", lambda _: Everything())
+    options = Options(language="en", align="off")
+    whole = messages(model, Submit(1, recording, options))
+    first, second, _ = (message for message in whole if isinstance(message, WindowDone))
+    resume = Resume(2, (*first.segments, *second.segments), second.languages, (*first.lost, *second.lost))
+    rest = messages(model, Submit(2, recording, options, resume=resume))
+    before, after = whole[-1], rest[-1]
+    assert isinstance(before, Done)
+    assert isinstance(after, Done)
+    assert after.transcript.warnings == before.transcript.warnings
+    assert after.transcript.languages == before.transcript.languages
