@@ -80,6 +80,8 @@ class Attempts:
         tried = len(self._tried)
         if tried == len(self.search.temperatures) or (tried and self._failure(self._tried[-1]) is None):
             return None
+        if tried > 1 and self._tried[-1].words == self._tried[-2].words:
+            return None  # a text without repetitions stays as it is however warm
         return self.search.temperatures[tried]
 
     @property

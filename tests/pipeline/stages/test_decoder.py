@@ -101,7 +101,8 @@ def test_only_failed_windows_climb_the_ladder(checkpoint: Checkpoint, states: Fl
     decode = Ct2Decoder(checkpoint, settings)
     decode.checkpoint = type("Spied", (), {"whisper": recording})()
     decoded(decode, states, search(checkpoint, ladder=(0.0, 0.4, 0.8)))
-    assert recording.calls == [(3, 1.0), (3, 1.1), (3, 1.2)], "log probability 0 cannot be reached: all climb"
+    assert recording.calls[:2] == [(3, 1.0), (3, 1.1)], "log probability 0 cannot be reached: all climb"
+    assert [penalty for _, penalty in recording.calls] == [1.0, 1.1, 1.2]
     recording.calls.clear()
     decode.settings = DecodeSettings(max_new_tokens=10, **CALM)
     decoded(decode, states, search(checkpoint, ladder=(0.0, 0.4, 0.8)))
@@ -178,6 +179,13 @@ def test_an_echo_of_the_prompt_is_decoded_again_without_it(
     assert attempts.search.prompt == prompt_tokens(tokenizer, None, None)
     assert attempts.add(attempt(tokenizer, *plain)) is None
     assert attempts.result().text == result
+
+
+def test_a_text_that_a_warmer_temperature_leaves_as_it_is_does_not_climb_on(checkpoint: Checkpoint) -> None:
+    attempts = Attempts(search(checkpoint, ladder=(0.0, 0.2, 0.4)), DecodeSettings())
+    unlikely = attempt(checkpoint.tokenizer("en", "transcribe"), "Yes.", -1.5)
+    assert [attempts.add(unlikely), attempts.add(unlikely)] == ["log_prob", None]
+    assert attempts.result().text == " Yes."
 
 
 def test_a_good_text_stays_with_its_prompt(checkpoint: Checkpoint) -> None:
