@@ -102,6 +102,8 @@ def test_output_directory(cli: CommandLine, recording: Path, tiny_multilingual: 
         (["a.wav", "--languages", "de,klingon"], "--languages klingon is no language of Whisper"),
         (["a.wav", "--languages", "de,nl", "--language", "en"], "language = 'en' is none of de, nl"),
         (["a.wav", "--diarize"], "Set diarize.model"),
+        (["a.wav", "--diarize", "--channels", "split"], "Leave --diarize or channels out"),
+        (["a.wav", "--channels", "both"], "--channels"),
         (["a.wav", "--format", "html"], "--format"),
         (["a.wav", "--align", "guess"], "--align"),
         (["a.wav", "--max-line-width", "30"], "max_line_width needs the format srt or vtt"),

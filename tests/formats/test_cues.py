@@ -77,6 +77,7 @@ def test_words_that_are_not_in_the_text_lose_nothing() -> None:
 
 
 @pytest.mark.parametrize("start", [0.0, 3.0])
-def test_overlapping_speakers_keep_a_second_each(start: float) -> None:
+def test_speakers_who_talk_at_once_are_shown_at_once(start: float) -> None:
     both = shown(spoken("one two three four", start, 1.0, "A"), spoken("five six seven eight", start + 0.2, 1.0, "B"))
-    assert [end - begin for begin, end, _ in both] == [1000, 3200]
+    assert [end - begin for begin, end, _ in both] == [4000, 4000]
+    assert [begin for begin, _, _ in both] == [start * 1000, start * 1000 + 200]

@@ -8,7 +8,7 @@ import pytest
 
 from server.api import create_app
 from server.settings.load import load_settings
-from server.transcript import Options
+from server.transcript import AudioInput, Options
 from tests.api.live import serving
 from tests.api.posting import post_openai
 from tests.api.scripted import ScriptedEngine
@@ -36,6 +36,11 @@ from tests.api.scripted import ScriptedEngine
         ([("beam_size", "2"), ("vad", "false")], Options(beam_size=2, vad=False, align="off")),
         ([("align", "attention")], Options(align="attention")),
         ([("response_format", "srt")], Options()),
+        ([("channels", "split")], Options(align="off", audio=AudioInput(channels="split"))),
+        (
+            [("channels", "split"), ("response_format", "diarized_json")],
+            Options(audio=AudioInput(channels="split")),  # without a pipeline
+        ),
         ([("chunking_strategy", "auto")], Options(align="off")),
         (
             [
@@ -97,6 +102,7 @@ def test_client_sends_everything_it_knows(client: openai.OpenAI, engine: Scripte
     ("fields", "param"),
     [
         ([("response_format", "xml")], "response_format"),
+        ([("channels", "left")], "channels"),
         ([("timestamp_granularities[]", "sentence"), ("response_format", "verbose_json")], "timestamp_granularities"),
         ([("timestamp_granularities[]", "word")], "timestamp_granularities"),
         ([("include[]", "logprobs"), ("response_format", "verbose_json")], "include"),

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from server.api.input.transcribe_form import TranscribeForm
-from server.transcript import DiarizeOptions, Options
+from server.transcript import AudioInput, DiarizeOptions, Options
 from tests.api.posting import post_transcribe
 from tests.api.scripted import ScriptedEngine
 
@@ -43,6 +43,8 @@ from tests.api.scripted import ScriptedEngine
         ({"model": "", "language": "", "beam_size": ""}, Options()),
         ({"response_format": "srt", "max_line_width": "30", "max_line_count": "1"}, Options()),
         ({"response_format": "vtt", "highlight_words": "true"}, Options()),
+        ({"channels": "split"}, Options(audio=AudioInput(channels="split"))),
+        ({"channels": "mix"}, Options()),
     ],
 )
 def test_fields_reach_the_engine(
@@ -81,6 +83,7 @@ def test_fields_reach_the_engine(
         ("max_line_width", "30"),  # with json
         ("max_line_count", "21"),
         ("highlight_words", "true"),
+        ("channels", "both"),
         ("modle", "tiny"),
     ],
 )
@@ -130,3 +133,11 @@ def test_missing_file(http: httpx2.Client, engine: ScriptedEngine, wav: bytes) -
     ):
         assert (response.status_code, response.json()["error"]["param"]) == (400, "file")
     assert not engine.jobs
+
+
+def test_diarization_of_split_channels_is_refused_with_the_cure(http: httpx2.Client, wav: bytes) -> None:
+    response = post_transcribe(http, wav, channels="split", enable_diarization="true")
+    assert response.status_code == 400
+    error = response.json()["error"]
+    assert error["param"] == "enable_diarization"
+    assert "Leave enable_diarization or channels out" in error["message"]
