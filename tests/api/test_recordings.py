@@ -23,6 +23,8 @@ from server.engine.supervisor import SupervisedEngine
 from server.settings.load import Settings, load_settings
 from tests.api.audio import DAMAGED, HEARD, NO_AUDIO, SHORT, WAV, sound, tone
 from tests.api.live import LOADING, emptied, serving, waited
+from tests.audio_files import TrackSource, write_tracks
+from tests.audio_files import tone as sine
 
 URL = "/v1/audio/transcriptions"
 
@@ -156,6 +158,28 @@ def test_stream_says_the_same(real: httpx2.Client, real_url: str) -> None:
     assert "".join(event.delta for event in events if event.type == "transcript.text.delta") == plain
     assert events[-1].type == "transcript.text.done"
     assert events[-1].text == plain
+
+
+ROUTES = ["/transcribe", "/v1/audio/transcriptions", "/v1/audio/translations"]
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_a_track_that_is_not_there_is_400_with_the_list(real: httpx2.Client, tmp_path: Path, route: str) -> None:
+    tracks = [TrackSource(sine(1), language="ger"), TrackSource(sine(1), language="eng", default=True)]
+    film = write_tracks(tmp_path / "film.mkv", tracks).read_bytes()
+    response = real.post(route, files={"file": film}, data={"audio_track": "nl"})
+    error = response.json()["error"]
+    assert (response.status_code, error["param"], error["code"]) == (400, "audio_track", "invalid_value")
+    assert "1 (ger, pcm_s16le); 2 (eng, pcm_s16le, default)" in error["message"]
+    assert real.post(route, files={"file": film}, data={"audio_track": "de"}).status_code == 200
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_raw_audio(real: httpx2.Client, route: str) -> None:
+    raw = (sine(2.0, 8_000) * 32_767).astype("<i2").tobytes()
+    fields = {"input_format": "linear16", "sample_rate": "8000", "response_format": "text"}
+    assert real.post(route, files={"file": raw}, data=fields).status_code == 200
+    assert "input_format" in refused(real.post(route, files={"file": raw}))["message"]
 
 
 def test_logprobs(real: httpx2.Client) -> None:

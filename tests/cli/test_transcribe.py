@@ -50,6 +50,16 @@ def test_standard_input(cli: CommandLine, recording: Path, tiny_multilingual: Pa
     assert piped.stdout == by_name.stdout != ""
 
 
+def test_raw_audio(cli: CommandLine, recording: Path, tiny_multilingual: Path, tmp_path: Path) -> None:
+    raw = tmp_path / "a.raw"
+    raw.write_bytes(recording.read_bytes()[44:])  # behind the header of a WAV file
+    model = str(tiny_multilingual)
+    options = ["--model", model, "--input-format", "s16le", "--sample-rate", "16000"]
+    result = cli("transcribe", raw, *options)
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout == cli("transcribe", recording, "--model", tiny_multilingual).stdout
+
+
 def test_one_bad_file_does_not_stop_the_others(
     cli: CommandLine, recording: Path, tiny_multilingual: Path, tmp_path: Path
 ) -> None:
@@ -101,6 +111,8 @@ def test_output_directory(cli: CommandLine, recording: Path, tiny_multilingual: 
         (["a.wav", "--language", "klingon"], "--language klingon is no language of Whisper"),
         (["a.wav", "--languages", "de,klingon"], "--languages klingon is no language of Whisper"),
         (["a.wav", "--languages", "de,nl", "--language", "en"], "language = 'en' is none of de, nl"),
+        (["a.wav", "--sample-rate", "8000"], "sample_rate goes with input_format only"),
+        (["a.wav", "--input-format", "mp3"], "input_format = 'mp3'"),
         (["a.wav", "--diarize"], "Set diarize.model"),
         (["a.wav", "--diarize", "--channels", "split"], "Leave --diarize or channels out"),
         (["a.wav", "--channels", "both"], "--channels"),

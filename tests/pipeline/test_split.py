@@ -116,7 +116,7 @@ def test_an_interrupted_request_goes_on_where_it_was(model: LoadedModel, tmp_pat
     first.close()
     assert [one.index for one in delivered] == [0, 1, 2]
     segments = tuple(chain.from_iterable(one.segments for one in delivered))
-    second = Session.open(model, source, SPLIT, resume=Resume(3, segments, "en", 1.0))
+    second = Session.open(model, source, SPLIT, resume=Resume(3, segments, (("en", 1.0),)))
     for work in works(second):
         compute(second, [work])
     second.deliver()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -94,14 +95,14 @@ class AudioStream:
             yield _bounded(mixes[names](_finite(samples)))
 
     def _every_channel(self) -> Iterator[Float32]:
-        count = max(1, channel_count(self.source, self.audio))
-        if count > MAX_SPLIT:
+        channels = max(1, channel_count(self.source, self.audio))
+        if channels > MAX_SPLIT:
             cure = f"Leave channels out, which mixes them; channels=split takes at most {MAX_SPLIT}."
-            raise InvalidInput(f"The recording has {count} channels.", param="channels", cure=cure)
+            raise InvalidInput(f"The recording has {channels} channels.", param="channels", cure=cure)
         for names, samples in _gathered(self._pieces(), self.block):
-            if len(names) != count:
+            if len(names) != channels:
                 self._mixed_parts = self._mixed_parts or bool(samples.any())
-                samples = np.repeat(Downmix(names)(samples)[:, None], count, axis=1)
+                samples = np.repeat(Downmix(names)(samples)[:, None], channels, axis=1)
             yield _bounded(_finite(samples))
 
     def _pieces(self) -> Iterator[Piece]:
@@ -117,23 +118,22 @@ class AudioStream:
                     if number == 0:
                         raise
                     self.damaged += 1
-        if self._timeline.position == 0 and self.damaged:
-            raise UnsupportedMedia("None of the audio in the file can be decoded.", param="file", cure=CURE)
 
     def _link(self, link: Link, timeline: Timeline, *, alone: bool) -> Iterator[Piece]:
         """Decode the best track of a link that has any audio which can be decoded."""
         begin, before = timeline.position, self.damaged
-        with Container.opened(link, self.audio) as container:
-            if not (tracks := chosen(container.tracks, self.audio.track)):
-                raise UnsupportedMedia("None of the audio in the file can be decoded.", param="file", cure=CURE)
-            for track in tracks:
-                claimed = container.claimed_seconds(track)
+        for attempt in count():
+            with Container.opened(link, self.audio) as container:
+                tracks = chosen(container.tracks, self.audio.track)[attempt:]
+                if not tracks:
+                    raise UnsupportedMedia("None of the audio in the file can be decoded.", param="file", cure=CURE)
+                claimed = container.claimed_seconds(tracks[0])
                 self.duration = claimed if alone else None
                 timeline.restart(claimed)
-                for piece in container.pieces(track, timeline):
+                for piece in container.pieces(tracks[0], timeline):
                     self.damaged = before + container.damaged
                     yield piece
-                self.damaged = before + container.damaged
+                before = self.damaged = before + container.damaged
                 if timeline.position > begin or not container.damaged:
                     return
 

@@ -18,6 +18,7 @@ from server.settings.stages import VadSettings
 
 CONTEXT = 64  # samples
 HYSTERESIS = 0.15  # speech ends when its probability is this much below the threshold (Silero's own default)
+SETTLED = 150  # frames of digital silence after which the network's answer no longer changes
 LONGEST = WINDOW_SAMPLES // FRAME  # frames of speech without a pause before it is cut
 
 
@@ -36,6 +37,7 @@ class SileroDetector:
         self._state = np.zeros((1, 1, 128), np.float32), np.zeros((1, 1, 128), np.float32)
         self._context = np.zeros(CONTEXT, np.float32)
         self._leveller = Leveller()
+        self._settled: float | None = None  # the probability in digital silence, which a container's holes become
         self._length = 0
 
     def feed(self, samples: Float32) -> list[Span]:
@@ -56,12 +58,16 @@ class SileroDetector:
         if not len(samples):
             return np.zeros(0, np.float32)
         frames = samples.reshape(-1, FRAME)
+        silent = not samples.any()
+        if silent and self._settled is not None:
+            return np.full(len(frames), self._settled, np.float32)
         before = np.concatenate([self._context[None], frames[:-1, -CONTEXT:]])
         self._context = frames[-1, -CONTEXT:]
         h, c = self._state
         out, h, c = self._session.run(None, {"input": np.concatenate([before, frames], axis=1), "h": h, "c": c})
         self._state = h, c
         probabilities: Float32 = out.reshape(-1)
+        self._settled = float(probabilities[-1]) if silent and len(frames) >= SETTLED else None
         return probabilities
 
 

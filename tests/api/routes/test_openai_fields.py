@@ -7,6 +7,7 @@ import openai
 import pytest
 
 from server.api import create_app
+from server.raw_formats import RawAudio
 from server.settings.load import load_settings
 from server.transcript import AudioInput, Options
 from tests.api.live import serving
@@ -18,6 +19,10 @@ from tests.api.scripted import ScriptedEngine
     ("fields", "expected"),
     [
         ([("model", "whisper-1")], Options(model="whisper-1", align="off")),
+        (
+            [("audio_track", "2"), ("input_format", "alaw"), ("input_channels", "2")],
+            Options(align="off", audio=AudioInput(RawAudio("alaw", 8_000, 2), "2")),
+        ),
         ([("language", "en")], Options(language="en", align="off")),
         ([("language", "english")], Options(language="en", align="off")),
         ([("languages[]", "de")], Options(language="de", align="off")),

@@ -9,6 +9,7 @@ import httpx2
 import pytest
 
 from server.api.input.transcribe_form import TranscribeForm
+from server.raw_formats import RawAudio
 from server.transcript import AudioInput, DiarizeOptions, Options
 from tests.api.posting import post_transcribe
 from tests.api.scripted import ScriptedEngine
@@ -40,6 +41,13 @@ from tests.api.scripted import ScriptedEngine
             Options(diarize=DiarizeOptions(2, 3)),
         ),
         ({"min_speakers": "1", "max_speakers": "10"}, Options()),
+        ({"audio_track": "ger"}, Options(audio=AudioInput(track="ger"))),
+        ({"input_format": "s16le"}, Options(audio=AudioInput(RawAudio("pcm_s16le", 16_000, 1)))),
+        ({"input_format": "g711_ulaw"}, Options(audio=AudioInput(RawAudio("mulaw", 8_000, 1)))),
+        (
+            {"input_format": "pcm_f32le", "sample_rate": "44100", "input_channels": "2"},
+            Options(audio=AudioInput(RawAudio("pcm_f32le", 44_100, 2))),
+        ),
         ({"model": "", "language": "", "beam_size": ""}, Options()),
         ({"response_format": "srt", "max_line_width": "30", "max_line_count": "1"}, Options()),
         ({"response_format": "vtt", "highlight_words": "true"}, Options()),
@@ -76,6 +84,12 @@ def test_fields_reach_the_engine(
         ("enable_diarization", "perhaps"),
         ("min_speakers", "0"),
         ("max_speakers", "-1"),
+        ("audio_track", "x" * 65),
+        ("input_format", "mp3"),
+        ("sample_rate", "10"),
+        ("sample_rate", "16000"),
+        ("input_channels", "0"),
+        ("input_channels", "2"),
         ("vad_filter", "2"),
         ("enable_vad", "2"),
         ("url", "http://localhost/a.wav"),
@@ -103,6 +117,8 @@ def test_wrong_field_is_named(http: httpx2.Client, engine: ScriptedEngine, wav: 
         ({"response_format": "srt", "align": "off", "highlight_words": "true"}, "highlight_words"),
         ({"language": "en", "languages": ["de", "nl"]}, "languages"),
         ({"vad_filter": "true", "enable_vad": "false"}, "enable_vad"),
+        ({"input_format": "g722", "sample_rate": "8000"}, "sample_rate"),
+        ({"input_format": "g722", "input_channels": "2"}, "input_channels"),
     ],
 )
 def test_fields_that_contradict_each_other(
@@ -110,6 +126,12 @@ def test_fields_that_contradict_each_other(
 ) -> None:
     response = post_transcribe(http, wav, **fields)
     assert (response.status_code, response.json()["error"]["param"]) == (400, param)
+
+
+def test_only_a_telling_extension_reaches_the_engine(http: httpx2.Client, engine: ScriptedEngine, wav: bytes) -> None:
+    for name in ("call.G722", "a.wav", "../../etc/x.al", "noext", "x.m3u8", "ü.ul"):
+        assert http.post("/transcribe", files={"file": (name, wav)}).status_code == 200
+    assert [job.options.audio.extension for job in engine.jobs] == ["g722", None, "al", None, None, "ul"]
 
 
 def test_field_given_twice(http: httpx2.Client, engine: ScriptedEngine, wav: bytes) -> None:

@@ -173,9 +173,9 @@ def test_the_extension_of_the_upload_helps_and_does_no_harm(tmp_path: Path) -> N
     assert len(joined(AudioStream(tmp_path / "lie", AudioInput(extension="g722")))) == SAMPLE_RATE
 
 
-@pytest.mark.parametrize("name", ["a.mp3", "a.ts", "a.flac", "a.mkv", "a.aac", "a.ogg", "a.wav", "a.mp4"])
+@pytest.mark.parametrize("name", ["a.mp3", "a.ts", "a.flac", "a.mkv", "a.aac", "a.ogg", "a.wav", "a.mp4", "a.caf"])
 def test_damage_never_raises_anything_else(tmp_path: Path, name: str) -> None:
-    codec = {"ts": "mp2", "mkv": "libopus", "ogg": "libopus", "wav": "pcm_s16le", "mp4": "aac"}
+    codec = {"ts": "mp2", "mkv": "libopus", "ogg": "libopus", "wav": "pcm_s16le", "mp4": "aac", "caf": "alac"}
     suffix = name.partition(".")[2]
     whole = write(tmp_path / name, tone(3.0, 48_000), rate=48_000, codec=codec.get(suffix, suffix)).read_bytes()
     for seed in range(20):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,18 @@ def test_nothing_and_something(shared_audio: Path, name: str, speech: list[tuple
 def test_the_cut_of_the_stream_does_not_matter(shared_audio: Path, cut: int) -> None:
     samples = recording(shared_audio, "vad/readbeyond_aeneas__nsn.wav")[: 20_000 if cut == 1 else None]
     assert spans(samples, cut) == spans(samples, 10 * SAMPLE_RATE)
+
+
+def test_an_hour_of_digital_silence_costs_next_to_nothing(shared_audio: Path) -> None:
+    speech = recording(shared_audio, "vad/readbeyond_aeneas__nsn.wav")
+    hour = np.zeros(3600 * SAMPLE_RATE, np.float32)
+    begun = time.process_time()
+    found = spans(np.concatenate([speech, hour, speech]))
+    assert time.process_time() - begun < 2
+    gap = len(speech) + len(hour)
+    assert len(found) == 2
+    assert found[1][0] - found[0][0] == pytest.approx(gap, abs=0.1 * SAMPLE_RATE)
+    assert found[1][1] - found[0][1] == pytest.approx(gap, abs=0.1 * SAMPLE_RATE)
 
 
 def test_spans_agree_with_faster_whispers_own_use_of_the_network(shared_audio: Path) -> None:

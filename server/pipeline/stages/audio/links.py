@@ -32,7 +32,8 @@ class Link:
 
     def seek(self, offset: int, whence: int = 0) -> int:
         begin = (self._start, self._file.tell(), self._end)[whence]
-        return self._file.seek(max(begin + offset, self._start)) - self._start
+        inside = min(max(begin + offset, self._start), self._end)  # damaged files point anywhere, even beyond 2**63
+        return self._file.seek(inside) - self._start
 
     def tell(self) -> int:
         return self._file.tell() - self._start
