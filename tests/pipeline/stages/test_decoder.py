@@ -18,7 +18,7 @@ from server.pipeline.encoding.ct2_encoder import Ct2Encoder
 from server.pipeline.loaded_model import LoadedModel
 from server.pipeline.stages.decoder import Attempts, Ct2Decoder, Decoded, drawn
 from server.pipeline.stages.search import CONTEXT, Search, prompt_tokens
-from server.pipeline.stages.text import split_words
+from server.pipeline.stages.text import TokenWord, split_words
 from server.pipeline.stages.whisper import Checkpoint, storage
 from server.pipeline.window import Window
 from server.pipeline.work import Work
@@ -267,3 +267,21 @@ def test_states_are_the_callers_own(checkpoint: Checkpoint) -> None:
     encoder(CpuMel(80)([tone(2.0, hertz=900)]))
     assert np.array_equal(first, kept)
     assert first.dtype == np.float32
+
+
+@pytest.mark.parametrize(("seconds", "kept"), [(10.0, 12), (2.0, 8), (None, 8)])
+def test_a_phrase_is_kept_as_often_as_there_is_time_to_say_it(
+    checkpoint: Checkpoint, seconds: float | None, kept: int
+) -> None:
+    """Without the speech of the window, a phrase in a row counts as a loop after ``max_repeats``."""
+    speech = () if seconds is None else ((3.0, 3.0 + seconds),)
+    attempts = Attempts(search(checkpoint), DecodeSettings(), speech)
+    attempts.add(Decoded((TokenWord(" testing,", (1,)),) * 12, -0.1, 0.0, 6.0, 0.0))
+    assert len(attempts.result().words) == kept
+
+
+def test_of_failed_attempts_the_likeliest_that_could_be_said_is_taken(checkpoint: Checkpoint) -> None:
+    attempts = Attempts(search(checkpoint, ladder=(0.0, 1.0)), DecodeSettings(), ((0.0, 10.0),))
+    attempts.add(Decoded((TokenWord(" no,", (1,)),) * 90, -0.1, 0.0, 20.0, 0.0))
+    attempts.add(Decoded((TokenWord(" no,", (1,)),) * 12, -0.5, 0.0, 6.0, 1.0))
+    assert len(attempts.result().words) == 12
