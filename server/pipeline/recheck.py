@@ -54,5 +54,19 @@ class Recheck:
         return gain > -GAIN if changed else gain >= GAIN
 
 
+def settled(text: WindowText, half: Half | None) -> Sequence[WindowText] | None:
+    """Return the texts of a whole window, of which ``text`` is the last to come, None while a half is missing.
+
+    ``half`` is the place of ``text``, None if it is that of the whole window.
+    """
+    texts: Sequence[WindowText] = [text]
+    while half is not None:
+        better = half.recheck.add(half.place, texts)
+        if better is None:
+            return None
+        half, texts = half.recheck.above, better
+    return texts
+
+
 def _lost(texts: Sequence[WindowText]) -> float:
     return sum(seconds(text.window.speech, *stretch) for text in texts for stretch in text.lost)

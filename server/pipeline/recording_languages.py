@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from server.pipeline.loaded_model import LoadedModel
 from server.pipeline.stages.hearing import likeliest_languages, piece_shares
 from server.pipeline.windows.parts import pieces
 from server.pipeline.work import Watch, Work
-from server.transcript import Options
+from server.transcript import LanguageTime, Options, Segment
 
+NO_LANGUAGE = "en"  # the language of an answer without a word, as OpenAI's; its probability is 0
 CERTAIN = 0.5  # least probability of another language than the recording's in a whole window
 
 
@@ -62,3 +63,23 @@ class RecordingLanguages:
     def _hear(self, language: str, share: float) -> str:
         self.heard.setdefault(language, share)
         return language
+
+    def main(self, times: Sequence[LanguageTime]) -> tuple[str, float]:
+        """Return the first language of ``times`` and its probability; without text, the one that was heard.
+
+        The probability is 0 where none was heard.
+        """
+        if times:
+            return times[0].code, self.heard.get(times[0].code, 0.0)
+        if self.heard:
+            return next(iter(self.heard.items()))
+        return (self._candidates[0] if len(self._candidates) == 1 else NO_LANGUAGE), 0.0
+
+
+def language_times(segments: Sequence[Segment]) -> tuple[LanguageTime, ...]:
+    """Return the languages of the segments with the seconds of each, the one with most seconds first."""
+    times: dict[str, float] = {}
+    for segment in segments:
+        times[segment.language] = times.get(segment.language, 0.0) + segment.end - segment.start
+    ordered = sorted(times.items(), key=lambda item: -item[1])
+    return tuple(LanguageTime(code, round(seconds, 3)) for code, seconds in ordered)

@@ -14,8 +14,8 @@ from server.pipeline.clock import StageClock
 from server.pipeline.decoding_plan import DecodingPlan, decoding_plan
 from server.pipeline.loaded_model import LoadedModel
 from server.pipeline.lost_speech import cut_at, lost_in, lost_warning
-from server.pipeline.recheck import Half, Recheck
-from server.pipeline.recording_languages import RecordingLanguages
+from server.pipeline.recheck import Half, Recheck, settled
+from server.pipeline.recording_languages import RecordingLanguages, language_times
 from server.pipeline.segments import in_order_of_time, window_segments
 from server.pipeline.stages.coverage import Stretch
 from server.pipeline.stages.decode import AudioStream
@@ -25,9 +25,8 @@ from server.pipeline.window import Window
 from server.pipeline.windows.parts import halves
 from server.pipeline.windows.reader import WindowReader
 from server.pipeline.work import Watch, Work, charged
-from server.transcript import LanguageTime, Options, Resume, Segment, Transcript
+from server.transcript import Options, Resume, Segment, Transcript
 
-NO_LANGUAGE = "en"  # the language of an answer without a word, as OpenAI's; its probability is 0
 START = Resume()
 
 
@@ -200,14 +199,9 @@ class Session:
             recheck = Recheck(text, work.half)
             parts = halves(work.window, cut)
             return [self._work(part, Half(recheck, place)) for place, part in enumerate(parts)]
-        half = work.half
-        texts: Sequence[WindowText] = [text]
-        while half is not None:
-            better = half.recheck.add(half.place, texts)
-            if better is None:
-                return []
-            half, texts = half.recheck.above, better
-        self._completed[work.window.index] = texts
+        texts = settled(text, work.half)
+        if texts is not None:
+            self._completed[work.window.index] = texts
         return []
 
     def deliver(self) -> list[Delivered]:
@@ -237,8 +231,8 @@ class Session:
         if self.options.audio.channels == "split":
             self._segments = in_order_of_time(self._segments)
         self._label_speakers()
-        reader, languages = self._reader, self._language_times()
-        language, probability = self._main_language(languages)
+        reader, languages = self._reader, language_times(self._segments)
+        language, probability = self._languages.main(languages)
         prompt = len(next(iter(self._plans.values())).search.prompt) if self._plans else 0
         return Transcript(
             text="".join(segment.text for segment in self._segments).strip(),
@@ -257,23 +251,6 @@ class Session:
             speakers=tuple(sorted({s.speaker for s in self._segments if s.speaker})),
             languages=languages,
         )
-
-    def _main_language(self, languages: Sequence[LanguageTime]) -> tuple[str, float]:
-        """Return the language with most seconds of text and its probability; 0 for that of an answer without a word."""
-        heard = self._languages.heard
-        if languages:
-            return languages[0].code, heard.get(languages[0].code, 0.0)
-        if heard:
-            return next(iter(heard.items()))
-        candidates = self.model.candidates(self.options)
-        return (candidates[0] if len(candidates) == 1 else NO_LANGUAGE), 0.0
-
-    def _language_times(self) -> tuple[LanguageTime, ...]:
-        times: dict[str, float] = {}
-        for segment in self._segments:
-            times[segment.language] = times.get(segment.language, 0.0) + segment.end - segment.start
-        ordered = sorted(times.items(), key=lambda item: -item[1])
-        return tuple(LanguageTime(code, round(seconds, 3)) for code, seconds in ordered)
 
     def _label_speakers(self) -> None:
         if self.options.diarize is None or not self._segments:
