@@ -47,6 +47,7 @@ def main() -> None:
             _run(system, recordings, arguments, path)
         found[system] = _read(path)
     command = f"python -m bench.word_times --work FOLDER --model {name}"
+    command += f" --limit {arguments.limit}" if arguments.limit else ""
     lines = [f"{machine(arguments.threads)}; `{command}`", "", *report(recordings, found)]
     print("\n".join(lines))
     if arguments.write:
