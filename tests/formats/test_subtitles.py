@@ -121,10 +121,12 @@ LAYOUTS = st.builds(Layout, st.integers(1, 60), st.integers(1, 4))
 
 
 def recording(drawn: list[tuple[list[tuple[str, float, float, bool]], float, str | None, bool]]) -> list[Segment]:
+    """Return segments of speakers who take turns; one who speaks on may run backwards."""
     segments: list[Segment] = []
     clock = 0.0
     for words, gap, speaker, timed in drawn:
-        clock = max(0.0, clock + gap)
+        turn = bool(segments) and segments[-1].speaker != speaker
+        clock = max(0.0, clock + (abs(gap) if turn else gap))
         begin, text, placed = clock, "", []
         for written, pause, length, space in words:
             text += " " * space + written
@@ -146,6 +148,16 @@ def test_subtitles_of_anything(
     times = [(seconds(cue.start), seconds(cue.end)) for cue in shown]
     assert all(0 < end - start < 7.0005 for start, end in times)
     assert all(end <= start for (_, end), (start, _) in itertools.pairwise(times))
+
+
+def test_people_who_talk_at_once_have_the_cues_that_each_would_have_alone() -> None:
+    first = [spoken(LONG, 0.0, speaker="A"), spoken(" Yes.", 40.0, speaker="A")]
+    second = [spoken(" Well, well. " + LONG.strip(), 1.0, speaker="B")]
+    together = read(vtt(sorted([*first, *second], key=lambda one: one.start)), "vtt")
+    alone = [cue for voice in (first, second) for cue in read(vtt(voice), "vtt")]
+    assert [(cue.start, cue.end, cue.raw_text) for cue in together] == sorted(
+        (cue.start, cue.end, cue.raw_text) for cue in alone
+    )
 
 
 @given(
