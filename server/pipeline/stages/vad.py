@@ -18,7 +18,7 @@ from server.settings.stages import VadSettings
 
 CONTEXT = 64  # samples
 HYSTERESIS = 0.15  # speech ends when its probability is this much below the threshold (Silero's own default)
-SETTLED = 150  # frames of digital silence after which the network's answer no longer changes
+SETTLED = 150  # frames of digital silence; for 43 s after them, behind speech, the probability stayed below 0.001
 LONGEST = WINDOW_SAMPLES // FRAME  # frames of speech without a pause before it is cut
 
 
