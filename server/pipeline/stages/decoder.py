@@ -57,6 +57,9 @@ class Decoded:
         return tuple(token for word in self.words for token in word.tokens)
 
 
+DOUBT = -0.5  # average log probability: below it, one clip of 0.4 s and two of 3 s were right with full windows only
+
+
 class Attempts:
     """The results of decoding one window at one temperature after the other, until a result passes the checks.
 
@@ -92,10 +95,10 @@ class Attempts:
         return latest
 
     @property
-    def may_loop(self) -> bool:
-        """True if the last attempt's text repeats itself, as that of a window which was encoded short may do."""
+    def doubtful(self) -> bool:
+        """True if the last attempt's text repeats itself or is unlikely, as that of a window encoded short may be."""
         text = self.latest.text
-        return is_repetitive(text, self._settings) or says_twice(text)
+        return self.latest.avg_logprob < DOUBT or is_repetitive(text, self._settings) or says_twice(text)
 
     def add(self, attempt: Decoded) -> Failure | None:
         """Store the result at the next temperature.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import numpy as np
 import pytest
-from faster_whisper.tokenizer import Tokenizer
 
 from server.engine.worker import measurements, pace
 from server.engine.worker.measurements import Measurements
@@ -16,11 +16,10 @@ from server.engine.worker.queues import Sizes
 from server.pipeline.clock import StageClock
 from server.pipeline.loaded_model import LoadedModel
 from server.pipeline.stages.decoder import Attempts, Decoded
-from server.pipeline.stages.search import Search
 from server.pipeline.stages.text import TokenWord
 from server.pipeline.window import Window
 from server.pipeline.work import Work
-from server.settings.stages import DecodeSettings, ModelSettings, StageSettings
+from server.settings.stages import ModelSettings, StageSettings
 from tests.engine.worker.test_decoder_speed import TOKENS
 
 
@@ -30,15 +29,13 @@ def earlier() -> Measurements:
 
 def decoded(windows: int, beam_size: int = 5) -> list[Work]:
     """Return windows that were decoded once, each to TOKENS tokens."""
-    search = Search(cast("Tokenizer", None), (1,), beam_size, (0.0,))
-    words = (TokenWord("word", tuple(range(TOKENS))),)
+    latest = Decoded((TokenWord("word", tuple(range(TOKENS))),), -0.1, 0.0, 1.0, 0.0)
+    attempts = SimpleNamespace(search=SimpleNamespace(beam_size=beam_size), latest=latest)
     works = []
     for index in range(windows):
-        window = Window(index, 0.0, np.zeros(1, np.float32))
-        work = Work(window, request=1, clock=StageClock(), warn=print)
+        work = Work(Window(index, 0.0, np.zeros(1, np.float32)), request=1, clock=StageClock(), warn=print)
         work.encoded(np.zeros((1500, 1), np.float32))
-        work.prepare(Attempts(search, DecodeSettings()))
-        work.attempts.add(Decoded(words, -0.1, 0.0, 1.0, 0.0))
+        work.prepare(cast("Attempts", attempts))
         works.append(work)
     return works
 
