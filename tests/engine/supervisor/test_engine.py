@@ -43,7 +43,7 @@ async def test_a_job_ends_with_its_transcript(engine: SupervisedEngine, speech: 
     assert (status.state, status.queued, status.running, status.waiting_seconds) == ("ready", 0, 0, 0.0)
     assert status.speed
     windows = sum(run.windows for run in seen if isinstance(run, StageRun) and run.stage == "encoder")
-    assert windows == 3
+    assert windows == 4, "the last one, of 10 s, has a doubtful text and is encoded again in full"
     assert [wait.seconds for wait in seen if isinstance(wait, QueueTime)] == [
         pytest.approx(finished.transcript.queue_seconds, abs=1e-3)
     ]
@@ -56,7 +56,7 @@ async def test_status_names_devices_reasons_and_processes(engine: SupervisedEngi
     stages = {choice.stage: choice for choice in status.stages}
     assert stages["encoder"].device == "cpu"
     assert "no NPU" in stages["mel"].reason
-    assert "ms per window by batch size 1: " in stages["decoder"].reason
+    assert "until requests have shown the speed" in stages["decoder"].reason
     (card,) = [card for card in status.models if card.id == status.default_model]
     assert (card.loaded, card.multilingual, "whisper-1" in card.aliases) == (True, True, True)
     (process,) = status.processes

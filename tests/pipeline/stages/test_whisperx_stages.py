@@ -237,7 +237,7 @@ def test_the_text_is_whisperxs_own(
     windows = list(chain.from_iterable(iter(reader.read, None)))
     same = ModelSettings(encoder="ctranslate2")  # and window by window, as WhisperX's side below
     decode = DecodeSettings(
-        beam_size=beams, temperatures=(0.0,), no_speech_threshold=None, max_repeats=500, batch_size=1
+        beam_size=beams, temperatures=(0.0,), no_speech_threshold=None, max_repeats=500, batch_size=1, recheck=False
     )
     loaded = LoadedModel("demo", model, StageSettings(model=same, decode=decode))
     *_, last = transcribe(loaded, source, Options(align="off", language="en"))
