@@ -18,11 +18,12 @@ from server.transcript import Transcript
 from tests.audio_files import tone, write
 from tests.engine.supervisor.conftest import python, running, transcript, watched
 
-# The real worker, but batches of four whatever was measured. Run as ``python -c FOURS FD``.
-FOURS = """
+# The real worker, but large batches whatever was measured. Run as ``python -c LARGE FD``.
+LARGE = """
 import socket, sys
 from server.engine.worker import main as process
-process.best = lambda curve: 4
+from server.engine.worker.decoder_speed import DecoderSpeed
+DecoderSpeed.best = 4
 process.serve(socket.socket(fileno=int(sys.argv[1])))
 """
 
@@ -64,7 +65,7 @@ def test_every_answer_is_the_one_obtained_alone(tiny_multilingual: Path, recordi
         return essence(await transcript(engine, recordings[name], **wish))
 
     with asyncio.Runner() as runner:
-        context = running(tiny_multilingual, python(FOURS))
+        context = running(tiny_multilingual, python(LARGE))
         engine = runner.run(context.__aenter__())
         seen = watched(engine)
 
@@ -85,7 +86,7 @@ def test_every_answer_is_the_one_obtained_alone(tiny_multilingual: Path, recordi
             holds()
         finally:
             runner.run(context.__aexit__(None, None, None))
-    assert max(run.windows for run in seen if isinstance(run, StageRun) and run.stage == "decoder") == 4
+    assert max(run.windows for run in seen if isinstance(run, StageRun) and run.stage == "decoder") > 1
     assert len({entry[0] for entry in alone.values()}) > 3, (
         "the wishes must make a difference for this to mean anything"
     )
