@@ -21,11 +21,12 @@ from server.pipeline.stages.coverage import Stretch
 from server.pipeline.stages.decode import AudioStream
 from server.pipeline.stages.decoder import Attempts
 from server.pipeline.stages.protocols import WindowText
+from server.pipeline.text_stages import Alignment
 from server.pipeline.window import Window
 from server.pipeline.windows.parts import halves
 from server.pipeline.windows.reader import WindowReader
 from server.pipeline.work import Watch, Work, charged
-from server.transcript import Options, Resume, Segment, Transcript
+from server.transcript import Options, Resume, Segment, StageTime, Transcript
 
 START = Resume()
 
@@ -244,13 +245,20 @@ class Session:
             model=self.model.name,
             task=self.options.task,
             demo=self.model.demo,
-            stages=self.model.npu.explained((*reader.clock.times(), *self._clock.times())),
+            stages=self._stage_times(),
             warnings=self._all_warnings(),
             input_tokens=reader.frames + reader.windows * prompt,
             output_tokens=sum(len(segment.tokens) for segment in self._segments),
             speakers=tuple(sorted({s.speaker for s in self._segments if s.speaker})),
             languages=languages,
         )
+
+    def _stage_times(self) -> tuple[StageTime, ...]:
+        """Return the time of every stage, with the reason for its device, for word times with their aligners."""
+        stages = (stage for plan in self._plans.values() for stage in plan.text_stages)
+        used = dict.fromkeys(stage.method for stage in stages if isinstance(stage, Alignment))
+        times = self.model.npu.explained((*self._reader.clock.times(), *self._clock.times()))
+        return tuple(replace(time, reason=", ".join(used)) if time.stage == "align" else time for time in times)
 
     def _label_speakers(self) -> None:
         if self.options.diarize is None or not self._segments:

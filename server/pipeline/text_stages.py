@@ -23,6 +23,11 @@ class Alignment:
     def device(self) -> str:
         return self._aligner.device
 
+    @property
+    def method(self) -> str:
+        """The aligner that finds the times, as the request's option ``align`` names it."""
+        return self._aligner.method
+
     def __call__(self, texts: Sequence[WindowText], states: Sequence[Float32]) -> list[WindowText]:
         found = self._aligner(_spoken(texts, states))
         return [

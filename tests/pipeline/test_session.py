@@ -53,10 +53,11 @@ def works(session: Session) -> list[Work]:
 
 
 def compute(session: Session, batch: list[Work]) -> None:
-    batches.encode(session.model, batch)
-    for work in batch:
-        session.prepare(work)
-    batches.decode_completely(session.model, batch)
+    while waiting := [work for work in batch if work.waits_for_encoder]:
+        batches.encode(session.model, waiting)
+        for work in waiting:
+            session.prepare(work)
+        batches.decode_completely(session.model, waiting)
     session.complete(batch)
 
 
@@ -143,3 +144,9 @@ def test_configured_candidates_do_not_trouble_an_english_model(tiny_english: Pat
     with pytest.raises(InvalidInput, match="English only") as caught:
         english.check(Options(languages=("en", "de")))
     assert caught.value.param == "languages"
+
+
+def test_an_answer_names_the_aligner_of_its_word_times(model: LoadedModel, recording: Path) -> None:
+    *_, last = transcribe(model, recording, Options(align="attention", language="en"))
+    assert isinstance(last, Finished)
+    assert [stage.reason for stage in last.transcript.stages if stage.stage == "align"] == ["attention"]
