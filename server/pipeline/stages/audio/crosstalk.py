@@ -26,6 +26,9 @@ COPY = 0.9  # correlation from which speech is the same, at any level
 FAINTER = 10.0  # dB by which a leak is at least below the channel that it comes from
 LOUDER = 6.0  # dB by which the later one of two copies must be louder to be the one that is kept
 SPREAD = 6.0  # dB by which a leak may rise above its mean level
+OWN = 9.0  # dB above the leak from which a short word in it ("yes") is the speaker's own
+WORD = 5  # frames of such a word at least
+MARGIN = 10  # frames around it that stay with it
 FLOOR = -110.0  # dB of full scale in a band; fainter sound counts as this
 RANGE = 40.0  # dB below the loudest band of a patch, under which nothing counts
 BEFORE = 4 * HALF + DELAYS[-1]  # frames on which the gain of a frame depends
@@ -94,17 +97,26 @@ def leaks(energies: Array) -> NDArray[np.bool_]:
                 continue
             alike, fainter = spectra[source].compared(spectra[target])
             copy = fainter >= (-LOUDER if source < target else LOUDER)
-            core = (alike >= ALIKE) & (fainter >= FAINTER) | (alike >= COPY) & copy
-            found[:, target] |= _spread(core, fainter, levels[:, source], levels[:, target])
+            patches = (alike >= ALIKE) & (fainter >= FAINTER) | (alike >= COPY) & copy
+            loud = _loudest_before(levels[:, source])
+            own = (levels[:, target] > loud - fainter + OWN) & (levels[:, target] > spectra[target].level)
+            # Patches at the ends of a leak hold other speech too: frames there are as faint as the leak beside them.
+            beside = _highest(np.where(patches, SPREAD - fainter, -np.inf), HALF)
+            found[:, target] |= (patches | (levels[:, target] <= loud + beside)) & ~_words(own)
     return found
 
 
-def _spread(core: NDArray[np.bool_], fainter: Array, source: Array, target: Array) -> NDArray[np.bool_]:
-    """Add the ends of a leak, whose patches hold other speech too: frames as faint as the leak beside them."""
-    least = _highest(np.where(core, SPREAD - fainter, -np.inf), HALF)  # dB of the leak over its source
-    loud = _highest(np.concatenate([np.full(DELAYS[-1], FLOOR), source]), DELAYS[-1] // 2)
-    loud = loud[DELAYS[-1] - DELAYS[-1] // 2 :][: len(source)]
-    return core | (target <= loud + least)
+def _loudest_before(level: Array) -> Array:
+    """Return the highest level of the frames from which a leak may come now."""
+    padded = np.concatenate([np.full(DELAYS[-1], FLOOR), level])
+    loudest: Array = sliding_window_view(padded, DELAYS[-1] + 1).max(axis=1)
+    return loudest
+
+
+def _words(own: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the frames around sounds that are long enough to be of a word."""
+    long = _highest(np.where(own, -1.0, 0.0), WORD // 2) < 0
+    return _highest(np.where(long, 1.0, 0.0), WORD // 2 + MARGIN) > 0
 
 
 class _Patches:
@@ -120,6 +132,7 @@ class _Patches:
         self._shape = level - level.mean(axis=1, keepdims=True)
         self._energy = _total(energies.sum(axis=1))
         self._size = _total(np.ones(len(energies)))
+        self.level = _decibels(self._energy / self._size)
 
     def compared(self, other: _Patches) -> tuple[Array, Array]:
         """Return the correlation with another channel at the best delay, and the dB by which that is fainter, [n]."""
