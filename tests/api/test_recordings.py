@@ -248,6 +248,31 @@ def test_full_queue_and_a_server_that_still_answers(real_settings: Settings, upl
         assert http.post("/transcribe", files={"file": WAV}, data=fields).status_code == 200
 
 
+def test_channels_are_speakers_on_every_route(real: httpx2.Client) -> None:
+    """The worker process transcribes two channels of noise, in answers and in streams."""
+    noise = np.random.default_rng(0).normal(0, 0.05, (35 * 16_000, 2)).astype(np.float32)
+    call = sound(noise, 16_000)
+    both = {"SPEAKER_00", "SPEAKER_01"}
+    fields = {"channels": "split", "language": "en"}
+    body = real.post("/transcribe", files={"file": call}, data={**fields, "vad_filter": "false"}).json()
+    assert {segment["speaker"] for segment in body["segments"]} == set(body["speakers"]["labels"]) == both
+    assert {word["speaker"] for segment in body["segments"] for word in segment["words"]} == both
+    assert [segment["id"] for segment in body["segments"]] == list(range(len(body["segments"])))
+    shape = {"vad": "false", "response_format": "diarized_json"}
+    diarized = real.post(URL, files={"file": call}, data={**fields, **shape})
+    assert diarized.status_code == 200, diarized.text
+    assert {segment["speaker"] for segment in diarized.json()["segments"]} == {"A", "B"}
+    streamed = real.post(URL, files={"file": call}, data={**fields, **shape, "stream": "true"}).text
+    events = [json.loads(line.removeprefix("data: ")) for line in streamed.split("\n\n")[:-2]]
+    deltas = [event["segment_id"] for event in events if event["type"] == "transcript.text.delta"]
+    said = [event for event in events if event["type"] == "transcript.text.segment"]
+    assert sorted(deltas, key=int) == sorted((segment["id"] for segment in said), key=int)
+    starts = [segment["start"] for segment in said]
+    assert starts == sorted(starts)
+    many = real.post("/transcribe", files={"file": sound(np.zeros((1600, 9), np.float32), 16_000)}, data=fields)
+    assert (many.status_code, many.json()["error"]["param"]) == (400, "channels")
+
+
 def test_uploads_are_gone(real: httpx2.Client, uploads: Path) -> None:
     for data in (WAV, NO_AUDIO["text.txt"]):
         real.post("/transcribe", files={"file": data})

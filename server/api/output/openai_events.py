@@ -23,7 +23,7 @@ async def messages(
     answer.
     """
     text = _Text()
-    ids: dict[tuple[float, float, str], int] = {}
+    ids: dict[tuple[str | None, float, float, str], int] = {}
     async with aclosing(events):
         async for event in events:
             if isinstance(event, SegmentReady):
@@ -39,9 +39,9 @@ async def messages(
     raise EngineFailure("The engine ended without an answer.")
 
 
-def _place(segment: Segment) -> tuple[float, float, str]:
+def _place(segment: Segment) -> tuple[str | None, float, float, str]:
     """Return what a segment keeps when the segments of several channels are put in order and numbered anew."""
-    return segment.start, segment.end, segment.text
+    return segment.speaker, segment.start, segment.end, segment.text
 
 
 class _Text:

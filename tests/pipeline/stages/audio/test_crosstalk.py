@@ -91,6 +91,17 @@ def test_a_leak_is_silenced_on_both_sides(level: float, delay: float) -> None:
     assert kept(gain * second, result[len(second) // 2 :, 0]) < 0.01
 
 
+def test_a_copy_may_be_earlier_and_a_word_over_a_leak_stays() -> None:
+    said = speechlike(1)
+    result = gated(later(said, 0.1), said)
+    assert kept(said, result[:, 1]) + kept(said, result[:, 0]) == pytest.approx(1, abs=0.02)
+    word = np.zeros_like(said)
+    word[100_000:106_400] = speechlike(2, -30)[100_000:106_400]
+    result = gated(said, word + np.float32(0.03) * said)
+    assert kept(word, result[98_000:109_000, 1]) == pytest.approx(1, abs=0.1)
+    assert not result[:90_000, 1].any()
+
+
 def test_silence_and_blocks_of_any_size() -> None:
     said, quiet = speechlike(1), np.zeros(SECONDS * SAMPLE_RATE, np.float32)
     leak = said * np.float32(0.05) + speechlike(2)
