@@ -137,6 +137,7 @@ def _transcribe_all(
 
 
 def _load(settings: Settings) -> LoadedModel:
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as a worker: spinning threads double the decoder's time
     from server.checkpoints.catalog import Catalog
     from server.pipeline.loaded_model import LoadedModel
     from server.settings.stages import DEMO_MODEL
