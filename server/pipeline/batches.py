@@ -45,8 +45,8 @@ def decode(model: LoadedModel, works: Sequence[Work], watch: Watch = charged) ->
     """Decode windows once, at the next temperature that each of them has left to try.
 
     All ``works`` must have equal ``decoder_key``. Returns for each the check that its text failed, so that it must be
-    decoded at a further temperature, or None if its window is decoded. A text that repeats itself or is
-    unlikely may come from a window that was encoded short: such a window waits for the encoder again.
+    decoded at a further temperature, or None if its window is decoded. A text that repeats itself or is unlikely may
+    come from a window that was encoded short: such a window waits for the encoder again.
     """
     [temperature] = {work.temperature for work in works}
     assert temperature is not None, "decoded already"  # noqa: S101
@@ -54,7 +54,7 @@ def decode(model: LoadedModel, works: Sequence[Work], watch: Watch = charged) ->
         results = model.decoder.generate(stacked(works), [work.attempts.search for work in works], temperature)
     failures = [work.attempts.add(result) for work, result in zip(works, results, strict=True)]
     for work in works:
-        if work.attempts.doubtful:
+        if work.short and work.attempts.doubtful:
             work.widen()
     return failures
 

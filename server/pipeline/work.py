@@ -71,15 +71,14 @@ class Work:
         """True until the encoder's output is there, and again after ``widen``."""
         return self._states is None
 
-    def widen(self) -> bool:
-        """Ask for the encoder's output of the full window, with a first attempt after it, if it was not full before.
+    @property
+    def short(self) -> bool:
+        """True if the encoder's output is there and is not that of the full window."""
+        return self._states is not None and len(self._states) < ENCODER_FRAMES
 
-        Return True if the window must be encoded again.
-        """
-        if self._states is None or len(self._states) == ENCODER_FRAMES:
-            return False
+    def widen(self) -> None:
+        """Ask for the encoder's output of the full window, with a first attempt after it."""
         self.frames, self._states, self._attempts = ENCODER_FRAMES, None, None
-        return True
 
     @property
     def decoded(self) -> bool:
