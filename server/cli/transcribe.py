@@ -137,7 +137,9 @@ def _transcribe_all(
 
 
 def _load(settings: Settings) -> LoadedModel:
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as a worker: spinning threads double the decoder's time
+    from server.machine.cpu import let_threads_sleep
+
+    let_threads_sleep()  # before the libraries of the pipeline are loaded
     from server.checkpoints.catalog import Catalog
     from server.pipeline.loaded_model import LoadedModel
     from server.settings.stages import DEMO_MODEL

@@ -26,9 +26,8 @@ from server.engine.messages import (
     pack,
     unpack,
 )
-from server.machine.cpu import thread_limits
+from server.machine.cpu import SLEEPING_THREADS, thread_limits
 
-THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}  # threads that spin starve the other processes on the same cores
 LARGE = 1 << 20  # bytes of a message that take the event loop too long to unpickle
 
 
@@ -166,5 +165,5 @@ def _spawn(command: tuple[str, ...], end: socket.socket) -> subprocess.Popen[byt
             pass_fds=[end.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            env=THREADS | thread_limits() | os.environ,
+            env=SLEEPING_THREADS | thread_limits() | os.environ,
         )

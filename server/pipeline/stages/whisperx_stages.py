@@ -18,6 +18,7 @@ import numpy as np
 
 from kernels.mel.audio import SAMPLE_RATE, Float32
 from server.errors import ModelUnavailable
+from server.machine.cpu import let_threads_sleep
 from server.machine.optional_packages import require_extra
 from server.pipeline.stages.protocols import Span, Spoken, Times
 from server.pipeline.stages.text import UNSPACED
@@ -26,7 +27,7 @@ from server.transcript import DiarizeOptions, Segment
 
 os.environ["PYANNOTE_METRICS_ENABLED"] = "0"  # pyannote.audio 4 reports every call to its makers unless told not to
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads made pyannote 20 times slower on a busy machine
+let_threads_sleep()
 
 _loading = Lock()
 
