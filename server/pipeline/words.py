@@ -6,14 +6,13 @@ import itertools
 from collections.abc import Sequence
 
 from server.pipeline.speech import Speech, SpeechLine, speech_in
+from server.pipeline.stages.coverage import LONGEST_LETTER, LONGEST_WORD
 from server.pipeline.stages.protocols import Times
 from server.pipeline.stages.text import TokenWord
 from server.pipeline.window import Window
 from server.transcript import Word
 
 SHORTEST = 0.02  # seconds of a word where there is room: one encoder frame
-LONGEST = 0.25  # seconds of a word beside those of its letters, beyond which it is too slow to be speech
-LETTER = 0.12  # seconds of a letter in the longest word
 REACH = 0.35  # seconds from a pause within which the sound belongs to the word beside it
 FAST = 0.03  # seconds of a character in the fastest speech
 
@@ -137,7 +136,7 @@ def _apart(spans: Sequence[Interval], speech: Speech) -> list[Interval]:
 def _shortened(span: Interval, text: str) -> Interval:
     """Cut a word that is too slow to be speech: at its end if a pause is written after it, otherwise at its start."""
     start, end = span
-    longest = LONGEST + LETTER * sum(map(str.isalnum, text))
+    longest = LONGEST_WORD + LONGEST_LETTER * sum(map(str.isalnum, text))
     if end - start <= longest:
         return span
     return (start, start + longest) if not text[-1:].isalnum() else (end - longest, end)

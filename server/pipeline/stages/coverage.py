@@ -8,6 +8,7 @@ from server.transcript import Word
 
 LEAST = 2.0  # seconds of speech without a word that count as lost; at most 0.7 on 150 clips of base without a loss
 LEAST_WORD, LEAST_LETTER = 0.12, 0.03  # seconds: 3.7 words of five letters or 5.6 times "no" in a second
+LONGEST_WORD, LONGEST_LETTER = 0.25, 0.12  # seconds that a word, and each letter of it, take at most
 SLOWEST = 7.0  # letters in a second of speech; the slowest of these clips has 9.5
 
 Stretch = tuple[float, float]  # start and end in seconds of the recording
@@ -51,7 +52,7 @@ def _gaps(speech: Spans, words: Sequence[Word]) -> Iterator[tuple[float, float]]
     covered = speech[0][0]
     for word in words:
         yield covered, word.start
-        covered = max(covered, min(word.end, word.start + 0.25 + 0.12 * letters(word.text)))
+        covered = max(covered, min(word.end, word.start + LONGEST_WORD + LONGEST_LETTER * letters(word.text)))
     yield covered, speech[-1][1]
 
 
