@@ -26,13 +26,12 @@ def transcribe(model: LoadedModel, path: Path) -> Transcript:
     return last.transcript
 
 
-def test_as_few_wrong_words_as_in_the_expected_transcripts(real_base: Path, shared_audio: Path) -> None:
+def test_as_few_wrong_words_as_in_the_expected_transcripts(base: LoadedModel, shared_audio: Path) -> None:
     """The words may differ from those expected, as they do between processors; what was said decides."""
     expected: dict[str, str] = json.loads(EXPECTED.read_text(encoding="utf-8"))
     chosen = [clip for clip in clips(shared_audio) if clip.file in expected]
     assert len(chosen) == len(expected) == 30
-    model = LoadedModel("base", real_base, StageSettings())
-    heard = {clip.file: transcribe(model, shared_audio / clip.file).text for clip in chosen}
+    heard = {clip.file: transcribe(base, shared_audio / clip.file).text for clip in chosen}
     before = total([word_errors(clip.text, expected[clip.file], clip.language) for clip in chosen])
     now = total([word_errors(clip.text, heard[clip.file], clip.language) for clip in chosen])
     changed = [f"{file}: {heard[file]!r} for {text!r}" for file, text in expected.items() if heard[file] != text]

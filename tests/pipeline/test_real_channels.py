@@ -14,23 +14,12 @@ from kernels.mel.audio import SAMPLE_RATE, Float32
 from server.pipeline import alone
 from server.pipeline.loaded_model import LoadedModel
 from server.pipeline.stages.decode import AudioStream
-from server.settings.stages import StageSettings
 from server.transcript import AudioInput, Finished, Options, Transcript
 from tests.audio_files import joined
 from tests.pipeline.test_real_files import JFK, NIGHTFALL
 
 SPLIT = AudioInput(channels="split")
 CUT = JFK[: JFK.index(" do for you, ask")]  # what call_overlap.wav has of it
-
-
-@pytest.fixture(scope="module")
-def base(real_base: Path) -> LoadedModel:
-    return LoadedModel("base", real_base, StageSettings())
-
-
-@pytest.fixture(scope="module")
-def jfk(shared_audio: Path) -> Float32:
-    return joined(AudioStream(shared_audio / "en" / "openai_whisper__jfk.flac"))
 
 
 @pytest.fixture(scope="module")

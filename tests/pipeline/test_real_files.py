@@ -13,23 +13,11 @@ from kernels.mel.audio import SAMPLE_RATE, Float32
 from server.errors import InvalidInput
 from server.pipeline import alone
 from server.pipeline.loaded_model import LoadedModel
-from server.pipeline.stages.decode import AudioStream
-from server.settings.stages import StageSettings
 from server.transcript import AudioInput, Finished, Options, Transcript
-from tests.audio_files import TrackSource, joined, write_tracks
+from tests.audio_files import TrackSource, write_tracks
 
 JFK = "And so, my fellow Americans, ask not what your country can do for you, ask what you can do for your country."
 NIGHTFALL = "After early nightfall the yellow lamps would light up here and there the squalid quarter of the brothels."
-
-
-@pytest.fixture(scope="module")
-def base(real_base: Path) -> LoadedModel:
-    return LoadedModel("base", real_base, StageSettings())
-
-
-@pytest.fixture(scope="module")
-def jfk(shared_audio: Path) -> Float32:
-    return joined(AudioStream(shared_audio / "en" / "openai_whisper__jfk.flac"))
 
 
 def transcribe(model: LoadedModel, path: Path, **options: object) -> Transcript:

@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from server.formats import Layout
 from server.formats.cues import COLUMNS_PER_SECOND, LONGEST_MS, cues
 from server.formats.line_breaks import width
 from server.pipeline import alone
 from server.pipeline.loaded_model import LoadedModel
-from server.settings.stages import StageSettings
 from server.transcript import Finished, Options, Transcript
 
 JFK = "en/openai_whisper__jfk.flac"
-
-
-@pytest.fixture(scope="module")
-def base(real_base: Path) -> Iterator[LoadedModel]:
-    model = LoadedModel("base", real_base, StageSettings())
-    yield model
-    model.close()
 
 
 def transcribe(model: LoadedModel, path: Path) -> Transcript:

@@ -11,7 +11,6 @@ from kernels.mel.audio import SAMPLE_RATE
 from server.pipeline.alone import transcribe
 from server.pipeline.loaded_model import LoadedModel
 from server.pipeline.stages.decode import AudioStream
-from server.settings.stages import StageSettings
 from server.transcript import Finished, Options, Word
 
 GAP = 11.2, 21.8  # seconds of gap11.flac without speech, as the file was made
@@ -25,11 +24,6 @@ FOLDERS = (
 )
 SUFFIXES = {".wav", ".flac", ".mp3", ".ogg", ".webm", ".m4a", ".mp4", ".aac", ".aiff"}
 EVERY = {"kathleen16k": 12, "fsdd": 60}  # of the many clips of a reader, one in so many
-
-
-@pytest.fixture(scope="module")
-def model(real_base: Path) -> LoadedModel:
-    return LoadedModel("base", real_base, StageSettings())
 
 
 def words(model: LoadedModel, path: Path, options: Options) -> list[Word]:
@@ -60,8 +54,8 @@ def faults(model: LoadedModel, path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("vad", [True, False])
-def test_no_word_covers_a_long_pause(model: LoadedModel, shared_cases: Path, vad: bool) -> None:
-    found = words(model, shared_cases / "gap11.flac", Options(vad=vad))
+def test_no_word_covers_a_long_pause(base: LoadedModel, shared_cases: Path, vad: bool) -> None:
+    found = words(base, shared_cases / "gap11.flac", Options(vad=vad))
     after = next(word for word in found if word.text == "After")
     assert 22.0 <= after.start <= 22.5
     assert [word for word in found if word.end > GAP[0] and word.start < GAP[1]] == []
@@ -69,14 +63,14 @@ def test_no_word_covers_a_long_pause(model: LoadedModel, shared_cases: Path, vad
 
 
 @pytest.mark.parametrize("file", FEW)
-def test_no_word_lies_in_silence(model: LoadedModel, shared_audio: Path, file: str) -> None:
-    assert faults(model, shared_audio / file) == []
+def test_no_word_lies_in_silence(base: LoadedModel, shared_audio: Path, file: str) -> None:
+    assert faults(base, shared_audio / file) == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_no_word_of_any_recording_lies_in_silence(model: LoadedModel, shared_audio: Path, folder: str) -> None:
+def test_no_word_of_any_recording_lies_in_silence(base: LoadedModel, shared_audio: Path, folder: str) -> None:
     files = sorted(path for path in (shared_audio / folder).iterdir() if path.suffix in SUFFIXES)
     chosen = files[:: EVERY.get(folder, 1)]
     assert chosen
-    assert [fault for path in chosen for fault in faults(model, path)] == []
+    assert [fault for path in chosen for fault in faults(base, path)] == []
