@@ -23,7 +23,7 @@ from bench.__main__ import machine
 from bench.accuracy.report import write_between_markers
 from bench.benchmark_audio import ROOT
 from bench.word_times.report import report
-from bench.word_times.systems import SYSTEMS, Heard, load
+from bench.word_times.systems import SYSTEMS, HeardWord, load
 from bench.word_times.truth import Known, known_recordings
 from kernels.mel.audio import SAMPLE_RATE
 from server.checkpoints.catalog import Catalog
@@ -40,7 +40,7 @@ def main() -> None:
         sys.exit(f"skipped: the recordings are not in {arguments.audio}")
     recordings = [*known_recordings(arguments.audio)][: arguments.limit]
     name = Path(arguments.model).name
-    found: dict[str, dict[str, list[Heard]]] = {}
+    found: dict[str, dict[str, list[HeardWord]]] = {}
     for system in arguments.systems:
         path = arguments.work / f"words-{name}-{system}.jsonl"
         if not arguments.report:
@@ -72,9 +72,9 @@ def _run(system: str, recordings: Sequence[Known], arguments: argparse.Namespace
             print(f"{system}: {item.name}", file=sys.stderr, flush=True)
 
 
-def _read(path: Path) -> dict[str, list[Heard]]:
+def _read(path: Path) -> dict[str, list[HeardWord]]:
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    return {name: [Heard(**word) for word in words] for name, words in map(json.loads, lines)}
+    return {name: [HeardWord(**word) for word in words] for name, words in map(json.loads, lines)}
 
 
 def _directory(model: str) -> Path:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from bench.report import Goal
-from bench.word_times.errors import Errors, figures
-from bench.word_times.systems import OURS, SYSTEMS, Heard
+from bench.word_times.errors import TimeErrors, figures
+from bench.word_times.systems import OURS, SYSTEMS, HeardWord
 from bench.word_times.truth import Known
 
 MEDIAN_MS = {"attention": 60, "ctc": 40}  # goals for English
@@ -16,7 +16,7 @@ LATE_MS = 200  # goal for the 95th percentile
 PUBLISHED = "WhisperX with its wav2vec2 alignment was not run: its weights were not at hand. Its authors publish a mean"
 PUBLISHED += " error of 46 to 59 ms, on other recordings."
 
-Found = Mapping[str, Mapping[str, Sequence[Heard]]]  # by system, by recording
+Found = Mapping[str, Mapping[str, Sequence[HeardWord]]]  # by system, by recording
 
 
 def report(recordings: Sequence[Known], found: Found) -> list[str]:
@@ -43,12 +43,12 @@ def _groups(recordings: Sequence[Known]) -> list[tuple[str, str]]:
     return list(dict.fromkeys((item.truth, item.language) for item in recordings))
 
 
-def _errors(group: tuple[str, str], name: str, recordings: Sequence[Known], found: Found) -> Errors:
+def _errors(group: tuple[str, str], name: str, recordings: Sequence[Known], found: Found) -> TimeErrors:
     chosen = [item for item in recordings if (item.truth, item.language) == group]
-    return Errors.total([Errors.of(item, found[name][item.name]) for item in chosen])
+    return TimeErrors.total([TimeErrors.of(item, found[name][item.name]) for item in chosen])
 
 
-def _goals(results: Mapping[tuple[tuple[str, str], str], Errors]) -> Iterator[Goal]:
+def _goals(results: Mapping[tuple[tuple[str, str], str], TimeErrors]) -> Iterator[Goal]:
     for ((truth, language), name), errors in results.items():
         if name not in OURS or language != "en":
             continue

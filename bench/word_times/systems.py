@@ -16,7 +16,7 @@ from server.transcript import AlignMethod
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class HeardWord:
     """A word that a system heard, with its start and end in seconds."""
 
     text: str
@@ -24,7 +24,7 @@ class Heard:
     end: float
 
 
-Transcribe = Callable[[Path, str], list[Heard]]
+Transcribe = Callable[[Path, str], list[HeardWord]]
 OURS = ("attention", "ctc")
 SYSTEMS = (*OURS, "faster-whisper")
 
@@ -45,10 +45,10 @@ def ours(align: str, directory: Path, threads: int) -> Transcribe | None:
     if align == "ctc" and model.checkpoint.ctc_head is None:
         return None
 
-    def transcribe(path: Path, language: str) -> list[Heard]:
+    def transcribe(path: Path, language: str) -> list[HeardWord]:
         *_, last = alone.transcribe(model, path, Options(language=language, align=cast("AlignMethod", align)))
         assert isinstance(last, Finished)
-        return [Heard(w.text, w.start, w.end) for segment in last.transcript.segments for w in segment.words]
+        return [HeardWord(w.text, w.start, w.end) for segment in last.transcript.segments for w in segment.words]
 
     return transcribe
 
@@ -59,8 +59,10 @@ def faster_whisper(checkpoint: Path, threads: int) -> Transcribe:
 
     model = WhisperModel(str(checkpoint), device="cpu", compute_type=COMPUTE_TYPE, cpu_threads=threads)
 
-    def transcribe(path: Path, language: str) -> list[Heard]:
+    def transcribe(path: Path, language: str) -> list[HeardWord]:
         segments, _ = model.transcribe(str(path), language=language, beam_size=BEAM, word_timestamps=True)
-        return [Heard(word.word.strip(), word.start, word.end) for segment in segments for word in segment.words or ()]
+        return [
+            HeardWord(word.word.strip(), word.start, word.end) for segment in segments for word in segment.words or ()
+        ]
 
     return transcribe

@@ -25,7 +25,7 @@ from server.errors import EngineFailure, InvalidInput, WhisperXError
 
 if TYPE_CHECKING:
     from server.engine.contract import Job
-    from server.formats import Layout
+    from server.formats import SubtitleLayout
     from server.pipeline.loaded_model import LoadedModel
     from server.settings.load import Settings
     from server.transcript import AudioInput, Event, Options, Transcript
@@ -105,7 +105,7 @@ def _transcribe_all(
     files: list[str],
     options: Options,
     output_format: OutputFormat,
-    layout: Layout,
+    layout: SubtitleLayout,
     write: Write,
     stand_in: str | None,
 ) -> int:
@@ -187,7 +187,7 @@ def _warn(source: str, transcript: Transcript) -> None:
         typer.echo(f"{source}: {warning}", err=True)
 
 
-def _render(transcript: Transcript, job: Job, output_format: OutputFormat, layout: Layout) -> str:
+def _render(transcript: Transcript, job: Job, output_format: OutputFormat, layout: SubtitleLayout) -> str:
     from server.formats import openai, render
 
     if output_format == "verbose_json":
@@ -218,14 +218,14 @@ def _to_directory(files: list[str], directory: Path, output_format: OutputFormat
     return write
 
 
-def _layout(max_line_width: int | None, max_line_count: int | None, *, highlight_words: bool) -> Layout:
+def _layout(max_line_width: int | None, max_line_count: int | None, *, highlight_words: bool) -> SubtitleLayout:
     from server.api.input.fields import layout
 
     return layout(max_line_width, max_line_count, highlight_words=highlight_words)
 
 
 def _alignment(
-    layout: Layout, output_format: OutputFormat, align: AlignChoice | None, settings: Settings
+    layout: SubtitleLayout, output_format: OutputFormat, align: AlignChoice | None, settings: Settings
 ) -> AlignChoice | None:
     from server.api.input.fields import subtitle_alignment
 

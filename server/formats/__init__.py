@@ -7,8 +7,8 @@ names below, ``openai`` (OpenAI's JSON shapes) and ``rounding``.
 """
 
 from server.formats.answer import DEMO_NOTICE, Answer, answer, notice
-from server.formats.cues import Layout
+from server.formats.cues import SubtitleLayout
 from server.formats.render import AnswerFormat, render
 from server.formats.subtitles import srt, vtt
 
-__all__ = ["DEMO_NOTICE", "Answer", "AnswerFormat", "Layout", "answer", "notice", "render", "srt", "vtt"]
+__all__ = ["DEMO_NOTICE", "Answer", "AnswerFormat", "SubtitleLayout", "answer", "notice", "render", "srt", "vtt"]

@@ -27,7 +27,7 @@ CUT_IN_CLAUSE = 1.5
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class SubtitleLayout:
     """The look of subtitles, as WhisperX's options of these names have it.
 
     ``max_line_width`` is in columns (a wide East Asian character has two); a longer word has a line of its own.
@@ -96,7 +96,7 @@ def speaker_label(speaker: str | None) -> str:
     return f"[{clean(speaker)}]: " if speaker else ""
 
 
-def cues(segments: Iterable[Segment], layout: Layout) -> Iterator[Cue]:
+def cues(segments: Iterable[Segment], layout: SubtitleLayout) -> Iterator[Cue]:
     """Yield the subtitles of segments that are in order of time; none is empty.
 
     None overlaps the one before, unless it is another speaker's and both talk at once.
@@ -117,7 +117,7 @@ def _voices(segments: Iterable[Segment]) -> list[list[Segment]]:
     return list(voices.values())
 
 
-def _voice_cues(segments: Iterable[Segment], layout: Layout) -> Iterator[Cue]:
+def _voice_cues(segments: Iterable[Segment], layout: SubtitleLayout) -> Iterator[Cue]:
     divided = [cue for stretch in _stretches(_pieces(segments, layout)) for cue in _divide(stretch, layout)]
     shown_until = 0
     for cue, following in itertools.zip_longest(divided, divided[1:]):
@@ -134,7 +134,7 @@ def _reading_ms(columns: int) -> int:
     return max(SHORTEST_MS, -(-columns * 1000 // COLUMNS_PER_SECOND))
 
 
-def _pieces(segments: Iterable[Segment], layout: Layout) -> list[Piece]:
+def _pieces(segments: Iterable[Segment], layout: SubtitleLayout) -> list[Piece]:
     """Return the text of all segments in pieces, with times interpolated inside a word that has several pieces."""
     found: list[Piece] = []
     for segment in segments:
@@ -199,7 +199,7 @@ def _stretches(found: Sequence[Piece]) -> Iterator[tuple[Sequence[Piece], int]]:
             begin = end
 
 
-def _divide(stretch: tuple[Sequence[Piece], int], layout: Layout) -> Iterator[Cue]:
+def _divide(stretch: tuple[Sequence[Piece], int], layout: SubtitleLayout) -> Iterator[Cue]:
     """Yield the cues of the cheapest division of a stretch (dynamic programming over the ends of cues)."""
     found, _ = stretch
     cheapest: list[tuple[float, int]] = [(0.0, 0)] + [(float("inf"), 0)] * len(found)
@@ -215,7 +215,7 @@ def _divide(stretch: tuple[Sequence[Piece], int], layout: Layout) -> Iterator[Cu
 
 
 def _candidates(
-    stretch: tuple[Sequence[Piece], int], begin: int, sizes: Sequence[tuple[int, int]], layout: Layout
+    stretch: tuple[Sequence[Piece], int], begin: int, sizes: Sequence[tuple[int, int]], layout: SubtitleLayout
 ) -> Iterator[tuple[int, float]]:
     """Yield the end and the cost of every cue that could begin at a piece: at least that piece alone."""
     found, following = stretch

@@ -7,14 +7,16 @@ from typing import Literal, assert_never
 
 from server.engine.contract import Job
 from server.formats.answer import answer
-from server.formats.cues import Layout
+from server.formats.cues import SubtitleLayout
 from server.formats.subtitles import DEFAULT_LAYOUT, srt, vtt
 from server.transcript import Transcript
 
 AnswerFormat = Literal["json", "text", "srt", "vtt"]
 
 
-def render(transcript: Transcript, job: Job, answer_format: AnswerFormat, layout: Layout = DEFAULT_LAYOUT) -> str:
+def render(
+    transcript: Transcript, job: Job, answer_format: AnswerFormat, layout: SubtitleLayout = DEFAULT_LAYOUT
+) -> str:
     """Return the transcript in the format; all formats but JSON end with a newline, except for silence.
 
     ``layout`` is that of subtitles.

@@ -5,15 +5,15 @@ from __future__ import annotations
 import html
 from collections.abc import Callable, Iterable, Iterator
 
-from server.formats.cues import Cue, Layout, Piece, SpokenPart, cues, speaker_label
+from server.formats.cues import Cue, Piece, SpokenPart, SubtitleLayout, cues, speaker_label
 from server.formats.line_breaks import clean
 from server.transcript import Segment
 
-DEFAULT_LAYOUT = Layout()
+DEFAULT_LAYOUT = SubtitleLayout()
 Write = Callable[[str], str]  # takes a text and returns it as it is written in a format
 
 
-def srt(segments: Iterable[Segment], layout: Layout = DEFAULT_LAYOUT) -> str:
+def srt(segments: Iterable[Segment], layout: SubtitleLayout = DEFAULT_LAYOUT) -> str:
     """Return the segments as a SubRip file with numbered cues; the empty string for silence.
 
     SubRip has neither escapes nor voices: arrows are shortened, and a speaker is written in front of the text.
@@ -25,7 +25,7 @@ def srt(segments: Iterable[Segment], layout: Layout = DEFAULT_LAYOUT) -> str:
     return "\n".join(blocks)
 
 
-def vtt(segments: Iterable[Segment], layout: Layout = DEFAULT_LAYOUT) -> str:
+def vtt(segments: Iterable[Segment], layout: SubtitleLayout = DEFAULT_LAYOUT) -> str:
     """Return the segments as a WebVTT file with speakers as voice spans; a header without cues for silence."""
     blocks = [
         f"{_time(start, '.')} --> {_time(end, '.')}\n{text}\n"
@@ -34,7 +34,9 @@ def vtt(segments: Iterable[Segment], layout: Layout = DEFAULT_LAYOUT) -> str:
     return "WEBVTT\n\n" + "\n".join(blocks)
 
 
-def _shown(segments: Iterable[Segment], layout: Layout, write: Write, *, label: bool) -> Iterator[tuple[int, int, str]]:
+def _shown(
+    segments: Iterable[Segment], layout: SubtitleLayout, write: Write, *, label: bool
+) -> Iterator[tuple[int, int, str]]:
     """Yield the start and end of each cue in milliseconds, and its text; with highlighted words one for each word."""
     for cue in cues(segments, layout):
         name = speaker_label(cue.speaker) if label else ""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from server.formats.cues import Layout, cues
+from server.formats.cues import SubtitleLayout, cues
 from server.transcript import Segment, Word
 from tests.formats.spoken import segment, spoken
 
 
 def shown(*segments: Segment) -> list[tuple[int, int, str]]:
-    return [(cue.start, cue.end, cue.text) for cue in cues(segments, Layout())]
+    return [(cue.start, cue.end, cue.text) for cue in cues(segments, SubtitleLayout())]
 
 
 def test_a_short_cue_stays_for_a_second() -> None:

@@ -13,7 +13,7 @@ import webvtt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.formats import Layout, srt, vtt
+from server.formats import SubtitleLayout, srt, vtt
 from server.formats.line_breaks import width
 from server.transcript import Segment, Word
 from tests.formats.spoken import segment, spoken, spoken_characters
@@ -63,7 +63,7 @@ def test_default_lines() -> None:
 
 @pytest.mark.parametrize(("columns", "lines"), [(20, 1), (30, 3), (16, 2)])
 def test_line_width_and_count_as_asked(columns: int, lines: int) -> None:
-    layout = Layout(max_line_width=columns, max_line_count=lines)
+    layout = SubtitleLayout(max_line_width=columns, max_line_count=lines)
     for text, name in ((srt([spoken(LONG, 0.0)], layout), "srt"), (vtt([spoken(LONG, 0.0)], layout), "vtt")):
         shown = read(text, name)
         assert " ".join(line for cue in shown for line in cue.text.splitlines()) == LONG.strip()
@@ -73,11 +73,11 @@ def test_line_width_and_count_as_asked(columns: int, lines: int) -> None:
 
 def test_the_speaker_takes_its_place_in_srt() -> None:
     segments = [spoken(LONG, 0.0, speaker="SPEAKER_00")]
-    for cue in read(srt(segments, Layout(max_line_width=30)), "srt"):
+    for cue in read(srt(segments, SubtitleLayout(max_line_width=30)), "srt"):
         assert cue.text.splitlines()[0].startswith("[SPEAKER_00]: ")
         assert all(len(line) <= 30 for line in cue.text.splitlines())
     assert [cue.voice for cue in read(vtt(segments), "vtt")] == ["SPEAKER_00"] * len(read(vtt(segments), "vtt"))
-    assert "[SPEAKER_00]:\nAmericans" in srt([spoken("Americans", 0.0, speaker="SPEAKER_00")], Layout(12))
+    assert "[SPEAKER_00]:\nAmericans" in srt([spoken("Americans", 0.0, speaker="SPEAKER_00")], SubtitleLayout(12))
 
 
 def test_japanese_is_broken_at_phrases_and_by_width() -> None:
@@ -94,7 +94,7 @@ def test_japanese_is_broken_at_phrases_and_by_width() -> None:
 
 def test_highlighted_words_are_underlined_while_they_are_said() -> None:
     words = (Word("One", 0.0, 0.5), Word("&", 0.5, 0.8), Word("two.", 1.0, 1.5))
-    layout = Layout(highlight_words=True)
+    layout = SubtitleLayout(highlight_words=True)
     assert vtt([segment(" One & two.", 0.0, 1.5, words)], layout) == (
         "WEBVTT\n\n00:00:00.000 --> 00:00:00.500\n<u>One</u> &amp; two.\n\n"
         "00:00:00.500 --> 00:00:00.800\nOne <u>&amp;</u> two.\n\n"
@@ -117,7 +117,7 @@ WORDS = st.lists(
 SEGMENTS = st.lists(
     st.tuples(WORDS, st.floats(-2, 60), st.sampled_from([None, "A", "B & <C>"]), st.booleans()), max_size=6
 )
-LAYOUTS = st.builds(Layout, st.integers(1, 60), st.integers(1, 4))
+LAYOUTS = st.builds(SubtitleLayout, st.integers(1, 60), st.integers(1, 4))
 
 
 def recording(drawn: list[tuple[list[tuple[str, float, float, bool]], float, str | None, bool]]) -> list[Segment]:
@@ -138,7 +138,7 @@ def recording(drawn: list[tuple[list[tuple[str, float, float, bool]], float, str
 
 @given(SEGMENTS, LAYOUTS, st.sampled_from(["srt", "vtt"]))
 def test_subtitles_of_anything(
-    drawn: list[tuple[list[tuple[str, float, float, bool]], float, str | None, bool]], layout: Layout, name: str
+    drawn: list[tuple[list[tuple[str, float, float, bool]], float, str | None, bool]], layout: SubtitleLayout, name: str
 ) -> None:
     segments = recording(drawn)
     shown = read((srt if name == "srt" else vtt)(segments, layout), name)
@@ -163,7 +163,7 @@ def test_people_who_talk_at_once_have_the_cues_that_each_would_have_alone() -> N
 @given(
     st.lists(st.tuples(st.text(string.ascii_letters, min_size=1, max_size=12), st.floats(0, 2)), min_size=1), LAYOUTS
 )
-def test_lines_and_times_of_any_words(drawn: list[tuple[str, float]], layout: Layout) -> None:
+def test_lines_and_times_of_any_words(drawn: list[tuple[str, float]], layout: SubtitleLayout) -> None:
     words, clock = [], 0.0
     for text, pause in drawn:
         words.append(Word(text, clock + pause, clock + pause + 0.2))

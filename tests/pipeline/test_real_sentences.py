@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from server.formats import Layout
+from server.formats import SubtitleLayout
 from server.formats.cues import COLUMNS_PER_SECOND, LONGEST_MS, cues
 from server.formats.line_breaks import width
 from server.pipeline import alone
@@ -25,13 +25,13 @@ def test_no_sentence_or_cue_ends_after_an_ordinal(base: LoadedModel, shared_case
     transcript = transcribe(base, shared_cases / "de_ord.wav")
     assert re.search(r"\b\d+\. \w", transcript.text), transcript.text  # base writes ordinals as it hears them
     texts = [segment.text for segment in transcript.segments] + [
-        cue.text for cue in cues(transcript.segments, Layout())
+        cue.text for cue in cues(transcript.segments, SubtitleLayout())
     ]
     assert not [text for text in texts[:-1] if re.search(r"\b\d\d?\.$", text.strip())]
 
 
 def test_cues_of_real_speech_can_be_read(base: LoadedModel, shared_audio: Path) -> None:
-    shown = list(cues(transcribe(base, shared_audio / JFK).segments, Layout()))
+    shown = list(cues(transcribe(base, shared_audio / JFK).segments, SubtitleLayout()))
     for cue in shown:
         assert 1000 <= cue.end - cue.start <= LONGEST_MS
         assert width(cue.text) * 1000 <= COLUMNS_PER_SECOND * (cue.end - cue.start)

@@ -55,7 +55,7 @@ def _classes(word: str) -> list[int]:
     return [ALPHABET.index(letter) + 1 for letter in plain if letter in ALPHABET]
 
 
-class Network(nn.Module):
+class HeadNetwork(nn.Module):
     """The head in torch: a layer over single states, residual convolutions over time, and a classifier."""
 
     def __init__(self, d_model: int) -> None:
@@ -119,7 +119,7 @@ def train(examples: Sequence[Example], seed: int = 0) -> CtcHead:
     """Train a head on windows, in the rounds of ROUNDS, and print the loss of every epoch."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    network = Network(examples[0].states.shape[1])
+    network = HeadNetwork(examples[0].states.shape[1])
     targets = [evenly(example) for example in examples]
     for number, epochs in enumerate(ROUNDS):
         if number:
@@ -130,7 +130,7 @@ def train(examples: Sequence[Example], seed: int = 0) -> CtcHead:
 
 
 def _round(
-    network: Network, examples: Sequence[Example], targets: Sequence[Targets], epochs: int, rng: np.random.Generator
+    network: HeadNetwork, examples: Sequence[Example], targets: Sequence[Targets], epochs: int, rng: np.random.Generator
 ) -> None:
     optimiser = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=0.01)
     steps = epochs * math.ceil(len(examples) / BATCH)

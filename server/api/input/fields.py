@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from server.errors import InvalidInput
-from server.formats import Layout
+from server.formats import SubtitleLayout
 from server.languages import language_code
 from server.machine.optional_packages import require_extra
 from server.raw_formats import G722_RATE, PCM_RATE, TELEPHONY, RawAudio, RawFormat, raw_format
@@ -100,10 +100,10 @@ def check_channels(channels: Channels, param: str) -> None:
         )
 
 
-def layout(max_line_width: int | None, max_line_count: int | None, *, highlight_words: bool) -> Layout:
+def layout(max_line_width: int | None, max_line_count: int | None, *, highlight_words: bool) -> SubtitleLayout:
     """Return the layout of subtitles; None means the default."""
-    default = Layout()
-    return Layout(
+    default = SubtitleLayout()
+    return SubtitleLayout(
         max_line_width=default.max_line_width if max_line_width is None else max_line_width,
         max_line_count=default.max_line_count if max_line_count is None else max_line_count,
         highlight_words=highlight_words,
@@ -111,14 +111,14 @@ def layout(max_line_width: int | None, max_line_count: int | None, *, highlight_
 
 
 def subtitle_alignment(
-    chosen: Layout, answer_format: str, align: AlignMethod | None, settings: Settings
+    chosen: SubtitleLayout, answer_format: str, align: AlignMethod | None, settings: Settings
 ) -> AlignMethod | None:
     """Return the method of word alignment that the layout needs: highlighted words are not left without times.
 
     Raises InvalidInput if the answer has no subtitles to lay out, or no word times to highlight.
     """
     if answer_format not in SUBTITLES:
-        for name, default in asdict(Layout()).items():
+        for name, default in asdict(SubtitleLayout()).items():
             if getattr(chosen, name) != default:
                 raise InvalidInput(f"{name} needs the format srt or vtt.", param=name)
     if not chosen.highlight_words:

@@ -25,7 +25,7 @@ from server.api.input.fields import (
     layout,
 )
 from server.errors import InvalidInput
-from server.formats import Layout
+from server.formats import SubtitleLayout
 from server.transcript import AlignMethod, AudioInput, Channels
 
 
@@ -94,7 +94,7 @@ class Form(BaseModel):
         return {f"{name}[]" if name in repeated else name: without_null(entry) for name, entry in schema.items()}
 
     @property
-    def layout(self) -> Layout:
+    def layout(self) -> SubtitleLayout:
         """The layout of subtitles."""
         return layout(self.max_line_width, self.max_line_count, highlight_words=self.highlight_words)
 

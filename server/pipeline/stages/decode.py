@@ -12,7 +12,7 @@ import numpy as np
 from kernels.mel.audio import SAMPLE_RATE, Float32
 from server.errors import InvalidInput, TooLarge, UnsupportedMedia
 from server.pipeline.stages.audio.container import CURE, Container, Piece, opened
-from server.pipeline.stages.audio.links import Link
+from server.pipeline.stages.audio.links import ChainLink
 from server.pipeline.stages.audio.mixing import Downmix
 from server.pipeline.stages.audio.timeline import Timeline
 from server.pipeline.stages.audio.tracks import chosen
@@ -119,7 +119,7 @@ class AudioStream:
                         raise
                     self.damaged += 1
 
-    def _link(self, link: Link, timeline: Timeline, *, alone: bool) -> Iterator[Piece]:
+    def _link(self, link: ChainLink, timeline: Timeline, *, alone: bool) -> Iterator[Piece]:
         """Decode the best track of a link that has any audio which can be decoded."""
         begin, before = timeline.position, self.damaged
         for attempt in count():
@@ -173,7 +173,7 @@ def channel_count(source: Path, audio: AudioInput = ANY) -> int:
     return 0
 
 
-def _claimed(link: Link, audio: AudioInput) -> float | None:
+def _claimed(link: ChainLink, audio: AudioInput) -> float | None:
     with Container.opened(link, audio) as container:
         tracks = chosen(container.tracks, audio.track)
         return container.claimed_seconds(tracks[0]) if tracks else None

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.word_times.errors import Errors, figures
-from bench.word_times.systems import Heard
+from bench.word_times.errors import TimeErrors, figures
+from bench.word_times.systems import HeardWord
 from bench.word_times.truth import Known, KnownWord, joined
 
 WORDS = (KnownWord("One", start=1.0), KnownWord("two,", end=2.0), KnownWord("three", start=4.0, end=4.5))
@@ -16,8 +16,13 @@ KNOWN = Known("a", "joined clips", "en", np.zeros(1, np.float32), WORDS, ((0.0, 
 
 
 def test_only_words_that_were_heard_have_errors() -> None:
-    heard = [Heard("one", 1.1, 1.5), Heard("Two.", 1.5, 2.05), Heard("for", 3.0, 3.4), Heard("tree", 4.0, 4.5)]
-    errors = Errors.of(KNOWN, heard)
+    heard = [
+        HeardWord("one", 1.1, 1.5),
+        HeardWord("Two.", 1.5, 2.05),
+        HeardWord("for", 3.0, 3.4),
+        HeardWord("tree", 4.0, 4.5),
+    ]
+    errors = TimeErrors.of(KNOWN, heard)
     assert errors.starts == pytest.approx((0.1,))
     assert errors.ends == pytest.approx((0.05,))
     assert (errors.outside, errors.heard) == (1, 4)

@@ -19,7 +19,7 @@ from av.error import FFmpegError
 from kernels.mel.audio import SAMPLE_RATE, Float32
 from server.errors import InvalidInput, UnsupportedMedia
 from server.pipeline.stages.audio.formats import DEMUXERS, EXTENSION_RATES, RAW_DEMUXERS
-from server.pipeline.stages.audio.links import Link, links
+from server.pipeline.stages.audio.links import ChainLink, links
 from server.pipeline.stages.audio.mixing import Downmix
 from server.pipeline.stages.audio.timeline import Stamp, Timeline
 from server.pipeline.stages.audio.tracks import Track
@@ -59,7 +59,7 @@ class Container:
 
     @classmethod
     @contextmanager
-    def opened(cls, link: Link, audio: AudioInput) -> Iterator[Container]:
+    def opened(cls, link: ChainLink, audio: AudioInput) -> Iterator[Container]:
         """Context manager that opens a link; ``audio`` may describe raw samples.
 
         Raises UnsupportedMedia if it is no format that is read, or has no audio.
@@ -157,16 +157,16 @@ class _Resampler:
 
 
 @contextmanager
-def opened(source: Path, audio: AudioInput) -> Iterator[list[Link]]:
+def opened(source: Path, audio: AudioInput) -> Iterator[list[ChainLink]]:
     """Context manager that opens a file and returns its links, which ``Container.opened`` reads one by one."""
     with source.open("rb") as file:
         extension = audio.extension or telling_extension(source.name)
         name = f"recording.{extension}" if extension else "recording"  # FFmpeg looks at its end
         size = source.stat().st_size
-        yield [Link(file, 0, size, name)] if audio.raw else links(file, size, name)
+        yield [ChainLink(file, 0, size, name)] if audio.raw else links(file, size, name)
 
 
-def _open(link: Link, audio: AudioInput, options: dict[str, str]) -> Any:
+def _open(link: ChainLink, audio: AudioInput, options: dict[str, str]) -> Any:
     limits = {"format_whitelist": DEMUXERS, "protocol_whitelist": ""}
     link.seek(0)
     if audio.raw is not None:
@@ -179,7 +179,7 @@ def _open(link: Link, audio: AudioInput, options: dict[str, str]) -> Any:
         raise UnsupportedMedia("The file is not audio that can be decoded.", param="file", cure=CURE) from error
 
 
-def _open_raw(file: Link, raw: RawAudio, limits: dict[str, str]) -> Any:
+def _open_raw(file: ChainLink, raw: RawAudio, limits: dict[str, str]) -> Any:
     begin = file.read(12)
     file.seek(0)
     if begin[:4] in (b"RIFF", b"RF64") and begin[8:] == b"WAVE":

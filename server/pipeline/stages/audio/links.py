@@ -17,7 +17,7 @@ FIRST_PAGE = b"OggS\0\2"  # a page that begins a logical stream
 FLAC = b"fLaC\0\0\0\x22"  # the signature, and the header of a STREAMINFO block that another follows
 
 
-class Link:
+class ChainLink:
     """A part of a file, from ``start`` to ``end`` in bytes, that reads like a file of its own called ``name``."""
 
     def __init__(self, file: BinaryIO, start: int, end: int, name: str) -> None:
@@ -42,13 +42,13 @@ class Link:
         return True
 
 
-def links(file: BinaryIO, size: int, name: str) -> list[Link]:
+def links(file: BinaryIO, size: int, name: str) -> list[ChainLink]:
     """Return the links of a file of ``size`` bytes: a single one unless it is a chain."""
     file.seek(0)
     begin = file.read(12)
     starts = list(islice(_starts(file, begin), MOST)) if size > len(begin) else []
     bounds = [0, *(start for start in starts if start), size]
-    return [Link(file, start, end, name) for start, end in pairwise(bounds)]
+    return [ChainLink(file, start, end, name) for start, end in pairwise(bounds)]
 
 
 def _starts(file: BinaryIO, begin: bytes) -> Iterator[int]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from server.pipeline.stages.audio.links import MOST, Link, links
+from server.pipeline.stages.audio.links import MOST, ChainLink, links
 from tests.audio_files import tone, write
 
 
 def test_a_link_is_a_file_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"0123456789")
     with (tmp_path / "a").open("rb") as file:
-        link = Link(file, 2, 6, "a")
+        link = ChainLink(file, 2, 6, "a")
         assert (link.read(), link.read(), link.tell()) == (b"2345", b"", 4)
         assert (link.seek(1), link.read(2), link.seek(-1, 2), link.read(9)) == (1, b"34", 3, b"5")
         assert (link.seek(-5), link.read(1)) == (0, b"2")
