@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import json
 import string
+import sys
 from pathlib import Path
 
 from bench.random_checkpoints import Size, build_tiny_whisper
-from server.checkpoints.catalog import DEMO_DIR
+from server.checkpoints.catalog import DEMO_DIR, Catalog
+from server.errors import WhisperXError
+from server.settings.stages import ModelSettings
 
 SIZES = {  # openai/whisper's model dimensions; with 50,257 text tokens the vocabulary has 51,865
     "tiny": Size(width=384, layers=4, heads=6, text_tokens=50_257),
     "base": Size(width=512, layers=6, heads=8, text_tokens=50_257),
 }
 RANDOM_TOKENS = 80  # per window: about what 25 s of English speech takes, as random weights never end a text
+
+
+def installed(name: str) -> Path:
+    """Return the directory of an installed model, or of a model in a directory; end the program where there is none."""
+    try:
+        return Catalog(ModelSettings()).resolve(name)
+    except WhisperXError as error:
+        sys.exit(f"skipped: {error}")
 
 
 def whisper(name: str, cache: Path) -> Path | None:

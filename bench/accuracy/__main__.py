@@ -22,9 +22,7 @@ from bench.accuracy.report import Scores, report, write_between_markers
 from bench.accuracy.systems import OURS, PEERS
 from bench.accuracy.transcripts import read, transcribe_all
 from bench.benchmark_audio import ROOT
-from server.checkpoints.catalog import Catalog
-from server.errors import WhisperXError
-from server.settings.stages import ModelSettings
+from bench.checkpoints import installed
 
 AUDIO = ROOT.parent / "shared" / "audio"
 SYSTEMS = (OURS, *(f"{OURS}-{encoder}" for encoder in ENCODERS), *PEERS)
@@ -60,15 +58,8 @@ def _run(name: str, wanted: list[Clip], arguments: argparse.Namespace) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     done = read(path)
     if todo := [clip for clip in wanted if clip.file not in done]:
-        transcribe = systems.load(name, _directory(arguments.model), arguments.threads)
+        transcribe = systems.load(name, installed(arguments.model), arguments.threads)
         transcribe_all(transcribe, todo, arguments.audio, path)
-
-
-def _directory(model: str) -> Path:
-    try:
-        return Catalog(ModelSettings()).resolve(model)
-    except WhisperXError as error:
-        sys.exit(f"skipped: {error}")
 
 
 def _file(name: str, arguments: argparse.Namespace) -> Path:

@@ -22,13 +22,11 @@ import soundfile
 from bench.__main__ import machine
 from bench.accuracy.report import write_between_markers
 from bench.benchmark_audio import ROOT
+from bench.checkpoints import installed
 from bench.word_times.report import report
 from bench.word_times.systems import SYSTEMS, HeardWord, load
 from bench.word_times.truth import Known, known_recordings
 from kernels.mel.audio import SAMPLE_RATE
-from server.checkpoints.catalog import Catalog
-from server.errors import WhisperXError
-from server.settings.stages import ModelSettings
 
 AUDIO = ROOT.parent / "shared" / "audio"
 
@@ -58,7 +56,7 @@ def _run(system: str, recordings: Sequence[Known], arguments: argparse.Namespace
     """Transcribe the recordings that the work folder has no words of, one after the other."""
     done = _read(path)
     todo = [item for item in recordings if item.name not in done]
-    transcribe = load(system, _directory(arguments.model), arguments.threads) if todo else None
+    transcribe = load(system, installed(arguments.model), arguments.threads) if todo else None
     if transcribe is None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -75,13 +73,6 @@ def _run(system: str, recordings: Sequence[Known], arguments: argparse.Namespace
 def _read(path: Path) -> dict[str, list[HeardWord]]:
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     return {name: [HeardWord(**word) for word in words] for name, words in map(json.loads, lines)}
-
-
-def _directory(model: str) -> Path:
-    try:
-        return Catalog(ModelSettings()).resolve(model)
-    except WhisperXError as error:
-        sys.exit(f"skipped: {error}")
 
 
 def _parse() -> argparse.Namespace:
