@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import tempfile
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +19,8 @@ from server.cli.errors import FAILED, INTERRUPTED
 from server.cli.logs import log_to_stderr
 from server.cli.options import ConfigFile, ModelName, configured
 from server.cli.progress import bar
-from server.cli.sources import STDIN, local_path, readable
+from server.cli.results import OutputFormat, Write, rendered, to_directory, to_stdout
+from server.cli.sources import local_path, readable
 from server.errors import EngineFailure, InvalidInput, WhisperXError
 
 if TYPE_CHECKING:
@@ -32,11 +32,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-OutputFormat = Literal["text", "json", "srt", "vtt", "verbose_json"]
 AlignChoice = Literal["auto", "whisperx", "attention", "ctc", "off"]
-
-EXTENSIONS = {"text": "txt", "verbose_json": "json"}
-Write = Callable[[str, str], None]  # takes the name of a source and its result
 
 
 def transcribe(
@@ -89,7 +85,7 @@ def transcribe(
         diarize=DiarizeOptions(min_speakers, max_speakers) if diarize else None,
         audio=_audio(audio_track, input_format, sample_rate, input_channels, channels),
     )
-    write = _to_directory(files, output_dir, format) if output_dir else _to_stdout(files, format)
+    write = to_directory(files, output_dir, format) if output_dir else to_stdout(files, format)
     present = readable(files)
     if not present:
         raise typer.Exit(FAILED)
@@ -126,7 +122,7 @@ def _transcribe_all(
                     events = _events(model, job, settings.server.max_audio_seconds)
                     transcript = replace(_transcript(_stepped(events, compute), source), stand_in=stand_in)
                     _warn(source, transcript)
-                    write(source, _render(transcript, job, output_format, layout))
+                    write(source, rendered(transcript, job, output_format, layout))
                 except (WhisperXError, OSError) as error:
                     typer.echo(f"{source}: {error}", err=True)
                     failed += 1
@@ -185,37 +181,6 @@ def _warn(source: str, transcript: Transcript) -> None:
 
     for warning in filter(None, (notice(transcript), *transcript.warnings)):
         typer.echo(f"{source}: {warning}", err=True)
-
-
-def _render(transcript: Transcript, job: Job, output_format: OutputFormat, layout: SubtitleLayout) -> str:
-    from server.formats import openai, render
-
-    if output_format == "verbose_json":
-        return json.dumps(openai.verbose(transcript, with_words=bool(transcript.words)), ensure_ascii=False)
-    return render(transcript, job, output_format, layout)
-
-
-def _to_stdout(files: list[str], output_format: OutputFormat) -> Write:
-    if len(files) > 1 and output_format in ("srt", "vtt"):
-        raise InvalidInput("Subtitles of several files do not fit into one stream.", cure="Give --output-dir.")
-
-    def write(_source: str, result: str) -> None:
-        typer.echo(result, nl=not result.endswith("\n"))
-
-    return write
-
-
-def _to_directory(files: list[str], directory: Path, output_format: OutputFormat) -> Write:
-    names = {source: "stdin" if source == STDIN else Path(source).stem for source in files}
-    if len(set(names.values())) < len(files):
-        raise InvalidInput("Two of the files would be written under one name.", cure="Transcribe them one by one.")
-    directory.mkdir(parents=True, exist_ok=True)
-    extension = EXTENSIONS.get(output_format, output_format)
-
-    def write(source: str, result: str) -> None:
-        (directory / f"{names[source]}.{extension}").write_text(result, encoding="utf-8")
-
-    return write
 
 
 def _layout(max_line_width: int | None, max_line_count: int | None, *, highlight_words: bool) -> SubtitleLayout:
